@@ -1,0 +1,1 @@
+"""What the law allows: orders, state machines, clocks, tracing, allocation."""

@@ -1,0 +1,1 @@
+"""What flows: record families, tokens, money, time, ids and topics."""

@@ -1,0 +1,5 @@
+"""Shim for tools that expect the file; all metadata is in pyproject.toml."""
+
+from setuptools import setup
+
+setup()
