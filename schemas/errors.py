@@ -1,0 +1,36 @@
+"""Errors a user or operator can meet.
+
+    StoplineError
+    ├── ConfigError        an option, policy or profile that cannot be used
+    ├── SchemaError        a record that does not follow its contract
+    ├── ModelError         a model bundle that must not be loaded
+    ├── BrokerError        a broker that cannot be reached or used
+    └── SinkError          a delivery that was not confirmed
+
+Every message is one sentence: what was refused, the value, the rule, the next step.
+Inside the stream refused records are values (`schemas.dead_letter`), never exceptions.
+"""
+
+
+class StoplineError(Exception):
+    """Base of every error Stopline raises on purpose."""
+
+
+class ConfigError(StoplineError):
+    """An option, policy or profile that cannot be used."""
+
+
+class SchemaError(StoplineError):
+    """A record that does not follow its contract."""
+
+
+class ModelError(StoplineError):
+    """A model bundle that must not be loaded."""
+
+
+class BrokerError(StoplineError):
+    """A broker that cannot be reached or used."""
+
+
+class SinkError(StoplineError):
+    """A delivery that was not confirmed; the bundle must be retried."""
