@@ -1,0 +1,351 @@
+"""The hot client: confluent-kafka (librdkafka) behind the port."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import confluent_kafka as ck
+import numpy as np
+from confluent_kafka import Message, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import NewTopic as CkNewTopic
+
+from pipelines.kafka import port
+from pipelines.kafka.port import (
+    FETCH_WAIT_MS,
+    REQUEST_TIMEOUT_S,
+    Chunk,
+    Headers,
+    KafkaSettings,
+    NewTopic,
+    OffsetOutOfRangeError,
+    Partition,
+    lost_text,
+)
+from schemas.errors import BrokerError, SinkError
+
+#: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
+PREFETCH_KB = 16_384
+
+#: Outages and elections; librdkafka reconnects by itself and the reader just waits.
+TRANSIENT = frozenset(
+    {
+        ck.KafkaError._TRANSPORT,
+        ck.KafkaError._ALL_BROKERS_DOWN,
+        ck.KafkaError._RESOLVE,
+        ck.KafkaError._TIMED_OUT,
+        ck.KafkaError.REQUEST_TIMED_OUT,
+        ck.KafkaError.NOT_LEADER_FOR_PARTITION,
+        ck.KafkaError.LEADER_NOT_AVAILABLE,
+        ck.KafkaError.NETWORK_EXCEPTION,
+    }
+)
+OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
+
+_second = itemgetter(1)
+
+
+def client_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Return the part of librdkafka's configuration that every client shares."""
+    return {"bootstrap.servers": settings.brokers, "log.connection.close": False, **settings.security}
+
+
+def consumer_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Configure a consumer that is assigned, never subscribed, and that neither commits nor moves by itself."""
+    return {
+        **client_config(settings),
+        "group.id": settings.group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+    }
+
+
+class Consumer(port.ChunkConsumer):
+    """`ChunkConsumer` over librdkafka."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
+        self._topic, self._partition = topic, partition
+        self._position = offset
+        self._consumer = ck.Consumer(
+            {
+                **consumer_config(settings),
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
+                "fetch.error.backoff.ms": 50,
+                "queued.min.messages": 50_000,
+                "queued.max.messages.kbytes": PREFETCH_KB,
+            }
+        )
+        self.seek(offset)
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """See `ChunkConsumer.poll`; costs about 0.1 µs a message beyond librdkafka itself."""
+        messages = self._consumer.consume(max_rows, timeout=0)
+        if not messages:
+            return None
+        timestamps = np.fromiter(map(_second, map(Message.timestamp, messages)), np.int64, len(messages))
+        if timestamps.min() < 0:  # events and errors carry no timestamp, so records alone skip this
+            messages = [message for message in messages if not self._is_event(message)]
+            if not messages:
+                return None
+            timestamps = np.fromiter((max(m.timestamp()[1], 0) for m in messages), np.int64, len(messages))
+        values = list(map(Message.value, messages))
+        if None in values:
+            values = [value or b"" for value in values]
+        offsets = _offsets(messages)
+        self._position = int(offsets[-1]) + 1
+        partitions = np.full(len(values), self._partition, np.int32)
+        return Chunk(self._topic, values, partitions, offsets, timestamps * 1000)
+
+    def _is_event(self, message: Any) -> bool:
+        """Tell records from events; note the end of the log, wait out outages, raise the rest."""
+        error = message.error()
+        if error is None:
+            return False
+        code = error.code()
+        if code == ck.KafkaError._PARTITION_EOF:
+            self._position = max(self._position, message.offset())
+        elif code in OUT_OF_RANGE:
+            raise OffsetOutOfRangeError(
+                f"{self._topic}[{self._partition}] no longer holds offset {self._position}: {error.str()}"
+            )
+        elif code not in TRANSIENT:
+            raise BrokerError(
+                f"reading {self._topic}[{self._partition}]@{self._position} failed: {error.str()}"
+            )
+        return True
+
+    def position(self) -> int:
+        """See `ChunkConsumer.position`."""
+        return self._position
+
+    def end_offset(self) -> int | None:
+        """See `ChunkConsumer.end_offset`."""
+        _, end = self._consumer.get_watermark_offsets(self._partition_at(), cached=True)
+        return end if end >= 0 else None
+
+    def seek(self, offset: int) -> None:
+        """See `ChunkConsumer.seek`; a fresh assignment also drops what is buffered."""
+        self._consumer.assign([self._partition_at(offset)])
+        self._position = offset
+
+    def close(self) -> None:
+        """See `ChunkConsumer.close`."""
+        self._consumer.close()
+
+    def _partition_at(self, offset: int = 0) -> TopicPartition:
+        return TopicPartition(self._topic, self._partition, offset)
+
+
+def _offsets(messages: list[Message]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Offsets of `messages`; asks only the first and last unless compaction left gaps between them."""
+    first, last, count = messages[0].offset(), messages[-1].offset(), len(messages)
+    if last - first == count - 1:
+        return np.arange(first, last + 1, dtype=np.int64)
+    return np.fromiter(map(Message.offset, messages), np.int64, count)
+
+
+class Producer(port.Producer):
+    """`Producer` over the process's one librdkafka producer for these settings."""
+
+    _shared: ClassVar[dict[KafkaSettings, ck.Producer]] = {}
+    _shared_lock = threading.Lock()
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._client = self._connect(settings)
+        self._lock = threading.Lock()
+        self._pending = 0
+        self._lost: Counter[str] = Counter()
+        self._reason = ""
+
+    @classmethod
+    def _connect(cls, settings: KafkaSettings) -> ck.Producer:
+        with cls._shared_lock:
+            if settings not in cls._shared:
+                cls._shared[settings] = ck.Producer(
+                    {
+                        **client_config(settings),
+                        "enable.idempotence": True,
+                        "acks": "all",
+                        "linger.ms": 5,
+                        "partitioner": "murmur2_random",  # as Java and kafka-python: one key, one partition
+                        "compression.type": "none",
+                        "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
+                        "queue.buffering.max.messages": 500_000,
+                    }
+                )
+            return cls._shared[settings]
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        timestamp_us: int,
+        *,
+        partition: int | None = None,
+    ) -> None:
+        """See `Producer.send`; waits while the queue is full."""
+        with self._lock:
+            self._pending += 1
+        where = -1 if partition is None else partition
+        while True:
+            try:
+                self._client.produce(
+                    topic,
+                    value,
+                    key,
+                    where,
+                    on_delivery=self._on_delivery,
+                    timestamp=timestamp_us // 1000,
+                    headers=list(headers) or None,
+                )
+                break
+            except BufferError:
+                self._client.poll(0.1)
+            except ck.KafkaException as refused:
+                self._settle(topic, refused.args[0])
+                break
+        self._client.poll(0)
+
+    def _on_delivery(self, error: Any, message: Message) -> None:
+        self._settle(message.topic(), error)
+
+    def _settle(self, topic: str, error: Any) -> None:
+        with self._lock:
+            self._pending -= 1
+            if error is not None:
+                self._lost[topic] += 1
+                self._reason = error.str()
+                if error.fatal():
+                    self.close()
+
+    def flush(self) -> None:
+        """See `Producer.flush`."""
+        deadline = time.monotonic() + self._settings.delivery_timeout_s + REQUEST_TIMEOUT_S
+        while self._pending and time.monotonic() < deadline:
+            self._client.poll(0.01)
+        with self._lock:
+            lost, reason, unknown = dict(self._lost), self._reason, self._pending
+            self._lost.clear()
+        if lost or unknown:
+            raise SinkError(lost_text(lost, unknown, reason))
+
+    def close(self) -> None:
+        """See `Producer.close`."""
+        with self._shared_lock:
+            if self._shared.get(self._settings) is self._client:
+                del self._shared[self._settings]
+
+
+class Admin(port.Admin):
+    """`Admin` over librdkafka."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._client = AdminClient(client_config(settings))
+
+    def create_topics(self, topics: Collection[NewTopic]) -> None:
+        """See `Admin.create_topics`."""
+        wanted = [
+            CkNewTopic(topic.name, topic.partitions, topic.replication, config=dict(topic.config))
+            for topic in topics
+        ]
+        if not wanted:
+            return
+        for name, future in self._client.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_S).items():
+            with self._asking(f"creating topic {name}", but_not=ck.KafkaError.TOPIC_ALREADY_EXISTS):
+                future.result()
+
+    def partition_counts(self) -> dict[str, int]:
+        """See `Admin.partition_counts`."""
+        with self._asking("listing topics"):
+            topics = self._client.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
+
+    def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.beginning_offsets`."""
+        return {at: found.offset for at, found in self._list(partitions, OffsetSpec.earliest()).items()}
+
+    def end_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.end_offsets`.
+
+        The embedded broker lists the start of the last batch, not its end; the high watermark that comes
+        with a fetch from there is right on every broker.
+        """
+        listed = {at: found.offset for at, found in self._list(partitions, OffsetSpec.latest()).items()}
+        ends: dict[Partition, int] = {}
+        if not listed:
+            return ends
+        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": 1})
+        try:
+            consumer.assign(
+                [TopicPartition(topic, number, offset) for (topic, number), offset in listed.items()]
+            )
+            deadline = time.monotonic() + REQUEST_TIMEOUT_S
+            while missing := set(listed) - set(ends):
+                if time.monotonic() > deadline:
+                    raise BrokerError(
+                        f"{sorted(missing)[0]} was not served by the broker at {self._settings.brokers}"
+                    )
+                for message in consumer.consume(10_000, timeout=0.05):
+                    at = TopicPartition(message.topic(), message.partition())
+                    ends[at.topic, at.partition] = consumer.get_watermark_offsets(at, cached=True)[1]
+            return ends
+        finally:
+            consumer.close()
+
+    def offsets_for_times(self, partitions: Collection[Partition], timestamp_us: int) -> dict[Partition, int]:
+        """See `Admin.offsets_for_times`."""
+        found = self._list(partitions, OffsetSpec.for_timestamp(timestamp_us // 1000))
+        ends = self.end_offsets([at for at, result in found.items() if result.timestamp < 0])
+        return {at: ends.get(at, result.offset) for at, result in found.items()}
+
+    def _list(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, Any]:
+        if not partitions:
+            return {}
+        request = {TopicPartition(topic, number): spec for topic, number in partitions}
+        with self._asking("listing offsets"):
+            futures = self._client.list_offsets(request, request_timeout=REQUEST_TIMEOUT_S)
+            return {(at.topic, at.partition): future.result() for at, future in futures.items()}
+
+    def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.committed`."""
+        request = ck.ConsumerGroupTopicPartitions(group, [TopicPartition(*at) for at in partitions])
+        with self._asking("reading committed offsets"):
+            answer = self._client.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S)
+            found = answer[group].result().topic_partitions
+        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
+
+    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """See `Admin.commit`."""
+        where = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        request = ck.ConsumerGroupTopicPartitions(group, where)
+        with self._asking("committing offsets"):
+            answer = self._client.alter_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S)
+            settled = answer[group].result().topic_partitions
+        for at in settled:
+            if at.error is not None:
+                raise BrokerError(
+                    f"committing {at.topic}[{at.partition}]@{at.offset} failed: {at.error.str()}"
+                )
+
+    def close(self) -> None:
+        """See `Admin.close`; librdkafka frees the handle with the object."""
+
+    @contextmanager
+    def _asking(self, doing: str, but_not: int | None = None) -> Iterator[None]:
+        try:
+            yield
+        except ck.KafkaException as refused:
+            if refused.args[0].code() != but_not:
+                raise BrokerError(
+                    f"{doing} at {self._settings.brokers} failed: {refused.args[0].str()}"
+                ) from refused

@@ -1,0 +1,297 @@
+"""The pure-Python client: kafka-python 3 behind the port."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+import numpy as np
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
+from kafka.structs import OffsetAndMetadata
+
+from pipelines.kafka import port
+from pipelines.kafka.port import (
+    FETCH_WAIT_MS,
+    REQUEST_TIMEOUT_S,
+    SECURITY_KEYS,
+    Chunk,
+    Headers,
+    KafkaSettings,
+    NewTopic,
+    OffsetOutOfRangeError,
+    Partition,
+    lost_text,
+)
+from schemas.errors import BrokerError, SinkError
+
+
+def client_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Translate the settings, librdkafka security keys included, into kafka-python's words.
+
+    >>> client_config(KafkaSettings("b:9092", security={"security.protocol": "ssl"}))["security_protocol"]
+    'SSL'
+    """
+    security: dict[str, Any] = {SECURITY_KEYS[key]: value for key, value in settings.security.items()}
+    if "security_protocol" in security:
+        security["security_protocol"] = security["security_protocol"].upper()
+    if "ssl_check_hostname" in security:
+        security["ssl_check_hostname"] = security["ssl_check_hostname"] == "https"
+    return {
+        "bootstrap_servers": settings.brokers.split(","),
+        "bootstrap_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
+        "request_timeout_ms": int(REQUEST_TIMEOUT_S * 1000),
+        "reconnect_backoff_max_ms": 1000,
+        **security,
+    }
+
+
+@contextmanager
+def asking(settings: KafkaSettings, doing: str) -> Iterator[None]:
+    """Turn the client's errors into one sentence about the broker."""
+    try:
+        yield
+    except KafkaError as refused:
+        raise BrokerError(f"{doing} at {settings.brokers} failed: {refused}") from refused
+
+
+def consumer(settings: KafkaSettings, **config: Any) -> KafkaConsumer:
+    """Open a consumer that is assigned, never subscribed, and that neither commits nor moves by itself."""
+    with asking(settings, "connecting"):
+        return KafkaConsumer(
+            **client_config(settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+            **config,
+        )
+
+
+class Consumer(port.ChunkConsumer):
+    """`ChunkConsumer` over kafka-python."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
+        self._at = TopicPartition(topic, partition)
+        self._position = offset
+        self._consumer = consumer(settings, fetch_max_wait_ms=FETCH_WAIT_MS)
+        self._consumer.assign([self._at])
+        self._consumer.seek(self._at, offset)
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """See `ChunkConsumer.poll`."""
+        topic, partition = self._at
+        try:
+            records = self._consumer.poll(0, max_rows).get(self._at)
+        except BrokerOffsetOutOfRange as gone:
+            raise OffsetOutOfRangeError(
+                f"{topic}[{partition}] no longer holds offset {self._position}"
+            ) from gone
+        except KafkaError as refused:
+            if refused.retriable:
+                return None
+            raise BrokerError(f"reading {topic}[{partition}]@{self._position} failed: {refused}") from refused
+        self._position = max(self._position, self._consumer.position(self._at, timeout_ms=0) or 0)
+        if not records:
+            return None
+        count = len(records)
+        return Chunk(
+            topic,
+            [record.value or b"" for record in records],
+            np.full(count, partition, np.int32),
+            np.fromiter((record.offset for record in records), np.int64, count),
+            np.fromiter((max(record.timestamp, 0) * 1000 for record in records), np.int64, count),
+        )
+
+    def position(self) -> int:
+        """See `ChunkConsumer.position`."""
+        return self._position
+
+    def end_offset(self) -> int | None:
+        """See `ChunkConsumer.end_offset`."""
+        end: int | None = self._consumer.highwater(self._at)
+        return end
+
+    def seek(self, offset: int) -> None:
+        """See `ChunkConsumer.seek`."""
+        self._consumer.seek(self._at, offset)
+        self._position = offset
+
+    def close(self) -> None:
+        """See `ChunkConsumer.close`."""
+        self._consumer.close(autocommit=False)
+
+
+class Producer(port.Producer):
+    """`Producer` over the process's one kafka-python producer for these settings."""
+
+    _shared: ClassVar[dict[KafkaSettings, KafkaProducer]] = {}
+    _shared_lock = threading.Lock()
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._client = self._connect(settings)
+        self._sent: list[tuple[str, Any]] = []
+        self._lost: Counter[str] = Counter()
+        self._reason = ""
+
+    @classmethod
+    def _connect(cls, settings: KafkaSettings) -> KafkaProducer:
+        with cls._shared_lock, asking(settings, "connecting"):
+            if settings not in cls._shared:
+                timeout_ms = int(settings.delivery_timeout_s * 1000)
+                cls._shared[settings] = KafkaProducer(
+                    **{
+                        **client_config(settings),
+                        "enable_idempotence": True,
+                        "acks": "all",
+                        "linger_ms": 5,
+                        "batch_size": 131_072,
+                        "delivery_timeout_ms": timeout_ms,
+                        "request_timeout_ms": min(timeout_ms - 5, int(REQUEST_TIMEOUT_S * 1000)),
+                        "max_block_ms": timeout_ms,
+                        "allow_auto_create_topics": False,
+                        "metrics_enabled": False,
+                    }
+                )
+            return cls._shared[settings]
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        timestamp_us: int,
+        *,
+        partition: int | None = None,
+    ) -> None:
+        """See `Producer.send`."""
+        try:
+            future = self._client.send(topic, value, key, list(headers), partition, timestamp_us // 1000)
+        except KafkaError as refused:
+            self._lose(topic, refused)
+        else:
+            self._sent.append((topic, future))
+
+    def flush(self) -> None:
+        """See `Producer.flush`; `KafkaProducer.flush` alone does not report losses, the futures do."""
+        with suppress(KafkaError):
+            self._client.flush(self._settings.delivery_timeout_s + REQUEST_TIMEOUT_S)
+        for topic, future in self._sent:
+            if not future.succeeded():
+                self._lose(topic, future.exception)
+        lost, reason = dict(self._lost), self._reason
+        self._sent, self._lost = [], Counter()
+        if lost:
+            raise SinkError(lost_text(lost, 0, reason))
+
+    def _lose(self, topic: str, error: Exception | None) -> None:
+        self._lost[topic] += 1
+        self._reason = str(error or "no answer")
+
+    def close(self) -> None:
+        """See `Producer.close`."""
+        with self._shared_lock:
+            shared = self._shared.pop(self._settings, None)
+        if shared is not None:
+            shared.close(timeout=0)
+
+
+class Admin(port.Admin):
+    """`Admin` over kafka-python."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        with asking(settings, "connecting"):
+            self._client = KafkaAdminClient(**client_config(settings))
+
+    def create_topics(self, topics: Collection[NewTopic]) -> None:
+        """See `Admin.create_topics`."""
+        for topic in topics:
+            wanted = {
+                "num_partitions": topic.partitions,
+                "replication_factor": topic.replication,
+                "configs": dict(topic.config),
+            }
+            with asking(self._settings, f"creating topic {topic.name}"), suppress(TopicAlreadyExistsError):
+                self._client.create_topics({topic.name: wanted})
+
+    def partition_counts(self) -> dict[str, int]:
+        """See `Admin.partition_counts`."""
+        with asking(self._settings, "listing topics"):
+            return {topic["name"]: len(topic["partitions"]) for topic in self._client.describe_topics()}
+
+    def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.beginning_offsets`."""
+        return {at: found.offset for at, found in self._list(partitions, OffsetSpec.EARLIEST).items()}
+
+    def end_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.end_offsets`; confirmed by a fetch, as `confluent.Admin.end_offsets` explains."""
+        listed = {
+            TopicPartition(*at): found.offset
+            for at, found in self._list(partitions, OffsetSpec.LATEST).items()
+        }
+        ends: dict[Partition, int] = {}
+        if not listed:
+            return ends
+        reader = consumer(self._settings, fetch_max_wait_ms=1)
+        try:
+            reader.assign(list(listed))
+            for at, offset in listed.items():
+                reader.seek(at, offset)
+            deadline = time.monotonic() + REQUEST_TIMEOUT_S
+            while missing := set(listed) - set(ends):
+                if time.monotonic() > deadline:
+                    raise BrokerError(
+                        f"{sorted(missing)[0]} was not served by the broker at {self._settings.brokers}"
+                    )
+                with asking(self._settings, "listing offsets"):
+                    reader.poll(50)
+                ends |= {tuple(at): end for at in missing if (end := reader.highwater(at)) is not None}
+            return ends
+        finally:
+            reader.close(autocommit=False)
+
+    def offsets_for_times(self, partitions: Collection[Partition], timestamp_us: int) -> dict[Partition, int]:
+        """See `Admin.offsets_for_times`."""
+        found = self._list(partitions, timestamp_us // 1000)
+        ends = self.end_offsets([at for at, result in found.items() if result.timestamp < 0])
+        return {at: ends.get(at, result.offset) for at, result in found.items()}
+
+    def _list(self, partitions: Collection[Partition], spec: Any) -> dict[Partition, Any]:
+        if not partitions:
+            return {}
+        with asking(self._settings, "listing offsets"):
+            found = self._client.list_partition_offsets({TopicPartition(*at): spec for at in partitions})
+        return {tuple(at): result for at, result in found.items()}
+
+    def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.committed`."""
+        with asking(self._settings, "reading committed offsets"):
+            found = self._client.list_group_offsets({group: [TopicPartition(*at) for at in partitions]})[
+                group
+            ]
+        return {tuple(at): result.offset for at, result in found.items() if result.offset >= 0}
+
+    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """See `Admin.commit`."""
+        with asking(self._settings, "committing offsets"):
+            settled = self._client.alter_group_offsets(
+                group,
+                {TopicPartition(*at): OffsetAndMetadata(offset, "", -1) for at, offset in offsets.items()},
+            )
+        for at, error in settled.items():
+            if error.errno:
+                raise BrokerError(
+                    f"committing {at.topic}[{at.partition}]@{offsets[tuple(at)]} failed: {error.__name__}"
+                )
+
+    def close(self) -> None:
+        """See `Admin.close`."""
+        self._client.close()

@@ -1,0 +1,222 @@
+"""The one port to Kafka: settings, what the clients promise, and how to open one.
+
+Everything above this module speaks `Chunk`, `ChunkConsumer`, `Producer` and `Admin`; only
+`confluent.py` and `kafka_python.py` know a client library.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import BrokerError, ConfigError
+
+ClientName = Literal["auto", "confluent", "kafka-python"]
+Partition = tuple[str, int]
+Headers = Sequence[tuple[str, bytes]]
+
+#: librdkafka security keys we accept, and what kafka-python calls them.
+SECURITY_KEYS: Mapping[str, str] = {
+    "security.protocol": "security_protocol",
+    "sasl.mechanism": "sasl_mechanism",
+    "sasl.username": "sasl_plain_username",
+    "sasl.password": "sasl_plain_password",
+    "sasl.kerberos.service.name": "sasl_kerberos_service_name",
+    "ssl.ca.location": "ssl_cafile",
+    "ssl.certificate.location": "ssl_certfile",
+    "ssl.key.location": "ssl_keyfile",
+    "ssl.key.password": "ssl_password",
+    "ssl.crl.location": "ssl_crlfile",
+    "ssl.endpoint.identification.algorithm": "ssl_check_hostname",
+}
+
+#: How long a blocking question to the broker may take.
+REQUEST_TIMEOUT_S = 10.0
+
+#: Apache Kafka answers a waiting fetch as soon as data arrive; the embedded broker only when the wait
+#: is over, so the wait bounds its read latency. Shorter waits cost one request each while idle.
+FETCH_WAIT_MS = 25
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """Where the brokers are and how to speak to them.
+
+    `security` holds librdkafka keys (`SECURITY_KEYS`); both clients are configured from it.
+    `delivery_timeout_s` is how long a sent record may stay unconfirmed before its bundle fails.
+    """
+
+    brokers: str
+    group: str = "stopline"
+    client: ClientName = "auto"
+    security: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    delivery_timeout_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.brokers:
+            raise ConfigError(
+                "kafka brokers must be host:port[,host:port], got an empty value; set --kafka_brokers"
+            )
+        if unknown := sorted(set(self.security) - set(SECURITY_KEYS)):
+            raise ConfigError(
+                f"kafka security key {unknown[0]!r} is not supported; "
+                f"use one of {', '.join(sorted(SECURITY_KEYS))}"
+            )
+
+
+class Chunk(NamedTuple):
+    """One poll's messages of one topic, column by column; all columns have the same length.
+
+    Attributes:
+        topic: the topic they came from.
+        values: message values; a null value (tombstone) is `b""`.
+        partitions: int32.
+        offsets: int64.
+        timestamps: Kafka record timestamps, int64 microseconds UTC; 0 where the record has none.
+
+    """
+
+    topic: str
+    values: list[bytes]
+    partitions: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    timestamps: NDArray[np.int64]
+
+
+class NewTopic(NamedTuple):
+    """A topic to create; `config` holds broker-side topic settings such as `cleanup.policy`."""
+
+    name: str
+    partitions: int
+    replication: int = 1
+    config: Mapping[str, str] = {}
+
+
+class OffsetOutOfRangeError(BrokerError):
+    """The broker no longer (or not yet) holds the offset that was asked for."""
+
+
+class ChunkConsumer(Protocol):
+    """Reads one assigned partition. Not thread-safe; never joins a group, never commits."""
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """Return what is buffered, at most `max_rows`, in offset order; `None` if nothing. Never blocks.
+
+        Raises:
+            OffsetOutOfRangeError: retention or a topic re-creation removed the position.
+            BrokerError: the broker refuses this read for good; outages are waited out silently.
+
+        """
+
+    def position(self) -> int:
+        """Offset of the next message; passes gaps left by compaction and transactions."""
+
+    def end_offset(self) -> int | None:
+        """End of the log as of the last fetch answer; `None` before the first. Never blocks."""
+
+    def seek(self, offset: int) -> None:
+        """Continue at `offset`; nothing buffered before the call is returned after it."""
+
+    def close(self) -> None:
+        """Release sockets and threads."""
+
+
+class Producer(Protocol):
+    """Sends records and accounts for every one. Instances share one connection per process."""
+
+    def send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        timestamp_us: int,
+        *,
+        partition: int | None = None,
+    ) -> None:
+        """Queue one record; `value=None` is a tombstone. Kafka keeps milliseconds of `timestamp_us`."""
+
+    def flush(self) -> None:
+        """Return once every record this instance sent is confirmed by all in-sync replicas.
+
+        Raises:
+            SinkError: at least one was not; names the topics and counts.
+
+        """
+
+    def close(self) -> None:
+        """Forget the process's shared connection; the next `open_producer` connects anew."""
+
+
+class Admin(Protocol):
+    """Topics and offsets. All calls block; a broker that does not answer is a `BrokerError`."""
+
+    def create_topics(self, topics: Collection[NewTopic]) -> None:
+        """Create those that do not exist; existing ones are left as they are."""
+
+    def partition_counts(self) -> dict[str, int]:
+        """Partition count of every topic."""
+
+    def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """First offset still held."""
+
+    def end_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Offset the next message will get."""
+
+    def offsets_for_times(self, partitions: Collection[Partition], timestamp_us: int) -> dict[Partition, int]:
+        """First offset whose timestamp is at or after `timestamp_us`, else the end.
+
+        The embedded broker answers for whole batches by the time they were appended: where records are
+        older than their append, its answer lies earlier, never later.
+        """
+
+    def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Return the committed offsets of `group`; partitions without one are absent."""
+
+    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """Set the committed offsets of a group that has no live members."""
+
+    def close(self) -> None:
+        """Release sockets and threads."""
+
+
+def lost_text(lost: Mapping[str, int], unknown: int, reason: str) -> str:
+    """Say which deliveries were not confirmed.
+
+    >>> lost_text({"alerts": 2}, 0, "broker down")
+    'unconfirmed records: 2 to alerts (broker down); the bundle must be retried'
+    """
+    parts = [f"{count} to {topic}" for topic, count in sorted(lost.items())]
+    parts += [f"{unknown} never answered"] if unknown else []
+    return f"unconfirmed records: {', '.join(parts)} ({reason or 'no answer'}); the bundle must be retried"
+
+
+def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
+    """Open a consumer assigned to `partition` of `topic`, positioned at `offset`."""
+    consumer: ChunkConsumer = _adapter(settings).Consumer(settings, topic, partition, offset)
+    return consumer
+
+
+def open_producer(settings: KafkaSettings) -> Producer:
+    """Open a producer that accounts for its own records over the process's shared connection."""
+    producer: Producer = _adapter(settings).Producer(settings)
+    return producer
+
+
+def open_admin(settings: KafkaSettings) -> Admin:
+    """Open an admin client; the caller closes it."""
+    admin: Admin = _adapter(settings).Admin(settings)
+    return admin
+
+
+def _adapter(settings: KafkaSettings) -> ModuleType:
+    """Import the one client library that is going to be used."""
+    confluent = importlib.util.find_spec("confluent_kafka") is not None
+    if settings.client == "confluent" or (settings.client == "auto" and confluent):
+        return importlib.import_module("pipelines.kafka.confluent")
+    return importlib.import_module("pipelines.kafka.kafka_python")
