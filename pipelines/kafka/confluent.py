@@ -55,7 +55,7 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def consumer_config(settings: KafkaSettings) -> dict[str, Any]:
-    """Configure a consumer that is assigned, never subscribed, and that neither commits nor moves by itself."""
+    """Configure a consumer that is assigned, never subscribed, and neither commits nor moves by itself."""
     return {
         **client_config(settings),
         "group.id": settings.group,

@@ -1,0 +1,319 @@
+"""Kafka into Beam: a native unbounded source whose element is a `Chunk`.
+
+One sub-source per partition, assigned, never subscribed. A reader owns nothing but its next offset:
+connections belong to the process (`process.py`), positions to the runner's checkpoints, and the
+consumer group only hears of them for lag dashboards and for the next start without a checkpoint.
+"""
+
+import struct
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import apache_beam as beam
+from apache_beam import coders
+from apache_beam.io.unbounded_source import (
+    CheckpointMark,
+    ReadFromUnboundedSource,
+    UnboundedReader,
+    UnboundedSource,
+)
+from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
+
+from pipelines.kafka.coders import ChunkCoder
+from pipelines.kafka.port import Admin, Chunk, KafkaSettings, OffsetOutOfRangeError, Partition, open_admin
+from pipelines.kafka.process import LogEnd, broker_line, shared_consumer
+from schemas.errors import BrokerError
+
+Start = Literal["committed", "earliest", "latest"] | int
+
+MARK_VERSION = 1
+_COUNT = struct.Struct("<BI")
+_POSITION = struct.Struct("<iqq")
+
+
+class Position(NamedTuple):
+    """Where one partition's reading stands: next offset, newest timestamp seen (µs, -1 if none)."""
+
+    partition: int
+    next_offset: int
+    newest_us: int = -1
+
+
+class Mark(CheckpointMark):  # type: ignore[misc]
+    """Positions to resume from; finalizing tells the consumer group of `settings`, if there is one."""
+
+    def __init__(self, positions: tuple[Position, ...], topic: str, settings: KafkaSettings | None) -> None:
+        self.positions = positions
+        self._topic = topic
+        self._settings = settings
+
+    def finalize_checkpoint(self) -> None:
+        """Hand the positions to the process's line to the broker; absolute, so repeating is harmless."""
+        if self._settings is not None:
+            for at in self.positions:
+                broker_line(self._settings).commit((self._topic, at.partition), at.next_offset)
+
+
+class MarkCoder(coders.Coder):  # type: ignore[misc]
+    """Mark as version, count, then (partition, next offset, newest timestamp) each; no pickle."""
+
+    def __init__(self, topic: str, settings: KafkaSettings | None) -> None:
+        self._topic = topic
+        self._settings = settings
+
+    def encode(self, value: Mark) -> bytes:
+        """Return the bytes of `value`'s positions."""
+        head = _COUNT.pack(MARK_VERSION, len(value.positions))
+        return head + b"".join(_POSITION.pack(*at) for at in value.positions)
+
+    def decode(self, encoded: bytes) -> Mark:
+        """Return the mark of `encoded`, bound to this coder's topic and group.
+
+        Raises:
+            ValueError: the checkpoint was written by another version.
+
+        """
+        version, _ = _COUNT.unpack_from(encoded)
+        if version != MARK_VERSION:
+            raise ValueError(f"checkpoint version {version} is not {MARK_VERSION}; drain before upgrading")
+        positions = tuple(Position(*at) for at in _POSITION.iter_unpack(encoded[_COUNT.size :]))
+        return Mark(positions, self._topic, self._settings)
+
+    def is_deterministic(self) -> bool:
+        """Equal marks have equal bytes."""
+        return True
+
+
+@dataclass(frozen=True)
+class ChunkSource(UnboundedSource):  # type: ignore[misc]
+    """Partitions of one topic, read live.
+
+    Attributes:
+        settings: brokers and group.
+        topic: the topic.
+        partitions: those to read; fixed when the pipeline is built.
+        start: where a partition without a checkpoint begins: its committed offset (else the earliest),
+            an end of the log, or the first message at or after a time in microseconds UTC.
+        chunk_rows: most messages in one element.
+        out_of_orderness_us: how far a message's timestamp may lag behind the newest one before it.
+        idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
+
+    """
+
+    settings: KafkaSettings
+    topic: str
+    partitions: tuple[int, ...]
+    start: Start = "committed"
+    chunk_rows: int = 2000
+    out_of_orderness_us: int = 2_000_000
+    idle_s: float = 2.0
+
+    def split(self, desired_num_splits: int, options: Any = None) -> list["ChunkSource"]:
+        """Split into one source per partition; asks nobody, because Beam swallows errors raised here."""
+        return [replace(self, partitions=(partition,)) for partition in self.partitions]
+
+    def create_reader(self, options: Any, checkpoint_mark: Mark | None) -> "ChunkReader":
+        """Open the reader of the one partition this split holds, at `checkpoint_mark` if given."""
+        (partition,) = self.partitions
+        return ChunkReader(self, partition, checkpoint_mark.positions[0] if checkpoint_mark else None)
+
+    def get_checkpoint_mark_coder(self) -> MarkCoder:
+        """Return the coder that binds decoded marks to this topic and group."""
+        return MarkCoder(self.topic, self.settings)
+
+    def default_output_coder(self) -> ChunkCoder:
+        """Return the coder of elements."""
+        return ChunkCoder()
+
+
+class ChunkReader(UnboundedReader):  # type: ignore[misc]
+    """Reads one partition from `position` on; `log_end` and `clock` (seconds) are seams for tests."""
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        partition: int,
+        position: Position | None,
+        *,
+        log_end: Callable[[Partition], LogEnd | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._partition = partition
+        self._at = (source.topic, partition)
+        self._next = position.next_offset if position else -1
+        self._newest_us = position.newest_us if position else -1
+        self._consumer = shared_consumer(source.settings, source.topic, partition)
+        self._log_end = log_end or broker_line(source.settings).log_end
+        self._clock = clock
+        self._quiet_since = clock()
+        self._drained = False
+        self._chunk: Chunk | None = None
+
+    def start(self) -> bool:
+        """Find the start offset unless a checkpoint gave it, then read."""
+        if self._next < 0:
+            admin = open_admin(self._source.settings)
+            try:
+                self._next = start_offsets(admin, self._source.settings, [self._at], self._source.start)[
+                    self._at
+                ]
+            finally:
+                admin.close()
+        return self.advance()
+
+    def advance(self) -> bool:
+        """Take what is buffered, without waiting.
+
+        After a chunk that reached the end of the log there is "no data now", so that a bundle ends with
+        one short chunk instead of a trail of ever shorter ones.
+        """
+        if self._drained:
+            self._drained = False
+            return False
+        chunk, self._next = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        if chunk is None:
+            return False
+        self._chunk = chunk
+        self._newest_us = max(self._newest_us, int(chunk.timestamps.max()))
+        self._quiet_since = self._clock()
+        end = self._consumer.end_offset()
+        self._drained = len(chunk.values) < self._source.chunk_rows and end is not None and self._next >= end
+        return True
+
+    def get_current(self) -> Chunk:
+        """Return the chunk the last successful read took."""
+        assert self._chunk is not None
+        return self._chunk
+
+    def get_current_timestamp(self) -> Timestamp:
+        """Return the event time of the chunk's first message."""
+        return Timestamp(micros=int(self.get_current().timestamps[0]))
+
+    def get_watermark(self) -> Timestamp:
+        """Return the newest timestamp, or the clock if idle and caught up, less the allowed disorder.
+
+        The clock is the moment the broker last confirmed that the log ends where this reader stands, so an
+        unreachable broker or a backlog never moves it.
+        """
+        reached_us = self._newest_us
+        if self._clock() - self._quiet_since >= self._source.idle_s:
+            end = self._log_end(self._at)
+            if end is not None and 0 <= end.offset <= self._next:
+                reached_us = max(reached_us, end.as_of_us)
+        if reached_us < 0:
+            return MIN_TIMESTAMP
+        return Timestamp(micros=reached_us - self._source.out_of_orderness_us)
+
+    def get_checkpoint_mark(self) -> Mark:
+        """Return the position after the last chunk handed out."""
+        position = Position(self._partition, self._next, self._newest_us)
+        return Mark((position,), self._source.topic, self._source.settings)
+
+
+class ReadChunks(beam.PTransform):  # type: ignore[misc]
+    """Read a topic for ever, as a PCollection of `Chunk`.
+
+    At-least-once: after a failure or restore reading continues at the checkpoint, so a chunk may come
+    again, cut differently. New partitions are seen at the next start.
+
+    Args:
+        settings: brokers and group.
+        topic: the topic; it must exist.
+        partitions: partition count; asked of the broker when not given.
+        start: see `ChunkSource`.
+        chunk_rows: most messages in one element.
+        max_bundle_chunks: elements of one partition before its bundle is cut and can be committed.
+        max_read_time_s: seconds before it is cut.
+        poll_interval_s: pause before a caught-up partition is polled again.
+        out_of_orderness_us: see `ChunkSource`.
+        idle_s: see `ChunkSource`.
+
+    Raises:
+        BrokerError: at construction, if the topic or its start offset is not there.
+
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        *,
+        partitions: int | None = None,
+        start: Start = "committed",
+        chunk_rows: int = 2000,
+        max_bundle_chunks: int = 16,
+        max_read_time_s: float = 0.5,
+        poll_interval_s: float = 0.02,
+        out_of_orderness_us: int = 2_000_000,
+        idle_s: float = 2.0,
+    ) -> None:
+        super().__init__()
+        count = checked_partitions(settings, topic, start) if partitions is None else partitions
+        self._source = ChunkSource(
+            settings, topic, tuple(range(count)), start, chunk_rows, out_of_orderness_us, idle_s
+        )
+        self._max_bundle_chunks = max_bundle_chunks
+        self._max_read_time_s = max_read_time_s
+        self._poll_interval_s = poll_interval_s
+
+    def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
+        """Apply the source with bundle limits that suit a stop decision, not Beam's ten seconds."""
+        return pbegin | ReadFromUnboundedSource(
+            self._source,
+            poll_interval=self._poll_interval_s,
+            max_records_per_bundle=self._max_bundle_chunks,
+            max_read_time_seconds=self._max_read_time_s,
+        )
+
+
+def checked_partitions(settings: KafkaSettings, topic: str, start: Start) -> int:
+    """Count the partitions of `topic` and check that reading can start there.
+
+    Raises:
+        BrokerError: the topic is missing, or a start offset is outside what the broker holds.
+
+    """
+    admin = open_admin(settings)
+    try:
+        count = admin.partition_counts().get(topic, 0)
+        if not count:
+            raise BrokerError(
+                f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
+                f"python -m kafka.admin -b {settings.brokers} topics create -t {topic} --num-partitions 8"
+            )
+        start_offsets(admin, settings, [(topic, partition) for partition in range(count)], start)
+        return count
+    finally:
+        admin.close()
+
+
+def start_offsets(
+    admin: Admin, settings: KafkaSettings, partitions: Collection[Partition], start: Start
+) -> dict[Partition, int]:
+    """Resolve `start` to one offset per partition.
+
+    Raises:
+        OffsetOutOfRangeError: the group's committed offset is not (or no longer) in the log.
+
+    """
+    if isinstance(start, int):
+        return admin.offsets_for_times(partitions, start)
+    if start == "latest":
+        return admin.end_offsets(partitions)
+    first = admin.beginning_offsets(partitions)
+    if start == "earliest":
+        return first
+    committed = admin.committed(settings.group, partitions)
+    ends = admin.end_offsets(list(committed))
+    for (topic, partition), offset in committed.items():
+        low, high = first[topic, partition], ends[topic, partition]
+        if not low <= offset <= high:
+            raise OffsetOutOfRangeError(
+                f"group {settings.group!r} stands at {topic}[{partition}]@{offset} but the broker holds "
+                f"{low} to {high}; move it with: python -m kafka.admin -b {settings.brokers} groups "
+                f"reset-offsets -g {settings.group} -p {topic}:{partition} -s earliest"
+            )
+    return first | committed
