@@ -17,6 +17,7 @@ from confluent_kafka.admin import NewTopic as CkNewTopic
 from pipelines.kafka import port
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
+    LINGER_MS,
     REQUEST_TIMEOUT_S,
     Chunk,
     Headers,
@@ -76,6 +77,7 @@ class Consumer(port.ChunkConsumer):
             {
                 **consumer_config(settings),
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
+                "fetch.queue.backoff.ms": 5,  # its default, 1 s, stalls readers that empty the queue
                 "fetch.error.backoff.ms": 50,
                 "queued.min.messages": 50_000,
                 "queued.max.messages.kbytes": PREFETCH_KB,
@@ -173,7 +175,7 @@ class Producer(port.Producer):
                         **client_config(settings),
                         "enable.idempotence": True,
                         "acks": "all",
-                        "linger.ms": 5,
+                        "linger.ms": LINGER_MS,
                         "partitioner": "murmur2_random",  # as Java and kafka-python: one key, one partition
                         "compression.type": "none",
                         "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
@@ -231,7 +233,7 @@ class Producer(port.Producer):
         """See `Producer.flush`."""
         deadline = time.monotonic() + self._settings.delivery_timeout_s + REQUEST_TIMEOUT_S
         while self._pending and time.monotonic() < deadline:
-            self._client.poll(0.01)
+            self._client.flush(0.01)
         with self._lock:
             lost, reason, unknown = dict(self._lost), self._reason, self._pending
             self._lost.clear()
@@ -284,7 +286,7 @@ class Admin(port.Admin):
         ends: dict[Partition, int] = {}
         if not listed:
             return ends
-        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": 1})
+        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": FETCH_WAIT_MS})
         try:
             consumer.assign(
                 [TopicPartition(topic, number, offset) for (topic, number), offset in listed.items()]

@@ -17,6 +17,7 @@ from kafka.structs import OffsetAndMetadata
 from pipelines.kafka import port
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
+    LINGER_MS,
     REQUEST_TIMEOUT_S,
     SECURITY_KEYS,
     Chunk,
@@ -150,7 +151,7 @@ class Producer(port.Producer):
                         **client_config(settings),
                         "enable_idempotence": True,
                         "acks": "all",
-                        "linger_ms": 5,
+                        "linger_ms": LINGER_MS,
                         "batch_size": 131_072,
                         "delivery_timeout_ms": timeout_ms,
                         "request_timeout_ms": min(timeout_ms - 5, int(REQUEST_TIMEOUT_S * 1000)),
@@ -240,7 +241,7 @@ class Admin(port.Admin):
         ends: dict[Partition, int] = {}
         if not listed:
             return ends
-        reader = consumer(self._settings, fetch_max_wait_ms=1)
+        reader = consumer(self._settings, fetch_max_wait_ms=FETCH_WAIT_MS)
         try:
             reader.assign(list(listed))
             for at, offset in listed.items():

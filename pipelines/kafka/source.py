@@ -99,6 +99,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         chunk_rows: most messages in one element.
         out_of_orderness_us: how far a message's timestamp may lag behind the newest one before it.
         idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
+        poll_interval_s: least time between looking for data that were not there.
 
     """
 
@@ -109,6 +110,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     chunk_rows: int = 2000
     out_of_orderness_us: int = 2_000_000
     idle_s: float = 2.0
+    poll_interval_s: float = 0.05
 
     def split(self, desired_num_splits: int, options: Any = None) -> list["ChunkSource"]:
         """Split into one source per partition; asks nobody, because Beam swallows errors raised here."""
@@ -129,7 +131,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
 
 
 class ChunkReader(UnboundedReader):  # type: ignore[misc]
-    """Reads one partition from `position` on; `log_end` and `clock` (seconds) are seams for tests."""
+    """Reads one partition from `position` on; `log_end`, `clock` (s) and `sleep` are seams for tests."""
 
     def __init__(
         self,
@@ -139,6 +141,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         *,
         log_end: Callable[[Partition], LogEnd | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
         self._partition = partition
@@ -148,7 +151,9 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         self._consumer = shared_consumer(source.settings, source.topic, partition)
         self._log_end = log_end or broker_line(source.settings).log_end
         self._clock = clock
+        self._sleep = sleep
         self._quiet_since = clock()
+        self._resting_until = clock()
         self._drained = False
         self._chunk: Chunk | None = None
 
@@ -165,16 +170,20 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         return self.advance()
 
     def advance(self) -> bool:
-        """Take what is buffered, without waiting.
+        """Take what is buffered, without waiting for data.
 
         After a chunk that reached the end of the log there is "no data now", so that a bundle ends with
-        one short chunk instead of a trail of ever shorter ones.
+        one short chunk instead of a trail of ever shorter ones. The embedded runner ignores the pause
+        Beam asks for after "no data"; the rest of it is slept here, once a pass over all partitions.
         """
-        if self._drained:
-            self._drained = False
-            return False
-        chunk, self._next = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        if (rest := self._resting_until - self._clock()) > 0:
+            self._sleep(rest)
+        chunk = None
+        if not self._drained:
+            chunk, self._next = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        self._drained = False
         if chunk is None:
+            self._resting_until = self._clock() + self._source.poll_interval_s
             return False
         self._chunk = chunk
         self._newest_us = max(self._newest_us, int(chunk.timestamps.max()))
@@ -246,24 +255,30 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         chunk_rows: int = 2000,
         max_bundle_chunks: int = 16,
         max_read_time_s: float = 0.5,
-        poll_interval_s: float = 0.02,
+        poll_interval_s: float = 0.05,
         out_of_orderness_us: int = 2_000_000,
         idle_s: float = 2.0,
     ) -> None:
         super().__init__()
         count = checked_partitions(settings, topic, start) if partitions is None else partitions
         self._source = ChunkSource(
-            settings, topic, tuple(range(count)), start, chunk_rows, out_of_orderness_us, idle_s
+            settings,
+            topic,
+            tuple(range(count)),
+            start,
+            chunk_rows,
+            out_of_orderness_us,
+            idle_s,
+            poll_interval_s,
         )
         self._max_bundle_chunks = max_bundle_chunks
         self._max_read_time_s = max_read_time_s
-        self._poll_interval_s = poll_interval_s
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
         """Apply the source with bundle limits that suit a stop decision, not Beam's ten seconds."""
         return pbegin | ReadFromUnboundedSource(
             self._source,
-            poll_interval=self._poll_interval_s,
+            poll_interval=self._source.poll_interval_s,
             max_records_per_bundle=self._max_bundle_chunks,
             max_read_time_seconds=self._max_read_time_s,
         )
