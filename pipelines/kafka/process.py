@@ -141,16 +141,16 @@ class BrokerLine:
 
 
 _lock = threading.Lock()
-_consumers: dict[tuple[str, str, int], SharedConsumer] = {}
+_consumers: dict[tuple[str, Partition], SharedConsumer] = {}
 _lines: dict[Hashable, BrokerLine] = {}
 
 
-def shared_consumer(settings: KafkaSettings, topic: str, partition: int) -> SharedConsumer:
+def shared_consumer(settings: KafkaSettings, at: Partition) -> SharedConsumer:
     """Return the process's consumer of this partition; also closes those long unused."""
-    key = (settings.brokers, topic, partition)
+    key = (settings.brokers, at)
     with _lock:
         if key not in _consumers:
-            _consumers[key] = SharedConsumer(partial(open_consumer, settings, topic, partition))
+            _consumers[key] = SharedConsumer(partial(open_consumer, settings, *at))
         consumer = _consumers[key]
         consumer.used_at = time.monotonic()
         for other in _consumers.values():

@@ -3,11 +3,14 @@
 One sub-source per partition, assigned, never subscribed. A reader owns nothing but its next offset:
 connections belong to the process (`process.py`), positions to the runner's checkpoints, and the
 consumer group only hears of them for lag dashboards and for the next start without a checkpoint.
+
+Read every topic a job needs with one `ReadChunks` and branch on `Chunk.topic`: the embedded runner
+runs nothing behind a Flatten of unbounded inputs, and pays for each source stage on every pass.
 """
 
 import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -29,57 +32,70 @@ from schemas.errors import BrokerError
 Start = Literal["committed", "earliest", "latest"] | int
 
 MARK_VERSION = 1
-_COUNT = struct.Struct("<BI")
-_POSITION = struct.Struct("<iqq")
+_HEAD = struct.Struct("<BHI")
+_POSITION = struct.Struct("<Hiqq")
 
 
 class Position(NamedTuple):
     """Where one partition's reading stands: next offset, newest timestamp seen (µs, -1 if none)."""
 
-    partition: int
+    at: Partition
     next_offset: int
     newest_us: int = -1
 
 
 class Mark(CheckpointMark):  # type: ignore[misc]
-    """Positions to resume from; finalizing tells the consumer group of `settings`, if there is one."""
+    """Positions to resume from; finalizing tells the consumer group of `settings`, if there is one.
 
-    def __init__(self, positions: tuple[Position, ...], topic: str, settings: KafkaSettings | None) -> None:
+    `skip` chunks of those that follow the positions were already handed out (`bounded.py`).
+    """
+
+    def __init__(
+        self, positions: tuple[Position, ...], settings: KafkaSettings | None = None, skip: int = 0
+    ) -> None:
         self.positions = positions
-        self._topic = topic
+        self.skip = skip
         self._settings = settings
 
     def finalize_checkpoint(self) -> None:
         """Hand the positions to the process's line to the broker; absolute, so repeating is harmless."""
         if self._settings is not None:
-            for at in self.positions:
-                broker_line(self._settings).commit((self._topic, at.partition), at.next_offset)
+            for position in self.positions:
+                broker_line(self._settings).commit(position.at, position.next_offset)
 
 
 class MarkCoder(coders.Coder):  # type: ignore[misc]
-    """Mark as version, count, then (partition, next offset, newest timestamp) each; no pickle."""
+    """Mark as version, skip, count, then each position; explicit, no pickle."""
 
-    def __init__(self, topic: str, settings: KafkaSettings | None) -> None:
-        self._topic = topic
+    def __init__(self, settings: KafkaSettings | None = None) -> None:
         self._settings = settings
 
     def encode(self, value: Mark) -> bytes:
         """Return the bytes of `value`'s positions."""
-        head = _COUNT.pack(MARK_VERSION, len(value.positions))
-        return head + b"".join(_POSITION.pack(*at) for at in value.positions)
+        parts = [_HEAD.pack(MARK_VERSION, value.skip, len(value.positions))]
+        for (topic, partition), next_offset, newest_us in value.positions:
+            name = topic.encode()
+            parts += [_POSITION.pack(len(name), partition, next_offset, newest_us), name]
+        return b"".join(parts)
 
     def decode(self, encoded: bytes) -> Mark:
-        """Return the mark of `encoded`, bound to this coder's topic and group.
+        """Return the mark of `encoded`, bound to this coder's group.
 
         Raises:
             ValueError: the checkpoint was written by another version.
 
         """
-        version, _ = _COUNT.unpack_from(encoded)
+        version, skip, count = _HEAD.unpack_from(encoded)
         if version != MARK_VERSION:
             raise ValueError(f"checkpoint version {version} is not {MARK_VERSION}; drain before upgrading")
-        positions = tuple(Position(*at) for at in _POSITION.iter_unpack(encoded[_COUNT.size :]))
-        return Mark(positions, self._topic, self._settings)
+        positions, start = [], _HEAD.size
+        for _ in range(count):
+            size, partition, next_offset, newest_us = _POSITION.unpack_from(encoded, start)
+            start += _POSITION.size + size
+            positions.append(
+                Position((encoded[start - size : start].decode(), partition), next_offset, newest_us)
+            )
+        return Mark(tuple(positions), self._settings, skip)
 
     def is_deterministic(self) -> bool:
         """Equal marks have equal bytes."""
@@ -88,11 +104,10 @@ class MarkCoder(coders.Coder):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class ChunkSource(UnboundedSource):  # type: ignore[misc]
-    """Partitions of one topic, read live.
+    """Partitions read live.
 
     Attributes:
         settings: brokers and group.
-        topic: the topic.
         partitions: those to read; fixed when the pipeline is built.
         start: where a partition without a checkpoint begins: its committed offset (else the earliest),
             an end of the log, or the first message at or after a time in microseconds UTC.
@@ -104,8 +119,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     """
 
     settings: KafkaSettings
-    topic: str
-    partitions: tuple[int, ...]
+    partitions: tuple[Partition, ...]
     start: Start = "committed"
     chunk_rows: int = 2000
     out_of_orderness_us: int = 2_000_000
@@ -114,16 +128,16 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
 
     def split(self, desired_num_splits: int, options: Any = None) -> list["ChunkSource"]:
         """Split into one source per partition; asks nobody, because Beam swallows errors raised here."""
-        return [replace(self, partitions=(partition,)) for partition in self.partitions]
+        return [replace(self, partitions=(at,)) for at in self.partitions]
 
     def create_reader(self, options: Any, checkpoint_mark: Mark | None) -> "ChunkReader":
         """Open the reader of the one partition this split holds, at `checkpoint_mark` if given."""
-        (partition,) = self.partitions
-        return ChunkReader(self, partition, checkpoint_mark.positions[0] if checkpoint_mark else None)
+        (at,) = self.partitions
+        return ChunkReader(self, checkpoint_mark.positions[0] if checkpoint_mark else Position(at, -1))
 
     def get_checkpoint_mark_coder(self) -> MarkCoder:
-        """Return the coder that binds decoded marks to this topic and group."""
-        return MarkCoder(self.topic, self.settings)
+        """Return the coder that binds decoded marks to this group."""
+        return MarkCoder(self.settings)
 
     def default_output_coder(self) -> ChunkCoder:
         """Return the coder of elements."""
@@ -131,24 +145,20 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
 
 
 class ChunkReader(UnboundedReader):  # type: ignore[misc]
-    """Reads one partition from `position` on; `log_end`, `clock` (s) and `sleep` are seams for tests."""
+    """Reads on from `position`, or finds the start if its next offset is -1; the rest are test seams."""
 
     def __init__(
         self,
         source: ChunkSource,
-        partition: int,
-        position: Position | None,
+        position: Position,
         *,
         log_end: Callable[[Partition], LogEnd | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
-        self._partition = partition
-        self._at = (source.topic, partition)
-        self._next = position.next_offset if position else -1
-        self._newest_us = position.newest_us if position else -1
-        self._consumer = shared_consumer(source.settings, source.topic, partition)
+        self._at, self._next, self._newest_us = position
+        self._consumer = shared_consumer(source.settings, self._at)
         self._log_end = log_end or broker_line(source.settings).log_end
         self._clock = clock
         self._sleep = sleep
@@ -218,39 +228,37 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
 
     def get_checkpoint_mark(self) -> Mark:
         """Return the position after the last chunk handed out."""
-        position = Position(self._partition, self._next, self._newest_us)
-        return Mark((position,), self._source.topic, self._source.settings)
+        return Mark((Position(self._at, self._next, self._newest_us),), self._source.settings)
 
 
 class ReadChunks(beam.PTransform):  # type: ignore[misc]
-    """Read a topic for ever, as a PCollection of `Chunk`.
+    """Read topics for ever, as a PCollection of `Chunk`.
 
-    At-least-once: after a failure or restore reading continues at the checkpoint, so a chunk may come
-    again, cut differently. New partitions are seen at the next start.
+    At-least-once: after a failure or restore reading continues at the checkpoint, so messages may come
+    again, in other chunks. New partitions are seen at the next start.
 
     Args:
         settings: brokers and group.
-        topic: the topic; it must exist.
-        partitions: partition count; asked of the broker when not given.
+        topics: one or more; they must exist.
+        partitions: partition counts by topic; asked of the broker when not given.
         start: see `ChunkSource`.
         chunk_rows: most messages in one element.
         max_bundle_chunks: elements of one partition before its bundle is cut and can be committed.
         max_read_time_s: seconds before it is cut.
-        poll_interval_s: pause before a caught-up partition is polled again.
+        poll_interval_s: see `ChunkSource`.
         out_of_orderness_us: see `ChunkSource`.
         idle_s: see `ChunkSource`.
 
     Raises:
-        BrokerError: at construction, if the topic or its start offset is not there.
+        BrokerError: at construction, if a topic or its start offset is not there.
 
     """
 
     def __init__(
         self,
         settings: KafkaSettings,
-        topic: str,
-        *,
-        partitions: int | None = None,
+        *topics: str,
+        partitions: Mapping[str, int] | None = None,
         start: Start = "committed",
         chunk_rows: int = 2000,
         max_bundle_chunks: int = 16,
@@ -260,11 +268,10 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         idle_s: float = 2.0,
     ) -> None:
         super().__init__()
-        count = checked_partitions(settings, topic, start) if partitions is None else partitions
+        found = checked_partitions(settings, topics, start) if partitions is None else partitions
         self._source = ChunkSource(
             settings,
-            topic,
-            tuple(range(count)),
+            tuple((topic, number) for topic in topics for number in range(found[topic])),
             start,
             chunk_rows,
             out_of_orderness_us,
@@ -284,23 +291,35 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         )
 
 
-def checked_partitions(settings: KafkaSettings, topic: str, start: Start) -> int:
-    """Count the partitions of `topic` and check that reading can start there.
+def partition_counts(admin: Admin, settings: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
+    """Count the partitions of each of `topics`.
 
     Raises:
-        BrokerError: the topic is missing, or a start offset is outside what the broker holds.
+        BrokerError: one is missing.
 
     """
-    admin = open_admin(settings)
-    try:
-        count = admin.partition_counts().get(topic, 0)
-        if not count:
+    counts = admin.partition_counts()
+    for topic in topics:
+        if topic not in counts:
             raise BrokerError(
                 f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
                 f"python -m kafka.admin -b {settings.brokers} topics create -t {topic} --num-partitions 8"
             )
-        start_offsets(admin, settings, [(topic, partition) for partition in range(count)], start)
-        return count
+    return {topic: counts[topic] for topic in topics}
+
+
+def checked_partitions(settings: KafkaSettings, topics: Collection[str], start: Start) -> dict[str, int]:
+    """Count the partitions of each of `topics` and check that reading can start there.
+
+    Raises:
+        BrokerError: a topic is missing, or a start offset is outside what the broker holds.
+
+    """
+    admin = open_admin(settings)
+    try:
+        counts = partition_counts(admin, settings, topics)
+        start_offsets(admin, settings, [(topic, n) for topic in topics for n in range(counts[topic])], start)
+        return counts
     finally:
         admin.close()
 
