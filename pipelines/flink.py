@@ -1,0 +1,216 @@
+"""A real Flink cluster on this machine: JobManager, TaskManager, Beam job server, Python workers.
+
+Every process leaves a pid file and a log under `home` (var/flink). `up` starts what is not running,
+so it is also how a killed process comes back; `down` stops everything this module started.
+Production runs the same jobs on the images named in docs/flink.md.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from schemas.errors import ConfigError, StoplineError
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPLOY = ROOT / "deploy" / "flink"
+
+Process = Literal["jobmanager", "taskmanager", "jobserver", "workers"]
+PROCESSES: tuple[Process, ...] = ("jobmanager", "taskmanager", "jobserver", "workers")
+
+#: Java 17 keeps these packages from the reflection Flink 1.16 serializes with.
+OPENED_PACKAGES = (
+    "java.lang", "java.util", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio",
+    "java.util.concurrent", "java.util.concurrent.atomic", "java.time", "sun.nio.ch",
+)  # fmt: skip
+
+
+class FlinkError(StoplineError):
+    """A Flink process that does not start, or a job it refuses."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where a one-machine cluster lives; all ports are loopback.
+
+    Attributes:
+        home: jars, configuration, pid files, logs, checkpoints and savepoints.
+        slots: task slots of the TaskManager, which is the job's parallelism and its Python processes.
+        rest_port: Flink's REST interface and web page.
+        rpc_port: JobManager to TaskManager.
+        job_port: Beam's job server; the next two ports are its artifact and expansion services.
+        worker_port: the pool that starts Python workers.
+
+    """
+
+    home: Path = ROOT / "var" / "flink"
+    slots: int = 2
+    rest_port: int = 8081
+    rpc_port: int = 6123
+    job_port: int = 8099
+    worker_port: int = 8102
+
+    @property
+    def rest(self) -> str:
+        """Address of the REST interface."""
+        return f"http://127.0.0.1:{self.rest_port}"
+
+
+DEFAULT = Cluster()
+
+
+def resolve_jars(cluster: Cluster = DEFAULT) -> None:
+    """Fetch the jars `deploy/flink/pom.xml` names into `home/libs`, once.
+
+    Raises:
+        ConfigError: Java or Maven is missing.
+        FlinkError: Maven could not resolve them.
+
+    """
+    if missing := [tool for tool in ("java", "mvn") if shutil.which(tool) is None]:
+        raise ConfigError(f"Flink needs {' and '.join(missing)} on the path; install Java 17 and Maven")
+    if (cluster.home / "build" / "stopline-flink-1.jar").exists():
+        return
+    done = subprocess.run(
+        ["mvn", "-q", "-B", "-f", DEPLOY / "pom.xml", "package",
+         f"-Dlibs={cluster.home / 'libs'}", f"-Dbuild={cluster.home / 'build'}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise FlinkError(f"Maven could not resolve the Flink jars: {done.stdout.strip()[:500]}")
+
+
+def up(cluster: Cluster = DEFAULT, *, timeout_s: float = 60.0) -> None:
+    """Start every process that is not running and wait until the cluster takes jobs.
+
+    Raises:
+        FlinkError: a process died or a port did not open within `timeout_s`; names its log.
+
+    """
+    resolve_jars(cluster)
+    _write_configuration(cluster)
+    for name in PROCESSES:
+        if _pid(cluster, name) is None:
+            _start(cluster, name)
+    deadline = time.monotonic() + timeout_s
+    for name, port in _ports(cluster):
+        while not _listens(port):
+            if _pid(cluster, name) is None or time.monotonic() > deadline:
+                raise FlinkError(f"the {name} did not open port {port}; see {_log(cluster, name)}")
+            time.sleep(0.2)
+
+
+def down(cluster: Cluster = DEFAULT) -> None:
+    """Stop every process `up` started, Python workers included; running jobs end without a savepoint."""
+    for name in reversed(PROCESSES):
+        if (pid := _pid(cluster, name)) is not None:
+            os.killpg(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    for name in PROCESSES:
+        while (pid := _pid(cluster, name)) is not None:
+            if time.monotonic() > deadline:
+                os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.1)
+        _pid_file(cluster, name).unlink(missing_ok=True)
+
+
+def status(cluster: Cluster = DEFAULT) -> dict[Process, int | None]:
+    """Process id of each process, `None` where it is not running."""
+    return {name: _pid(cluster, name) for name in PROCESSES}
+
+
+def _java(cluster: Cluster, heap: str, main: str, *arguments: str) -> list[str]:
+    opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
+    path = f"{cluster.home}/build/stopline-flink-1.jar:{cluster.home}/libs/*"
+    return [
+        "java", f"-Xmx{heap}", "-XX:+UseG1GC", *opens, "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+        f"-Djava.io.tmpdir={cluster.home / 'tmp'}", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", path, main, *arguments,
+    ]  # fmt: skip
+
+
+def _command(cluster: Cluster, name: Process) -> Sequence[str]:
+    configuration = str(cluster.home / "conf")
+    entrypoints = "org.apache.flink.runtime"
+    match name:
+        case "jobmanager":
+            main = f"{entrypoints}.entrypoint.StandaloneSessionClusterEntrypoint"
+            return _java(cluster, "768m", main, "--configDir", configuration)
+        case "taskmanager":
+            main = f"{entrypoints}.taskexecutor.TaskManagerRunner"
+            return _java(cluster, "1280m", main, "--configDir", configuration)
+        case "jobserver":
+            return _java(
+                cluster, "512m", "org.apache.beam.runners.flink.FlinkJobServerDriver",
+                "--flink-master", f"127.0.0.1:{cluster.rest_port}", "--flink-conf-dir", configuration,
+                "--job-host", "127.0.0.1", "--job-port", str(cluster.job_port),
+                "--artifact-port", str(cluster.job_port + 1), "--expansion-port", str(cluster.job_port + 2),
+                "--artifacts-dir", str(cluster.home / "artifacts"),
+            )  # fmt: skip
+        case "workers":
+            return [
+                sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main",
+                f"--service_port={cluster.worker_port}",
+            ]  # fmt: skip
+
+
+def _start(cluster: Cluster, name: Process) -> None:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(ROOT),
+    }
+    with _log(cluster, name).open("ab") as log:
+        process = subprocess.Popen(
+            _command(cluster, name), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
+            cwd=cluster.home, start_new_session=True,
+        )  # fmt: skip
+    _pid_file(cluster, name).write_text(str(process.pid))
+
+
+def _write_configuration(cluster: Cluster) -> None:
+    for folder in ("conf", "run", "log", "tmp", "checkpoints", "savepoints", "web"):
+        (cluster.home / folder).mkdir(parents=True, exist_ok=True)
+    template = string.Template((DEPLOY / "flink-conf.yaml").read_text())
+    values = {
+        "home": cluster.home, "slots": cluster.slots,
+        "rest_port": cluster.rest_port, "rpc_port": cluster.rpc_port,
+    }  # fmt: skip
+    (cluster.home / "conf" / "flink-conf.yaml").write_text(template.substitute(values))
+
+
+def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:
+    yield "jobmanager", cluster.rest_port
+    yield "jobserver", cluster.job_port
+    yield "workers", cluster.worker_port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _pid(cluster: Cluster, name: Process) -> int | None:
+    """Process id from the pid file, if that process still runs."""
+    try:
+        pid = int(_pid_file(cluster, name).read_text())
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ValueError):
+        return None
+    return None if state == "Z" else pid
+
+
+def _pid_file(cluster: Cluster, name: Process) -> Path:
+    return cluster.home / "run" / f"{name}.pid"
+
+
+def _log(cluster: Cluster, name: Process) -> Path:
+    return cluster.home / "log" / f"{name}.log"
