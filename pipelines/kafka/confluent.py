@@ -1,5 +1,6 @@
 """The hot client: confluent-kafka (librdkafka) behind the port."""
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -29,6 +30,8 @@ from pipelines.kafka.port import (
 )
 from schemas.errors import BrokerError, SinkError
 
+_LOGGER = logging.getLogger(__name__)
+
 #: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
 PREFETCH_KB = 16_384
 
@@ -52,7 +55,12 @@ _second = itemgetter(1)
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """Return the part of librdkafka's configuration that every client shares."""
-    return {"bootstrap.servers": settings.brokers, "log.connection.close": False, **settings.security}
+    return {
+        "bootstrap.servers": settings.brokers,
+        "log.connection.close": False,
+        "logger": _LOGGER,
+        **settings.security,
+    }
 
 
 def consumer_config(settings: KafkaSettings) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Producer(port.Producer):
                         "linger_ms": LINGER_MS,
                         "batch_size": 131_072,
                         "delivery_timeout_ms": timeout_ms,
-                        "request_timeout_ms": min(timeout_ms - 5, int(REQUEST_TIMEOUT_S * 1000)),
+                        "request_timeout_ms": min(timeout_ms // 2, int(REQUEST_TIMEOUT_S * 1000)),
                         "max_block_ms": timeout_ms,
                         "allow_auto_create_topics": False,
                         "metrics_enabled": False,

@@ -202,6 +202,23 @@ def lost_text(lost: Mapping[str, int], unknown: int, reason: str) -> str:
     return f"unconfirmed records: {', '.join(parts)} ({reason or 'no answer'}); the bundle must be retried"
 
 
+def admin_command(settings: KafkaSettings) -> str:
+    """Return the start of a shell command that administers these brokers, for error messages.
+
+    >>> admin_command(KafkaSettings("b:9092", security={"security.protocol": "ssl"}))
+    'python -m kafka.admin -b b:9092 -S SSL'
+    """
+    security = settings.security
+    words = ["python -m kafka.admin", *(f"-b {broker}" for broker in settings.brokers.split(","))]
+    if "security.protocol" in security:
+        words.append(f"-S {security['security.protocol'].upper()}")
+    if "sasl.username" in security:
+        words.append(
+            f"-M {security.get('sasl.mechanism', 'PLAIN')} -U {security['sasl.username']} -P $PASSWORD"
+        )
+    return " ".join(words)
+
+
 def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
     """Open a consumer assigned to `partition` of `topic`, positioned at `offset`."""
     consumer: ChunkConsumer = _adapter(settings).Consumer(settings, topic, partition, offset)

@@ -25,7 +25,15 @@ from apache_beam.io.unbounded_source import (
 from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.port import Admin, Chunk, KafkaSettings, OffsetOutOfRangeError, Partition, open_admin
+from pipelines.kafka.port import (
+    Admin,
+    Chunk,
+    KafkaSettings,
+    OffsetOutOfRangeError,
+    Partition,
+    admin_command,
+    open_admin,
+)
 from pipelines.kafka.process import LogEnd, broker_line, shared_consumer
 from schemas.errors import BrokerError
 
@@ -303,7 +311,7 @@ def partition_counts(admin: Admin, settings: KafkaSettings, topics: Collection[s
         if topic not in counts:
             raise BrokerError(
                 f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
-                f"python -m kafka.admin -b {settings.brokers} topics create -t {topic} --num-partitions 8"
+                f"{admin_command(settings)} topics create -t {topic} --num-partitions 8"
             )
     return {topic: counts[topic] for topic in topics}
 
@@ -347,7 +355,7 @@ def start_offsets(
         if not low <= offset <= high:
             raise OffsetOutOfRangeError(
                 f"group {settings.group!r} stands at {topic}[{partition}]@{offset} but the broker holds "
-                f"{low} to {high}; move it with: python -m kafka.admin -b {settings.brokers} groups "
+                f"{low} to {high}; move it with: {admin_command(settings)} groups "
                 f"reset-offsets -g {settings.group} -p {topic}:{partition} -s earliest"
             )
     return first | committed

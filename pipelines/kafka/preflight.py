@@ -1,0 +1,48 @@
+"""Check the broker before a pipeline is submitted, in words an operator can act on."""
+
+from collections.abc import Collection
+from contextlib import closing
+
+from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
+from schemas.errors import BrokerError
+
+
+def problems(
+    settings: KafkaSettings, topics: Collection[NewTopic], *, create_topics: bool = False
+) -> list[str]:
+    """Return what keeps a pipeline on `topics` from starting, each with the command that mends it.
+
+    An empty list means that the broker answers and every topic has exactly the partitions asked for.
+    With `create_topics` missing topics are created first, settings such as compaction included.
+    """
+    try:
+        with closing(open_admin(settings)) as admin:
+            if create_topics:
+                existing = admin.partition_counts()
+                admin.create_topics([topic for topic in topics if topic.name not in existing])
+            counts = admin.partition_counts()
+    except BrokerError as error:
+        return [f"{error}; start a local broker with `stopline broker up` or set --kafka_brokers"]
+    return [found for topic in topics if (found := _problem(settings, topic, counts.get(topic.name, 0)))]
+
+
+def _problem(settings: KafkaSettings, topic: NewTopic, partitions: int) -> str | None:
+    command = admin_command(settings)
+    if partitions == topic.partitions:
+        return None
+    if partitions == 0:
+        return (
+            f"topic {topic.name!r} does not exist; start with --create_topics or run: "
+            f"{command} topics create -t {topic.name} --num-partitions {topic.partitions} "
+            f"--replication-factor {topic.replication}"
+        )
+    if partitions < topic.partitions:
+        return (
+            f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected; run: "
+            f"{command} partitions create -p {topic.name}:{topic.partitions}"
+        )
+    return (
+        f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected, "
+        f"and Kafka removes none; expect {partitions}, or drop it with its messages: "
+        f"{command} topics delete -t {topic.name}"
+    )
