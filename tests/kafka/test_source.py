@@ -1,0 +1,481 @@
+"""The live source: coders, marks, sharing, watermarks, and the whole of it on FnApiRunner."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import ClassVar
+
+import apache_beam as beam
+import numpy as np
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.kafka import process
+from pipelines.kafka.coders import ChunkCoder
+from pipelines.kafka.port import (
+    Chunk,
+    KafkaSettings,
+    OffsetOutOfRangeError,
+    Partition,
+    open_admin,
+    open_consumer,
+)
+from pipelines.kafka.process import BrokerLine, LogEnd
+from pipelines.kafka.source import ChunkReader, ChunkSource, Mark, MarkCoder, Position, ReadChunks, Start
+from schemas.errors import BrokerError
+
+T0_US = 1_700_000_000_000_000
+
+Send = Callable[..., None]
+Topics = Callable[..., str]
+
+
+class Clock:
+    """Seconds that pass only when told to, or when something sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+class RecordingAdmin:
+    """Stands in for the broker's side of housekeeping; refuses while `broken`."""
+
+    def __init__(self, ends: Mapping[Partition, int] | None = None) -> None:
+        self.ends = dict(ends or {})
+        self.commits: list[dict[Partition, int]] = []
+        self.broken = False
+
+    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        self._refuse()
+        self.commits.append(dict(offsets))
+
+    def end_offsets(self, partitions: list[Partition]) -> dict[Partition, int]:
+        self._refuse()
+        return {at: self.ends[at] for at in partitions}
+
+    def _refuse(self) -> None:
+        if self.broken:
+            raise BrokerError("down for the test")
+
+
+def same(left: Chunk, right: Chunk) -> bool:
+    columns = zip(left[2:], right[2:], strict=True)
+    return left[:2] == right[:2] and all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in columns)
+
+
+def read(reader: ChunkReader, rows: int) -> list[bytes]:
+    """Drive `reader` as Beam does until `rows` values came; a reader that gives none fails the test."""
+    values: list[bytes] = []
+    available = reader.start()
+    for _ in range(5000):
+        if available:
+            values += reader.get_current().values
+        if len(values) >= rows:
+            return values
+        available = reader.advance()
+    raise AssertionError(f"only {len(values)} of {rows} values came")
+
+
+def source_of(settings: KafkaSettings, topic: str, **kwargs: object) -> ChunkSource:
+    return ChunkSource(settings, ((topic, 0),), **{"poll_interval_s": 0.01, **kwargs})  # type: ignore[arg-type]
+
+
+chunks = st.integers(0, 20).flatmap(
+    lambda rows: st.builds(
+        lambda topic, values, numbers: Chunk(
+            topic,
+            values,
+            np.array(numbers, np.int32),
+            np.array(numbers, np.int64) * 10**9,
+            np.array(numbers, np.int64) * 10**6,
+        ),
+        st.text(max_size=30),
+        st.lists(st.binary(max_size=50), min_size=rows, max_size=rows),
+        st.lists(st.integers(0, 2**31 - 1), min_size=rows, max_size=rows),
+    )
+)
+
+
+@given(chunks)
+def test_a_chunk_survives_its_coder(chunk: Chunk) -> None:
+    coder = ChunkCoder()
+
+    encoded = coder.encode(chunk)
+
+    assert same(coder.decode(encoded), chunk)
+    assert coder.encode(coder.decode(encoded)) == encoded
+
+
+def test_beam_uses_the_explicit_coder_for_chunks() -> None:
+    coder = beam.coders.registry.get_coder(Chunk)
+
+    assert type(coder) is ChunkCoder
+    assert coder.is_deterministic()
+
+
+positions = st.builds(
+    Position,
+    st.tuples(st.text(max_size=20), st.integers(0, 2**31 - 1)),
+    st.integers(-1, 2**62),
+    st.integers(-1, 2**62),
+)
+
+
+@given(st.lists(positions, max_size=5), st.integers(0, 2**16 - 1))
+def test_a_mark_survives_its_coder(marked: list[Position], skip: int) -> None:
+    mark = MarkCoder().decode(MarkCoder().encode(Mark(tuple(marked), skip=skip)))
+
+    assert (mark.positions, mark.skip) == (tuple(marked), skip)
+
+
+@pytest.mark.parametrize("coder", [ChunkCoder(), MarkCoder()])
+def test_bytes_of_another_version_are_refused(coder: beam.coders.Coder) -> None:
+    with pytest.raises(ValueError, match="version 9 is not 1; drain"):
+        coder.decode(b"\x09" + bytes(40))
+
+
+def test_splitting_gives_each_partition_its_own_source_without_asking_the_broker() -> None:
+    nowhere = KafkaSettings("127.0.0.1:1")
+    source = ChunkSource(nowhere, (("a", 0), ("a", 1), ("b", 0)))
+
+    assert [part.partitions for part in source.split(20)] == [(("a", 0),), (("a", 1),), (("b", 0),)]
+
+
+def test_a_reader_resumed_from_a_mark_continues_at_the_exact_next_offset(
+    local: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"%d" % number for number in range(100)])
+    source = source_of(local, topic, start="earliest", chunk_rows=7)
+    coder = source.get_checkpoint_mark_coder()
+    first = source.create_reader(None, None)
+    head = read(first, 21)
+
+    mark = coder.decode(coder.encode(first.get_checkpoint_mark()))
+    assert mark.positions == (Position((topic, 0), 21, T0_US + 20_000),)
+    tail = read(source.create_reader(None, mark), 79)
+    again = read(source.create_reader(None, mark), 79)
+
+    assert head == [b"%d" % number for number in range(21)]
+    assert tail == again == [b"%d" % number for number in range(21, 100)]
+
+
+def test_readers_of_one_partition_may_interleave_without_disturbing_each_other(
+    local: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"%d" % number for number in range(60)])
+    source = source_of(local, topic, start="earliest", chunk_rows=10)
+    one = source.create_reader(None, None)
+    head = read(one, 20)
+    other = read(source.create_reader(None, None), 60)
+
+    tail: list[bytes] = []
+    while len(tail) < 40:
+        tail += one.get_current().values if one.advance() else []
+
+    assert head + tail == other == [b"%d" % number for number in range(60)]
+
+
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+def test_two_hundred_rebuilt_readers_share_one_consumer(
+    local: KafkaSettings, client: str, new_topic: Topics, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = KafkaSettings(local.brokers, group=local.group, client=client)  # type: ignore[arg-type]
+    topic = new_topic(settings)
+    send(settings, topic, [b"%d" % number for number in range(200)])
+    opened: list[int] = []
+
+    def counting(*where: object) -> object:
+        opened.append(1)
+        return open_consumer(*where)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(process, "open_consumer", counting)
+    source = source_of(settings, topic, start="earliest", chunk_rows=1)
+    mark, values = None, []
+    for _ in range(200):
+        reader = source.create_reader(None, mark)
+        values += read(reader, 1)
+        mark = reader.get_checkpoint_mark()
+        reader.close()
+
+    assert values == [b"%d" % number for number in range(200)]
+    assert len(opened) == 1
+
+
+def test_a_consumer_nobody_polls_is_closed_and_reopened_when_needed(
+    local: KafkaSettings, new_topic: Topics, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, other = new_topic(local), new_topic(local)
+    send(local, topic, [b"a", b"b"])
+    source = source_of(local, topic, start="earliest", chunk_rows=1)
+    reader = source.create_reader(None, None)
+    assert read(reader, 1) == [b"a"]
+    shared = process.shared_consumer(local, (topic, 0))
+
+    monkeypatch.setattr(process, "CONSUMER_IDLE_S", -1.0)
+    process.shared_consumer(local, (other, 0))
+    assert shared.end_offset() is None
+    monkeypatch.undo()
+
+    assert read(source.create_reader(None, reader.get_checkpoint_mark()), 1) == [b"b"]
+    assert process.shared_consumer(local, (topic, 0)) is shared
+
+
+@pytest.mark.parametrize(
+    ("start", "first"), [("earliest", 0), ("committed", 4), ("latest", 10), (T0_US - 1, 0)]
+)
+def test_a_reader_without_a_mark_starts_where_it_is_told(
+    local: KafkaSettings, new_topic: Topics, send: Send, start: Start, first: int
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"%d" % number for number in range(10)])
+    with closing(open_admin(local)) as admin:
+        admin.commit(local.group, {(topic, 0): 4})
+    reader = source_of(local, topic, start=start).create_reader(None, None)
+
+    values = list(reader.get_current().values) if reader.start() else []
+    send(local, topic, [b"10"])
+    for _ in range(5000):
+        if b"10" in values:
+            break
+        values += reader.get_current().values if reader.advance() else []
+
+    assert values == [b"%d" % number for number in range(first, 11)]
+
+
+def test_a_partition_without_a_committed_offset_starts_at_the_earliest(
+    local: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"a"])
+
+    assert read(source_of(local, topic).create_reader(None, None), 1) == [b"a"]
+
+
+def test_a_start_outside_the_log_fails_at_construction_and_names_the_command_that_mends_it(
+    local: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"a"] * 3)
+    with closing(open_admin(local)) as admin:
+        admin.commit(local.group, {(topic, 0): 99})
+
+    with pytest.raises(
+        OffsetOutOfRangeError, match=rf"stands at {topic}\[0\]@99 .* 0 to 3; move it"
+    ) as caught:
+        ReadChunks(local, topic)
+    with pytest.raises(OffsetOutOfRangeError):
+        source_of(local, topic).create_reader(None, None).start()
+
+    command = str(caught.value).partition("move it with: python ")[2]
+    subprocess.run([sys.executable, *shlex.split(command)], check=True, capture_output=True)
+    ReadChunks(local, topic)
+    with closing(open_admin(local)) as admin:
+        assert admin.committed(local.group, [(topic, 0)]) == {(topic, 0): 0}
+
+
+def test_a_missing_topic_fails_at_construction(local: KafkaSettings) -> None:
+    with pytest.raises(BrokerError, match=r"topic 'nowhere' does not exist at .* topics create -t nowhere"):
+        ReadChunks(local, "nowhere")
+
+
+def test_finalizing_twice_or_late_commits_the_newest_position_once() -> None:
+    admin = RecordingAdmin()
+    settings = KafkaSettings("127.0.0.1:1", group="finalize")
+    line = process._lines[settings] = BrokerLine(settings, open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    older, newer = (Mark((Position(("t", 0), offset),), settings) for offset in (5, 9))
+
+    for mark in (older, newer, newer, older):
+        mark.finalize_checkpoint()
+    line.exchange()
+    older.finalize_checkpoint()
+    line.exchange()
+
+    assert admin.commits == [{("t", 0): 9}]
+
+
+def test_a_failing_commit_is_logged_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    admin = RecordingAdmin()
+    admin.broken = True
+    line = BrokerLine(KafkaSettings("b:9092"), open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    line.commit(("t", 0), 3)
+
+    line.exchange()
+    line.exchange()
+    assert [record.message for record in caplog.records] == [
+        "kafka housekeeping failed and will be tried again: down for the test"
+    ]
+    admin.broken = False
+    line.exchange()
+
+    assert admin.commits == [{("t", 0): 3}]
+
+
+def test_a_log_end_is_as_old_as_the_question_and_stays_old_while_the_broker_is_away() -> None:
+    admin = RecordingAdmin({("t", 0): 42})
+    line = BrokerLine(KafkaSettings("b:9092"), open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    assert line.log_end(("t", 0)) is None
+
+    line.exchange()
+    known = line.log_end(("t", 0))
+    assert known is not None and known.offset == 42
+    admin.broken = True
+    line.exchange()
+
+    assert line.log_end(("t", 0)) == known
+
+
+def test_the_watermark_trails_the_newest_timestamp_by_the_allowed_disorder(
+    local: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"late", b"later"], first_us=T0_US + 500_000, step_us=-500_000)
+    source = source_of(local, topic, start="earliest", out_of_orderness_us=3_000_000)
+    reader = ChunkReader(source, Position((topic, 0), -1), clock=Clock(), sleep=Clock().sleep)
+    assert reader.get_watermark() == MIN_TIMESTAMP
+
+    read(reader, 2)
+
+    assert reader.get_watermark() == Timestamp(micros=T0_US + 500_000 - 3_000_000)
+    assert reader.get_current_timestamp() == Timestamp(micros=T0_US + 500_000)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (1.9, LogEnd(3, T0_US + 60_000_000), T0_US + 2000),  # not idle long enough
+        (2.0, LogEnd(3, T0_US + 60_000_000), T0_US + 60_000_000),  # idle and caught up
+        (60.0, LogEnd(4, T0_US + 60_000_000), T0_US + 2000),  # idle but one message behind
+        (60.0, None, T0_US + 2000),  # idle, broker has not answered
+        (60.0, LogEnd(3, T0_US - 60_000_000), T0_US + 2000),  # the clock never pulls it back
+    ],
+)
+def test_only_an_idle_and_caught_up_partition_follows_the_clock(
+    local: KafkaSettings, new_topic: Topics, send: Send, case: tuple[float, LogEnd | None, int]
+) -> None:
+    quiet_s, end, expected = case
+    topic = new_topic(local)
+    send(local, topic, [b"x"] * 3)
+    source = source_of(local, topic, start="earliest", out_of_orderness_us=1000, idle_s=2.0)
+    clock = Clock()
+    reader = ChunkReader(
+        source, Position((topic, 0), -1), log_end=lambda _: end, clock=clock, sleep=clock.sleep
+    )
+    read(reader, 3)
+
+    clock.now += quiet_s
+
+    assert reader.get_watermark() == Timestamp(micros=expected - 1000)
+
+
+def test_an_empty_partition_follows_the_clock_too(local: KafkaSettings, new_topic: Topics) -> None:
+    topic = new_topic(local)
+    clock = Clock()
+    reader = ChunkReader(
+        source_of(local, topic, start="earliest", out_of_orderness_us=1000),
+        Position((topic, 0), -1),
+        log_end=lambda _: LogEnd(0, T0_US),
+        clock=clock,
+        sleep=clock.sleep,
+    )
+    assert not reader.start()
+    assert reader.get_watermark() == MIN_TIMESTAMP
+
+    clock.now += 10
+
+    assert reader.get_watermark() == Timestamp(micros=T0_US - 1000)
+
+
+def test_a_resumed_reader_keeps_the_watermark(local: KafkaSettings, new_topic: Topics) -> None:
+    source = source_of(local, new_topic(local), out_of_orderness_us=1000)
+
+    reader = source.create_reader(None, Mark((Position(source.partitions[0], 0, T0_US),)))
+
+    assert reader.get_watermark() == Timestamp(micros=T0_US - 1000)
+
+
+def test_a_bundle_ends_after_the_chunk_that_reached_the_end_and_the_reader_rests(
+    local: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"x"] * 12)
+    clock = Clock()
+    source = source_of(local, topic, start="earliest", chunk_rows=5, poll_interval_s=0.25)
+    reader = ChunkReader(source, Position((topic, 0), -1), clock=clock, sleep=clock.sleep)
+    read(reader, 12)
+    clock.slept.clear()
+
+    assert not reader.advance()
+    assert clock.slept == []
+    assert not reader.advance()
+    assert clock.slept == [0.25]
+
+
+class StopAfter(beam.DoFn):
+    """Collects values and ends the endless pipeline by failing once `limit` were seen."""
+
+    seen: ClassVar[list[bytes]] = []
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def process(self, chunk: Chunk) -> None:
+        StopAfter.seen += chunk.values
+        if len(StopAfter.seen) >= self.limit:
+            raise RuntimeError("seen enough")
+
+
+def run_until(read: ReadChunks, limit: int) -> list[bytes]:
+    StopAfter.seen = []
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--streaming"]))
+    pipeline | read | beam.ParDo(StopAfter(limit))
+    with pytest.raises(RuntimeError, match="seen enough"):
+        pipeline.run().wait_until_finish()
+    return StopAfter.seen
+
+
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+def test_a_pipeline_reads_all_partitions_of_all_topics_and_a_second_run_continues_at_the_commit(
+    local: KafkaSettings, client: str, new_topic: Topics, send: Send
+) -> None:
+    settings = KafkaSettings(local.brokers, group=local.group, client=client)  # type: ignore[arg-type]
+    topics = [new_topic(settings, 2), new_topic(settings, 2)]
+    expected = set()
+    for topic in topics:
+        for partition in range(2):
+            values = [f"{topic}[{partition}]@{number}".encode() for number in range(50)]
+            send(settings, topic, values, partition=partition)
+            expected |= set(values)
+
+    seen = run_until(ReadChunks(settings, *topics, chunk_rows=10, max_bundle_chunks=2), 200)
+    assert set(seen) == expected
+    assert len(seen) == 200
+
+    process.broker_line(settings).exchange()
+    with closing(open_admin(settings)) as admin:
+        committed = admin.committed(settings.group, [(topic, n) for topic in topics for n in range(2)])
+    assert sum(committed.values()) > 0
+    send(settings, topics[0], [b"new"])
+    rest = run_until(ReadChunks(settings, *topics), 201 - sum(committed.values()))
+    assert set(rest) == {b"new"} | {
+        value for value in expected if int(value.split(b"@")[1]) >= committed_of(committed, value)
+    }
+
+
+def committed_of(committed: dict[Partition, int], value: bytes) -> int:
+    topic, _, rest = value.decode().partition("[")
+    return committed.get((topic, int(rest.split("]")[0])), 0)
