@@ -8,6 +8,7 @@ only, so two replays hand out identical elements in identical order.
 import time
 from collections import deque
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -295,12 +296,9 @@ def captured_bounds(settings: KafkaSettings, topics: Collection[str], start: Sta
         BrokerError: a topic is missing.
 
     """
-    admin = open_admin(settings)
-    try:
+    with closing(open_admin(settings)) as admin:
         counts = partition_counts(admin, settings, topics)
         partitions = [(topic, number) for topic in topics for number in range(counts[topic])]
         starts = start_offsets(admin, settings, partitions, start)
         ends = admin.end_offsets(partitions)
-    finally:
-        admin.close()
     return tuple(Bound(at, starts[at], ends[at]) for at in partitions if starts[at] < ends[at])

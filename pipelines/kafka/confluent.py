@@ -21,12 +21,14 @@ from pipelines.kafka.port import (
     LINGER_MS,
     REQUEST_TIMEOUT_S,
     Chunk,
+    CoordinatorMovingError,
     Headers,
     KafkaSettings,
     NewTopic,
     OffsetOutOfRangeError,
     Partition,
     lost_text,
+    patient,
 )
 from schemas.errors import BrokerError, SinkError
 
@@ -46,6 +48,13 @@ TRANSIENT = frozenset(
         ck.KafkaError.NOT_LEADER_FOR_PARTITION,
         ck.KafkaError.LEADER_NOT_AVAILABLE,
         ck.KafkaError.NETWORK_EXCEPTION,
+    }
+)
+COORDINATOR_MOVING = frozenset(
+    {
+        ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
+        ck.KafkaError.NOT_COORDINATOR,
     }
 )
 OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
@@ -326,6 +335,7 @@ class Admin(port.Admin):
             futures = self._client.list_offsets(request, request_timeout=REQUEST_TIMEOUT_S)
             return {(at.topic, at.partition): future.result() for at, future in futures.items()}
 
+    @patient
     def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
         """See `Admin.committed`."""
         request = ck.ConsumerGroupTopicPartitions(group, [TopicPartition(*at) for at in partitions])
@@ -334,6 +344,7 @@ class Admin(port.Admin):
             found = answer[group].result().topic_partitions
         return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
+    @patient
     def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """See `Admin.commit`."""
         where = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
@@ -343,9 +354,7 @@ class Admin(port.Admin):
             settled = answer[group].result().topic_partitions
         for at in settled:
             if at.error is not None:
-                raise BrokerError(
-                    f"committing {at.topic}[{at.partition}]@{at.offset} failed: {at.error.str()}"
-                )
+                raise self._refusal(f"committing {at.topic}[{at.partition}]@{at.offset}", at.error)
 
     def close(self) -> None:
         """See `Admin.close`; librdkafka frees the handle with the object."""
@@ -356,6 +365,8 @@ class Admin(port.Admin):
             yield
         except ck.KafkaException as refused:
             if refused.args[0].code() != but_not:
-                raise BrokerError(
-                    f"{doing} at {self._settings.brokers} failed: {refused.args[0].str()}"
-                ) from refused
+                raise self._refusal(doing, refused.args[0]) from refused
+
+    def _refusal(self, doing: str, error: Any) -> BrokerError:
+        kind = CoordinatorMovingError if error.code() in COORDINATOR_MOVING else BrokerError
+        return kind(f"{doing} at {self._settings.brokers} failed: {error.str()}")

@@ -10,7 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    NotCoordinatorError,
+    TopicAlreadyExistsError,
+)
 from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 from kafka.structs import OffsetAndMetadata
 
@@ -21,14 +27,18 @@ from pipelines.kafka.port import (
     REQUEST_TIMEOUT_S,
     SECURITY_KEYS,
     Chunk,
+    CoordinatorMovingError,
     Headers,
     KafkaSettings,
     NewTopic,
     OffsetOutOfRangeError,
     Partition,
     lost_text,
+    patient,
 )
 from schemas.errors import BrokerError, SinkError
+
+COORDINATOR_MOVING = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
@@ -57,7 +67,8 @@ def asking(settings: KafkaSettings, doing: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as refused:
-        raise BrokerError(f"{doing} at {settings.brokers} failed: {refused}") from refused
+        kind = CoordinatorMovingError if isinstance(refused, COORDINATOR_MOVING) else BrokerError
+        raise kind(f"{doing} at {settings.brokers} failed: {refused}") from refused
 
 
 def consumer(settings: KafkaSettings, **config: Any) -> KafkaConsumer:
@@ -272,6 +283,7 @@ class Admin(port.Admin):
             found = self._client.list_partition_offsets({TopicPartition(*at): spec for at in partitions})
         return {tuple(at): result for at, result in found.items()}
 
+    @patient
     def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
         """See `Admin.committed`."""
         with asking(self._settings, "reading committed offsets"):
@@ -280,6 +292,7 @@ class Admin(port.Admin):
             ]
         return {tuple(at): result.offset for at, result in found.items() if result.offset >= 0}
 
+    @patient
     def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """See `Admin.commit`."""
         with asking(self._settings, "committing offsets"):
@@ -289,9 +302,8 @@ class Admin(port.Admin):
             )
         for at, error in settled.items():
             if error.errno:
-                raise BrokerError(
-                    f"committing {at.topic}[{at.partition}]@{offsets[tuple(at)]} failed: {error.__name__}"
-                )
+                with asking(self._settings, f"committing {at.topic}[{at.partition}]@{offsets[tuple(at)]}"):
+                    raise error
 
     def close(self) -> None:
         """See `Admin.close`."""

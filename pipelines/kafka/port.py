@@ -6,10 +6,12 @@ Everything above this module speaks `Chunk`, `ChunkConsumer`, `Producer` and `Ad
 
 import importlib
 import importlib.util
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from types import ModuleType
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from schemas.errors import BrokerError, ConfigError
 ClientName = Literal["auto", "confluent", "kafka-python"]
 Partition = tuple[str, int]
 Headers = Sequence[tuple[str, bytes]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: librdkafka security keys we accept, and what kafka-python calls them.
 SECURITY_KEYS: Mapping[str, str] = {
@@ -105,6 +110,27 @@ class NewTopic(NamedTuple):
 
 class OffsetOutOfRangeError(BrokerError):
     """The broker no longer (or not yet) holds the offset that was asked for."""
+
+
+class CoordinatorMovingError(BrokerError):
+    """The group's coordinator is starting or changing; asking again soon helps."""
+
+
+def patient(ask: Callable[P, T]) -> Callable[P, T]:
+    """Ask again while the group's coordinator is moving, as it does just after the first group appears."""
+
+    @wraps(ask)
+    def asking(*args: P.args, **kwargs: P.kwargs) -> T:
+        deadline = time.monotonic() + REQUEST_TIMEOUT_S
+        while True:
+            try:
+                return ask(*args, **kwargs)
+            except CoordinatorMovingError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    return asking
 
 
 class ChunkConsumer(Protocol):

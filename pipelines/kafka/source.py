@@ -11,6 +11,7 @@ runs nothing behind a Flatten of unbounded inputs, and pays for each source stag
 import struct
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -123,6 +124,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         out_of_orderness_us: how far a message's timestamp may lag behind the newest one before it.
         idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
         poll_interval_s: least time between looking for data that were not there.
+        first_offset: set by `split` to what `start` means now for the one partition left.
 
     """
 
@@ -133,15 +135,33 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     out_of_orderness_us: int = 2_000_000
     idle_s: float = 2.0
     poll_interval_s: float = 0.05
+    first_offset: int = -1
 
     def split(self, desired_num_splits: int, options: Any = None) -> list["ChunkSource"]:
-        """Split into one source per partition; asks nobody, because Beam swallows errors raised here."""
-        return [replace(self, partitions=(at,)) for at in self.partitions]
+        """Split into one source per partition and find where each begins.
+
+        Beam swallows errors raised here and reads unsplit; `create_reader` then raises them again.
+        """
+        offsets = self._first_offsets()
+        return [replace(self, partitions=(at,), first_offset=offset) for at, offset in offsets.items()]
 
     def create_reader(self, options: Any, checkpoint_mark: Mark | None) -> "ChunkReader":
-        """Open the reader of the one partition this split holds, at `checkpoint_mark` if given."""
-        (at,) = self.partitions
-        return ChunkReader(self, checkpoint_mark.positions[0] if checkpoint_mark else Position(at, -1))
+        """Open the reader of the one partition this split holds, at `checkpoint_mark` if given.
+
+        Raises:
+            BrokerError: `split` failed, because the broker was away or a start offset is out of range.
+
+        """
+        if checkpoint_mark is not None:
+            return ChunkReader(self, checkpoint_mark.positions[0])
+        if self.first_offset < 0:
+            self._first_offsets()
+            raise BrokerError(f"{self.settings.brokers} did not answer when reading began; start again")
+        return ChunkReader(self, Position(self.partitions[0], self.first_offset))
+
+    def _first_offsets(self) -> dict[Partition, int]:
+        with closing(open_admin(self.settings)) as admin:
+            return start_offsets(admin, self.settings, self.partitions, self.start)
 
     def get_checkpoint_mark_coder(self) -> MarkCoder:
         """Return the coder that binds decoded marks to this group."""
@@ -153,7 +173,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
 
 
 class ChunkReader(UnboundedReader):  # type: ignore[misc]
-    """Reads on from `position`, or finds the start if its next offset is -1; the rest are test seams."""
+    """Reads one partition on from `position`; the other arguments are seams for tests."""
 
     def __init__(
         self,
@@ -176,15 +196,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         self._chunk: Chunk | None = None
 
     def start(self) -> bool:
-        """Find the start offset unless a checkpoint gave it, then read."""
-        if self._next < 0:
-            admin = open_admin(self._source.settings)
-            try:
-                self._next = start_offsets(admin, self._source.settings, [self._at], self._source.start)[
-                    self._at
-                ]
-            finally:
-                admin.close()
+        """Read for the first time."""
         return self.advance()
 
     def advance(self) -> bool:
@@ -228,7 +240,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         reached_us = self._newest_us
         if self._clock() - self._quiet_since >= self._source.idle_s:
             end = self._log_end(self._at)
-            if end is not None and 0 <= end.offset <= self._next:
+            if end is not None and end.offset == self._next:
                 reached_us = max(reached_us, end.as_of_us)
         if reached_us < 0:
             return MIN_TIMESTAMP
@@ -323,13 +335,10 @@ def checked_partitions(settings: KafkaSettings, topics: Collection[str], start: 
         BrokerError: a topic is missing, or a start offset is outside what the broker holds.
 
     """
-    admin = open_admin(settings)
-    try:
+    with closing(open_admin(settings)) as admin:
         counts = partition_counts(admin, settings, topics)
         start_offsets(admin, settings, [(topic, n) for topic in topics for n in range(counts[topic])], start)
         return counts
-    finally:
-        admin.close()
 
 
 def start_offsets(
