@@ -51,7 +51,9 @@ class SaslKafka(ApacheKafka):
         return properties
 
 
-def need_java() -> None:
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Skip a test that starts Apache Kafka itself where it cannot run."""
     missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on the PATH")
@@ -65,8 +67,7 @@ def embedded() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture(scope="session")
-def apache() -> Iterator[SaslKafka]:
-    need_java()
+def apache(java: None) -> Iterator[SaslKafka]:
     with SaslKafka() as broker:
         yield broker
         process.close_consumers()

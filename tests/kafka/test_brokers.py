@@ -112,6 +112,7 @@ def test_apache_kafka_without_java_says_what_to_install(monkeypatch: pytest.Monk
 
 @pytest.mark.java
 @pytest.mark.slow
+@pytest.mark.usefixtures("java")
 def test_apache_kafka_keeps_its_topics_over_a_restart(tmp_path: Path) -> None:
     from pipelines.kafka.port import NewTopic
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,8 +276,10 @@ def test_an_offset_the_broker_does_not_hold_is_an_error(
     "kind", [EmbeddedBroker, pytest.param(ApacheKafka, marks=[pytest.mark.java, pytest.mark.slow])]
 )
 def test_a_broker_killed_before_the_flush_loses_no_record_silently(
-    kind: type[LocalBroker], client: str, new_topic: Topics
+    kind: type[LocalBroker], client: str, new_topic: Topics, request: pytest.FixtureRequest
 ) -> None:
+    if kind is ApacheKafka:
+        request.getfixturevalue("java")
     with kind() as doomed:
         settings = KafkaSettings(doomed.address, client=client, delivery_timeout_s=2)
         topic = new_topic(settings)
@@ -290,6 +293,29 @@ def test_a_broker_killed_before_the_flush_loses_no_record_silently(
         with pytest.raises(SinkError, match=f"unconfirmed records: 3 to {topic}"):
             producer.flush()
         producer.close()
+
+
+@pytest.mark.java
+@pytest.mark.slow
+@pytest.mark.usefixtures("java")
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+def test_an_outage_is_waited_out_and_reading_goes_on_where_it_stopped(
+    client: str, tmp_path: Path, new_topic: Topics, send: Send, drain: Drain
+) -> None:
+    port = free_port()
+    with ApacheKafka(port, tmp_path) as broker:
+        settings = KafkaSettings(broker.address, client=client)
+        topic = new_topic(settings)
+        send(settings, topic, [b"before"])
+        reader = open_consumer(settings, topic, 0, 0)
+        assert values_of(drain(reader, 1)) == [b"before"]
+    for _ in range(30):
+        assert reader.poll(10) is None
+        time.sleep(0.1)
+
+    with ApacheKafka(port, tmp_path), closing(reader):
+        send(settings, topic, [b"after"])
+        assert values_of(drain(reader, 1)) == [b"after"]
 
 
 @pytest.mark.parametrize("client", ["confluent", "kafka-python"])
