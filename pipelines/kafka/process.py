@@ -1,8 +1,9 @@
-"""What one worker process shares: a consumer per partition, and one quiet line to the broker.
+"""What one worker process shares: the consumers of a partition, and one quiet line to the broker.
 
 Readers come and go with bundles, checkpoints and retries; connections must not. `SharedConsumer`
-serves any number of readers of its partition, each naming the offset it wants next. `BrokerLine`
-commits positions and looks up log ends once a second on one thread, off the hot path.
+serves any number of readers of its partition, each naming the offset it wants next: one connection
+for one reader, however often it is rebuilt, and a few if several really read side by side.
+`BrokerLine` commits positions and looks up log ends once a second on one thread, off the hot path.
 """
 
 import atexit
@@ -10,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +31,12 @@ _LOGGER = logging.getLogger(__name__)
 #: A consumer nobody polled for this long is closed; a reader that comes back later opens a new one.
 CONSUMER_IDLE_S = 120.0
 
+#: A consumer polled this recently belongs to a reader that is alive; another reader opens its own.
+CONSUMER_BUSY_S = 1.0
+
+#: Most consumers of one partition; beyond, readers take each other's and only get slower.
+CONSUMERS_MAX = 4
+
 #: How often the broker is told positions and asked for log ends.
 EXCHANGE_S = 1.0
 
@@ -36,36 +44,57 @@ EXCHANGE_S = 1.0
 WATCH_S = 10.0
 
 
+class Polled(NamedTuple):
+    """What a poll gave: a chunk if any, the offset to ask for next, and the log's end if known."""
+
+    chunk: Chunk | None
+    next_offset: int
+    end_offset: int | None
+
+
+@dataclass
+class _Connection:
+    consumer: ChunkConsumer
+    used_at: float
+
+
 class SharedConsumer:
-    """The process's consumer of one partition, for all readers of it, whatever thread they run on."""
+    """The process's consumers of one partition, for all readers of it, whatever thread they run on."""
 
     def __init__(self, open_at: Callable[[int], ChunkConsumer]) -> None:
         self._open_at = open_at
-        self._consumer: ChunkConsumer | None = None
+        self._connections: list[_Connection] = []
         self._lock = threading.Lock()
-        self.used_at = time.monotonic()
 
-    def poll_from(self, offset: int, max_rows: int) -> tuple[Chunk | None, int]:
-        """Return what is buffered from `offset` on, and the offset to ask for next. Never blocks on data."""
+    def poll_from(self, offset: int, max_rows: int) -> Polled:
+        """Return what is buffered from `offset` on. Never blocks on data."""
         with self._lock:
-            self.used_at = time.monotonic()
-            if self._consumer is None:
-                self._consumer = self._open_at(offset)
-            elif self._consumer.position() != offset:
-                self._consumer.seek(offset)
-            return self._consumer.poll(max_rows), self._consumer.position()
+            consumer = self._positioned_at(offset)
+            chunk = consumer.poll(max_rows)
+            return Polled(chunk, consumer.position(), consumer.end_offset())
 
-    def end_offset(self) -> int | None:
-        """End of the log as of the last fetch."""
+    def close_unused(self, seconds: float) -> None:
+        """Close the connections nobody polled for `seconds`."""
         with self._lock:
-            return self._consumer.end_offset() if self._consumer is not None else None
+            since = time.monotonic() - seconds
+            for connection in self._connections:
+                if connection.used_at <= since:
+                    connection.consumer.close()
+            self._connections = [each for each in self._connections if each.used_at > since]
 
-    def close(self) -> None:
-        """Close the connection; the next `poll_from` opens another."""
-        with self._lock:
-            if self._consumer is not None:
-                self._consumer.close()
-            self._consumer = None
+    def _positioned_at(self, offset: int) -> ChunkConsumer:
+        now = time.monotonic()
+        connection = next((each for each in self._connections if each.consumer.position() == offset), None)
+        if connection is None and self._connections:
+            oldest = min(self._connections, key=lambda each: each.used_at)
+            if oldest.used_at < now - CONSUMER_BUSY_S or len(self._connections) >= CONSUMERS_MAX:
+                connection = oldest
+                connection.consumer.seek(offset)
+        if connection is None:
+            connection = _Connection(self._open_at(offset), now)
+            self._connections.append(connection)
+        connection.used_at = now
+        return connection.consumer
 
 
 class LogEnd(NamedTuple):
@@ -146,17 +175,14 @@ _lines: dict[Hashable, BrokerLine] = {}
 
 
 def shared_consumer(settings: KafkaSettings, at: Partition) -> SharedConsumer:
-    """Return the process's consumer of this partition; also closes those long unused."""
+    """Return the process's consumers of this partition; also closes those long unused."""
     key = (settings.brokers, at)
     with _lock:
+        for consumer in _consumers.values():
+            consumer.close_unused(CONSUMER_IDLE_S)
         if key not in _consumers:
             _consumers[key] = SharedConsumer(partial(open_consumer, settings, *at))
-        consumer = _consumers[key]
-        consumer.used_at = time.monotonic()
-        for other in _consumers.values():
-            if other.used_at < time.monotonic() - CONSUMER_IDLE_S:
-                other.close()
-    return consumer
+        return _consumers[key]
 
 
 def broker_line(settings: KafkaSettings) -> BrokerLine:
@@ -173,7 +199,7 @@ def close_consumers() -> None:
     """Close every shared consumer of this process, at exit or when a test has stopped its broker."""
     with _lock:
         for consumer in _consumers.values():
-            consumer.close()
+            consumer.close_unused(0)
         _consumers.clear()
 
 

@@ -208,19 +208,21 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         """
         if (rest := self._resting_until - self._clock()) > 0:
             self._sleep(rest)
-        chunk = None
-        if not self._drained:
-            chunk, self._next = self._consumer.poll_from(self._next, self._source.chunk_rows)
-        self._drained = False
+        if self._drained:
+            self._drained = False
+            return self._nothing_now()
+        chunk, self._next, end = self._consumer.poll_from(self._next, self._source.chunk_rows)
         if chunk is None:
-            self._resting_until = self._clock() + self._source.poll_interval_s
-            return False
+            return self._nothing_now()
         self._chunk = chunk
         self._newest_us = max(self._newest_us, int(chunk.timestamps.max()))
         self._quiet_since = self._clock()
-        end = self._consumer.end_offset()
         self._drained = len(chunk.values) < self._source.chunk_rows and end is not None and self._next >= end
         return True
+
+    def _nothing_now(self) -> bool:
+        self._resting_until = self._clock() + self._source.poll_interval_s
+        return False
 
     def get_current(self) -> Chunk:
         """Return the chunk the last successful read took."""

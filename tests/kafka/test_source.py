@@ -20,6 +20,7 @@ from pipelines.kafka import process
 from pipelines.kafka.coders import ChunkCoder
 from pipelines.kafka.port import (
     Chunk,
+    ChunkConsumer,
     KafkaSettings,
     OffsetOutOfRangeError,
     Partition,
@@ -199,38 +200,58 @@ def test_a_reader_resumed_from_a_mark_continues_at_the_exact_next_offset(
     assert tail == again == [b"%d" % number for number in range(21, 100)]
 
 
-def test_readers_of_one_partition_may_interleave_without_disturbing_each_other(
-    local: KafkaSettings, new_topic: Topics, send: Send
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Partition]:
+    """The partitions for which this process opened a consumer, in order."""
+    partitions: list[Partition] = []
+
+    def counting(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
+        partitions.append((topic, partition))
+        return open_consumer(settings, topic, partition, offset)
+
+    monkeypatch.setattr(process, "open_consumer", counting)
+    return partitions
+
+
+def test_two_live_readers_of_one_partition_do_not_slow_each_other_down(
+    local: KafkaSettings, new_topic: Topics, send: Send, opened: list[Partition]
 ) -> None:
     topic = new_topic(local)
     send(local, topic, [b"%d" % number for number in range(60)])
     source = source_of(local, topic, start="earliest", chunk_rows=10)
-    one = source.create_reader(None, None)
-    head = read(one, 20)
-    other = read(source.create_reader(None, None), 60)
+    readers = [source.create_reader(None, None) for _ in range(2)]
+    seen: list[list[bytes]] = [[], []]
 
-    tail: list[bytes] = []
     deadline = time.monotonic() + 10
-    while len(tail) < 40 and time.monotonic() < deadline:
-        tail += one.get_current().values if one.advance() else []
+    while min(map(len, seen)) < 60 and time.monotonic() < deadline:
+        for reader, values in zip(readers, seen, strict=True):
+            values.extend(reader.get_current().values if reader.advance() else [])
 
-    assert head + tail == other == [b"%d" % number for number in range(60)]
+    assert seen == [[b"%d" % number for number in range(60)]] * 2
+    assert opened == [(topic, 0)] * 2
+
+
+def test_many_readers_of_one_partition_share_a_few_consumers(
+    local: KafkaSettings, new_topic: Topics, send: Send, opened: list[Partition]
+) -> None:
+    topic = new_topic(local)
+    send(local, topic, [b"%d" % number for number in range(100)])
+    source = source_of(local, topic, chunk_rows=1)
+
+    for offset in range(0, 100, 10):
+        reader = source.create_reader(None, Mark((Position((topic, 0), offset),)))
+        assert read(reader, 1) == [b"%d" % offset]
+
+    assert len(opened) == process.CONSUMERS_MAX
 
 
 @pytest.mark.parametrize("client", ["confluent", "kafka-python"])
 def test_two_hundred_rebuilt_readers_share_one_consumer(
-    local: KafkaSettings, client: str, new_topic: Topics, send: Send, monkeypatch: pytest.MonkeyPatch
+    local: KafkaSettings, client: str, new_topic: Topics, send: Send, opened: list[Partition]
 ) -> None:
     settings = KafkaSettings(local.brokers, group=local.group, client=client)  # type: ignore[arg-type]
     topic = new_topic(settings)
     send(settings, topic, [b"%d" % number for number in range(200)])
-    opened: list[int] = []
-
-    def counting(*where: object) -> object:
-        opened.append(1)
-        return open_consumer(*where)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(process, "open_consumer", counting)
     source = source_of(settings, topic, start="earliest", chunk_rows=1)
     mark, values = None, []
     for _ in range(200):
@@ -240,26 +261,28 @@ def test_two_hundred_rebuilt_readers_share_one_consumer(
         reader.close()
 
     assert values == [b"%d" % number for number in range(200)]
-    assert len(opened) == 1
+    assert opened == [(topic, 0)]
 
 
 def test_a_consumer_nobody_polls_is_closed_and_reopened_when_needed(
-    local: KafkaSettings, new_topic: Topics, send: Send, monkeypatch: pytest.MonkeyPatch
+    local: KafkaSettings,
+    new_topic: Topics,
+    send: Send,
+    opened: list[Partition],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     topic, other = new_topic(local), new_topic(local)
     send(local, topic, [b"a", b"b"])
     source = source_of(local, topic, start="earliest", chunk_rows=1)
     reader = source.create_reader(None, None)
     assert read(reader, 1) == [b"a"]
-    shared = process.shared_consumer(local, (topic, 0))
 
-    monkeypatch.setattr(process, "CONSUMER_IDLE_S", -1.0)
+    monkeypatch.setattr(process, "CONSUMER_IDLE_S", 0.0)
     process.shared_consumer(local, (other, 0))
-    assert shared.end_offset() is None
     monkeypatch.undo()
 
     assert read(source.create_reader(None, reader.get_checkpoint_mark()), 1) == [b"b"]
-    assert process.shared_consumer(local, (topic, 0)) is shared
+    assert opened == [(topic, 0)] * 2
 
 
 @pytest.mark.parametrize(
