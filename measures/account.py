@@ -1,0 +1,217 @@
+"""Everything in force on one account: event-sourced state, what it forbids now, and when to look again.
+
+State changes only through `evolve`, so `replay(events)` rebuilds it exactly. Measures are counted one by
+one: an account is free only when all of them have ended.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec import field
+
+from schemas.measure import (
+    AccountFacts,
+    Appeal,
+    AppealChanged,
+    AppealState,
+    ClockKind,
+    FactsStated,
+    Forgotten,
+    JournalEvent,
+    Measure,
+    MeasureChanged,
+    MeasureState,
+    Moved,
+    OrderAnswered,
+    OrderParked,
+    ParkEnded,
+)
+from schemas.order import Direction, Flow, MeasureKind, Record, Scope
+
+V = TypeVar("V")
+
+#: Flows kept per account for the match test, the onward trace and queries.
+RECENT_FLOWS = 64
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """The legal state of one account; serialise it with msgspec.
+
+    `answered` maps order and message keys to what was answered, `parked` holds the lifts
+    that wait for their parent, by order key, `stop_counts` counts stops per case family.
+    """
+
+    account_token: str
+    version: int = 0
+    clock_us: int = 0
+    ranks: int = 0
+    facts: AccountFacts | None = None
+    flows: tuple[Flow, ...] = ()
+    measures: dict[str, Measure] = field(default_factory=dict)
+    appeals: dict[str, Appeal] = field(default_factory=dict)
+    answered: dict[str, OrderAnswered] = field(default_factory=dict)
+    parked: dict[str, OrderParked] = field(default_factory=dict)
+    stop_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def balance_minor(self) -> int:
+        """The balance last seen; 0 when none was."""
+        return (self.facts.balance_minor or 0) if self.facts else 0
+
+    def live(self) -> list[Measure]:
+        """Measures that still run, in order of execution."""
+        return sorted((m for m in self.measures.values() if m.live), key=lambda m: m.rank)
+
+
+class InForce(NamedTuple):
+    """What holds at one instant; amounts in minor units."""
+
+    receive_only: bool
+    held_minor: int
+    blocked_txn_ids: frozenset[str]
+    blocked_functions: frozenset[str]
+    measure_ids: tuple[str, ...]
+
+
+class Due(NamedTuple):
+    """A time at which something happens by itself."""
+
+    at_us: int
+    what: str
+    key: str
+
+
+def evolve(account: Account, event: JournalEvent) -> Account:
+    """Apply one event."""
+    changes: dict[str, object] = {
+        "version": event.version,
+        "clock_us": max(account.clock_us, event.at_us),
+    }
+    match event:
+        case FactsStated(facts=facts):
+            changes["facts"] = facts
+        case Moved(flow=flow, balance_minor=balance):
+            facts = account.facts or AccountFacts()
+            changes["facts"] = msgspec.structs.replace(facts, balance_minor=balance)
+            changes["flows"] = (*account.flows, flow)[-RECENT_FLOWS:]
+        case MeasureChanged(measure=measure, was=was):
+            changes["measures"] = account.measures | {measure.measure_id: measure}
+            if was is None:
+                changes["ranks"] = max(account.ranks, measure.rank)
+            if measure.kind is MeasureKind.STOP and _counts(account, measure):
+                family = measure.case_family
+                changes["stop_counts"] = account.stop_counts | {
+                    family: account.stop_counts.get(family, 0) + 1
+                }
+        case AppealChanged(appeal=appeal):
+            changes["appeals"] = account.appeals | {appeal.appeal_id: appeal}
+        case OrderAnswered(order_key=order_key, message_key=message_key):
+            changes["answered"] = account.answered | {order_key: event, message_key: event}
+        case OrderParked(order_key=lift_key):
+            changes["parked"] = account.parked | {lift_key: event}
+        case ParkEnded(order_key=lift_key):
+            changes["parked"] = _without(account.parked, {lift_key})
+        case Forgotten(keys=keys):
+            gone = set(keys)
+            changes["answered"] = _without(account.answered, gone)
+            changes["measures"] = _without(account.measures, gone)
+            changes["appeals"] = {k: a for k, a in account.appeals.items() if a.measure_id not in gone}
+    return msgspec.structs.replace(account, **changes)
+
+
+def replay(account_token: str, events: Iterable[JournalEvent]) -> Account:
+    """Rebuild an account from its journal."""
+    account = Account(account_token=account_token)
+    for event in events:
+        account = evolve(account, event)
+    return account
+
+
+def waterfall(account: Account, at_us: int) -> dict[str, int]:
+    """Share the balance among the measures in force at `at_us`: earlier ranks first, no unit twice.
+
+    Returns held minor units by measure id. A full freeze holds what earlier ranks left; a stop or
+    hold of all outflow forbids without holding.
+    """
+    left = account.balance_minor
+    held = {}
+    for measure in account.live():
+        if not runs_at(measure, at_us):
+            continue
+        takes = 0
+        if measure.scope is Scope.AMOUNT:
+            takes = min(measure.remaining_minor, left)
+        elif measure.kind is MeasureKind.FREEZE:
+            takes = left
+        held[measure.measure_id] = takes
+        left -= takes
+    return held
+
+
+def runs_at(measure: Measure, at_us: int) -> bool:
+    """Whether a live measure's term has not run out at `at_us`, whatever timers have fired."""
+    run_out = {clock.kind for clock in measure.clocks if clock.due_us <= at_us}
+    if measure.state is MeasureState.PENDING and ClockKind.GRACE not in run_out:
+        return False
+    return not run_out & {ClockKind.EXPIRY, ClockKind.VERIFY}
+
+
+def in_force(account: Account, at_us: int) -> InForce:
+    """Say what is forbidden at `at_us`; exact even before the timers of that instant have fired."""
+    held = waterfall(account, at_us)
+    running = [m for m in account.live() if m.measure_id in held]
+    full = [
+        m
+        for m in running
+        if m.scope is Scope.ALL_OUTFLOW and (m.state is not MeasureState.WAITING or held[m.measure_id])
+    ]
+    return InForce(
+        receive_only=bool(full),
+        held_minor=sum(held.values()),
+        blocked_txn_ids=frozenset(t for m in running if m.scope is Scope.TRANSACTION for t in m.txn_ids),
+        blocked_functions=frozenset(name for m in running for name in m.functions),
+        measure_ids=tuple(m.measure_id for m in running if m.kind is not MeasureKind.QUERY),
+    )
+
+
+def forbids(account: Account, flow: Flow, at_us: int) -> bool:
+    """Whether a debit goes against what is in force; refunds out of frozen money are in order."""
+    if flow.direction is Direction.CREDIT or flow.purpose == "DISBURSEMENT":
+        return False
+    now = in_force(account, at_us)
+    free = account.balance_minor - now.held_minor
+    if now.receive_only or flow.txn_id in now.blocked_txn_ids:
+        return True
+    return now.held_minor > 0 and flow.amount_minor > free
+
+
+def dues(account: Account) -> Iterator[Due]:
+    """List everything that will happen by itself."""
+    for measure in account.measures.values():
+        for clock in measure.clocks:
+            yield Due(clock.due_us, clock.kind, measure.measure_id)
+        if measure.forget_at_us is not None:
+            yield Due(measure.forget_at_us, "FORGET", measure.measure_id)
+    for appeal in account.appeals.values():
+        if appeal.due_us is not None and appeal.state is not AppealState.CLOSED:
+            yield Due(appeal.due_us, "APPEAL", appeal.appeal_id)
+    for lift_key, parked in account.parked.items():
+        yield Due(parked.until_us, "PARKED", lift_key)
+    for key, answer in account.answered.items():
+        yield Due(answer.forget_at_us, "FORGET", key)
+
+
+def next_due_us(account: Account) -> int | None:
+    """When to send the next `Tick`; None when nothing is pending."""
+    return min((due.at_us for due in dues(account)), default=None)
+
+
+def _counts(account: Account, measure: Measure) -> bool:
+    """Whether this stop event is an execution: a new stop, or one more term of a running one."""
+    known = account.measures.get(measure.measure_id)
+    return known is None or measure.sequence > known.sequence
+
+
+def _without(found: dict[str, V], gone: set[str]) -> dict[str, V]:
+    return {key: value for key, value in found.items() if key not in gone}

@@ -1,0 +1,349 @@
+"""Orders of an authority, and the institution's reply (domain.md 4.5, 4.6).
+
+An order says what an authority wants of one account; a *measure* (`schemas.measure`) is what the
+institution then has in force. Two keys name an order: `order_key` the business application, `message_key`
+one transmission of it. `body_hash` covers everything but the transmission, so that a resent order is
+recognised and a changed one is not mistaken for it.
+"""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.ids import derived_id
+
+OrderNumber = Annotated[str, Meta(min_length=1, max_length=36, pattern=r"^[A-Za-z0-9._/-]+$")]
+MessageSerial = Annotated[str, Meta(min_length=1, max_length=53, pattern=r"^[A-Za-z0-9._/-]+$")]
+Token = Annotated[str, Meta(min_length=1, max_length=128)]
+MinorUnits = Annotated[int, Meta(ge=0, le=2**62)]
+Micros = Annotated[int, Meta(ge=0, le=2**62)]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+Text = Annotated[str, Meta(max_length=1000)]
+
+
+class MeasureKind(StrEnum):
+    """What is in force on an account."""
+
+    STOP = "STOP"
+    FREEZE = "FREEZE"
+    HOLD = "HOLD"
+    RESTRICTION = "RESTRICTION"
+    QUERY = "QUERY"
+
+
+class Action(StrEnum):
+    """What an order does to the measure it names."""
+
+    ISSUE = "ISSUE"
+    EXTEND = "EXTEND"
+    LIFT = "LIFT"
+    CONFIRM = "CONFIRM"
+    REDUCE = "REDUCE"
+    DISBURSE = "DISBURSE"
+
+
+class Scope(StrEnum):
+    """How far a measure reaches.
+
+    `AMOUNT` (limited, lien) absorbs credits up to its limit; `ALL_OUTFLOW` (full) leaves the account
+    receive-only; `TRANSACTION` one transaction; `FUNCTIONS` named services; `NONE` observes only.
+    """
+
+    AMOUNT = "AMOUNT"
+    ALL_OUTFLOW = "ALL_OUTFLOW"
+    TRANSACTION = "TRANSACTION"
+    FUNCTIONS = "FUNCTIONS"
+    NONE = "NONE"
+
+
+class Initiation(StrEnum):
+    """How the case came in; a retroactive order completes papers and never changes a running term."""
+
+    NORMAL = "NORMAL"
+    BANK_REPORTED = "BANK_REPORTED"
+    RETROACTIVE = "RETROACTIVE"
+
+
+class Actor(StrEnum):
+    """Who may order or take a measure."""
+
+    POLICE = "POLICE"
+    COURT = "COURT"
+    REGULATOR = "REGULATOR"
+    BANK = "BANK"
+
+
+class ApprovalLevel(StrEnum):
+    """Rank of the head who approved; ordered as listed."""
+
+    COUNTY = "COUNTY"
+    CITY = "CITY"
+    PROVINCE = "PROVINCE"
+
+    def reaches(self, least: "ApprovalLevel") -> bool:
+        """Tell whether this rank is at least `least`.
+
+        >>> ApprovalLevel.CITY.reaches(ApprovalLevel.COUNTY)
+        True
+        """
+        ranks = list(ApprovalLevel)
+        return ranks.index(self) >= ranks.index(least)
+
+
+class Direction(StrEnum):
+    """Which way money moved, seen from the account."""
+
+    CREDIT = "CREDIT"
+    DEBIT = "DEBIT"
+
+
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of the wire records in this module and in `schemas.measure`."""
+
+
+class Flow(Record, frozen=True, kw_only=True):
+    """One credit or debit of an account; `clearing_serial` joins bank and wallet legs (domain.md 1.5)."""
+
+    txn_id: Token
+    at_us: Micros
+    direction: Direction
+    amount_minor: MinorUnits
+    counterparty_token: str = ""
+    counterparty_institution: str = ""
+    clearing_serial: str = ""
+    purpose: str = ""
+
+
+class VictimTransfer(Record, frozen=True, kw_only=True):
+    """The victim's transfer that the target account received; what the match test compares."""
+
+    account_token: Token
+    amount_minor: MinorUnits
+    currency: Currency
+    transferred_at_us: Micros
+    name_token: str = ""
+    institution_id: str = ""
+    institution_name: str = ""
+    txn_id: str = ""
+
+
+class Target(Record, frozen=True, kw_only=True):
+    """The account an order is about, and the one transaction if it is about one only."""
+
+    account_token: Token
+    institution_id: Token
+    name_token: str = ""
+    account_kind: str = "PERSON"
+    ref_type: str = ""
+    txn_ref: str = ""
+
+
+class Officer(Record, frozen=True, kw_only=True):
+    """One of the officers who sign an order; name and phone stay encrypted."""
+
+    role: str
+    officer_token: Token
+    id_type: str = ""
+    name_enc: str = ""
+    phone_enc: str = ""
+
+
+class Attachment(Record, frozen=True, kw_only=True):
+    """A paper of the case, by kind and digest."""
+
+    kind: str
+    sha256: str
+    uri: str = ""
+
+
+class FreezeTerms(Record, frozen=True, kw_only=True):
+    """What only a freeze order says (domain.md 4.6)."""
+
+    legal_doc_no: str
+    filing_doc_ref: str = ""
+    approval_level: ApprovalLevel = ApprovalLevel.COUNTY
+    legal_review_ref: str = ""
+    whole_reason: Text = ""
+    includes_interest: bool = False
+    linked_account: bool = False
+    major_case: bool = False
+    bulk: bool = False
+    disputed_txn_ids: tuple[str, ...] = ()
+
+
+class QueryTerms(Record, frozen=True, kw_only=True):
+    """What a query asks; with `until_us` it is a dynamic query (a subscription)."""
+
+    from_us: Micros = 0
+    to_us: Micros = 2**62
+    until_us: Micros | None = None
+
+
+class Disbursement(Record, frozen=True, kw_only=True):
+    """One share of a refund decision to be paid out of a frozen amount."""
+
+    victim_id: Token
+    decision_no: Token
+    amount_minor: MinorUnits
+
+
+class Order(Record, frozen=True, kw_only=True):
+    """One message of an authority: issue, extend, lift, confirm, reduce or disburse one measure.
+
+    `issued_at_us` is the authority's word; terms run from execution only. `expire_at_us - start_at_us`
+    may ask for a shorter term than the law allows, never a longer one.
+    """
+
+    authority_id: Token
+    order_no: OrderNumber
+    sender_id: Token
+    message_serial: MessageSerial
+    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
+    kind: MeasureKind
+    action: Action
+    issued_at_us: Micros
+    target: Target
+    case_no: str = ""
+    case_family: str = ""
+    case_type: str = ""
+    initiation: Initiation = Initiation.NORMAL
+    urgent: bool = False
+    deposit_class: str = "DEMAND"
+    start_at_us: Micros | None = None
+    expire_at_us: Micros | None = None
+    scope: Scope | None = None
+    amount_minor: MinorUnits | None = None
+    currency: Currency | None = None
+    original_order_no: OrderNumber | None = None
+    rule: str = ""
+    reason: Text = ""
+    remark: Text = ""
+    victim_transfer: VictimTransfer | None = None
+    freeze: FreezeTerms | None = None
+    query: QueryTerms | None = None
+    disbursement: Disbursement | None = None
+    officers: tuple[Officer, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    expected_version: int | None = None
+
+
+class ReplyCode(StrEnum):
+    """What became of a message."""
+
+    OK = "OK"
+    DUPLICATE = "DUPLICATE"
+    CONFLICT = "CONFLICT"
+    PENDING_PARENT = "PENDING_PARENT"
+    NOT_EXECUTED = "NOT_EXECUTED"
+    REFUSED = "REFUSED"
+
+
+class Why(StrEnum):
+    """Why a message was not executed or was refused."""
+
+    NAME_MISMATCH = "NAME_MISMATCH"
+    ACCOUNT_MISMATCH = "ACCOUNT_MISMATCH"
+    AMOUNT_TIME_MISMATCH = "AMOUNT_TIME_MISMATCH"
+    NO_SUCH_ACCOUNT = "NO_SUCH_ACCOUNT"
+    NO_SUCH_TRANSACTION = "NO_SUCH_TRANSACTION"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    LIFTED_BEFORE_EXECUTION = "LIFTED_BEFORE_EXECUTION"
+    LIMIT_REACHED = "LIMIT_REACHED"
+    TECHNICAL = "TECHNICAL"
+    MALFORMED = "MALFORMED"
+    BAD_SIGNATURE = "BAD_SIGNATURE"
+    UNKNOWN_KEY = "UNKNOWN_KEY"
+    EXPIRED_ORDER = "EXPIRED_ORDER"
+    FUTURE_ORDER = "FUTURE_ORDER"
+    ORDER_CONFLICT = "ORDER_CONFLICT"
+    STALE_VERSION = "STALE_VERSION"
+    STALE_LIFT = "STALE_LIFT"
+    PARENT_NOT_FOUND = "PARENT_NOT_FOUND"
+    ALREADY_ENDED = "ALREADY_ENDED"
+    ALREADY_PAID = "ALREADY_PAID"
+    NO_LEGAL_BASIS = "NO_LEGAL_BASIS"
+    NOT_COMPETENT = "NOT_COMPETENT"
+    REASON_MISSING = "REASON_MISSING"
+    OFFICERS_MISSING = "OFFICERS_MISSING"
+    PAPERS_MISSING = "PAPERS_MISSING"
+    CASE_NOT_FILED = "CASE_NOT_FILED"
+    APPROVAL_TOO_LOW = "APPROVAL_TOO_LOW"
+    LEGAL_REVIEW_MISSING = "LEGAL_REVIEW_MISSING"
+    AMOUNT_MISSING = "AMOUNT_MISSING"
+    OVER_AMOUNT = "OVER_AMOUNT"
+    BELOW_THRESHOLD = "BELOW_THRESHOLD"
+    TOO_LATE = "TOO_LATE"
+    NOT_CANCELLABLE = "NOT_CANCELLABLE"
+    TWO_PEOPLE_NEEDED = "TWO_PEOPLE_NEEDED"
+    UNKNOWN_REASON = "UNKNOWN_REASON"
+    WRONG_STATE = "WRONG_STATE"
+
+
+class Reply(Record, frozen=True, kw_only=True):
+    """The institution's answer to one message; `version` is the account version it saw."""
+
+    authority_id: str
+    order_no: str
+    in_reply_to: str
+    message_serial: str
+    code: ReplyCode
+    at_us: Micros
+    version: int
+    why: Why | None = None
+    detail: str = ""
+    original_code: ReplyCode | None = None
+    measure_id: str = ""
+    state: str = ""
+    applied_minor: int | None = None
+    held_minor: int | None = None
+    balance_minor: int | None = None
+    available_minor: int | None = None
+    currency: str = ""
+    executed_at_us: int | None = None
+    expires_at_us: int | None = None
+    prior_authority: str = ""
+    prior_minor: int | None = None
+    prior_expires_at_us: int | None = None
+    queue_rank: int | None = None
+    flows: tuple[Flow, ...] = ()
+
+
+TRANSMISSION_FIELDS = ("message_serial", "sender_id", "expected_version")
+
+
+def order_key(order: Order) -> str:
+    """Name the business application: one effect, however often it is sent."""
+    return key_of(order.authority_id, order.order_no)
+
+
+def key_of(authority_id: str, order_no: str) -> str:
+    """Name an application by its authority and number."""
+    return derived_id("order", authority_id, order_no)
+
+
+def message_key(order: Order) -> str:
+    """Name one transmission."""
+    return derived_id("message", order.sender_id, order.message_serial)
+
+
+def body_hash(order: Order) -> str:
+    """Hash (SHA-256, hex) everything an order says except how it was sent."""
+    body = msgspec.to_builtins(order)
+    for field in TRANSMISSION_FIELDS:
+        body.pop(field, None)
+    return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of `Order` and `Reply`, stored as `schemas/json/order.v1.json`."""
+    (order, reply), components = msgspec.json.schema_components([Order, Reply], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "order.v1",
+        "oneOf": [order, reply],
+        "$defs": components,
+    }
