@@ -133,7 +133,8 @@ def _java(cluster: Cluster, heap: str, main: str, *arguments: str) -> list[str]:
     return [
         "java", f"-Xmx{heap}", "-XX:+UseG1GC", *opens, "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
         f"-Djava.io.tmpdir={cluster.home / 'tmp'}", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-cp", path, main, *arguments,
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+        "-cp", path, main, *arguments,
     ]  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def _command(cluster: Cluster, name: Process) -> Sequence[str]:
 def _start(cluster: Cluster, name: Process) -> None:
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }
     with _log(cluster, name).open("ab") as log:
         process = subprocess.Popen(
