@@ -1,0 +1,174 @@
+"""The refund round: notice, objections, decision, payments that come once and never exceed the freeze."""
+
+import msgspec
+
+from measures import refund
+from measures.allocation import Pot
+from measures.calendar import from_iso
+from measures.country_file import jurisdiction
+from measures.machine import Refusal
+from schemas.measure import Claim, Refund
+from schemas.order import Actor, Direction, Flow, ReplyCode, Why
+from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
+
+CN = jurisdiction("CN").on(T0)
+TWO = ("clerk-1", "clerk-2")
+
+
+def credit(txn_id: str, at_us: int, amount: int) -> Flow:
+    return Flow(txn_id=txn_id, at_us=at_us, direction=Direction.CREDIT, amount_minor=amount)
+
+
+TIED = Pot(PAID, (credit("a", T0, 4_000_000), credit("b", T0, 4_000_000)), {"a": "v1", "b": "v2"})
+CLAIMS = (Claim(victim_id="v1", loss_minor=4_000_000), Claim(victim_id="v2", loss_minor=4_000_000))
+
+
+def frozen(bench: Bench | None = None):
+    bench = bench or defrauded()
+    bench.order(make_order("F1", "FREEZE"))
+    return bench, bench.measure("F1")
+
+
+def opened(pot: Pot = TIED, claims: tuple[Claim, ...] = CLAIMS, round_no: int = 1) -> Refund:
+    found = refund.open_round(frozen()[1], claims, pot, round_no=round_no, regime=CN, now=T0)
+    assert isinstance(found, Refund)
+    return found
+
+
+def decided(on: Refund, now: int = T0 + 31 * DAY, decision: str = "dec-1") -> Refund:
+    found = refund.decide(on, decision, by=TWO, reason="verified", regime=CN, now=now)
+    assert isinstance(found, Refund), found
+    return found
+
+
+def dispatched(on: Refund) -> Refund:
+    found = refund.dispatch(decided(on))
+    assert isinstance(found, Refund)
+    return found
+
+
+def test_a_pro_rata_result_waits_for_thirty_days_of_notice() -> None:
+    on = opened()
+    assert (on.method, on.state) == ("PRO_RATA", "NOTICED")
+    assert on.due_us == from_iso("2026-04-01T10:00:00+08:00")
+    early = refund.decide(on, "dec-1", by=TWO, reason="verified", regime=CN, now=on.due_us - 1)
+    assert isinstance(early, Refusal) and early.why is Why.TOO_LATE
+    assert decided(on, on.due_us).state == "DECIDED"
+
+
+def test_traced_money_needs_no_notice() -> None:
+    pot = TIED._replace(flows=TIED.flows[:1])
+    on = opened(pot, CLAIMS[:1])
+    assert (on.method, on.state, on.due_us) == ("DIRECT", "COMPUTED", None)
+    assert on.remainder_minor == PAID - 4_000_000
+
+
+def test_an_objection_recomputes_the_shares_and_renews_the_notice() -> None:
+    on = opened()
+    corrected = (CLAIMS[0], Claim(victim_id="v2", loss_minor=1_000_000))
+    heard = refund.object_to(on, corrected, TIED, "v2 lost less", regime=CN, now=T0 + 10 * DAY)
+    assert isinstance(heard, Refund)
+    assert [share.amount_minor for share in heard.shares] == [4_000_000, 1_000_000]
+    assert heard.due_us == from_iso("2026-04-11T10:00:00+08:00")
+    late = refund.object_to(on, corrected, TIED, "too late", regime=CN, now=on.due_us or 0)
+    assert isinstance(late, Refusal)
+
+
+def test_a_decision_needs_two_people_above_the_limit_and_counts_once() -> None:
+    on = opened()
+    alone = refund.decide(on, "dec-1", by=TWO[:1], reason="verified", regime=CN, now=T0 + 31 * DAY)
+    assert isinstance(alone, Refusal) and alone.why is Why.TWO_PEOPLE_NEEDED
+    once = decided(on)
+    assert decided(once) == once
+    other = refund.decide(once, "dec-2", by=TWO, reason="again", regime=CN, now=T0 + 32 * DAY)
+    assert isinstance(other, Refusal) and other.why is Why.WRONG_STATE
+
+
+def test_an_indian_share_from_the_administrative_limit_needs_a_court() -> None:
+    bench = Bench("IN", balance=90_000_000)
+    order = make_order("F1", "FREEZE", jurisdiction="IN", victim_transfer=None, currency="INR")
+    bench.order(order, actor=Actor.POLICE)
+    regime = jurisdiction("IN").on(T0)
+    for loss, why in ((4_999_999, None), (5_000_000, Why.PAPERS_MISSING)):
+        claims = (Claim(victim_id="v1", loss_minor=loss),)
+        on = refund.open_round(bench.measure("F1"), claims, Pot(PAID), round_no=1, regime=regime, now=T0)
+        assert isinstance(on, Refund)
+        found = refund.decide(on, "dec-1", by=TWO, reason="verified", regime=regime, now=T0)
+        assert (found.why if isinstance(found, Refusal) else None) is why
+
+
+def test_every_payment_has_its_own_name_and_is_due_in_three_working_days() -> None:
+    on = decided(opened(), from_iso("2026-04-03T10:00:00+08:00"))
+    assert len({share.payment_id for share in on.shares}) == 2
+    assert on.due_us == from_iso("2026-04-09T10:00:00+08:00")
+    assert refund.tick(on, on.due_us).overdue
+    assert not refund.tick(on, on.due_us - 1).overdue
+
+
+def test_a_payment_result_that_comes_twice_counts_once() -> None:
+    on = dispatched(opened())
+    first = on.shares[0].payment_id
+    paid = refund.pay(on, first, ok=True)
+    assert isinstance(paid, Refund)
+    assert refund.pay(paid, first, ok=True) == paid
+    assert refund.pay(paid, first, ok=False) == paid
+    assert paid.paid_minor == 2_500_000
+
+
+def test_a_failed_payment_is_retried_to_another_account_and_then_closes_the_round() -> None:
+    on: Refund | Refusal = dispatched(opened())
+    assert isinstance(on, Refund)
+    first, second = (share.payment_id for share in on.shares)
+    for payment, ok, to in ((first, False, "other-account"), (first, True, ""), (second, True, "")):
+        on = refund.pay(on, payment, ok=ok, pay_to=to)
+        assert isinstance(on, Refund)
+    assert (on.state, on.shares[0].attempts, on.shares[0].pay_to) == ("CLOSED", 2, "other-account")
+    assert on.paid_minor == PAID
+    assert isinstance(refund.pay(on, "pay_unknown", ok=True), Refusal)
+
+
+def test_a_round_never_pays_more_than_was_frozen() -> None:
+    on = dispatched(opened())
+    forged = msgspec.structs.replace(
+        on, shares=tuple(msgspec.structs.replace(s, amount_minor=PAID - 1) for s in on.shares)
+    )
+    paid = refund.pay(forged, on.shares[0].payment_id, ok=True)
+    assert isinstance(paid, Refund)
+    over = refund.pay(paid, on.shares[1].payment_id, ok=True)
+    assert isinstance(over, Refusal) and over.why is Why.OVER_AMOUNT
+
+
+def test_the_account_pays_a_decided_round_out_of_its_freeze() -> None:
+    bench, measure = frozen()
+    on = refund.open_round(measure, CLAIMS, TIED, round_no=1, regime=CN, now=T0)
+    assert isinstance(on, Refund)
+    on = dispatched(on)
+    for number, share in enumerate(refund.disbursements(on)):
+        order = make_order(f"D{number}", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share)
+        assert bench.order(order).code is ReplyCode.OK
+    assert {s.payment_id for s in on.shares} == {
+        f.txn_id for f in bench.account.flows if f.purpose == "DISBURSEMENT"
+    }
+    assert bench.measure("F1").state == "DISBURSED"
+
+
+def test_a_new_victim_starts_a_new_round_with_what_is_left() -> None:
+    bench, measure = frozen()
+    pot = TIED._replace(flows=TIED.flows[:1])
+    first = refund.open_round(measure, CLAIMS[:1], pot, round_no=1, regime=CN, now=T0)
+    assert isinstance(first, Refund)
+    share = refund.disbursements(decided(first, T0))[0]
+    bench.order(make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share))
+    second = refund.open_round(bench.measure("F1"), CLAIMS[1:], Pot(PAID), round_no=2, regime=CN, now=T0)
+    assert isinstance(second, Refund)
+    assert (second.frozen_minor, second.shares[0].amount_minor) == (1_000_000, 1_000_000)
+    assert second.refund_id != first.refund_id
+
+
+def test_a_round_needs_a_freeze_that_holds_and_one_claim_per_victim() -> None:
+    bench, measure = frozen()
+    twice = refund.open_round(measure, CLAIMS[:1] * 2, TIED, round_no=1, regime=CN, now=T0)
+    assert isinstance(twice, Refusal) and twice.why is Why.MALFORMED
+    bench.order(make_order("L1", "FREEZE", "LIFT", original_order_no="F1"))
+    ended = refund.open_round(bench.measure("F1"), CLAIMS, TIED, round_no=1, regime=CN, now=T0)
+    assert isinstance(ended, Refusal) and ended.why is Why.WRONG_STATE
