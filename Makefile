@@ -1,0 +1,64 @@
+# `make demo` and `make test` are all most people need; both set up .venv first, on a fresh machine too.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3,$(shell $(name) -c \
+	'import sys; sys.version_info[:2] == (3, 11) and print("$(name)")' 2>/dev/null)))
+BIN := .venv/bin
+READY := .venv/ready
+PYTEST := $(BIN)/python -m pytest -q
+
+.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long train benchmarks vopr clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(READY) ## a simulated day through the whole pipeline, on this machine, in about a minute
+	@$(BIN)/stopline demo
+
+test: lint ## lint, then every test that needs neither Java nor minutes
+	@$(PYTEST) -m "not slow and not java"
+
+check-all: lint ## lint, then every test; those on Apache Kafka and Flink need Java 17 and Maven
+	@$(PYTEST)
+
+lint: $(READY) ## ruff and mypy --strict
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+bench: $(READY) ## speed, latency and memory against the per-event baseline
+	@$(BIN)/python -m tests.bench
+
+bench-quick: $(READY) ## the same in under three minutes
+	@$(BIN)/python -m tests.bench --quick
+
+chaos: $(READY) ## kill and pause parts of a running pipeline, compare with an uninterrupted run
+	@$(BIN)/python -m tests.chaos --rounds 3
+
+chaos-long: $(READY) ## the same, for an hour or so
+	@$(BIN)/python -m tests.chaos --rounds 30
+
+train: $(READY) ## train the demo's model from scratch
+	@$(BIN)/stopline train --demo-world
+
+benchmarks: $(READY) ## the models on public data
+	@$(BIN)/python -m models.benchmarks
+
+vopr: $(READY) ## seeded simulation of the legal engine under faults
+	@$(BIN)/python -m tests.vopr
+
+clean: ## remove caches, builds and benchmark results; .venv and var (state, logs, jars) stay
+	@rm -rf build dist bench ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Stopline needs Python 3.11 and found it neither as python3.11 nor as" \
+		"python3; install it, or name it with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Setting up .venv (once; a few minutes on a slow line)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
