@@ -1,0 +1,1 @@
+"""The same training and evaluation code on public data sets, one adapter per data set."""

@@ -1,0 +1,142 @@
+"""How good a score is, in the operators' own measures. Pure functions on numpy arrays.
+
+Throughout, `y` is 0 or 1 per row (1 is fraud), `score` rises with suspicion, arrays have one entry per row.
+Choose thresholds on validation days and read these measures on test days.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+FloatArray = NDArray[np.float64]
+
+SMALLEST_SHARE = 1e-4
+
+
+def auc(y: ArrayLike, score: ArrayLike) -> float:
+    """Chance that a fraud scores above a good payment, the area under the ROC curve (Hanley, McNeil 1982)."""
+    return float(roc_auc_score(y, score))
+
+
+def average_precision(y: ArrayLike, score: ArrayLike) -> float:
+    """Sum of (R_i - R_{i-1}) P_i over the thresholds, without interpolation (scikit-learn's definition)."""
+    return float(average_precision_score(y, score))
+
+
+def recall_at_fpr(y: ArrayLike, score: ArrayLike, fpr: float) -> float:
+    """Largest share of frauds found while at most `fpr` of the good payments are flagged."""
+    rates, recalls, _ = roc_curve(y, score, drop_intermediate=False)
+    return float(recalls[rates <= fpr].max())
+
+
+@dataclass(frozen=True)
+class CardPrecision:
+    """Card Precision@k and its ceiling, what perfect scores would reach on the same days."""
+
+    value: float
+    ceiling: float
+
+
+def card_precision(
+    day: ArrayLike, card: ArrayLike, y: ArrayLike, score: ArrayLike, *, k: int = 100
+) -> CardPrecision:
+    """Share of the `k` most suspicious cards of a day that were defrauded that day, averaged over the days.
+
+    A card's score is its highest of the day; a card once found leaves the later days. Fraud Detection
+    Handbook, chapter 4, "Precision top-k metrics". The ceiling is below 1 when a day has fewer than `k`
+    defrauded cards.
+    """
+    day, card, y = np.asarray(day), np.asarray(card), np.asarray(y)
+    score = np.asarray(score, dtype=np.float64)
+    return CardPrecision(_card_precision(day, card, y, score, k), _card_precision(day, card, y, y, k))
+
+
+def _card_precision(
+    day: NDArray[np.int64],
+    card: NDArray[np.int64],
+    y: NDArray[np.int64],
+    score: NDArray[np.generic],
+    k: int,
+) -> float:
+    found = np.array([], dtype=card.dtype)
+    shares = []
+    for today in np.unique(day):
+        rows = np.flatnonzero((day == today) & ~np.isin(card, found))
+        rows = rows[np.argsort(score[rows], kind="stable")[::-1]]
+        _, best = np.unique(card[rows], return_index=True)
+        top = card[rows[np.sort(best)[:k]]]
+        defrauded = np.intersect1d(top, card[rows[y[rows] == 1]])
+        shares.append(len(defrauded) / k)
+        found = np.union1d(found, defrauded)
+    return float(np.mean(shares))
+
+
+def threshold_at_ratio(y: ArrayLike, score: ArrayLike, ratio: float) -> float:
+    """Lowest threshold at which `score >= threshold` gives at most `ratio` false alerts per true one.
+
+    5 is the false-positive ratio 5:1 in which the United Kingdom's banks state scam detection (Pay.UK 2024).
+    Infinite if no threshold reaches the ratio.
+    """
+    y, score = np.asarray(y), np.asarray(score, dtype=np.float64)
+    order = np.argsort(-score, kind="stable")
+    true = np.cumsum(y[order] == 1)
+    false = np.cumsum(y[order] != 1)
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)
+    reached = np.flatnonzero(last_of_tie & (false <= ratio * true) & (true > 0))
+    return float(score[order][reached[-1]]) if len(reached) else float("inf")
+
+
+def value_detection(y: ArrayLike, score: ArrayLike, amount: ArrayLike, threshold: float) -> float:
+    """Fraud value flagged (`score >= threshold`) divided by all fraud value; 0 without fraud."""
+    value = np.asarray(amount, dtype=np.float64) * (np.asarray(y) == 1)
+    return float(value[np.asarray(score) >= threshold].sum() / max(value.sum(), np.finfo(float).tiny))
+
+
+def innocent_holds(y: ArrayLike, score: ArrayLike, threshold: float) -> float:
+    """Good payments held (`score >= threshold`) per 10,000 good payments."""
+    good = np.asarray(y) != 1
+    return 10_000 * float((np.asarray(score)[good] >= threshold).mean()) if good.any() else 0.0
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """One group of rows of similar probability."""
+
+    rows: int
+    predicted: float
+    observed: float
+
+
+def calibration_table(y: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> list[CalibrationBin]:
+    """Mean predicted probability and observed fraud share in `bins` groups of equal size, lowest first.
+
+    Reliability table after DeGroot and Fienberg (1983).
+    """
+    y, probability = np.asarray(y), np.asarray(probability, dtype=np.float64)
+    groups = np.array_split(np.argsort(probability, kind="stable"), bins)
+    return [
+        CalibrationBin(len(rows), float(probability[rows].mean()), float((y[rows] == 1).mean()))
+        for rows in groups
+        if len(rows)
+    ]
+
+
+def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
+    """Return the population stability index, the sum of (a - e) ln(a / e) over the `bins` quantile groups of `expected`.
+
+    Siddiqi, "Credit Risk Scorecards" (2006): below 0.1 stable, above 0.25 shifted. A missing value is a group
+    of its own; a share is at least 1e-4, so that an empty group counts but does not give infinity.
+    """
+    expected, actual = (np.asarray(values, dtype=np.float64) for values in (expected, actual))
+    known = expected[~np.isnan(expected)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.array([])
+    e, a = (_shares(values, edges) for values in (expected, actual))
+    return float(((a - e) * np.log(a / e)).sum())
+
+
+def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
+    group = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
+    counts = np.bincount(group, minlength=len(edges) + 2)
+    return np.maximum(counts / max(len(values), 1), SMALLEST_SHARE)

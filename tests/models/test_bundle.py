@@ -1,0 +1,227 @@
+import hashlib
+import io
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from skops.io import dumps
+
+from models.bundle import FILES, MANIFEST, load, save
+from schemas.errors import ModelError
+from tests.models.kit import FEATURES, leg_parts, leg_rows, save_bundle
+
+
+@pytest.fixture
+def bundle_path(tmp_path):
+    save_bundle(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def rewrite(path, name, content: bytes) -> None:
+    """Replace a file and its hash, as somebody would who can write the manifest too."""
+    (path / name).write_bytes(content)
+    manifest = json.loads((path / MANIFEST).read_bytes())
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
+    (path / MANIFEST).write_text(json.dumps(manifest))
+
+
+def edit_json(path, name, change) -> None:
+    table = json.loads((path / name).read_bytes())
+    change(table)
+    rewrite(path, name, json.dumps(table).encode())
+
+
+def edit_manifest(path, change) -> None:
+    manifest = json.loads((path / MANIFEST).read_bytes())
+    change(manifest)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+
+
+def edit_inside_model(path, old: str, new: str) -> None:
+    """Replace text in the schema of the credit model, hash included."""
+    source = zipfile.ZipFile(path / "credit.skops")
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "schema.json":
+                assert old.encode() in content
+                content = content.replace(old.encode(), new.encode())
+            archive.writestr(name, content)
+    rewrite(path, "credit.skops", target.getvalue())
+
+
+def test_a_saved_bundle_scores_as_its_classifiers_did(bundle_path):
+    bundle = load(bundle_path, features=FEATURES)
+
+    for leg, model in (("credit", bundle.credit), ("debit", bundle.debit)):
+        X, _ = leg_rows(leg)
+        expected = leg_parts(leg).classifier.predict_proba(X)[:, 1]
+        np.testing.assert_allclose(model.score(X), expected, rtol=0, atol=1e-12)
+
+
+def test_thresholds_baseline_and_groups_come_back(bundle_path):
+    credit = load(bundle_path).credit
+
+    assert credit.features == FEATURES["credit"]
+    assert credit.thresholds == {"at_5_to_1": 0.4, "never": float("inf")}
+    assert credit.groups == {"large_amount": (0,), "mule_credit": (1, 2)}
+    np.testing.assert_array_equal(credit.baseline, leg_parts("credit").baseline)
+
+
+def test_a_missing_baseline_value_survives_the_file(tmp_path):
+    legs = {leg: leg_parts(leg) for leg in FEATURES}
+    legs["debit"].baseline[1] = np.nan
+    save(tmp_path / "b", legs, card="", training_data="", git_commit="", created=0)
+
+    assert np.isnan(load(tmp_path / "b").debit.baseline[1])
+
+
+def test_contributions_are_the_drop_to_a_median_good_payment(bundle_path):
+    credit = load(bundle_path).credit
+    X = np.array([[3.0, 2.5, 0.0], credit.baseline])
+    plain = X.copy()
+    plain[:, 0] = credit.baseline[0]
+
+    added = credit.contributions(X)
+
+    np.testing.assert_allclose(added[:, 0], credit.trees.raw(X) - credit.trees.raw(plain))
+    assert added[0, 0] > 1
+    assert (added[1] == 0).all()
+
+
+def test_digest_and_version_name_the_manifest(bundle_path):
+    bundle = load(bundle_path)
+
+    assert bundle.digest == hashlib.sha256((bundle_path / MANIFEST).read_bytes()).hexdigest()
+    assert bundle.version == f"2020-09-13-{bundle.digest[:8]}"
+    assert load(bundle_path, digest=bundle.digest).digest == bundle.digest
+
+
+def test_a_bundle_is_never_overwritten(bundle_path):
+    with pytest.raises(ModelError, match="never overwritten"):
+        save_bundle(bundle_path)
+
+
+def test_a_bundle_that_would_be_refused_is_not_written(tmp_path):
+    legs = {leg: leg_parts(leg) for leg in FEATURES}
+    legs["debit"].groups["drain"].append("colour")
+    try:
+        with pytest.raises(ModelError, match="colour"):
+            save(tmp_path / "b", legs, card="", training_data="", git_commit="", created=0)
+    finally:
+        legs["debit"].groups["drain"].remove("colour")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_changed_byte_in_any_file_is_refused(bundle_path, name):
+    content = bytearray((bundle_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle_path / name).write_bytes(content)
+
+    with pytest.raises(ModelError, match=re.escape(name)):
+        load(bundle_path)
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+def test_a_missing_file_is_refused_by_name(bundle_path, name):
+    (bundle_path / name).unlink()
+
+    with pytest.raises(ModelError, match=re.escape(name)):
+        load(bundle_path)
+
+
+def test_a_changed_manifest_is_refused_where_a_digest_is_expected(bundle_path):
+    digest = load(bundle_path).digest
+    edit_manifest(bundle_path, lambda manifest: manifest.update(git_commit="0" * 40))
+
+    with pytest.raises(ModelError, match="not the expected"):
+        load(bundle_path, digest=digest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(schema=2), "bundle schema 2"),
+        (lambda m: m["versions"].update({"scikit-learn": "1.2.0"}), "scikit-learn 1.2.0"),
+        (lambda m: m["versions"].update({"skops": "0.1"}), "skops 0.1"),
+        (lambda m: m["versions"].update({"numpy": "1.0"}), "numpy 1.0"),
+        (lambda m: m["versions"].update({"python": "2.7"}), "python 2.7"),
+        (lambda m: m.pop("versions"), "None"),
+        (lambda m: m["files"].pop("card.md"), "exactly the files"),
+        (lambda m: m["files"].update({"../x": ""}), "exactly the files"),
+        (lambda m: m.pop("files"), "exactly the files"),
+        (lambda m: m.pop("created"), "creation time"),
+    ],
+)
+def test_a_manifest_of_another_schema_version_or_file_list_is_refused(bundle_path, change, message):
+    edit_manifest(bundle_path, change)
+
+    with pytest.raises(ModelError, match=message):
+        load(bundle_path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (("amount", "dwell"), "fan_in"),
+        (("amount", "dwell", "fan_out"), "fan_out"),
+        (("dwell", "amount", "fan_in"), "the order"),
+    ],
+)
+def test_other_features_than_the_stream_computes_are_refused(bundle_path, wanted, message):
+    with pytest.raises(ModelError, match=message):
+        load(bundle_path, features={"credit": wanted})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("features.json", lambda t: t["credit"].append("more"), "names 4 credit features, its model takes 3"),
+        ("features.json", lambda t: t.pop("debit"), "malformed"),
+        ("baseline.json", lambda t: t["credit"].pop("dwell"), "train again"),
+        ("groups.json", lambda t: t["credit"].update(other=["colour"]), "colour"),
+        ("thresholds.json", lambda t: t["credit"].update(at_5_to_1="high"), "malformed"),
+        ("metrics.json", lambda t: t.pop("credit"), "malformed"),
+    ],
+)
+def test_tables_that_contradict_the_model_are_refused_even_with_right_hashes(
+    bundle_path, name, change, message
+):
+    edit_json(bundle_path, name, change)
+
+    with pytest.raises(ModelError, match=message):
+        load(bundle_path)
+
+
+def test_a_model_fitted_by_another_scikit_learn_is_refused(bundle_path):
+    edit_inside_model(bundle_path, '"\\"1.9.1\\""', '"\\"1.5.0\\""')
+
+    with pytest.raises(ModelError, match=r"1\.5\.0"):
+        load(bundle_path)
+
+
+def test_a_model_with_another_type_inside_is_refused_before_it_is_built(bundle_path):
+    edit_inside_model(bundle_path, '"TreePredictor"', '"TreeWrecker"')
+
+    with pytest.raises(ModelError, match=r"TreeWrecker.*not trusted"):
+        load(bundle_path)
+
+
+def test_another_estimator_is_refused(bundle_path):
+    X, y = leg_rows("credit")
+    rewrite(bundle_path, "credit.skops", dumps(LogisticRegression().fit(np.nan_to_num(X), y)))
+
+    with pytest.raises(ModelError, match="LogisticRegression"):
+        load(bundle_path)
+
+
+def test_a_file_that_is_no_archive_is_refused(bundle_path):
+    rewrite(bundle_path, "debit.skops", b"not a model")
+
+    with pytest.raises(ModelError, match=r"debit\.skops cannot be read"):
+        load(bundle_path)
