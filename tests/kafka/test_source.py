@@ -245,11 +245,9 @@ def test_many_readers_of_one_partition_share_a_few_consumers(
     assert len(opened) == process.CONSUMERS_MAX
 
 
-@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
 def test_two_hundred_rebuilt_readers_share_one_consumer(
-    local: KafkaSettings, client: str, new_topic: Topics, send: Send, opened: list[Partition]
+    settings: KafkaSettings, new_topic: Topics, send: Send, opened: list[Partition]
 ) -> None:
-    settings = KafkaSettings(local.brokers, group=local.group, client=client)  # type: ignore[arg-type]
     topic = new_topic(settings)
     send(settings, topic, [b"%d" % number for number in range(200)])
     source = source_of(settings, topic, start="earliest", chunk_rows=1)
@@ -497,11 +495,9 @@ def run_until(read: ReadChunks, limit: int) -> list[bytes]:
     return StopAfter.seen
 
 
-@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
 def test_a_pipeline_reads_all_partitions_of_all_topics_and_a_second_run_continues_at_the_commit(
-    local: KafkaSettings, client: str, new_topic: Topics, send: Send
+    settings: KafkaSettings, new_topic: Topics, send: Send
 ) -> None:
-    settings = KafkaSettings(local.brokers, group=local.group, client=client)  # type: ignore[arg-type]
     topics = [new_topic(settings, 2), new_topic(settings, 2)]
     expected = set()
     for topic in topics:

@@ -1,0 +1,76 @@
+"""The command line: refusals are one sentence, exit codes tell what kind, Beam's flags pass through."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from console import cli
+from schemas.errors import BrokerError, ConfigError, ModelError, SinkError, StoplineError
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
+    """Run `stopline words...` and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["stopline", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return left.value.code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("refused"), 1),
+        (ModelError("refused"), 1),
+        (BrokerError("127.0.0.1:9092[0] does not answer"), 3),
+        (SinkError("not confirmed"), 3),
+    ],
+)
+def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: StoplineError, code: int
+) -> None:
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr("pipelines.kafka.brokers.status", failing)
+
+    assert run(monkeypatch, "broker", "status") == code
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", f"stopline: {error}\n")
+
+
+def test_wrong_usage_is_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "broker", "up", "--kind", "none") == 2
+    assert "Usage: stopline broker up" in capfd.readouterr().err
+
+
+def test_the_version_is_that_of_the_distribution(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capfd.readouterr().out.strip() == version("stopline")
+
+
+def test_a_command_that_takes_beam_flags_gets_those_it_does_not_know() -> None:
+    app = typer.Typer()
+    seen: list[list[str]] = []
+
+    @app.command(context_settings=cli.BEAM_FLAGS)
+    def go(context: typer.Context, rate: int = 0) -> None:
+        seen.append([str(rate), *context.args])
+
+    CliRunner().invoke(app, ["--rate", "5", "--runner=PrismRunner", "--checkpointing_interval", "5000"])
+
+    assert seen == [["5", "--runner=PrismRunner", "--checkpointing_interval", "5000"]]
+
+
+def test_the_command_line_starts_without_loading_beam(tmp_path: Path) -> None:
+    script = "import sys, console.cli; sys.exit('apache_beam' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False).returncode == 0
