@@ -124,7 +124,7 @@ def calibration_table(y: ArrayLike, probability: ArrayLike, *, bins: int = 10) -
 
 
 def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
-    """Return the population stability index, the sum of (a - e) ln(a / e) over the `bins` quantile groups of `expected`.
+    """Sum (a - e) ln(a / e) over the `bins` quantile groups of `expected`: the population stability index.
 
     Siddiqi, "Credit Risk Scorecards" (2006): below 0.1 stable, above 0.25 shifted. A missing value is a group
     of its own; a share is at least 1e-4, so that an empty group counts but does not give infinity.
