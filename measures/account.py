@@ -10,12 +10,14 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import field
 
+from schemas.errors import SchemaError
 from schemas.measure import (
     AccountFacts,
     Appeal,
     AppealChanged,
     AppealState,
     ClockKind,
+    EnforcementChanged,
     FactsStated,
     Forgotten,
     JournalEvent,
@@ -26,10 +28,19 @@ from schemas.measure import (
     OrderAnswered,
     OrderParked,
     ParkEnded,
+    Refund,
+    RefundChanged,
+    RefundState,
 )
 from schemas.order import Direction, Flow, MeasureKind, Record, Scope
 
 V = TypeVar("V")
+
+#: Clocks that end a measure by themselves.
+ENDING = (ClockKind.EXPIRY, ClockKind.VERIFY)
+
+#: States of a refund round in which payments are due.
+PAYING = (RefundState.DECIDED, RefundState.DISPATCHED)
 
 #: Flows kept per account for the match test, the onward trace and queries.
 RECENT_FLOWS = 64
@@ -39,7 +50,8 @@ class Account(Record, frozen=True, kw_only=True):
     """The legal state of one account; serialise it with msgspec.
 
     `answered` maps order and message keys to what was answered, `parked` holds the lifts
-    that wait for their parent, by order key, `stop_counts` counts stops per case family.
+    that wait for their parent, by order key, `stop_counts` counts stops per case family, `stated` is what
+    the account was last said to forbid.
     """
 
     account_token: str
@@ -52,7 +64,9 @@ class Account(Record, frozen=True, kw_only=True):
     appeals: dict[str, Appeal] = field(default_factory=dict)
     answered: dict[str, OrderAnswered] = field(default_factory=dict)
     parked: dict[str, OrderParked] = field(default_factory=dict)
+    refunds: dict[str, Refund] = field(default_factory=dict)
     stop_counts: dict[str, int] = field(default_factory=dict)
+    stated: EnforcementChanged | None = None
 
     @property
     def balance_minor(self) -> int:
@@ -65,10 +79,16 @@ class Account(Record, frozen=True, kw_only=True):
 
 
 class InForce(NamedTuple):
-    """What holds at one instant; amounts in minor units."""
+    """What holds at one instant; amounts in minor units.
+
+    `limit_minor` is what a debit must leave on the account (more than `held_minor` while there is a
+    shortfall); `until_us` when the last of the measures runs out by itself, None if one has no term.
+    """
 
     receive_only: bool
     held_minor: int
+    limit_minor: int
+    until_us: int | None
     blocked_txn_ids: frozenset[str]
     blocked_functions: frozenset[str]
     measure_ids: tuple[str, ...]
@@ -112,20 +132,43 @@ def evolve(account: Account, event: JournalEvent) -> Account:
             changes["parked"] = account.parked | {lift_key: event}
         case ParkEnded(order_key=lift_key):
             changes["parked"] = _without(account.parked, {lift_key})
+        case RefundChanged(refund=refund):
+            changes["refunds"] = account.refunds | {refund.refund_id: refund}
+        case EnforcementChanged():
+            changes["stated"] = event
         case Forgotten(keys=keys):
             gone = set(keys)
             changes["answered"] = _without(account.answered, gone)
             changes["measures"] = _without(account.measures, gone)
             changes["appeals"] = {k: a for k, a in account.appeals.items() if a.measure_id not in gone}
+            changes["refunds"] = {k: r for k, r in account.refunds.items() if r.freeze_id not in gone}
     return msgspec.structs.replace(account, **changes)
 
 
 def replay(account_token: str, events: Iterable[JournalEvent]) -> Account:
-    """Rebuild an account from its journal."""
+    """Rebuild an account from its journal; an event that comes again is known by its version.
+
+    Raises SchemaError if one is missing.
+    """
     account = Account(account_token=account_token)
     for event in events:
-        account = evolve(account, event)
+        account = advance(account, event)
     return account
+
+
+def advance(account: Account, event: JournalEvent) -> Account:
+    """Apply one event read back from the journal.
+
+    Raises SchemaError if an event before it is missing.
+    """
+    if event.version <= account.version:
+        return account
+    if event.version > account.version + 1:
+        raise SchemaError(
+            f"the journal of account {account.account_token!r} jumps from version {account.version} to "
+            f"{event.version}; topic measures must keep every message (retention.ms=-1, no compaction)"
+        )
+    return evolve(account, event)
 
 
 def waterfall(account: Account, at_us: int) -> dict[str, int]:
@@ -154,24 +197,27 @@ def runs_at(measure: Measure, at_us: int) -> bool:
     run_out = {clock.kind for clock in measure.clocks if clock.due_us <= at_us}
     if measure.state is MeasureState.PENDING and ClockKind.GRACE not in run_out:
         return False
-    return not run_out & {ClockKind.EXPIRY, ClockKind.VERIFY}
+    return run_out.isdisjoint(ENDING)
 
 
 def in_force(account: Account, at_us: int) -> InForce:
     """Say what is forbidden at `at_us`; exact even before the timers of that instant have fired."""
     held = waterfall(account, at_us)
-    running = [m for m in account.live() if m.measure_id in held]
+    running = [m for m in account.live() if m.measure_id in held and m.kind is not MeasureKind.QUERY]
     full = [
         m
         for m in running
         if m.scope is Scope.ALL_OUTFLOW and (m.state is not MeasureState.WAITING or held[m.measure_id])
     ]
+    ends = [min((c.due_us for c in m.clocks if c.kind in ENDING), default=None) for m in running]
     return InForce(
         receive_only=bool(full),
         held_minor=sum(held.values()),
+        limit_minor=sum(m.remaining_minor for m in running if m.scope is Scope.AMOUNT),
+        until_us=None if None in ends else max((end for end in ends if end is not None), default=None),
         blocked_txn_ids=frozenset(t for m in running if m.scope is Scope.TRANSACTION for t in m.txn_ids),
         blocked_functions=frozenset(name for m in running for name in m.functions),
-        measure_ids=tuple(m.measure_id for m in running if m.kind is not MeasureKind.QUERY),
+        measure_ids=tuple(m.measure_id for m in running),
     )
 
 
@@ -196,6 +242,9 @@ def dues(account: Account) -> Iterator[Due]:
     for appeal in account.appeals.values():
         if appeal.due_us is not None and appeal.state is not AppealState.CLOSED:
             yield Due(appeal.due_us, "APPEAL", appeal.appeal_id)
+    for refund in account.refunds.values():
+        if refund.state in PAYING and refund.due_us is not None and not refund.overdue:
+            yield Due(refund.due_us, "REFUND", refund.refund_id)
     for lift_key, parked in account.parked.items():
         yield Due(parked.until_us, "PARKED", lift_key)
     for key, answer in account.answered.items():

@@ -1,19 +1,23 @@
 """What can happen to an account, seen by the legal engine.
 
 `at_us` is the trusted clock of the caller (watermark or time of receipt), integer microseconds UTC. It is
-never a time a message claims for itself: a forged time must not end a measure early.
+never a time a message claims for itself: a forged time must not end a measure early. On topic `accounts`
+it is therefore left out, and the time of receipt is put in its place (`received`).
 """
 
 from typing import Literal
 
-from schemas.measure import AccountFacts
+import msgspec
+from msgspec import field
+
+from schemas.measure import AccountFacts, Claim
 from schemas.order import Actor, Flow, Order, Record
 
 
-class Command(Record, frozen=True, kw_only=True):
+class Command(Record, tag=True, tag_field="type", frozen=True, kw_only=True):
     """Base of all commands; with `expected_version` it is refused if the account moved on."""
 
-    at_us: int
+    at_us: int = 0
     expected_version: int | None = None
 
 
@@ -22,10 +26,14 @@ class Tick(Command, frozen=True, kw_only=True):
 
 
 class ReceiveOrder(Command, frozen=True, kw_only=True):
-    """A verified order arrived from an authority that is `actor`."""
+    """A verified order arrived from an authority that is `actor`.
+
+    `number_taken` says that its number already stands for another order, on whichever account.
+    """
 
     order: Order
     actor: Actor = Actor.POLICE
+    number_taken: bool = False
 
 
 class StateFacts(Command, frozen=True, kw_only=True):
@@ -92,3 +100,70 @@ class AnswerAppeal(Command, frozen=True, kw_only=True):
     reduced_to_minor: int | None = None
     reasons: str = ""
     by: tuple[str, ...] = ()
+
+
+class OpenRefund(Command, frozen=True, kw_only=True):
+    """Share what a freeze holds among victims; `senders` maps incoming transactions to victims."""
+
+    freeze_id: str
+    round_no: int
+    claims: tuple[Claim, ...]
+    senders: dict[str, str] = field(default_factory=dict)
+
+
+class ObjectToRefund(Command, frozen=True, kw_only=True):
+    """Somebody objects while the shares can still change: corrected claims and senders."""
+
+    refund_id: str
+    claims: tuple[Claim, ...]
+    reason: str
+    senders: dict[str, str] = field(default_factory=dict)
+
+
+class DecideRefund(Command, frozen=True, kw_only=True):
+    """The shares are fixed under a decision number; paying them takes a signed order each."""
+
+    refund_id: str
+    decision_no: str
+    by: tuple[str, ...]
+    reason: str
+    court_ref: str = ""
+
+
+class PaymentFailed(Command, frozen=True, kw_only=True):
+    """A victim's share came back; `pay_to` names another account of the victim."""
+
+    refund_id: str
+    payment_id: str
+    pay_to: str = ""
+
+
+#: What may come on topic `accounts`: everything but orders, which are signed and have their own topic.
+InstitutionCommand = (
+    Tick
+    | StateFacts
+    | Move
+    | PlaceHold
+    | EndHold
+    | Restrict
+    | Reverify
+    | FileAppeal
+    | AnswerAppeal
+    | OpenRefund
+    | ObjectToRefund
+    | DecideRefund
+    | PaymentFailed
+)
+
+
+class AccountMessage(Record, frozen=True, kw_only=True):
+    """One message of topic `accounts`: the institution's own systems speak of one account."""
+
+    account_token: str
+    jurisdiction: str
+    command: InstitutionCommand
+
+
+def received(command: Command, at_us: int) -> Command:
+    """Give the command as it happened at the time of its receipt."""
+    return msgspec.structs.replace(command, at_us=at_us)

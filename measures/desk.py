@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from measures.account import Account, evolve, waterfall
+from measures.account import Account, evolve, in_force, waterfall
 from measures.freeze import label
 from measures.jurisdiction import Jurisdiction, Regime
 from measures.machine import become, may_follow
@@ -15,10 +15,13 @@ from schemas.measure import (
     Appeal,
     AppealChanged,
     AppealState,
+    EnforcementChanged,
     Event,
     JournalEvent,
     Measure,
     MeasureChanged,
+    Refund,
+    RefundChanged,
     Reported,
 )
 from schemas.order import Flow, MeasureKind, Reply, Why
@@ -74,6 +77,29 @@ class Desk:
         """Record an appeal's new form."""
         known = self.account.appeals.get(appeal.appeal_id)
         self.record(AppealChanged, appeal=appeal, was=known.state if known else None, cause=cause)
+
+    def put_refund(self, refund: Refund, cause: str) -> None:
+        """Record a refund round's new form."""
+        known = self.account.refunds.get(refund.refund_id)
+        if refund != known:
+            self.record(RefundChanged, refund=refund, was=known.state if known else None, cause=cause)
+
+    def state_enforcement(self) -> None:
+        """Say what the account forbids from now on, if that changed."""
+        now = in_force(self.account, self.now)
+        fields = {
+            "receive_only": now.receive_only,
+            "limit_minor": now.limit_minor,
+            "until_us": now.until_us,
+            "blocked_txn_ids": tuple(sorted(now.blocked_txn_ids)),
+            "blocked_functions": tuple(sorted(now.blocked_functions)),
+            "measure_ids": now.measure_ids,
+        }
+        stated = self.account.stated
+        if stated is None and not now.measure_ids:
+            return
+        if stated is None or any(getattr(stated, name) != value for name, value in fields.items()):
+            self.record(EnforcementChanged, **fields)
 
     def settle(self, cause: str) -> None:
         """Share the balance anew and record every measure that now holds more or less."""

@@ -7,21 +7,27 @@
 ()
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from measures import appeal, hold, orders, restriction
+from measures import appeal, hold, orders, restriction, rounds
 from measures.account import Account, forbids
 from measures.commands import (
     AnswerAppeal,
     Command,
+    DecideRefund,
     EndHold,
     FileAppeal,
     Move,
+    ObjectToRefund,
+    OpenRefund,
+    PaymentFailed,
     PlaceHold,
     ReceiveOrder,
     Restrict,
     Reverify,
     StateFacts,
+    Tick,
 )
 from measures.desk import Desk
 from measures.jurisdiction import Jurisdiction
@@ -52,41 +58,23 @@ def handle(account: Account, command: Command, law: Jurisdiction) -> Outcome:
     if command.expected_version not in (None, desk.account.version):
         refusal = Refusal(why=Why.STALE_VERSION, detail=f"the account is at version {desk.account.version}")
     else:
-        refusal = _dispatch(desk, command)
+        refusal = _TAKE[type(command)](desk, command)
+    desk.state_enforcement()
     return Outcome(desk.account, tuple(desk.events), tuple(desk.replies), refusal)
 
 
-def _dispatch(desk: Desk, command: Command) -> Refusal | None:
-    match command:
-        case ReceiveOrder():
-            orders.receive(desk, command.order, command.actor)
-        case Move():
-            _move(desk, command)
-        case StateFacts():
-            if command.facts != desk.account.facts:
-                desk.record(FactsStated, facts=command.facts)
-                desk.settle("FACTS")
-        case PlaceHold():
-            return _impose(desk, hold.place(command, desk.account, desk.regime, desk.now))
-        case Restrict():
-            result = restriction.impose(
-                desk.account,
-                desk.regime,
-                desk.now,
-                name=command.rule,
-                decision_id=command.decision_id,
-                reason_code=command.reason_code,
-            )
-            return _impose(desk, result)
-        case EndHold():
-            return _end_hold(desk, command)
-        case Reverify():
-            _reverify(desk, command)
-        case FileAppeal():
-            return appeal.file(desk, command)
-        case AnswerAppeal():
-            return appeal.answer(desk, command)
-    return None
+def _tick(desk: Desk, command: Tick) -> None:
+    """Time passing is all there is to it."""
+
+
+def _receive(desk: Desk, command: ReceiveOrder) -> None:
+    orders.receive(desk, command.order, command.actor, number_taken=command.number_taken)
+
+
+def _state_facts(desk: Desk, command: StateFacts) -> None:
+    if command.facts != desk.account.facts:
+        desk.record(FactsStated, facts=command.facts)
+        desk.settle("FACTS")
 
 
 def _move(desk: Desk, command: Move) -> None:
@@ -107,6 +95,10 @@ def _move(desk: Desk, command: Move) -> None:
     desk.settle("BALANCE")
 
 
+def _place_hold(desk: Desk, command: PlaceHold) -> Refusal | None:
+    return _impose(desk, hold.place(command, desk.account, desk.regime, desk.now))
+
+
 def _end_hold(desk: Desk, command: EndHold) -> Refusal | None:
     measure = desk.account.measures.get(command.measure_id)
     if measure is None or measure.kind is not MeasureKind.HOLD:
@@ -117,6 +109,18 @@ def _end_hold(desk: Desk, command: EndHold) -> Refusal | None:
     desk.put(ended, command.outcome)
     desk.settle(command.outcome)
     return None
+
+
+def _restrict(desk: Desk, command: Restrict) -> Refusal | None:
+    result = restriction.impose(
+        desk.account,
+        desk.regime,
+        desk.now,
+        name=command.rule,
+        decision_id=command.decision_id,
+        reason_code=command.reason_code,
+    )
+    return _impose(desk, result)
 
 
 def _impose(desk: Desk, result: Measure | Refusal) -> Refusal | None:
@@ -138,3 +142,21 @@ def _reverify(desk: Desk, command: Reverify) -> None:
             end(measure, state, "IDENTITY_VERIFIED", by=command.by, regime=desk.regime, now=desk.now),
             "REVERIFY",
         )
+
+
+_TAKE: Mapping[type[Command], Callable[[Desk, Any], Refusal | None]] = {
+    Tick: _tick,
+    ReceiveOrder: _receive,
+    StateFacts: _state_facts,
+    Move: _move,
+    PlaceHold: _place_hold,
+    EndHold: _end_hold,
+    Restrict: _restrict,
+    Reverify: _reverify,
+    FileAppeal: appeal.file,
+    AnswerAppeal: appeal.answer,
+    OpenRefund: rounds.open_,
+    ObjectToRefund: rounds.object_to,
+    DecideRefund: rounds.decide,
+    PaymentFailed: rounds.failed,
+}

@@ -7,7 +7,7 @@ changes a running term.
 
 from collections.abc import Callable, Mapping
 
-from measures import freeze, query, restriction, stop
+from measures import freeze, query, restriction, rounds, stop
 from measures.desk import Desk
 from measures.jurisdiction import OrderedRule
 from measures.machine import Refusal, become, end, first_fault
@@ -36,14 +36,14 @@ K, S = MeasureKind, MeasureState
 _LIFTED = {K.STOP: S.LIFTED, K.FREEZE: S.RELEASED, K.RESTRICTION: S.LIFTED, K.QUERY: S.UNSUBSCRIBED}
 
 
-def receive(desk: Desk, order: Order, actor: Actor) -> None:
+def receive(desk: Desk, order: Order, actor: Actor, *, number_taken: bool = False) -> None:
     """Take in one verified message and answer it."""
     answered = desk.account.answered
     known = answered.get(message_key(order)) or answered.get(order_key(order))
     running = find(desk, order.authority_id, order.order_no)
     if known is not None and known.body_hash == body_hash(order):
         answer_again(desk, order, known)
-    elif known is not None or (order.action is Action.ISSUE and running is not None and running.live):
+    elif known is not None or number_taken or _runs_already(order, running):
         quarantine(desk, order)
     elif order.expected_version not in (None, desk.account.version):
         at = f"the account is at version {desk.account.version}"
@@ -56,6 +56,10 @@ def receive(desk: Desk, order: Order, actor: Actor) -> None:
         _complete_papers(desk, order)
     elif not _lifted_before(desk, order):
         _execute(desk, order)
+
+
+def _runs_already(order: Order, running: Measure | None) -> bool:
+    return order.action is Action.ISSUE and running is not None and running.live
 
 
 def formal_fault(desk: Desk, order: Order, actor: Actor) -> Refusal | None:
@@ -227,9 +231,11 @@ def _disburse(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
     if share is None or not share.amount_minor:
         return Refusal(why=Why.MALFORMED, detail="names no share of a freeze")
     payment_id = derived_id("pay", measure.measure_id, share.victim_id, share.decision_no)
+    decided = rounds.decided_minor(desk, payment_id)
     fault = first_fault(
         (payment_id in measure.disbursements, Why.ALREADY_PAID, payment_id),
         (share.amount_minor > measure.held_minor, Why.OVER_AMOUNT, f"{measure.held_minor} is frozen"),
+        (decided not in (None, share.amount_minor), Why.OVER_AMOUNT, f"the decision says {decided}"),
     )
     if fault:
         return fault
@@ -253,6 +259,7 @@ def _disburse(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
     )
     desk.put(paid, "ORDER")
     desk.record(Moved, flow=flow, balance_minor=desk.account.balance_minor - share.amount_minor)
+    rounds.paid(desk, payment_id)
     return paid
 
 

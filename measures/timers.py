@@ -4,7 +4,7 @@ A timer that fires early finds nothing due; one that fires late finds everything
 order, each at its own time. So it does not matter when ticks come.
 """
 
-from measures import appeal
+from measures import appeal, rounds
 from measures.account import Due, dues
 from measures.desk import Desk
 from measures.freeze import without_clocks
@@ -33,6 +33,7 @@ def run_due(desk: Desk, now: int) -> None:
             break
         desk.now = max(desk.now, due.at_us)
         _fire(desk, due)
+        desk.state_enforcement()
     desk.now = now
 
 
@@ -41,6 +42,8 @@ def _fire(desk: Desk, due: Due) -> None:
         desk.record(Forgotten, keys=(due.key,))
     elif due.what == "APPEAL":
         appeal.overdue(desk, desk.account.appeals[due.key])
+    elif due.what == "REFUND":
+        rounds.overdue(desk, desk.account.refunds[due.key])
     elif due.what == "PARKED":
         refusal = Refusal(why=Why.PARENT_NOT_FOUND, detail="the order to lift never came")
         desk.alert("LIFT_WITHOUT_PARENT", due.key)

@@ -2,6 +2,7 @@
 
 A journal event carries the thing as it is *after* the transition, so a consumer needs no state of its
 own to know what holds, and applying the events in order rebuilds the account (`measures.account.replay`).
+The events of one command travel in one `JournalEntry`, so no reader ever sees half a transition.
 """
 
 from enum import StrEnum
@@ -186,6 +187,64 @@ class AccountFacts(Record, frozen=True, kw_only=True):
     language: str = ""
 
 
+class RefundState(StrEnum):
+    """Where a round of returning money stands (domain.md 1.9)."""
+
+    COMPUTED = "COMPUTED"
+    NOTICED = "NOTICED"
+    DECIDED = "DECIDED"
+    DISPATCHED = "DISPATCHED"
+    CLOSED = "CLOSED"
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """A victim's proven loss."""
+
+    victim_id: str
+    loss_minor: MinorUnits
+
+
+class Share(Record, frozen=True, kw_only=True):
+    """What one victim gets of one freeze; `payment_id` is unique for (freeze, victim, decision)."""
+
+    victim_id: str
+    amount_minor: MinorUnits
+    payment_id: str = ""
+    paid: bool = False
+    attempts: int = 0
+    pay_to: str = ""
+
+
+class Refund(Record, frozen=True, kw_only=True):
+    """One round of returning the money of one freeze (topic `refunds`)."""
+
+    refund_id: str
+    freeze_id: str
+    case_family: str
+    jurisdiction: str
+    currency: str
+    state: RefundState
+    frozen_minor: MinorUnits
+    method: str
+    claims: tuple[Claim, ...]
+    shares: tuple[Share, ...]
+    due_us: int | None = None
+    decision_no: str = ""
+    decided_by: tuple[str, ...] = ()
+    objections: tuple[str, ...] = ()
+    overdue: bool = False
+
+    @property
+    def paid_minor(self) -> int:
+        """Sum of the shares paid."""
+        return sum(share.amount_minor for share in self.shares if share.paid)
+
+    @property
+    def remainder_minor(self) -> int:
+        """What stays frozen after this round."""
+        return self.frozen_minor - sum(share.amount_minor for share in self.shares)
+
+
 class Event(Record, tag_field="type", frozen=True, kw_only=True):
     """Base of the journal: `version` counts the account's events, `at_us` is the trusted clock."""
 
@@ -267,6 +326,29 @@ class Alerted(Event, tag="alert", frozen=True, kw_only=True):
     detail: str
 
 
+class RefundChanged(Event, tag="refund", frozen=True, kw_only=True):
+    """A round of returning money was computed, decided or moved on; also written to topic `refunds`."""
+
+    refund: Refund
+    was: RefundState | None
+    cause: str
+
+
+class EnforcementChanged(Event, tag="enforcement", frozen=True, kw_only=True):
+    """What the account's measures forbid from now on, all taken together; replaces what was stated before.
+
+    `limit_minor` is what a debit must leave on the account. `until_us` is when the last of the measures
+    runs out by itself, None if one has no term; earlier ends are stated when they happen.
+    """
+
+    receive_only: bool = False
+    limit_minor: MinorUnits = 0
+    until_us: int | None = None
+    blocked_txn_ids: tuple[str, ...] = ()
+    blocked_functions: tuple[str, ...] = ()
+    measure_ids: tuple[str, ...] = ()
+
+
 class Forgotten(Event, tag="forgotten", frozen=True, kw_only=True):
     """Stored replies and ended measures whose retention ran out."""
 
@@ -283,76 +365,33 @@ JournalEvent = (
     | ParkEnded
     | Reported
     | Alerted
+    | RefundChanged
+    | EnforcementChanged
     | Forgotten
 )
 
 
-class RefundState(StrEnum):
-    """Where a round of returning money stands (domain.md 1.9)."""
+class JournalEntry(Record, frozen=True, kw_only=True):
+    """All that one command led to, in one message: written whole or not at all (topic `measures`).
 
-    COMPUTED = "COMPUTED"
-    NOTICED = "NOTICED"
-    DECIDED = "DECIDED"
-    DISPATCHED = "DISPATCHED"
-    CLOSED = "CLOSED"
+    `version` is the account's version after `events`; an entry of replies alone leaves it as it was.
+    """
 
-
-class Claim(Record, frozen=True, kw_only=True):
-    """A victim's proven loss."""
-
-    victim_id: str
-    loss_minor: MinorUnits
-
-
-class Share(Record, frozen=True, kw_only=True):
-    """What one victim gets of one freeze; `payment_id` is unique for (freeze, victim, decision)."""
-
-    victim_id: str
-    amount_minor: MinorUnits
-    payment_id: str = ""
-    paid: bool = False
-    attempts: int = 0
-    pay_to: str = ""
-
-
-class Refund(Record, frozen=True, kw_only=True):
-    """One round of returning the money of one freeze (topic `refunds`)."""
-
-    refund_id: str
-    freeze_id: str
-    case_family: str
-    jurisdiction: str
-    currency: str
-    state: RefundState
-    frozen_minor: MinorUnits
-    method: str
-    claims: tuple[Claim, ...]
-    shares: tuple[Share, ...]
-    due_us: int | None = None
-    decision_no: str = ""
-    decided_by: tuple[str, ...] = ()
-    objections: tuple[str, ...] = ()
-    overdue: bool = False
-
-    @property
-    def paid_minor(self) -> int:
-        """Sum of the shares paid."""
-        return sum(share.amount_minor for share in self.shares if share.paid)
-
-    @property
-    def remainder_minor(self) -> int:
-        """What stays frozen after this round."""
-        return self.frozen_minor - sum(share.amount_minor for share in self.shares)
+    account_token: str
+    version: int
+    at_us: int
+    events: tuple[JournalEvent, ...] = ()
+    replies: tuple[Reply, ...] = ()
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of the journal and of refunds, stored as `schemas/json/measure.v1.json`."""
-    (journal, refund), components = msgspec.json.schema_components(
-        [JournalEvent, Refund], ref_template="#/$defs/{name}"
+    """Give the JSON Schema of journal entries and refunds, stored as `schemas/json/measure.v1.json`."""
+    (entry, refund), components = msgspec.json.schema_components(
+        [JournalEntry, Refund], ref_template="#/$defs/{name}"
     )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "measure.v1",
-        "oneOf": [journal, refund],
+        "oneOf": [entry, refund],
         "$defs": components,
     }

@@ -5,8 +5,10 @@ import msgspec
 from measures import refund
 from measures.allocation import Pot
 from measures.calendar import from_iso
+from measures.commands import DecideRefund, OpenRefund
 from measures.country_file import jurisdiction
 from measures.machine import Refusal
+from schemas.ids import derived_id
 from schemas.measure import Claim, Refund
 from schemas.order import Actor, Direction, Flow, ReplyCode, Why
 from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
@@ -172,3 +174,65 @@ def test_a_round_needs_a_freeze_that_holds_and_one_claim_per_victim() -> None:
     bench.order(make_order("L1", "FREEZE", "LIFT", original_order_no="F1"))
     ended = refund.open_round(bench.measure("F1"), CLAIMS, TIED, round_no=1, regime=CN, now=T0)
     assert isinstance(ended, Refusal) and ended.why is Why.WRONG_STATE
+
+
+def open_in(bench: Bench, claims: tuple[Claim, ...], senders: dict[str, str], round_no: int = 1) -> Refund:
+    freeze_id = bench.measure("F1").measure_id
+    command = OpenRefund(
+        at_us=bench.now, freeze_id=freeze_id, round_no=round_no, claims=claims, senders=senders
+    )
+    assert bench.do(command).refusal is None
+    return bench.account.refunds[derived_id("refund", freeze_id, round_no)]
+
+
+def decide_in(bench: Bench, on: Refund, decision_no: str) -> Refund:
+    command = DecideRefund(
+        at_us=bench.now, refund_id=on.refund_id, decision_no=decision_no, by=TWO, reason="verified"
+    )
+    assert bench.do(command).refusal is None
+    return bench.account.refunds[on.refund_id]
+
+
+def test_a_round_is_computed_from_the_accounts_own_movements_and_paid_by_signed_orders() -> None:
+    bench, _ = frozen()
+    on = decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}), "dec-1")
+    assert (on.method, on.state, on.shares[0].amount_minor) == ("DIRECT", "DISPATCHED", 4_000_000)
+    (share,) = refund.disbursements(on)
+    wrong = msgspec.structs.replace(share, amount_minor=share.amount_minor - 1)
+    for number, given, why in (("D1", wrong, Why.OVER_AMOUNT), ("D2", share, None)):
+        order = make_order(number, "FREEZE", "DISBURSE", original_order_no="F1", disbursement=given)
+        assert bench.order(order).why is why
+    assert bench.account.refunds[on.refund_id].state == "CLOSED"
+    assert bench.account.balance_minor == PAID - 4_000_000
+
+
+def test_a_second_round_sees_the_money_as_it_came_in() -> None:
+    bench = Bench()
+    bench.move("a", 3_000_000, T0)
+    bench.move("b", 2_000_000, T0 + 1)
+    senders = {"a": "v1", "b": "v2"}
+    bench, _ = frozen(bench)
+    claims = (Claim(victim_id="v1", loss_minor=3_000_000), Claim(victim_id="v2", loss_minor=2_000_000))
+    first = decide_in(bench, open_in(bench, claims[:1], senders), "dec-1")
+    assert {share.victim_id: share.amount_minor for share in first.shares} == {"v1": 3_000_000}
+    (share,) = refund.disbursements(first)
+    bench.order(make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share))
+    second = open_in(bench, claims[1:], senders, round_no=2)
+    assert (second.method, second.shares[0].amount_minor) == ("TRACE_FIFO", 2_000_000)
+
+
+def test_late_payments_are_shown_to_a_person_once() -> None:
+    bench, _ = frozen()
+    decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}), "dec-1")
+    bench.tick(T0 + 10 * DAY)
+    bench.tick(T0 + 20 * DAY)
+    assert bench.alerts() == ["REFUND_OVERDUE"]
+
+
+def test_a_round_is_opened_once_and_no_second_one_beside_it() -> None:
+    bench, _ = frozen()
+    on = open_in(bench, CLAIMS[:1], {"victim-txn": "v1"})
+    assert open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}) == on
+    beside = OpenRefund(at_us=bench.now, freeze_id=on.freeze_id, round_no=2, claims=CLAIMS)
+    refusal = bench.do(beside).refusal
+    assert refusal is not None and refusal.why is Why.WRONG_STATE
