@@ -20,7 +20,7 @@ from typing import Literal
 
 from schemas.errors import ConfigError, StoplineError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "flink"
 
 Process = Literal["jobmanager", "taskmanager", "jobserver", "workers"]
@@ -160,6 +160,7 @@ def _command(cluster: Cluster, name: Process) -> Sequence[str]:
             return [
                 sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main",
                 f"--service_port={cluster.worker_port}",
+                f"--container_executable={cluster.home / 'conf' / 'worker'}",
             ]  # fmt: skip
 
 
@@ -185,6 +186,9 @@ def _write_configuration(cluster: Cluster) -> None:
         "rest_port": cluster.rest_port, "rpc_port": cluster.rpc_port,
     }  # fmt: skip
     (cluster.home / "conf" / "flink-conf.yaml").write_text(template.substitute(values))
+    worker = cluster.home / "conf" / "worker"
+    worker.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipelines.flink.worker "$@"\n')
+    worker.chmod(0o755)
 
 
 def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:

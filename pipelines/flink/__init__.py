@@ -1,0 +1,1 @@
+"""Stopline on Apache Flink: a cluster of this machine (`cluster`), its Python workers and its jobs."""

@@ -1,0 +1,240 @@
+"""Kafka into Beam on Flink: positions are keyed state, and an event-time timer reads on.
+
+`source.py` reads through a self-checkpointing splittable DoFn. Flink's portable runner keeps each of
+its checkpoints under a new state name and never removes one, so reading at low latency fills the heap
+within minutes (docs/adr/0002-flink-source.md). Here a few keys own the partitions between them; what
+survives a failure is one state value and one timer per key.
+
+The timer stands at the source's watermark. Its input, an impulse, is complete, so the runner fires it
+at once, again and again; and as long as it is set it holds the output watermark just where it belongs.
+A processing-time timer would not do: this runner drops those whose input is complete.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+
+from pipelines.kafka.coders import ChunkCoder  # noqa: F401  (registers it for the output)
+from pipelines.kafka.port import Chunk, KafkaSettings, Partition
+from pipelines.kafka.process import broker_line
+from pipelines.kafka.source import (
+    ChunkReader,
+    ChunkSource,
+    Mark,
+    MarkCoder,
+    Position,
+    Start,
+    checked_partitions,
+)
+
+
+class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
+    """Read topics for ever, as a PCollection of `Chunk`; the counterpart of `ReadChunks` for Flink.
+
+    Positions and everything downstream are restored together from one checkpoint, so keyed state counts
+    every message once; side effects since that checkpoint are repeated. The consumer group hears of
+    positions one checkpoint late. New partitions are seen by a job started without a savepoint.
+
+    Args:
+        settings: brokers and group.
+        topics: one or more; they must exist.
+        partitions: partition counts by topic; asked of the broker when not given.
+        start: see `ChunkSource`.
+        chunk_rows: most messages in one element.
+        readers: keys that share the partitions; part of the update contract, like a shard count.
+        max_firing_chunks: elements of one partition in one go, which bounds how long a checkpoint waits.
+        out_of_orderness_us: see `ChunkSource`.
+        idle_s: see `ChunkSource`.
+        poll_interval_s: pause after a bundle that found nothing to read.
+
+    Raises:
+        BrokerError: at construction, if a topic or its start offset is not there.
+
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *topics: str,
+        partitions: Mapping[str, int] | None = None,
+        start: Start = "committed",
+        chunk_rows: int = 2000,
+        readers: int = 8,
+        max_firing_chunks: int = 4,
+        out_of_orderness_us: int = 2_000_000,
+        idle_s: float = 2.0,
+        poll_interval_s: float = 0.02,
+    ) -> None:
+        super().__init__()
+        found = checked_partitions(settings, topics, start) if partitions is None else partitions
+        every = [(topic, number) for topic in topics for number in range(found[topic])]
+        self._source = ChunkSource(
+            settings,
+            tuple(every),
+            start,
+            chunk_rows,
+            out_of_orderness_us=out_of_orderness_us,
+            idle_s=idle_s,
+            poll_interval_s=0.0,
+        )
+        self._keys = [f"reader-{key}" for key in range(min(readers, len(every)))]
+        self._max_firing_chunks = max_firing_chunks
+        self._poll_interval_s = poll_interval_s
+
+    def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
+        """Deal the partitions to the keys, then read them by timer."""
+        read = _ReadByTimer(self._source, self._max_firing_chunks, self._poll_interval_s)
+        return (
+            pbegin
+            | beam.Impulse()
+            | "Deal" >> beam.ParDo(_Deal(self._source, self._keys)).with_output_types(tuple[str, Mark])
+            | "Read" >> beam.ParDo(read).with_output_types(Chunk)
+            | "Commit" >> beam.ParDo(_CommitWhenDurable(self._source.settings)).with_output_types(Chunk)
+        )
+
+
+class _Deal(beam.DoFn):  # type: ignore[misc]
+    """Resolve the start offsets and hand every key its partitions."""
+
+    def __init__(self, source: ChunkSource, keys: list[str]) -> None:
+        self._source = source
+        self._keys = keys
+
+    def process(self, element: bytes) -> Iterator[tuple[str, Mark]]:
+        split = self._source.split(0)
+        for number, key in enumerate(self._keys):
+            mine = split[number :: len(self._keys)]
+            yield key, Mark(tuple(Position(one.partitions[0], one.first_offset) for one in mine), None)
+
+
+class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
+    """Read a key's partitions each time its timer fires."""
+
+    POSITIONS = ReadModifyWriteStateSpec("positions", MarkCoder())
+    AGAIN = TimerSpec("again", TimeDomain.WATERMARK)
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        max_firing_chunks: int,
+        poll_interval_s: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = source
+        self._max_firing_chunks = max_firing_chunks
+        self._poll_interval_s = poll_interval_s
+        self._sleep = sleep
+
+    def setup(self) -> None:
+        self._readers: dict[Position, ChunkReader] = {}
+
+    def start_bundle(self) -> None:
+        self._fired, self._found = False, False
+
+    def process(
+        self,
+        element: tuple[str, Mark],
+        positions: Any = beam.DoFn.StateParam(POSITIONS),
+        again: Any = beam.DoFn.TimerParam(AGAIN),
+    ) -> None:
+        positions.write(element[1])
+        again.set(MIN_TIMESTAMP)
+
+    @on_timer(AGAIN)  # type: ignore[untyped-decorator]
+    def read(
+        self,
+        positions: Any = beam.DoFn.StateParam(POSITIONS),
+        again: Any = beam.DoFn.TimerParam(AGAIN),
+    ) -> Iterator[TimestampedValue]:
+        before: Mark = positions.read()
+        readers = [self._reader(position) for position in before.positions]
+        for reader in readers:
+            for _ in range(self._max_firing_chunks):
+                if not reader.advance():
+                    break
+                yield TimestampedValue(reader.get_current(), reader.get_current_timestamp())
+        after = tuple(reader.get_checkpoint_mark().positions[0] for reader in readers)
+        self._readers |= dict(zip(after, readers, strict=True))
+        self._fired = True
+        if after != before.positions:
+            self._found = True
+            positions.write(Mark(after, None))
+        again.set(min(reader.get_watermark() for reader in readers))
+
+    def finish_bundle(self) -> None:
+        """Rest if there was nothing to read, or the next firing would follow at once."""
+        if self._fired and not self._found:
+            self._sleep(self._poll_interval_s)
+
+    def _reader(self, position: Position) -> ChunkReader:
+        """Return the reader that stopped at `position`, or a new one after a failed bundle or a restore."""
+        if (reader := self._readers.pop(position, None)) is not None:
+            return reader
+        self._readers = {at: known for at, known in self._readers.items() if at.at != position.at}
+        return ChunkReader(replace(self._source, partitions=(position.at,)), position)
+
+
+class _CommitWhenDurable(beam.DoFn):  # type: ignore[misc]
+    """Tell the consumer group what a checkpoint holds.
+
+    The runner reports every bundle finished by the time a checkpoint completes, also those that came too
+    late to be in it; so what one round of reports names is committed when the next round begins.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+
+    def start_bundle(self) -> None:
+        self._reached: dict[Partition, int] = {}
+
+    def process(self, element: Chunk, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> Iterator[Chunk]:
+        if not self._reached:
+            finalizer.register(reports_of(self._settings).about(self._reached))
+        self._reached[element.topic, int(element.partitions[-1])] = int(element.offsets[-1]) + 1
+        yield element
+
+
+class Reports:
+    """Collects what finished bundles reached and commits it a round later."""
+
+    def __init__(self, commit: Callable[[Partition, int], None]) -> None:
+        self._commit = commit
+        self._round = 0
+        self._reached: dict[Partition, int] = {}
+        self._lock = threading.Lock()
+
+    def about(self, reached: Mapping[Partition, int]) -> Callable[[], None]:
+        """Return the report of a bundle that starts now and will have reached `reached`."""
+        started_in = self._round
+
+        def report() -> None:
+            with self._lock:
+                if started_in == self._round:
+                    for at, offset in self._reached.items():
+                        self._commit(at, offset)
+                    self._reached = {}
+                    self._round += 1
+                for at, offset in reached.items():
+                    self._reached[at] = max(offset, self._reached.get(at, 0))
+
+        return report
+
+
+_lock = threading.Lock()
+_reports: dict[KafkaSettings, Reports] = {}
+
+
+def reports_of(settings: KafkaSettings) -> Reports:
+    """Return the process's reports for this group."""
+    with _lock:
+        if settings not in _reports:
+            _reports[settings] = Reports(broker_line(settings).commit)
+        return _reports[settings]
