@@ -6,9 +6,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("schemas", "measures", "models", "pipelines", "console", "fixtures")
@@ -82,3 +86,19 @@ def test_the_command_runs_from_the_installation(installed: Path) -> None:
     command = installed.parents[2] / "bin" / "stopline"
 
     assert run(command, "--version", cwd=installed.parents[3]).strip()
+
+
+def test_the_lock_fulfils_the_declaration_and_is_what_is_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = dict(line.split("==") for line in lock if line[:1].isalnum())
+
+    unfulfilled = [
+        str(wanted)
+        for wanted in map(Requirement, declared)
+        if locked.get(canonicalize_name(wanted.name), "0") not in wanted.specifier
+    ]
+
+    assert unfulfilled == []
+    assert {name: metadata.version(name) for name in locked} == locked
