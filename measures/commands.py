@@ -2,12 +2,11 @@
 
 `at_us` is the trusted clock of the caller (watermark or time of receipt), integer microseconds UTC. It is
 never a time a message claims for itself: a forged time must not end a measure early. On topic `accounts`
-it is therefore left out, and the time of receipt is put in its place (`received`).
+it is therefore left out, and the time of receipt is put in its place (`measures.intake`).
 """
 
 from typing import Literal
 
-import msgspec
 from msgspec import field
 
 from schemas.measure import AccountFacts, Claim
@@ -162,8 +161,3 @@ class AccountMessage(Record, frozen=True, kw_only=True):
     account_token: str
     jurisdiction: str
     command: InstitutionCommand
-
-
-def received(command: Command, at_us: int) -> Command:
-    """Give the command as it happened at the time of its receipt."""
-    return msgspec.structs.replace(command, at_us=at_us)

@@ -18,6 +18,7 @@ from schemas.order import (
     Record,
     Reply,
     Scope,
+    Why,
 )
 
 
@@ -375,13 +376,19 @@ class JournalEntry(Record, frozen=True, kw_only=True):
     """All that one command led to, in one message: written whole or not at all (topic `measures`).
 
     `version` is the account's version after `events`; an entry of replies alone leaves it as it was.
+    `refused` says why an institution's command had no effect.
     """
 
+    entry_id: str
     account_token: str
+    jurisdiction: str
     version: int
     at_us: int
+    command: str
     events: tuple[JournalEvent, ...] = ()
     replies: tuple[Reply, ...] = ()
+    refused: Why | None = None
+    detail: str = ""
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from measures.commands import Command, Move, ReceiveOrder, StateFacts, Tick
 from measures.country_file import jurisdiction
 from measures.engine import Outcome, handle
 from measures.jurisdiction import Jurisdiction
-from schemas.measure import AccountFacts, Alerted, JournalEvent, Measure
+from schemas.measure import AccountFacts, Alerted, JournalEntry, JournalEvent, Measure
 from schemas.order import (
     Action,
     Actor,
@@ -123,3 +123,17 @@ def defrauded(country: str = "CN") -> Bench:
     bench = Bench(country)
     bench.move("victim-txn", PAID)
     return bench
+
+
+def entry_of(bench: Bench, replies: tuple[Reply, ...] = ()) -> JournalEntry:
+    """All of a bench's events as if one command had led to them."""
+    return JournalEntry(
+        entry_id="entry-1",
+        account_token=ACCOUNT,
+        jurisdiction=bench.law.id,
+        version=bench.account.version,
+        at_us=bench.now,
+        command="ReceiveOrder",
+        events=tuple(bench.events),
+        replies=replies,
+    )

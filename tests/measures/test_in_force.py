@@ -4,9 +4,8 @@ import msgspec
 import pytest
 
 from measures.in_force import Enforcement, enforcement, read_enforcement, violates
-from schemas.measure import JournalEntry
 from schemas.order import Scope
-from tests.measures.kit import ACCOUNT, DAY, HOUR, PAID, T0, Bench, defrauded, make_order
+from tests.measures.kit import ACCOUNT, DAY, HOUR, PAID, T0, Bench, defrauded, entry_of, make_order
 
 
 def stated(bench: Bench) -> Enforcement:
@@ -51,11 +50,11 @@ def test_the_end_of_the_last_measure_is_told_at_its_own_time() -> None:
 
 def test_it_is_read_from_the_wire_and_other_entries_are_passed_over() -> None:
     bench = Bench()
-    quiet = JournalEntry(account_token=ACCOUNT, version=1, at_us=T0, events=tuple(bench.events))
+    quiet = entry_of(bench)
     assert read_enforcement(msgspec.json.encode(quiet)) is None
     bench.move("in", PAID)
     bench.order(make_order("S1", scope=Scope.AMOUNT, amount_minor=PAID))
-    loud = JournalEntry(account_token=ACCOUNT, version=9, at_us=T0, events=tuple(bench.events))
+    loud = entry_of(bench)
     assert read_enforcement(msgspec.json.encode(loud)) == stated(bench)
     with pytest.raises(msgspec.DecodeError):
         read_enforcement(b'{"type":"enforcement"')

@@ -13,7 +13,7 @@ from measures.iso20022 import Original, payment_return, recall, resolution
 from schemas import measure, order
 from schemas.errors import SchemaError
 from schemas.measure import JournalEntry
-from tests.measures.kit import ACCOUNT, T0, defrauded, make_order
+from tests.measures.kit import T0, defrauded, entry_of, make_order
 
 FOLDER = Path(schemas.__file__).parent / "json"
 
@@ -31,13 +31,7 @@ def test_orders_replies_and_the_journal_follow_their_schemas() -> None:
     reply = bench.order(stop)
     bench.order(make_order("F1", "FREEZE"))
     bench.order(make_order("L1", action="LIFT", original_order_no="S7"))
-    entry = JournalEntry(
-        account_token=ACCOUNT,
-        version=bench.account.version,
-        at_us=T0,
-        events=tuple(bench.events),
-        replies=(reply,),
-    )
+    entry = entry_of(bench, replies=(reply,))
     for schema, records in ((order, [stop, reply]), (measure, [entry])):
         validator = jsonschema.Draft202012Validator(schema.json_schema())  # type: ignore[attr-defined]
         for record in records:
