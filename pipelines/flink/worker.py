@@ -9,12 +9,14 @@ import argparse
 import json
 import os
 import sys
+import threading
+import time
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_provision_api_pb2 as provision
 from apache_beam.portability.api import beam_provision_api_pb2_grpc as provision_grpc
 from apache_beam.runners.worker import sdk_worker_main
-from google.protobuf import json_format
+from google.protobuf import json_format  # type: ignore[import-untyped]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     for service in ("control", "logging", "provision", "artifact"):
         parser.add_argument(f"--{service}_endpoint")
     arguments, _ = parser.parse_known_args(argv)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     os.environ |= {
         "WORKER_ID": arguments.id,
         "PIPELINE_OPTIONS": _pipeline_options(arguments.provision_endpoint, arguments.id),
@@ -40,6 +43,13 @@ def _pipeline_options(endpoint: str, worker_id: str) -> str:
             provision.GetProvisionInfoRequest(), metadata=[("worker_id", worker_id)], timeout=30
         )
     return json.dumps(json_format.MessageToDict(answer.info.pipeline_options))
+
+
+def _end_with(pool: int) -> None:
+    """End this process soon after the pool that started it, or nobody would ever stop it."""
+    while os.getppid() == pool:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.transforms.window import TimestampedValue
@@ -121,6 +122,8 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
     POSITIONS = ReadModifyWriteStateSpec("positions", MarkCoder())
     AGAIN = TimerSpec("again", TimeDomain.WATERMARK)
 
+    _read = Metrics.counter("stopline.kafka", "messages_read")
+
     def __init__(
         self,
         source: ChunkSource,
@@ -160,7 +163,9 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
             for _ in range(self._max_firing_chunks):
                 if not reader.advance():
                     break
-                yield TimestampedValue(reader.get_current(), reader.get_current_timestamp())
+                chunk = reader.get_current()
+                self._read.inc(len(chunk.values))
+                yield TimestampedValue(chunk, reader.get_current_timestamp())
         after = tuple(reader.get_checkpoint_mark().positions[0] for reader in readers)
         self._readers |= dict(zip(after, readers, strict=True))
         self._fired = True

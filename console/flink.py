@@ -1,0 +1,106 @@
+"""`stopline flink`: a Flink cluster on this machine and the jobs on it, from the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.flink import cluster, jobs
+from pipelines.flink.cluster import FlinkError
+
+app = typer.Typer(no_args_is_help=True, help="Run a Flink cluster on this machine.")
+
+Name = Annotated[str, typer.Argument(help="The job's name, as `stopline flink status` lists it.")]
+
+
+@app.command()
+def up() -> None:
+    """Start JobManager, TaskManager, job server and Python worker pool, those that are not running.
+
+    Example: stopline flink up
+    """
+    cluster.up()
+    typer.echo(f"Flink is up; its web page is {cluster.DEFAULT.rest}")
+
+
+@app.command()
+def down() -> None:
+    """Stop them all; jobs end, their checkpoints stay and the next run goes on from there.
+
+    Example: stopline flink down
+    """
+    cluster.down()
+    typer.echo("Flink is down")
+
+
+@app.command()
+def status() -> None:
+    """Show processes and jobs; exit code 1 if a process is missing.
+
+    Example: stopline flink status
+    """
+    running = cluster.status()
+    for name, pid in running.items():
+        typer.echo(f"{name:<12} {'not running' if pid is None else f'pid {pid}'}")
+    if running["jobmanager"] is not None:
+        for job in jobs.jobs():
+            typer.echo(f"job {job.name:<20} {job.status:<10} {job.id} {described(jobs.progress(job))}")
+    if None in running.values():
+        typer.echo("start what is missing with: stopline flink up")
+        raise typer.Exit(1)
+
+
+@app.command()
+def savepoint(
+    name: Name, stop: Annotated[bool, typer.Option("--stop", help="End the job with it.")] = False
+) -> None:
+    """Write a savepoint, which outlives upgrades, and show its folder.
+
+    Example: stopline flink savepoint stopline --stop
+    """
+    typer.echo(str(jobs.savepoint(_live(name), stop=stop)))
+
+
+@app.command()
+def restore(name: Name, state: Annotated[Path, typer.Argument(help="Folder of a savepoint.")]) -> None:
+    """Let the next run of the job begin with this savepoint or checkpoint instead of the newest.
+
+    Example: stopline flink restore stopline var/flink/savepoints/savepoint-1a2b3c-4d5e6f
+    """
+    jobs.restore(name, state)
+    typer.echo(f"the next run of {name} begins with {state}")
+
+
+@app.command()
+def cancel(name: Name) -> None:
+    """End a job without a savepoint; the next run goes on from its last checkpoint.
+
+    Example: stopline flink cancel stopline
+    """
+    jobs.cancel(_live(name))
+    typer.echo(f"{name} is cancelled")
+
+
+def described(progress: jobs.Progress) -> str:
+    """Say how a job stands, on one line.
+
+    >>> described(jobs.Progress("RUNNING", 1200, 2.5, 3_400_000, 180, None))
+    'RUNNING, 1,200 messages read, checkpoint 2.5 s old, 3.4 MB, took 180 ms'
+    """
+    parts = [progress.status]
+    if progress.messages is not None:
+        parts.append(f"{progress.messages:,} messages read")
+    if progress.checkpoint_age_s is not None and progress.checkpoint_bytes is not None:
+        size = progress.checkpoint_bytes / 1e6
+        parts.append(f"checkpoint {progress.checkpoint_age_s:.1f} s old, {size:.1f} MB")
+        parts.append(f"took {progress.checkpoint_ms} ms")
+    if progress.failure is not None:
+        parts.append(f"last failure: {progress.failure}")
+    return ", ".join(parts)
+
+
+def _live(name: str) -> jobs.Job:
+    job = jobs.live(name)
+    if job is None:
+        raise FlinkError(f"no job {name!r} is running; list them with: stopline flink status")
+    return job
