@@ -70,9 +70,12 @@ class LocalBroker:
         """Start the process, wait until it answers, and return its id.
 
         Raises:
+            ConfigError: another process listens on the port.
             BrokerError: it ended, or did not answer in time; names its log.
 
         """
+        if answers(self.port):
+            raise ConfigError(f"{self.address} is taken by another process; choose another port")
         self.home.mkdir(parents=True, exist_ok=True)
         command = self.command()
         with self.log.open("wb") as log:
@@ -93,7 +96,7 @@ class LocalBroker:
                 raise BrokerError(
                     f"the {self.kind} broker ended with code {process.returncode}; see {self.log}"
                 )
-            with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
+            if answers(self.port):
                 break
             time.sleep(0.02)
         try:
@@ -262,6 +265,15 @@ def run_quietly(command: list[str], doing: str) -> None:
         raise BrokerError(f"{doing} failed with code {done.returncode}: {tail}")
 
 
+def answers(port: int) -> bool:
+    """Return whether something listens on this loopback port."""
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def free_port() -> int:
     """Return a loopback port nobody listens on now."""
     with socket.socket() as probe:
@@ -314,11 +326,17 @@ def status() -> Running | None:
     if not _state().exists():
         return None
     running = Running(**json.loads(_state().read_text()))
-    marker = _KINDS[running.kind].marker
-    seen = subprocess.run(
-        ["ps", "-o", "args=", "-p", str(running.pid)], capture_output=True, text=True, check=False
-    )
-    return running if marker in seen.stdout else None
+    return running if _KINDS[running.kind].marker in command_of(running.pid) else None
+
+
+def command_of(pid: int) -> str:
+    """Return the command line of a process, empty if there is none; slim Linux images have no `ps`."""
+    if Path("/proc/self").exists():
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        return ""
+    shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout
 
 
 def down() -> Running | None:

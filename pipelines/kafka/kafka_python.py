@@ -79,6 +79,7 @@ def consumer(settings: KafkaSettings, **config: Any) -> KafkaConsumer:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",  # librdkafka's default
             allow_auto_create_topics=False,
             metrics_enabled=False,
             **config,

@@ -10,7 +10,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -123,6 +123,7 @@ class BrokerLine:
         self._watched: dict[Partition, float] = {}
         self._ends: dict[Partition, LogEnd] = {}
         self._failing = False
+        self._closed = threading.Event()
 
     def commit(self, at: Partition, offset: int) -> None:
         """Note that everything below `offset` is durably processed; older news than known is ignored."""
@@ -163,20 +164,26 @@ class BrokerLine:
                 self._failing = True
 
     def run(self) -> None:
-        """Exchange for ever; the body of the daemon thread."""
-        while True:
-            time.sleep(EXCHANGE_S)
+        """Exchange until closed; the body of the daemon thread."""
+        while not self._closed.wait(EXCHANGE_S):
             self.exchange()
+
+    def close(self) -> None:
+        """Send the positions that moved a last time; looks up nothing, so it is quick when none did."""
+        self._closed.set()
+        with self._lock:
+            self._watched.clear()
+        self.exchange()
 
 
 _lock = threading.Lock()
-_consumers: dict[tuple[str, Partition], SharedConsumer] = {}
-_lines: dict[Hashable, BrokerLine] = {}
+_consumers: dict[tuple[KafkaSettings, Partition], SharedConsumer] = {}
+_lines: dict[KafkaSettings, BrokerLine] = {}
 
 
 def shared_consumer(settings: KafkaSettings, at: Partition) -> SharedConsumer:
     """Return the process's consumers of this partition; also closes those long unused."""
-    key = (settings.brokers, at)
+    key = (settings, at)
     with _lock:
         for consumer in _consumers.values():
             consumer.close_unused(CONSUMER_IDLE_S)
@@ -191,16 +198,19 @@ def broker_line(settings: KafkaSettings) -> BrokerLine:
         if settings not in _lines:
             line = _lines[settings] = BrokerLine(settings)
             threading.Thread(target=line.run, name="kafka-housekeeping", daemon=True).start()
-            atexit.register(line.exchange)
         return _lines[settings]
 
 
-def close_consumers() -> None:
-    """Close every shared consumer of this process, at exit or when a test has stopped its broker."""
+def close_connections() -> None:
+    """Commit what is left and close every connection, at exit or before a broker of ours is stopped."""
     with _lock:
-        for consumer in _consumers.values():
-            consumer.close_unused(0)
+        lines, consumers = list(_lines.values()), list(_consumers.values())
+        _lines.clear()
         _consumers.clear()
+    for line in lines:
+        line.close()
+    for consumer in consumers:
+        consumer.close_unused(0)
 
 
-atexit.register(close_consumers)
+atexit.register(close_connections)

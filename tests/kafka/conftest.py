@@ -63,14 +63,14 @@ def java() -> None:
 def embedded() -> Iterator[EmbeddedBroker]:
     with EmbeddedBroker() as broker:
         yield broker
-        process.close_consumers()
+        process.close_connections()
 
 
 @pytest.fixture(scope="session")
 def apache(java: None) -> Iterator[SaslKafka]:
     with SaslKafka() as broker:
         yield broker
-        process.close_consumers()
+        process.close_connections()
 
 
 @pytest.fixture(scope="session", params=["embedded", pytest.param("apache", marks=pytest.mark.java)])

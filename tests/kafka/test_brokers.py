@@ -55,6 +55,11 @@ def test_a_broker_that_cannot_start_names_its_log(embedded: EmbeddedBroker, tmp_
         Broken(home=tmp_path).start()
 
 
+def test_a_port_that_is_taken_is_refused_before_anything_starts(embedded: EmbeddedBroker) -> None:
+    with pytest.raises(ConfigError, match=f"{embedded.address} is taken by another process"):
+        EmbeddedBroker(embedded.port).start()
+
+
 def test_leaving_the_context_removes_what_the_broker_kept() -> None:
     with EmbeddedBroker() as broker:
         assert broker.log.exists()

@@ -257,6 +257,25 @@ def test_gaps_left_by_transactions_are_passed(
 
 @pytest.mark.java
 @pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+def test_messages_of_an_aborted_transaction_are_not_read(
+    apache: ApacheKafka, client: str, new_topic: Topics, drain: Drain
+) -> None:
+    settings = KafkaSettings(apache.address, client=client)
+    topic = new_topic(settings)
+    with closing(KafkaProducer(bootstrap_servers=apache.address, transactional_id=f"ab-{client}")) as raw:
+        raw.init_transactions()
+        for value, settle in ((b"undone", raw.abort_transaction), (b"done", raw.commit_transaction)):
+            raw.begin_transaction()
+            raw.send(topic, value, b"key")
+            raw.flush()
+            settle()
+
+    with closing(open_consumer(settings, topic, 0, 0)) as reader:
+        assert values_of(drain(reader, 1)) == [b"done"]
+
+
+@pytest.mark.java
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
 def test_an_offset_the_broker_does_not_hold_is_an_error(
     apache: ApacheKafka, client: str, new_topic: Topics
 ) -> None:

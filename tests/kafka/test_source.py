@@ -372,6 +372,28 @@ def test_a_failing_commit_is_logged_once_and_tried_again(caplog: pytest.LogCaptu
     assert admin.commits == [{("t", 0): 3}]
 
 
+def test_a_closed_line_sends_what_is_left_and_looks_nothing_up() -> None:
+    admin = RecordingAdmin()
+    line = BrokerLine(KafkaSettings("b:9092"), open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    line.commit(("t", 0), 3)
+    line.log_end(("unknown to the admin", 0))
+
+    line.close()
+    line.run()
+
+    assert admin.commits == [{("t", 0): 3}]
+
+
+def test_each_client_of_a_process_has_consumers_of_its_own() -> None:
+    by_client = [
+        process.shared_consumer(KafkaSettings("b:9092", client=client), ("t", 0))  # type: ignore[arg-type]
+        for client in ("confluent", "kafka-python", "confluent")
+    ]
+
+    assert by_client[0] is by_client[2]
+    assert by_client[0] is not by_client[1]
+
+
 def test_a_log_end_is_as_old_as_the_question_and_stays_old_while_the_broker_is_away() -> None:
     admin = RecordingAdmin({("t", 0): 42})
     line = BrokerLine(KafkaSettings("b:9092"), open_=lambda _: admin)  # type: ignore[arg-type, return-value]
