@@ -1,6 +1,7 @@
 """The hot client: confluent-kafka (librdkafka) behind the port."""
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -32,7 +33,28 @@ from pipelines.kafka.port import (
 )
 from schemas.errors import BrokerError, SinkError
 
+#: Each kind of librdkafka message is logged once in this time.
+REPEAT_S = 60.0
+
+
+class Sparing(logging.Filter):
+    """Drops what was said a moment ago; in an outage every consumer complains several times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a message through unless one that differs only in its numbers was, within `REPEAT_S`."""
+        kind = re.sub(r"\d+", "", record.getMessage())
+        if record.created - self._said.get(kind, -REPEAT_S) < REPEAT_S:
+            return False
+        self._said[kind] = record.created
+        return True
+
+
 _LOGGER = logging.getLogger(__name__)
+_LOGGER.addFilter(Sparing())
 
 #: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
 PREFETCH_KB = 16_384
@@ -66,6 +88,8 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """Return the part of librdkafka's configuration that every client shares."""
     return {
         "bootstrap.servers": settings.brokers,
+        "reconnect.backoff.ms": 500,  # its default, 100 ms, means 20 attempts a second of each client
+        "reconnect.backoff.max.ms": 1000,
         "log.connection.close": False,
         "logger": _LOGGER,
         **settings.security,

@@ -1,5 +1,6 @@
 """What the port promises, asked of both clients on both brokers."""
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ from kafka import TopicPartition as KafkaTopicPartition
 
 from pipelines.kafka import kafka_python
 from pipelines.kafka.brokers import ApacheKafka, EmbeddedBroker, LocalBroker, free_port
+from pipelines.kafka.confluent import Sparing
 from pipelines.kafka.port import (
     SECURITY_KEYS,
     Admin,
@@ -359,6 +361,20 @@ def test_a_broker_that_is_not_there_is_one_clear_sentence(
 
     with pytest.raises(BrokerError, match=f"at {address} failed"):
         open_admin(KafkaSettings(address, client=client)).partition_counts()
+
+
+def test_an_outage_is_logged_once_a_minute_not_at_every_attempt() -> None:
+    sparing = Sparing()
+
+    def passes(text: str, at_s: float) -> bool:
+        record = logging.LogRecord("kafka", logging.ERROR, "", 0, "%s", (text,), None)
+        record.created = at_s
+        return sparing.filter(record)
+
+    assert passes("FAIL [rdkafka#consumer-4] refused after 0ms", 1000.0)
+    assert not passes("FAIL [rdkafka#consumer-17] refused after 12ms", 1001.0)
+    assert passes("FAIL [rdkafka#consumer-4] authentication failed", 1001.0)
+    assert passes("FAIL [rdkafka#consumer-4] refused after 0ms", 1060.0)
 
 
 def test_security_keys_are_translated_for_kafka_python() -> None:
