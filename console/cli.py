@@ -1,5 +1,7 @@
 """The `stopline` command: mounts the commands of this package and turns refusals into one sentence."""
 
+import importlib
+import logging
 import sys
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -7,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
 
 from console import broker
 from schemas.errors import BrokerError, SinkError, StoplineError
@@ -17,7 +20,40 @@ REFUSED, DEPENDENCY_DOWN = 1, 3
 #: `context_settings` of a command that hands what it does not know, in `context.args`, to Beam.
 BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+#: Commands that load Beam, which takes seconds: name, its help in one line, the module whose `app` it is.
+LAZY = {
+    "flink": ("Run a Flink cluster on this machine.", "console.flink"),
+}
+
+
+class Commands(TyperGroup):
+    """Lists the lazy commands too, and imports one when it is about to run."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (text, _) in LAZY.items():
+            self.add_command(TyperCommand(name, help=text))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Replace the entry of the command that `args` begin with by the command itself."""
+        if args[0] in LAZY:
+            self.add_command(loaded(args[0]), args[0])
+        return super().resolve_command(ctx, args)
+
+
+def loaded(name: str) -> Any:
+    """Import the lazy command `name`; an app of one command is that command, of several a group."""
+    logging.disable(logging.WARNING)  # Beam announces at import that it was installed without Google's extras
+    try:
+        module = importlib.import_module(LAZY[name][1])
+    finally:
+        logging.disable(logging.NOTSET)
+    return typer.main.get_command(module.app)
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False
+)
 app.add_typer(broker.app, name="broker")
 
 

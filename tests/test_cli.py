@@ -70,6 +70,19 @@ def test_a_command_that_takes_beam_flags_gets_those_it_does_not_know() -> None:
     assert seen == [["5", "--runner=PrismRunner", "--checkpointing_interval", "5000"]]
 
 
+def test_the_help_of_a_lazy_command_is_that_of_its_module() -> None:
+    for name, (text, _) in cli.LAZY.items():
+        assert cli.loaded(name).help.startswith(text)
+
+
+def test_a_lazy_command_is_imported_when_it_runs(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in cli.LAZY:
+        assert run(monkeypatch, name, "--help") == 0
+        assert f"Usage: stopline {name} " in capfd.readouterr().out
+
+
 def test_the_command_line_starts_without_loading_beam(tmp_path: Path) -> None:
     script = "import sys, console.cli; sys.exit('apache_beam' in sys.modules)"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from console.cli import app
+from console.cli import LAZY, app, loaded
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -30,7 +30,10 @@ def commands(group: Any, path: str = "stopline") -> Iterator[tuple[str, Any]]:
             yield f"{path} {name}", command
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+root = typer.main.get_command(app)
+for name in LAZY:
+    root.add_command(loaded(name), name)
+COMMANDS = dict(commands(root))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
