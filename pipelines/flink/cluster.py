@@ -5,6 +5,7 @@ so it is also how a killed process comes back; `down` stops everything this modu
 Production runs the same jobs on the images named in docs/flink.md.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -13,10 +14,12 @@ import string
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.errors import ConfigError, StoplineError
 
@@ -106,6 +109,10 @@ def up(cluster: Cluster = DEFAULT, *, timeout_s: float = 60.0) -> None:
             if _pid(cluster, name) is None or time.monotonic() > deadline:
                 raise FlinkError(f"the {name} did not open port {port}; see {_log(cluster, name)}")
             time.sleep(0.2)
+    while not _takes_jobs(cluster):
+        if time.monotonic() > deadline:
+            raise FlinkError(f"the TaskManager did not register; see {_log(cluster, 'taskmanager')}")
+        time.sleep(0.2)
 
 
 def down(cluster: Cluster = DEFAULT) -> None:
@@ -125,6 +132,30 @@ def down(cluster: Cluster = DEFAULT) -> None:
 def status(cluster: Cluster = DEFAULT) -> dict[Process, int | None]:
     """Process id of each process, `None` where it is not running."""
     return {name: _pid(cluster, name) for name in PROCESSES}
+
+
+def ask(cluster: Cluster, path: str, body: object = None, *, method: str | None = None) -> Any:
+    """Ask the REST interface.
+
+    Raises:
+        FlinkError: it does not answer, or says no.
+
+    """
+    request = urllib.request.Request(
+        cluster.rest + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+        method=method,
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        raise FlinkError(f"Flink refused {path}: {error.read().decode()[:300]}") from error
+    except (OSError, ValueError) as error:
+        raise FlinkError(
+            f"Flink's JobManager does not answer at {cluster.rest}: {error}; start it with: stopline flink up"
+        ) from error
 
 
 def _java(cluster: Cluster, heap: str, main: str, *arguments: str) -> list[str]:
@@ -195,6 +226,13 @@ def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:
     yield "jobmanager", cluster.rest_port
     yield "jobserver", cluster.job_port
     yield "workers", cluster.worker_port
+
+
+def _takes_jobs(cluster: Cluster) -> bool:
+    try:
+        return bool(ask(cluster, "/overview")["slots-total"] >= cluster.slots)
+    except FlinkError:
+        return False
 
 
 def _listens(port: int) -> bool:

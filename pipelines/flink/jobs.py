@@ -5,17 +5,14 @@ submission is noted under the job's name, and the next one of that name begins w
 or savepoint any of them left, unless told to begin afresh.
 """
 
-import json
 import logging
 import shutil
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -23,7 +20,7 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.flink import cluster as processes
-from pipelines.flink.cluster import Cluster, FlinkError
+from pipelines.flink.cluster import Cluster, FlinkError, ask
 
 #: States in which a job is working or will be again without our doing.
 LIVE = ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING")
@@ -289,30 +286,6 @@ def follow(
         except FlinkError as error:
             yield str(error)
         time.sleep(every_s)
-
-
-def ask(cluster: Cluster, path: str, body: object = None, *, method: str | None = None) -> Any:
-    """Ask the REST interface.
-
-    Raises:
-        FlinkError: it does not answer, or says no.
-
-    """
-    request = urllib.request.Request(
-        cluster.rest + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-        method=method,
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"{}")
-    except urllib.error.HTTPError as error:
-        raise FlinkError(f"Flink refused {path}: {error.read().decode()[:300]}") from error
-    except (OSError, ValueError) as error:
-        raise FlinkError(
-            f"Flink's JobManager does not answer at {cluster.rest}: {error}; start it with: stopline flink up"
-        ) from error
 
 
 def _messages_read(job: Job, vertices: Sequence[str], cluster: Cluster) -> int | None:

@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from apache_beam.portability.api import beam_provision_api_pb2 as provision
 from apache_beam.portability.api import beam_provision_api_pb2_grpc as provision_grpc
 from apache_beam.runners.worker import sdk_worker_main
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -86,9 +86,10 @@ class Ledger(beam.DoFn):
         shard, data = element
         rows = np.frombuffer(data, ROW)
         table = self._table(shard, version.read(), log)
-        accounts, inverse = np.unique(rows[self._column], return_inverse=True)
+        paid = rows[rows["debtor"] != DUMP]
+        accounts, inverse = np.unique(paid[self._column], return_inverse=True)
         counts = np.bincount(inverse)
-        sums = np.bincount(inverse, rows["amount"]).astype("<i8")
+        sums = np.bincount(inverse, paid["amount"]).astype("<i8")
         before = version.read() or b"\0" * 12
         sequence = int.from_bytes(before[:4], "big") + 1
         for account, count, total in zip(accounts.tolist(), counts.tolist(), sums.tolist(), strict=True):
@@ -120,7 +121,7 @@ class Ledger(beam.DoFn):
 
 class Rows(beam.DoFn):
     def process(self, element: tuple[int, np.ndarray, dict]) -> Iterable[np.ndarray]:
-        yield element[1][element[1]["debtor"] != DUMP]
+        yield element[1]
 
 
 def records(element: tuple[int, np.ndarray, dict]) -> Iterator[OutRecord]:
