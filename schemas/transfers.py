@@ -168,7 +168,7 @@ def _ascii(name: str, texts: Sequence[str], size: int) -> NDArray[np.bytes_]:
 _FORBIDDEN = bytes(range(33)) + b"\x7f"
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)  # type: ignore[untyped-decorator]
 def _pack(letters: NDArray[np.uint8], alphabet: NDArray[np.uint8], words: Words) -> bool:
     """Pack 26 letters per token into two words, big end first; the last letter holds three bits."""
     for row in range(len(words)):

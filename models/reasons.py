@@ -1,0 +1,77 @@
+"""Why a leg scored high: the strongest groups of features, with a figure and in words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models.features import FloatArray
+from schemas.alert import Leg, Reason
+
+FILE = Path(__file__).with_name("reasons.yaml")
+
+#: Most reasons named per alert.
+REASONS_MAX = 3
+
+Texts = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+@cache
+def texts(leg: Leg) -> Texts:
+    """Return the shipped texts of a leg: reason code -> language -> clauses."""
+    read: Any = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    found: Texts = read[leg]
+    return found
+
+
+def strongest(
+    leg: Leg, language: str, codes: Sequence[str], contributions: FloatArray, figures: Mapping[str, float]
+) -> tuple[Reason, ...]:
+    """Return the groups that raise one leg's score most, strongest first.
+
+    Args:
+        leg: which texts to use.
+        language: of the text; English where a text lacks it.
+        codes: reason codes, one per contribution.
+        contributions: log-odds each group adds, float64[groups].
+        figures: the leg's features by name.
+
+    """
+    ranked = sorted(zip(codes, contributions.tolist(), strict=True), key=lambda pair: -pair[1])
+    return tuple(
+        Reason(code=code, contribution=round(added, 4), text=in_words(texts(leg)[code], language, figures))
+        for code, added in ranked[:REASONS_MAX]
+        if added > 0
+    )
+
+
+def in_words(text: Mapping[str, Sequence[str]], language: str, figures: Mapping[str, float]) -> str:
+    """Return the clauses whose figures are known, as one sentence.
+
+    >>> in_words({"en": ["Many payments", "{n:.0f} in a day", "{m} before"]}, "en", {"n": 4, "m": math.nan})
+    'Many payments, 4 in a day.'
+    """
+    language = language if language in text else "en"
+    comma, stop = (",", "。") if language.startswith("zh") else (", ", ".")
+    known = _Known(figures)
+    clauses = []
+    for clause in text[language]:
+        known.complete = True
+        said = clause.format_map(known)
+        if known.complete:
+            clauses.append(said)
+    return comma.join(clauses) + stop
+
+
+class _Known(dict[str, float]):
+    """Figures that remember whether one that was asked for is missing."""
+
+    complete = True
+
+    def __getitem__(self, name: str) -> float:
+        figure = super().__getitem__(name)
+        self.complete = self.complete and math.isfinite(figure)
+        return figure if math.isfinite(figure) else 0.0

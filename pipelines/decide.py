@@ -1,0 +1,137 @@
+"""Scores into outcomes, outcomes into alerts and warning requests: every decision of the hot path."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models import features, reasons
+from models.bundle import Bundle, LegModel, load
+from models.features import FloatArray, Legs
+from pipelines import decision_log
+from pipelines.kafka.sink import OutRecord
+from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, decide, thresholds
+from pipelines.records import alert_record
+from pipelines.telemetry import TELEMETRY
+from pipelines.warn import warning
+from schemas.alert import Alert, Leg, Reason
+from schemas.ids import derived_id
+from schemas.transfers import token_text
+
+GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
+FEATURES = {"credit": features.names(features.CREDIT), "debit": features.names(features.DEBIT)}
+
+_bundles: dict[Path, Bundle] = {}
+
+
+class Decided(NamedTuple):
+    """What came of a block of legs: alerts, warnings (party token, JSON), a block for the decision log."""
+
+    alerts: list[OutRecord]
+    warnings: list[tuple[str, bytes]]
+    log: bytes
+
+
+class Decider:
+    """A policy and a model bundle; picklable, the bundle is loaded where it is used."""
+
+    def __init__(self, policy: Policy, bundle: Path, log_share: float) -> None:
+        self._policy = policy
+        self._path = bundle
+        self._log_share = log_share
+
+    def load(self) -> Bundle:
+        """Return the bundle, loaded once per process.
+
+        Raises:
+            ModelError: the bundle must not be used.
+
+        """
+        if self._path not in _bundles:
+            _bundles[self._path] = load(self._path, features=FEATURES)
+        return _bundles[self._path]
+
+    def decide(self, legs: Legs, credit: bool) -> Decided:
+        """Score legs of one kind and say what follows."""
+        bundle = self.load()
+        leg: Leg = "CREDIT" if credit else "DEBIT"
+        model, asked = (bundle.credit, self._policy.credit) if credit else (bundle.debit, self._policy.debit)
+        X = features.matrix(GROUPS[leg], legs)
+        score = model.score(X)
+        outcome = decide(score, thresholds(asked, model.thresholds))
+        flagged = np.flatnonzero(outcome >= WARN)
+        explained = _explain(model, leg, self._policy.language, X[flagged])
+        alerts, warnings = [], []
+        for row, why in zip(flagged.tolist(), explained, strict=True):
+            if outcome[row] >= DELAY:
+                alerts += self._alert(bundle, legs, row, leg, int(outcome[row]), float(score[row]), why)
+            if credit:
+                warnings.append(warning(self._policy, legs, row, int(outcome[row]), float(score[row]), why))
+        if credit:
+            TELEMETRY.decided(legs.transfer["received_us"])
+        TELEMETRY.count("alerts", len(alerts))
+        return Decided(
+            [alert_record(alert) for alert in alerts],
+            [(asked.party_token, msgspec.json.encode(asked)) for asked in warnings],
+            decision_log.block(leg, legs, X, score, outcome, self._log_share),
+        )
+
+    def _alert(
+        self,
+        bundle: Bundle,
+        legs: Legs,
+        row: int,
+        leg: Leg,
+        outcome: int,
+        score: float,
+        why: tuple[Reason, ...],
+    ) -> list[Alert]:
+        """Return the alert, or none where the law of the day gives no ground to act."""
+        transfer = legs.transfer[row]
+        about_account = leg == "DEBIT" or outcome == STOP
+        rule = "payee_hold" if about_account else "payer_delay"
+        ground = self._policy.law.on(int(transfer["at_us"])).hold.get(rule)
+        if ground is None:
+            TELEMETRY.count("without_legal_ground", 1)
+            return []
+        reason = "PAYEE_SUSPECT" if about_account else "SCAM_SUSPECTED"
+        txn_id = transfer["txn_id"].decode()
+        payer, payee = token_text(transfer["debtor_account"]), token_text(transfer["creditor_account"])
+        alert = Alert(
+            alert_id=derived_id("alert", txn_id, leg, self._policy.stamp),
+            jurisdiction=self._policy.law.id,
+            leg=leg,
+            outcome=OUTCOMES[outcome],  # type: ignore[arg-type]
+            measure_rule=rule,
+            txn_id=txn_id,
+            account_token=payee if leg == "CREDIT" else payer,
+            counterparty_token=payer if leg == "CREDIT" else payee,
+            party_token=token_text(transfer["debtor"]),
+            amount_minor=int(transfer["amount_minor"]),
+            currency=transfer["currency"].decode(),
+            at_us=int(transfer["at_us"]),
+            score=round(score, 6),
+            reasons=why,
+            notice=self._policy.law.notice(reason, ground.basis, self._policy.language),
+            policy=self._policy.stamp,
+            model=bundle.digest,
+            partition=int(transfer["partition"]),
+            offset=int(transfer["offset"]),
+            received_us=int(transfer["received_us"]),
+        )
+        return [alert]
+
+
+def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:
+    if not len(X):
+        return []
+    codes = tuple(model.groups)
+    added: NDArray[np.float64] = model.contributions(X)
+    return [
+        reasons.strongest(
+            leg, language, codes, added[row], dict(zip(model.features, X[row].tolist(), strict=True))
+        )
+        for row in range(len(X))
+    ]

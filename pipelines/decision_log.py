@@ -1,0 +1,135 @@
+"""The decision log: features, score and outcome of legs, hour by hour in Parquet; tomorrow's training set.
+
+Every leg that was flagged is kept, of the others those of a fixed share of payee accounts, with a weight
+that makes up for the rest. A worker appends to one Arrow stream per hour and leg and turns it into Parquet
+when the hour is over; `read` takes both, so a crash loses nothing that was written. A retried bundle
+writes rows twice; `read` keeps one per payment and leg.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from models import features
+from models.features import FloatArray, Legs
+from schemas.alert import Leg
+
+HOUR_US = 3_600_000_000
+
+#: Bits of a payee token that decide whether its ordinary legs are kept.
+_SHARE_BITS = 1 << 20
+
+_GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
+_COLUMNS = [
+    ("txn_id", pa.string()), ("leg", pa.string()), ("at_us", pa.int64()), ("amount_minor", pa.int64()),
+    ("currency", pa.string()), ("score", pa.float64()), ("outcome", pa.int8()), ("weight", pa.float64()),
+]  # fmt: skip
+
+
+def schema(leg: Leg) -> pa.Schema:
+    """Return the columns of a leg's log: identity, score, outcome, weight, then its features."""
+    return pa.schema([*_COLUMNS, *((name, pa.float64()) for name in features.names(_GROUPS[leg]))])
+
+
+def block(
+    leg: Leg, legs: Legs, X: FloatArray, score: FloatArray, outcome: NDArray[np.int64], share: float
+) -> bytes:
+    """Return the legs to keep as one Arrow IPC message stream, or `b""` if there are none."""
+    bits = (legs.transfer["creditor_account"][:, 1] % np.uint64(_SHARE_BITS)).astype(np.int64)
+    chosen = bits < share * _SHARE_BITS
+    kept = np.flatnonzero(chosen | (outcome > 0))
+    if not len(kept):
+        return b""
+    transfer = legs.transfer[kept]
+    weight = np.where(outcome[kept] > 0, 1.0, 1 / share if share else 1.0)
+    columns: list[Any] = [
+        transfer["txn_id"].astype(str), np.full(len(kept), leg), transfer["at_us"], transfer["amount_minor"],
+        transfer["currency"].astype(str), score[kept], outcome[kept].astype(np.int8), weight,
+        *X[kept].T,
+    ]  # fmt: skip
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema(leg), strict=True)]
+    batch = pa.record_batch(arrays, schema=schema(leg))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    stream: bytes = sink.getvalue().to_pybytes()
+    return stream
+
+
+class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
+    """Append blocks to the log in `folder`; an hour becomes Parquet when the next but one begins."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def setup(self) -> None:
+        """Name this worker's files."""
+        self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._open: dict[tuple[int, str], pa.ipc.RecordBatchStreamWriter] = {}
+
+    def process(self, block: bytes) -> None:
+        """Append one block, split by hour."""
+        for batch in pa.ipc.open_stream(block):
+            hours = batch.column("at_us").to_numpy() // HOUR_US
+            for hour in np.unique(hours).tolist():
+                self._writer(hour, batch.column("leg")[0].as_py(), batch.schema).write_batch(
+                    batch.filter(pa.array(hours == hour))
+                )
+
+    def teardown(self) -> None:
+        """Close every hour."""
+        for key in list(self._open):
+            self._seal(key)
+
+    def _writer(self, hour: int, leg: str, columns: pa.Schema) -> Any:
+        key = hour, leg
+        if key not in self._open:
+            for other in [other for other in self._open if other[0] < hour - 1]:
+                self._seal(other)
+            path = self._path(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open[key] = pa.ipc.new_stream(path.open("ab", buffering=0), columns)
+        return self._open[key]
+
+    def _path(self, key: tuple[int, str]) -> Path:
+        hour = str(np.datetime64(key[0] * 3600, "s"))[:13].replace("T", "-")
+        return self._folder / f"hour={hour}" / f"{key[1].lower()}-{self._worker}.arrows"
+
+    def _seal(self, key: tuple[int, str]) -> None:
+        self._open.pop(key).close()
+        path = self._path(key)
+        part, final = path.with_suffix(".part"), path.with_suffix(".parquet")
+        if final.exists():
+            final = path.with_name(f"{path.stem}-{os.urandom(4).hex()}.parquet")
+        pq.write_table(pa.Table.from_batches(_batches(path), schema(key[1])), part)  # type: ignore[arg-type]
+        part.rename(final)
+        path.unlink()
+
+
+def read(folder: Path, leg: Leg) -> pa.Table:
+    """Return a leg's log, one row per payment, ordered by event time."""
+    batches = [pa.Table.from_batches([], schema(leg))]
+    for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*")):
+        if path.suffix == ".parquet":
+            batches.append(pq.read_table(path, partitioning=None))
+        elif path.suffix == ".arrows":
+            batches.append(pa.Table.from_batches(_batches(path), schema(leg)))
+    table = pa.concat_tables(batches).sort_by([("at_us", "ascending"), ("txn_id", "ascending")])
+    _, first = np.unique(table.column("txn_id").to_numpy(zero_copy_only=False), return_index=True)
+    return table.take(np.sort(first))
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yield the whole batches of a stream that may have been cut off."""
+    with path.open("rb") as file:
+        try:
+            yield from pa.ipc.open_stream(file)
+        except (pa.ArrowInvalid, OSError, EOFError):
+            return

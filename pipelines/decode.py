@@ -1,0 +1,116 @@
+"""Chunks of messages into blocks of rows; what cannot be decoded becomes a dead letter."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam import pvalue
+from apache_beam.metrics import Metrics
+from msgspec import ValidationError
+from numpy.typing import NDArray
+
+from pipelines.kafka.port import Chunk
+from pipelines.policy import Policy
+from pipelines.records import dead_letter_record
+from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
+from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
+from schemas.payment import STATUSES
+from schemas.transfers import TRANSFER, transfers
+
+#: No payment is larger; a longer value is refused before it is parsed.
+VALUE_BYTES_MAX = 16_384
+
+#: An event time this far after the message's arrival is a wrong clock, microseconds.
+FUTURE_US_MAX = 3_600_000_000
+
+_INITIATED = STATUSES.index("INITIATED")
+
+Places = NDArray[np.int64]
+
+
+def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
+    """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
+    letters: list[DeadLetter] = []
+    rows, places = _decoded(chunk, np.arange(len(chunk.values)), letters)
+    unknown = np.isnan(policy.value(rows))
+    future = ~unknown & (rows["received_us"] > 0) & (rows["at_us"] - rows["received_us"] > FUTURE_US_MAX)
+    for place in places[unknown].tolist():
+        letters.append(_letter(chunk, place, "UNKNOWN_CURRENCY", "No rate - at `$.currency`"))
+    for place in places[future].tolist():
+        letters.append(_letter(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
+    return rows[~(unknown | future)], letters
+
+
+def _decoded(chunk: Chunk, places: Places, letters: list[DeadLetter]) -> tuple[Rows, Places]:
+    """Decode the messages at `places`; a block that fails is halved until those at fault stand alone."""
+    values = [chunk.values[place] for place in places.tolist()]
+    try:
+        if max(map(len, values), default=0) > VALUE_BYTES_MAX:
+            raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
+        rows = transfers(values)
+    except (ValueError, OverflowError, RecursionError) as error:
+        if len(places) > 1:
+            halves = [_decoded(chunk, half, letters) for half in np.array_split(places, 2)]
+            return np.concatenate([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
+        letters.append(_letter(chunk, int(places[0]), _code(error), str(error)))
+        return np.empty(0, TRANSFER), places[:0]
+    rows["partition"], rows["offset"] = chunk.partitions[places], chunk.offsets[places]
+    rows["received_us"] = chunk.timestamps[places]
+    return rows, places
+
+
+def _code(error: Exception) -> ErrorCode:
+    if isinstance(error, OverflowError):
+        return "TOO_LARGE"
+    return "INVALID" if isinstance(error, ValidationError) else "NOT_JSON"
+
+
+def _letter(chunk: Chunk, place: int, code: ErrorCode, message: str) -> DeadLetter:
+    return dead_letter(
+        chunk.topic,
+        int(chunk.partitions[place]),
+        int(chunk.offsets[place]),
+        timestamp_us=int(chunk.timestamps[place]),
+        stage="decode",
+        error_code=code,
+        message=message,
+        value=chunk.values[place],
+    )
+
+
+class DecodeFn(beam.DoFn):  # type: ignore[misc]
+    """Decode chunks; per bundle one block of TRANSFER rows for every shard of the paying parties.
+
+    Payments that are not INITIATED are counted and go no further. Refused messages leave as records for
+    the topic `dead_letters` on the output of that name.
+    """
+
+    _payments = Metrics.counter("stopline.decode", "payments")
+    _other = Metrics.counter("stopline.decode", "payments_not_initiated")
+    _refused = Metrics.counter("stopline.decode", "dead_letters")
+
+    def __init__(self, policy: Policy, shards: int) -> None:
+        self._policy = policy
+        self._shards = shards
+
+    def start_bundle(self) -> None:
+        """Start without rows."""
+        self._blocks: list[Rows] = []
+
+    def process(self, chunk: Chunk) -> Iterator[Any]:
+        """Decode one chunk."""
+        rows, letters = decode(chunk, self._policy)
+        initiated = rows[rows["status"] == _INITIATED]
+        self._payments.inc(len(initiated))
+        self._other.inc(len(rows) - len(initiated))
+        self._refused.inc(len(letters))
+        self._blocks.append(initiated)
+        for letter in letters:
+            yield pvalue.TaggedOutput("dead_letters", dead_letter_record(letter, self._policy.law.id))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Emit what the bundle decoded, by shard."""
+        rows = np.concatenate([np.empty(0, TRANSFER), *self._blocks])
+        for shard, part in by_shard(rows, shard_of(rows["debtor"], self._shards)):
+            yield windowed((shard, pack(part)), int(part["at_us"].min()))

@@ -1,0 +1,53 @@
+"""The main job, top to bottom: payments in, alerts, warnings and dead letters out.
+
+payments ─ Read ─ Decode ─ by payer shard ─ Payers ─ by account shard ─ Accounts ─┬─ alerts
+                    └ dead letters                                                ├─ Dissuade ─ warnings
+                                                                                  └─ decision log
+"""
+
+from typing import NamedTuple
+
+import apache_beam as beam
+
+from pipelines.decide import Decider
+from pipelines.decision_log import LogDecisionsFn
+from pipelines.decode import DecodeFn
+from pipelines.dissuade import DissuadeFn
+from pipelines.kafka.port import Chunk
+from pipelines.kafka.sink import OutRecord, WriteRecords
+from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
+from pipelines.options import JobSettings
+from pipelines.shards import Block
+
+
+class Outputs(NamedTuple):
+    """What the main job emits, records ready to send; exposed for tests and replay."""
+
+    alerts: "beam.PCollection[OutRecord]"
+    warnings: "beam.PCollection[OutRecord]"
+    dead_letters: "beam.PCollection[OutRecord]"
+
+
+def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
+    """Apply the hot path to chunks of payments."""
+    policy = settings.policy
+    decider = Decider(policy, settings.bundle, settings.decision_log_share if settings.decision_log else 0.0)
+    decode = beam.ParDo(DecodeFn(policy, settings.shards)).with_output_types(Block, dead_letters=OutRecord)
+    decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
+    payers = beam.ParDo(PayerLedgerFn(policy, settings.shards)).with_output_types(Block)
+    legs = decoded.payments | "Payers" >> payers
+    accounts = beam.ParDo(AccountLedgerFn(decider)).with_output_types(
+        OutRecord, warnings=tuple[str, bytes], decisions=bytes
+    )
+    decided = legs | "Accounts" >> accounts.with_outputs("warnings", "decisions", main="alerts")
+    dissuade = beam.ParDo(DissuadeFn(policy.law)).with_output_types(OutRecord)
+    warnings = decided.warnings | "Dissuade" >> dissuade
+    if settings.decision_log is not None:
+        _ = decided.decisions | "Log decisions" >> beam.ParDo(LogDecisionsFn(settings.decision_log))
+    return Outputs(decided.alerts, warnings, decoded.dead_letters)
+
+
+def write(outputs: Outputs, settings: JobSettings) -> None:
+    """Send what the main job emits to its topics."""
+    for name, records in outputs._asdict().items():
+        _ = records | f"Send {name}" >> WriteRecords(settings.kafka)

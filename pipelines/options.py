@@ -1,0 +1,102 @@
+"""What an operator can set; every option has our own prefix, because Beam owns the plain names."""
+
+from argparse import ArgumentParser
+from dataclasses import dataclass
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import policy
+from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.source import Start
+from schemas.errors import ConfigError
+
+
+class StoplineOptions(PipelineOptions):  # type: ignore[misc]
+    """Options of the main job."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: ArgumentParser) -> None:
+        parser.add_argument("--kafka_brokers", default="", help="host:port[,host:port]")
+        parser.add_argument("--kafka_group", default="stopline", help="group that offsets are committed for")
+        parser.add_argument("--kafka_client", default="auto", choices=("auto", "confluent", "kafka-python"))
+        parser.add_argument(
+            "--kafka_security",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="librdkafka security key, e.g. sasl.mechanism=PLAIN; may be repeated",
+        )
+        parser.add_argument(
+            "--kafka_start", default="committed", help="committed, earliest, latest or microseconds UTC"
+        )
+        parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
+        parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
+        parser.add_argument(
+            "--ledger_shards", type=int, default=4, help="shards per ledger; fixed for a job's life"
+        )
+        parser.add_argument("--decision_log", default="", help="folder for the hourly Parquet decision log")
+        parser.add_argument(
+            "--decision_log_share", type=float, default=0.1, help="share of unflagged accounts it keeps"
+        )
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """The options, read once and checked; nothing below reads options or environment."""
+
+    kafka: KafkaSettings
+    start: Start
+    bundle: Path
+    policy: policy.Policy
+    shards: int
+    decision_log: Path | None
+    decision_log_share: float
+
+    @classmethod
+    def of(cls, options: PipelineOptions) -> "JobSettings":
+        """Check the options.
+
+        Raises:
+            ConfigError: one cannot be used; says which and how to mend it.
+
+        """
+        given = options.view_as(StoplineOptions)
+        if not given.model_bundle:
+            raise ConfigError(
+                "no model bundle is named; train one with `stopline train` and set --model_bundle"
+            )
+        if not 1 <= given.ledger_shards <= 1024:
+            raise ConfigError(f"--ledger_shards must be 1 to 1024, got {given.ledger_shards}")
+        if not 0 <= given.decision_log_share <= 1:
+            raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
+        return cls(
+            kafka=KafkaSettings(
+                given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
+            ),
+            start=_start(given.kafka_start),
+            bundle=Path(given.model_bundle).resolve(),
+            policy=policy.load(Path(given.policy_file)),
+            shards=given.ledger_shards,
+            decision_log=Path(given.decision_log).resolve() if given.decision_log else None,
+            decision_log_share=given.decision_log_share,
+        )
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise ConfigError(f"--kafka_security takes KEY=VALUE, got {text!r}")
+        pairs[key] = value
+    return pairs
+
+
+def _start(text: str) -> Start:
+    named: dict[str, Start] = {"committed": "committed", "earliest": "earliest", "latest": "latest"}
+    if text in named:
+        return named[text]
+    if text.isdigit():
+        return int(text)
+    raise ConfigError(f"--kafka_start must be committed, earliest, latest or microseconds UTC, got {text!r}")

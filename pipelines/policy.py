@@ -1,0 +1,133 @@
+"""The policy: which score leads to which outcome, in which country; a versioned file, stamped on decisions."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from measures.country_file import jurisdiction
+from measures.jurisdiction import Jurisdiction
+from schemas.errors import ConfigError
+
+DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
+
+#: The lattice: the gravest outcome wins where several apply.
+OUTCOMES = ("APPROVE", "WARN", "DELAY", "HOLD", "STOP")
+APPROVE, WARN, DELAY, HOLD, STOP = range(5)
+
+Threshold = float | str
+
+
+class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Least score for each outcome: a probability, or the name of one of the bundle's operating points."""
+
+    warn: Threshold
+    delay: Threshold
+    hold: Threshold
+    stop: Threshold
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: str
+    jurisdiction: str
+    language: str
+    currencies: dict[str, float]
+    credit: LegPolicy
+    debit: LegPolicy
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy in force.
+
+    Attributes:
+        stamp: version and the first letters of the file's SHA-256.
+        law: the country file.
+        language: of reasons and warnings.
+        currencies: what one minor unit is worth in minor units of the reference currency.
+        credit: thresholds of the credit leg.
+        debit: thresholds of the debit leg.
+
+    """
+
+    stamp: str
+    law: Jurisdiction
+    language: str
+    currencies: Mapping[bytes, float]
+    credit: LegPolicy
+    debit: LegPolicy
+
+    def value(self, transfers: NDArray[np.void]) -> NDArray[np.float64]:
+        """Return amounts in the reference currency, float64[n]; nan for a currency without a rate."""
+        amount: NDArray[np.float64] = transfers["amount_minor"].astype(np.float64)
+        rates = np.full(len(transfers), np.nan)
+        for currency, rate in self.currencies.items():
+            rates[transfers["currency"] == currency] = rate
+        value: NDArray[np.float64] = amount * rates
+        return value
+
+
+def load(path: Path = DEFAULT) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        ConfigError: the file is missing or breaks a rule; names file and field.
+
+    """
+    try:
+        raw = path.read_bytes()
+        read: Any = yaml.safe_load(raw)
+        file = msgspec.convert(read, _File)
+    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ConfigError(f"policy {path} cannot be used: {error}; compare it with {DEFAULT.name}") from error
+    law = jurisdiction(file.jurisdiction)
+    if file.language not in law.languages:
+        raise ConfigError(
+            f"policy {path.name}: language {file.language!r} is not spoken by {law.id}; "
+            f"use one of {', '.join(law.languages)}"
+        )
+    return Policy(
+        stamp=f"{file.version}-{hashlib.sha256(raw).hexdigest()[:12]}",
+        law=law,
+        language=file.language,
+        currencies={currency.encode(): rate for currency, rate in file.currencies.items()},
+        credit=file.credit,
+        debit=file.debit,
+    )
+
+
+def thresholds(leg: LegPolicy, points: Mapping[str, float]) -> NDArray[np.float64]:
+    """Return the least score for WARN, DELAY, HOLD, STOP, float64[4], never decreasing.
+
+    Raises:
+        ConfigError: a named operating point is not in the bundle, or a number is not a probability.
+
+    """
+    found = []
+    for outcome in ("warn", "delay", "hold", "stop"):
+        asked = getattr(leg, outcome)
+        if isinstance(asked, str) and asked not in points:
+            raise ConfigError(
+                f"policy asks for operating point {asked!r} for {outcome}, the bundle has "
+                f"{', '.join(sorted(points))}; name one of them or give a probability"
+            )
+        least = points[asked] if isinstance(asked, str) else float(asked)
+        if isinstance(asked, float) and not 0 < asked <= 1:
+            raise ConfigError(f"policy threshold {outcome} must be above 0 and at most 1, got {asked}")
+        found.append(least)
+    return np.maximum.accumulate(np.array(found))
+
+
+def decide(score: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the outcome of each score as its place in `OUTCOMES`, int64[n].
+
+    >>> decide(np.array([0.1, 0.5, 0.95]), np.array([0.2, 0.4, 0.9, 0.99])).tolist()
+    [0, 2, 3]
+    """
+    return np.searchsorted(least, score, side="right")

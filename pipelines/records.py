@@ -1,0 +1,53 @@
+"""Alerts, warnings and dead letters as records to send."""
+
+import msgspec
+
+from pipelines.kafka.sink import OutRecord
+from schemas import topics
+from schemas.alert import Alert
+from schemas.dead_letter import DeadLetter
+from schemas.envelope import headers
+from schemas.warning import Warning
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+def alert_record(alert: Alert) -> OutRecord:
+    """Return an alert for topic `alerts`, keyed by the account it is about."""
+    head = headers(
+        event_id=alert.alert_id,
+        event_type=f"fp.alert.{alert.outcome.lower()}.v1",
+        source=_source(alert.jurisdiction),
+        subject=f"acct:{alert.account_token}",
+        time_us=alert.at_us,
+    )
+    return OutRecord(topics.ALERTS, alert.account_token.encode(), _ENCODE(alert), head, alert.at_us)
+
+
+def warning_record(warning: Warning) -> OutRecord:
+    """Return a warning for topic `warnings`, keyed by the warned party."""
+    head = headers(
+        event_id=warning.warning_id,
+        event_type="fp.warning.issued.v1",
+        source=_source(warning.jurisdiction),
+        subject=f"party:{warning.party_token}",
+        time_us=warning.issued_at_us,
+    )
+    key = warning.party_token.encode()
+    return OutRecord(topics.WARNINGS, key, _ENCODE(warning), head, warning.issued_at_us)
+
+
+def dead_letter_record(letter: DeadLetter, jurisdiction: str) -> OutRecord:
+    """Return a dead letter for topic `dead_letters`, keyed by the topic it came from."""
+    head = headers(
+        event_id=letter.dead_letter_id,
+        event_type="fp.deadletter.v1",
+        source=_source(jurisdiction),
+        subject=f"{letter.topic}/{letter.partition}@{letter.offset}",
+        time_us=letter.timestamp_us,
+    )
+    return OutRecord(topics.DEAD_LETTERS, letter.topic.encode(), _ENCODE(letter), head, letter.timestamp_us)
+
+
+def _source(jurisdiction: str) -> str:
+    return f"urn:fp:{jurisdiction}:stopline"

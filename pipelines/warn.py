@@ -1,0 +1,97 @@
+"""What a probable victim is told about a payment: severity, kind of scam, words (domain.md 2.1 to 2.3)."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from models.features import Legs, balance_share
+from pipelines.policy import DELAY, HOLD, STOP, Policy
+from schemas.alert import Reason
+from schemas.ids import derived_id
+from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, token_text
+from schemas.warning import Channel, FraudClass, Severity, Warning
+
+TEMPLATES = Path(__file__).with_name("templates.yaml")
+
+#: Where to say it, by severity: domain.md 2.1.
+CHANNELS: dict[int, tuple[Channel, ...]] = {
+    1: ("SMS",),
+    2: ("IN_APP", "SMS", "ROBOT_CALL"),
+    3: ("IN_APP", "CALL", "VISIT"),
+    4: ("IN_APP", "CALL", "VISIT"),
+}
+
+#: How long a warning makes sense, by severity, microseconds: the victim is paying now.
+VALID_US = {1: 86_400_000_000, 2: 86_400_000_000, 3: 7_200_000_000, 4: 1_800_000_000}
+
+_GUIDED = REMOTE_CONTROL | SCREEN_SHARE
+_MOST_OF_THE_BALANCE = 0.6
+_SERIES_PAYMENTS = 2.0
+
+
+@cache
+def templates() -> dict[FraudClass, dict[str, str]]:
+    """Return the shipped words: kind of scam -> language -> text."""
+    read: Any = yaml.safe_load(TEMPLATES.read_text(encoding="utf-8"))
+    return {kind: read[kind] for kind in get_args(FraudClass)}
+
+
+def severity(outcome: int, signals: int) -> Severity:
+    """Grade a credit leg: 4 if money is being guided to a suspect account now, 3 if it is to be held.
+
+    >>> severity(STOP, 0), severity(HOLD, 0), severity(DELAY, 0), severity(1, 0)
+    (4, 3, 2, 1)
+    """
+    if outcome == STOP or (outcome == HOLD and signals):
+        return 4
+    return {HOLD: 3, DELAY: 2}.get(outcome, 1)
+
+
+def fraud_class(legs: Legs, row: int) -> FraudClass:
+    """Guess the kind of scam from what the payer's device and history show (domain.md 3.2)."""
+    signals = int(legs.transfer["signals"][row])
+    share = float(balance_share(legs.row(row))[0])
+    if signals & CALL_IN_PROGRESS and share > _MOST_OF_THE_BALANCE:
+        return "POLICE_COURT"
+    if signals & _GUIDED:
+        return "FAKE_SERVICE"
+    if not signals and float(legs.payer["count"][row, 1]) >= _SERIES_PAYMENTS:
+        return "BRUSHING"
+    return "UNKNOWN"
+
+
+def warning(
+    policy: Policy, legs: Legs, row: int, outcome: int, posterior: float, why: tuple[Reason, ...]
+) -> Warning:
+    """Make the warning about one credit leg."""
+    transfer = legs.transfer[row]
+    at_us, txn_id, party = int(transfer["at_us"]), transfer["txn_id"].decode(), token_text(transfer["debtor"])
+    kind, grade = fraud_class(legs, row), severity(outcome, int(transfer["signals"]))
+    rule = policy.law.on(at_us).warning
+    words = templates()[kind]
+    language = policy.language if policy.language in words else "en"
+    tail = token_text(transfer["creditor_account"])[-4:]
+    return Warning(
+        warning_id=derived_id("warning", txn_id, party, grade),
+        dedup_key=derived_id("warned", party, kind, grade),
+        jurisdiction=policy.law.id,
+        party_token=party,
+        severity=grade,
+        grade=rule.grades[grade],
+        fraud_class=kind,
+        posterior=round(posterior, 6),
+        top_reasons=why,
+        channels=CHANNELS[grade],
+        template_id=f"{kind}_{grade}",
+        language=language,
+        text=words[language].format(tail=tail, hotline=rule.hotline),
+        txn_id=txn_id,
+        amount_minor=int(transfer["amount_minor"]),
+        currency=transfer["currency"].decode(),
+        hold=outcome >= DELAY,
+        legal_basis=rule.basis,
+        issued_at_us=at_us,
+        valid_until_us=at_us + VALID_US[grade],
+    )

@@ -1,0 +1,65 @@
+"""Alerts: what the pipeline recommends to stop, and why (topic `alerts`)."""
+
+from typing import Literal
+
+from schemas.contract import Currency, Event, Micros, Token
+from schemas.measure import Notice
+
+Outcome = Literal["APPROVE", "WARN", "DELAY", "HOLD", "STOP"]
+Leg = Literal["CREDIT", "DEBIT"]
+
+
+class Reason(Event, frozen=True, kw_only=True):
+    """One reason for a score.
+
+    `contribution` is in log-odds: how much of the score goes away if this group of features were those of
+    a median good payment. `text` says it in words, with the payment's own figures.
+    """
+
+    code: str
+    contribution: float
+    text: str
+
+
+class Alert(Event, frozen=True, kw_only=True):
+    """One recommendation about one leg of one payment; version 1. Message key: `account_token`.
+
+    Attributes:
+        alert_id: derived from payment, leg and policy: a retry or replay gives the same id.
+        leg: CREDIT: the payee looks like a mule and the payer like a victim. DEBIT: suspicious money leaves.
+        outcome: DELAY and HOLD are about the payment, STOP is about the account as well.
+        measure_rule: the country file's rule that lets the institution act; its clock starts at execution.
+        account_token: the account to act on: the payee's on CREDIT, the payer's on DEBIT.
+        counterparty_token: the account on the other side.
+        party_token: the paying party.
+        score: calibrated probability.
+        reasons: strongest first.
+        notice: what the holder is told: reason_code, legal_basis, remedy_channel, documents_needed.
+        policy: version and hash of the policy that decided.
+        model: digest of the bundle that scored.
+        partition: where the payment was read, with `offset`.
+        offset: see `partition`.
+        received_us: Kafka timestamp of the payment, microseconds UTC.
+
+    """
+
+    alert_id: str
+    jurisdiction: str
+    leg: Leg
+    outcome: Outcome
+    measure_rule: str
+    txn_id: str
+    account_token: Token
+    counterparty_token: Token
+    party_token: Token
+    amount_minor: int
+    currency: Currency
+    at_us: Micros
+    score: float
+    reasons: tuple[Reason, ...]
+    notice: Notice
+    policy: str
+    model: str
+    partition: int
+    offset: int
+    received_us: int

@@ -1,0 +1,72 @@
+"""Dead letters: messages that could not be used, whole, with place, reason and next step."""
+
+from typing import Literal
+
+from schemas.contract import Event
+from schemas.ids import derived_id
+
+ErrorCode = Literal["NOT_JSON", "INVALID", "UNKNOWN_CURRENCY", "FUTURE", "TOO_LARGE"]
+
+#: The next step for each kind of refusal.
+HINTS: dict[str, str] = {
+    "NOT_JSON": "The value is not JSON; check the producer's serializer, then send the message again.",
+    "INVALID": "The value breaks schemas/json/payment.v1.json where it says; mend it and send it again.",
+    "UNKNOWN_CURRENCY": "The policy has no rate for this currency; add it to `currencies` and send it again.",
+    "FUTURE": "The event time lies after its arrival; check the producer's clock and send it again.",
+    "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",
+}
+
+
+class DeadLetter(Event, frozen=True, kw_only=True):
+    """One refused message; version 1. Message key on Kafka: the source topic.
+
+    Attributes:
+        dead_letter_id: derived from the place, so a repeated read names the same letter.
+        topic: where it was read, with `partition` and `offset`.
+        partition: see `topic`.
+        offset: see `topic`.
+        timestamp_us: the message's Kafka timestamp, microseconds UTC.
+        stage: which step refused it.
+        error_code: closed list, `HINTS` has the next step for each.
+        message: what is wrong and in which field; never a value of a field.
+        hint: the next step.
+        value: the original bytes (base64 in JSON).
+
+    """
+
+    dead_letter_id: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp_us: int
+    stage: str
+    error_code: ErrorCode
+    message: str
+    hint: str
+    value: bytes
+
+
+def dead_letter(
+    topic: str,
+    partition: int,
+    offset: int,
+    *,
+    timestamp_us: int,
+    stage: str,
+    error_code: ErrorCode,
+    message: str,
+    value: bytes,
+) -> DeadLetter:
+    """Make the dead letter of one message."""
+    return DeadLetter(
+        dead_letter_id=derived_id("dead", topic, partition, offset),
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp_us=timestamp_us,
+        stage=stage,
+        error_code=error_code,
+        message=message,
+        hint=HINTS[error_code],
+        value=value,
+    )

@@ -1,0 +1,23 @@
+"""Topic names, and how a deployment creates them (DESIGN: Kafka is the loop)."""
+
+from collections.abc import Mapping
+
+PAYMENTS = "payments"
+CLUES = "clues"
+REPORTS = "reports"
+ORDERS = "orders"
+REGISTRY = "registry"
+FEEDBACK = "feedback"
+ALERTS = "alerts"
+WARNINGS = "warnings"
+WARNING_OUTCOMES = "warning_outcomes"
+MEASURES = "measures"
+TRACES = "traces"
+REFUNDS = "refunds"
+DEAD_LETTERS = "dead_letters"
+
+#: Broker-side settings of topics that need any.
+TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {REGISTRY: {"cleanup.policy": "compact"}}
+
+#: What the main job reads and what it writes.
+READ, WRITTEN = (PAYMENTS,), (ALERTS, WARNINGS, DEAD_LETTERS)
