@@ -79,13 +79,27 @@ def threshold_at_ratio(y: ArrayLike, score: ArrayLike, ratio: float) -> float:
     5 is the false-positive ratio 5:1 in which the United Kingdom's banks state scam detection (Pay.UK 2024).
     Infinite if no threshold reaches the ratio.
     """
+    score, true, false = _alerts(y, score)
+    return _last(score, (false <= ratio * true) & (true > 0))
+
+
+def threshold_at_innocent_holds(y: ArrayLike, score: ArrayLike, per_10_000: float) -> float:
+    """Lowest threshold that holds at most `per_10_000` of 10,000 good payments; infinite if none does."""
+    score, _, false = _alerts(y, score)
+    return _last(score, false * 10_000 <= per_10_000 * (np.asarray(y) != 1).sum())
+
+
+def _alerts(y: ArrayLike, score: ArrayLike) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]:
+    """Each distinct score, highest first, with the true and false alerts at that threshold."""
     y, score = np.asarray(y), np.asarray(score, dtype=np.float64)
     order = np.argsort(-score, kind="stable")
-    true = np.cumsum(y[order] == 1)
-    false = np.cumsum(y[order] != 1)
-    last_of_tie = np.append(np.diff(score[order]) != 0, True)
-    reached = np.flatnonzero(last_of_tie & (false <= ratio * true) & (true > 0))
-    return float(score[order][reached[-1]]) if len(reached) else float("inf")
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)[: len(order)]
+    true, false = np.cumsum(y[order] == 1), np.cumsum(y[order] != 1)
+    return score[order][last_of_tie], true[last_of_tie], false[last_of_tie]
+
+
+def _last(score: FloatArray, allowed: NDArray[np.bool_]) -> float:
+    return float(score[np.flatnonzero(allowed)[-1]]) if allowed.any() else float("inf")
 
 
 def value_detection(y: ArrayLike, score: ArrayLike, amount: ArrayLike, threshold: float) -> float:
@@ -98,6 +112,13 @@ def innocent_holds(y: ArrayLike, score: ArrayLike, threshold: float) -> float:
     """Good payments held (`score >= threshold`) per 10,000 good payments."""
     good = np.asarray(y) != 1
     return 10_000 * float((np.asarray(score)[good] >= threshold).mean()) if good.any() else 0.0
+
+
+def false_positive_ratio(y: ArrayLike, score: ArrayLike, threshold: float) -> float | None:
+    """Count false alerts per true one (`score >= threshold`); None without a true one."""
+    alerted = np.asarray(y)[np.asarray(score) >= threshold]
+    true = int((alerted == 1).sum())
+    return (len(alerted) - true) / true if true else None
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,20 @@
 """Training: one classifier with settings that hold at very low fraud rates, and splits that respect time."""
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from models import evaluate
+from models.bundle import FloatArray, LegParts
+from models.trees import Trees
 from schemas.errors import ModelError
+
+DAY_US = 86_400_000_000
 
 # At 0.1-1 % frauds scikit-learn's defaults collapse: a leaf of 20 rows with one fraud takes an almost
 # unbounded step. Small steps, large leaves and a penalty hold (shown by tests/models/test_train.py). Early
@@ -55,33 +62,153 @@ class TimeSplit:
     test: BoolArray
 
 
-def time_split(
-    day: ArrayLike,
-    *,
-    test_start: int,
-    test_days: int = 7,
-    train_days: int = 63,
-    validation_days: int = 7,
-    delay_days: int = 7,
-) -> TimeSplit:
-    """Split rows by their `day` so that no label is used before it is known, `delay_days` after its row.
+@dataclass(frozen=True)
+class Windows:
+    """Lengths in days of the parts of a time split; `delay` is how long a label takes to become known."""
+
+    train: float = 63
+    validation: float = 7
+    test: float = 7
+    delay: float = 7
+
+
+def time_split(day: ArrayLike, *, test_start: float, windows: Windows = Windows()) -> TimeSplit:
+    """Split rows by their `day` so that no label is used before it is known.
 
         train ... delay ... validation ... delay ... test
                      refit ............... delay ... test
 
-    `train` and `refit` are `train_days` long, the delay stands before validation as before the test.
+    `train` and `refit` are equally long, the delay stands before validation as before the test.
     """
     day = np.asarray(day)
-    known = test_start - delay_days
-    validation_start = known - validation_days
-    train_end = validation_start - delay_days
+    known = test_start - windows.delay
+    validation_start = known - windows.validation
+    train_end = validation_start - windows.delay
 
-    def between(first: int, end: int) -> BoolArray:
-        return (day >= first) & (day < end)
+    def between(first: float, end: float) -> BoolArray:
+        return np.asarray((day >= first) & (day < end))
 
     return TimeSplit(
-        train=between(train_end - train_days, train_end),
+        train=between(train_end - windows.train, train_end),
         validation=between(validation_start, known),
-        refit=between(known - train_days, known),
-        test=between(test_start, test_start + test_days),
+        refit=between(known - windows.train, known),
+        test=between(test_start, test_start + windows.test),
     )
+
+
+def operating_points(y: ArrayLike, score: ArrayLike) -> dict[str, float]:
+    """Return the named thresholds of a bundle, chosen on the rows of a validation window."""
+    return {
+        "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5),
+        "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10),
+        "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1),
+        "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5),
+    }
+
+
+def fit_leg(
+    X: FloatArray,
+    y: ArrayLike,
+    names: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    time: ArrayLike,
+    amount: ArrayLike,
+    windows: Windows = Windows(),
+    seed: int = 0,
+    **grid: Any,
+) -> LegParts:
+    """Train one leg on rows up to now, and measure it on the newest `windows.test` days.
+
+    Thresholds come from the validation days of a first fit, the shipped trees from a second fit on everything
+    whose label was known before the test days, the metrics from the test days alone. Trees grown on log-loss
+    without class weights give probabilities; the metrics hold their calibration table.
+
+    Args:
+        X: float64[n, k], nan for missing, columns in the order of `names`.
+        y: int[n], 1 for a scam.
+        names: names of the features.
+        groups: reason code -> names of the features that speak for it.
+        time: int64[n], event time in microseconds UTC, any order.
+        amount: float[n], value of each payment in one currency.
+        windows: lengths of the split.
+        seed: seed of the trees' binning.
+        grid: settings that override `SAFE_SETTINGS`.
+
+    Raises:
+        ModelError: a window holds no rows, or not both classes.
+
+    """
+    y, amount = np.asarray(y), np.asarray(amount, np.float64)
+    day = np.asarray(time, np.int64) / DAY_US
+    # The newest row belongs to the last test day.
+    test_start = day.max() - windows.test + 1 / DAY_US
+    split = time_split(day, test_start=test_start, windows=windows)
+    for name, rows in vars(split).items():
+        if not rows.any():
+            raise ModelError(
+                f"{np.ptp(day):.1f} days of rows leave the {name} window empty with {windows}; "
+                "give more days or shorter windows."
+            )
+    first = fit_classifier(X[split.train], y[split.train], seed=seed, **grid)
+    thresholds = operating_points(y[split.validation], probability(first, X[split.validation]))
+    final = fit_classifier(X[split.refit], y[split.refit], seed=seed, **grid)
+    test = split.test
+    return LegParts(
+        classifier=final,
+        features=tuple(names),
+        thresholds=thresholds,
+        baseline=median_good(X[split.refit], y[split.refit]),
+        groups=groups,
+        metrics={
+            "windows_days": asdict(windows),
+            "rows": {name: int(rows.sum()) for name, rows in vars(split).items()},
+            "scams": {name: int((y[rows] == 1).sum()) for name, rows in vars(split).items()},
+            "test": measure(y[test], probability(final, X[test]), amount[test], thresholds),
+        },
+    )
+
+
+def probability(classifier: HistGradientBoostingClassifier, X: FloatArray) -> FloatArray:
+    """Score rows as the stream will, float64[n, k] -> float64[n]."""
+    scores: FloatArray = 1 / (1 + np.exp(-Trees.of(classifier).raw(X)))
+    return scores
+
+
+def median_good(X: FloatArray, y: ArrayLike) -> FloatArray:
+    """Median of each feature over good payments; nan where most of them have no value."""
+    good = X[np.asarray(y) != 1]
+    missing = np.isnan(good).mean(axis=0) > 0.5
+    medians: FloatArray = np.full(X.shape[1], np.nan)
+    medians[~missing] = np.nanmedian(good[:, ~missing], axis=0)
+    return medians
+
+
+def measure(
+    y: ArrayLike, score: ArrayLike, amount: ArrayLike, thresholds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Report the measures of `models.evaluate` at each operating point; a measure without frauds is None."""
+    both = 0 < np.mean(np.asarray(y) == 1) < 1
+    return {
+        "auc": evaluate.auc(y, score) if both else None,
+        "average_precision": evaluate.average_precision(y, score) if both else None,
+        "recall_at_fpr_0.1%": evaluate.recall_at_fpr(y, score, 0.001) if both else None,
+        "calibration": [asdict(group) for group in evaluate.calibration_table(y, score)],
+        "points": {
+            name: {
+                "value_detection": evaluate.value_detection(y, score, amount, threshold),
+                "innocent_holds_per_10k": evaluate.innocent_holds(y, score, threshold),
+                "false_per_true": evaluate.false_positive_ratio(y, score, threshold),
+            }
+            for name, threshold in thresholds.items()
+        },
+    }
+
+
+def rows_digest(*arrays: NDArray[Any]) -> str:
+    """SHA-256 of training arrays with their shapes and types, to name the training data in a manifest."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -156,7 +156,8 @@ def _sample(population: int, size: int, seed: int) -> IntArray:
 def _window(payments: Payments, day: int, days: int, entity: IntArray, members: IntArray) -> IntArray:
     """Rows of `members` in the `days` days from `day`."""
     first, last = np.searchsorted(payments.second, [day * DAY_SECONDS, (day + days) * DAY_SECONDS])
-    return first + np.flatnonzero(np.isin(entity[first:last], members))
+    rows: IntArray = first + np.flatnonzero(np.isin(entity[first:last], members))
+    return rows
 
 
 def _mark(payments: Payments, rows: Any, *, scenario: int) -> None:

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+
+from models.bundle import save
+from models.evaluate import average_precision
+from models.train import (
+    DAY_US,
+    Windows,
+    fit_classifier,
+    fit_leg,
+    measure,
+    median_good,
+    operating_points,
+    probability,
+    rows_digest,
+    time_split,
+)
+from schemas.errors import ModelError
+
+WINDOWS = Windows(train=20, validation=5, test=5, delay=3)
+
+
+def rare_scams(rows: int, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Ten noisy features of which two matter, at a share of scams."""
+    draw = np.random.default_rng(seed)
+    y = (draw.random(rows) < share).astype(int)
+    X = draw.normal(size=(rows, 10))
+    X[:, 0] += 2 * y
+    X[:, 1] += 1.5 * y
+    return X, y
+
+
+def stream(days: float = 40, rows: int = 20_000) -> dict:
+    X, y = rare_scams(rows, 0.02)
+    return {
+        "X": X,
+        "y": y,
+        "names": [f"f{i}" for i in range(10)],
+        "groups": {"loud": ["f0"], "other": ["f1", "f2"]},
+        "time": np.linspace(0, days * DAY_US, rows).astype(np.int64),
+        "amount": np.full(rows, 10.0),
+    }
+
+
+def test_safe_settings_hold_where_scikit_learn_s_defaults_collapse():
+    X, y = rare_scams(60_000, 0.003)
+    Xt, yt = rare_scams(60_000, 0.003, seed=1)
+    defaults = {
+        "learning_rate": 0.1,
+        "max_iter": 100,
+        "max_leaf_nodes": 31,
+        "min_samples_leaf": 20,
+        "l2_regularization": 0,
+    }
+
+    safe = average_precision(yt, fit_classifier(X, y).predict_proba(Xt)[:, 1])
+    collapsed = average_precision(yt, fit_classifier(X, y, **defaults).predict_proba(Xt)[:, 1])
+
+    assert safe > 1.5 * collapsed
+
+
+def test_labels_of_one_class_are_refused():
+    with pytest.raises(ModelError, match="widen the training window"):
+        fit_classifier(np.zeros((10, 1)), np.zeros(10))
+
+
+def test_no_label_is_used_before_it_is_known():
+    day = np.arange(60) + 0.5
+    split = time_split(day, test_start=50, windows=WINDOWS)
+
+    assert day[split.test].tolist() == [50.5, 51.5, 52.5, 53.5, 54.5]
+    assert day[split.validation].tolist() == [42.5, 43.5, 44.5, 45.5, 46.5]
+    assert (day[split.train].min(), day[split.train].max()) == (19.5, 38.5)
+    assert (day[split.refit].min(), day[split.refit].max()) == (27.5, 46.5)
+
+
+def test_labels_of_the_test_days_and_of_the_delay_before_them_change_nothing_in_the_model():
+    rows = stream()
+    hidden = rows["time"] >= (40 - 5 - 3) * DAY_US
+    poisoned = {**rows, "y": np.where(hidden, 1 - rows["y"], rows["y"])}
+
+    honest, other = (fit_leg(**r, windows=WINDOWS, max_iter=20) for r in (rows, poisoned))
+
+    np.testing.assert_array_equal(
+        probability(honest.classifier, rows["X"]), probability(other.classifier, rows["X"])
+    )
+    assert honest.thresholds == other.thresholds
+    assert honest.metrics["test"] != other.metrics["test"]
+
+
+def test_the_order_of_rows_does_not_change_the_windows():
+    rows = stream()
+    shuffled = np.random.default_rng(0).permutation(len(rows["y"]))
+    mixed = {name: rows[name][shuffled] for name in ("X", "y", "time", "amount")}
+
+    assert (
+        fit_leg(**rows, windows=WINDOWS, max_iter=5).metrics["rows"]
+        == fit_leg(**{**rows, **mixed}, windows=WINDOWS, max_iter=5).metrics["rows"]
+    )
+
+
+def test_a_trained_leg_becomes_a_bundle_with_measured_points(tmp_path):
+    parts = fit_leg(**stream(), windows=WINDOWS, max_iter=30)
+    bundle = save(
+        tmp_path / "b",
+        {"credit": parts, "debit": parts},
+        card="",
+        training_data="",
+        git_commit="",
+        created=0,
+    )
+
+    test = parts.metrics["test"]
+    assert test["auc"] > 0.9
+    assert (
+        test["points"]["at_10_to_1"]["value_detection"] >= test["points"]["at_5_to_1"]["value_detection"] > 0
+    )
+    assert test["points"]["innocent_5_per_10k"]["innocent_holds_per_10k"] < 50
+    assert set(bundle.credit.thresholds) == {
+        "at_5_to_1",
+        "at_10_to_1",
+        "innocent_1_per_10k",
+        "innocent_5_per_10k",
+    }
+
+
+def test_probabilities_are_calibrated_without_further_steps():
+    X, y = rare_scams(100_000, 0.02)
+    Xt, yt = rare_scams(100_000, 0.02, seed=1)
+    p = probability(fit_classifier(X, y), Xt)
+
+    top = measure(yt, p, np.ones(len(yt)), {})["calibration"][-1]
+    assert top["predicted"] == pytest.approx(top["observed"], rel=0.15)
+
+
+def test_too_few_days_are_refused_with_the_empty_window_named():
+    with pytest.raises(ModelError, match="train window empty"):
+        fit_leg(**stream(days=12), windows=WINDOWS)
+
+
+def test_a_feature_that_most_good_payments_lack_is_missing_in_the_baseline():
+    X = np.array([[1.0, np.nan], [3.0, np.nan], [2.0, 5.0], [100.0, 9.0]])
+
+    np.testing.assert_array_equal(median_good(X, [0, 0, 0, 1]), [2.0, np.nan])
+
+
+def test_operating_points_keep_their_promise_on_the_rows_they_were_chosen_on():
+    X, y = rare_scams(30_000, 0.02)
+    p = probability(fit_classifier(X, y), X)
+    points = measure(y, p, np.ones(len(y)), operating_points(y, p))["points"]
+
+    assert points["at_5_to_1"]["false_per_true"] <= 5
+    assert points["at_10_to_1"]["false_per_true"] <= 10
+    assert points["innocent_1_per_10k"]["innocent_holds_per_10k"] <= 1
+    assert points["innocent_5_per_10k"]["innocent_holds_per_10k"] <= 5
+
+
+def test_measures_without_frauds_are_none_and_not_an_error():
+    report = measure(np.zeros(50), np.linspace(0, 1, 50), np.ones(50), {"p": 0.9})
+
+    assert report["auc"] is None
+    assert report["points"]["p"]["false_per_true"] is None
+
+
+def test_the_rows_digest_changes_with_any_value_type_or_shape():
+    a = np.arange(6.0)
+    digests = {rows_digest(x) for x in (a, a + 1, a.astype(np.float32), a.reshape(2, 3))}
+
+    assert len(digests) == 4
+    assert rows_digest(a) == rows_digest(a.copy())
