@@ -201,6 +201,7 @@ class ApacheKafka(LocalBroker):
             "controller.quorum.voters": f"1@{HOST}:{controller}",
             "log.dirs": str(self.home.resolve() / "data"),
             "auto.create.topics.enable": "false",
+            "log.retention.ms": "-1",  # retention counts from event time, which may be that of a past world
             "offsets.topic.num.partitions": "4",
             "offsets.topic.replication.factor": "1",
             "transaction.state.log.replication.factor": "1",

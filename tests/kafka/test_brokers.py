@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from console.broker import app
 from pipelines.kafka import brokers
 from pipelines.kafka.brokers import ApacheKafka, EmbeddedBroker
-from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from schemas.errors import BrokerError, ConfigError
 
 STARTS_ONE = """
@@ -133,3 +133,21 @@ def test_apache_kafka_keeps_its_topics_over_a_restart(tmp_path: Path) -> None:
             admin.create_topics([NewTopic("kept", 2)])
 
     assert seen["kept"] == 2
+
+
+@pytest.mark.java
+@pytest.mark.slow
+@pytest.mark.usefixtures("java")
+def test_apache_kafka_keeps_messages_of_long_ago() -> None:
+    soon = {"log.retention.check.interval.ms": "500", "log.initial.task.delay.ms": "500"}
+    with ApacheKafka(properties=soon) as broker:
+        settings = KafkaSettings(broker.address)
+        admin = open_admin(settings)
+        admin.create_topics([NewTopic("history", 1)])
+        producer = open_producer(settings)
+        producer.send("history", b"key", b"value", (), timestamp_us=1_000_000)
+        producer.flush()
+
+        time.sleep(3)
+
+        assert admin.beginning_offsets([("history", 0)]) == {("history", 0): 0}
