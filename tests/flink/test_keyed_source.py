@@ -1,0 +1,156 @@
+"""The keyed source as an object: state and timer are stand-ins, the broker is real."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from typing import Any
+
+import pytest
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+
+from pipelines.kafka import process
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.keyed_source import Reports, _Deal, _ReadByTimer
+from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
+from pipelines.kafka.source import ChunkSource, Mark, Position
+
+FIRST_US = 1_700_000_000_000_000
+_topics = count(1)
+
+
+class Held:
+    """A state or a timer that holds one value."""
+
+    def __init__(self, value: Any = None) -> None:
+        self.value = value
+
+    def read(self) -> Any:
+        return self.value
+
+    def write(self, value: Any) -> None:
+        self.value = value
+
+    set = write
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[KafkaSettings]:
+    with EmbeddedBroker() as broker:
+        yield KafkaSettings(broker.address)
+        process.close_connections()
+
+
+@pytest.fixture
+def topic(settings: KafkaSettings) -> str:
+    name = f"payments_{next(_topics)}"
+    with closing(open_admin(settings)) as admin:
+        admin.create_topics([NewTopic(name, 3)])
+    return name
+
+
+def send(settings: KafkaSettings, topic: str, values: range, partition: int = 0) -> None:
+    producer = open_producer(settings)
+    for value in values:
+        producer.send(topic, b"", b"%d" % value, (), FIRST_US + value * 1000, partition=partition)
+    producer.flush()
+
+
+def reader(settings: KafkaSettings, topic: str, pauses: list[float] | None = None) -> _ReadByTimer:
+    source = ChunkSource(settings, ((topic, 0),), "earliest", poll_interval_s=0.0)
+    read = _ReadByTimer(source, 4, 0.02, (pauses if pauses is not None else []).append)
+    read.setup()
+    return read
+
+
+def fire(read: _ReadByTimer, positions: Held, again: Held) -> list[Chunk]:
+    read.start_bundle()
+    chunks = [output.value for output in read.read(positions, again)]
+    read.finish_bundle()
+    return chunks
+
+
+def fire_until(read: _ReadByTimer, positions: Held, again: Held, rows: int) -> list[bytes]:
+    values: list[bytes] = []
+    while len(values) < rows:
+        values += [value for chunk in fire(read, positions, again) for value in chunk.values]
+    return values
+
+
+def test_the_keys_share_every_partition_and_no_partition_has_two(settings: KafkaSettings, topic: str) -> None:
+    source = ChunkSource(settings, tuple((topic, number) for number in range(3)), "earliest")
+
+    dealt = dict(_Deal(source, ["a", "b"]).process(b""))
+
+    assert set(dealt) == {"a", "b"}
+    assert sorted(each.at[1] for mark in dealt.values() for each in mark.positions) == [0, 1, 2]
+
+
+def test_what_a_key_is_dealt_is_kept_and_read_at_once(settings: KafkaSettings, topic: str) -> None:
+    positions, again = Held(), Held()
+    mark = Mark((Position((topic, 0), 0),))
+
+    reader(settings, topic).process(("a", mark), positions, again)
+
+    assert positions.value is mark
+    assert again.value == MIN_TIMESTAMP
+
+
+def test_each_firing_goes_on_where_the_last_one_stopped_and_stands_at_the_watermark(
+    settings: KafkaSettings, topic: str
+) -> None:
+    send(settings, topic, range(5000))
+    positions, again = Held(Mark((Position((topic, 0), 0),))), Held()
+
+    values = fire_until(reader(settings, topic), positions, again, 5000)
+
+    assert values == [b"%d" % value for value in range(5000)]
+    assert positions.value.positions == (Position((topic, 0), 5000, FIRST_US + 4999 * 1000),)
+    assert again.value.micros == FIRST_US + 4999 * 1000 - 2_000_000
+
+
+def test_a_bundle_that_failed_is_read_again(settings: KafkaSettings, topic: str) -> None:
+    send(settings, topic, range(100))
+    read, again = reader(settings, topic), Held()
+    before = Mark((Position((topic, 0), 0),))
+
+    first = fire_until(read, Held(before), again, 100)
+    second = fire_until(read, Held(before), again, 100)
+
+    assert first == second
+
+
+def test_a_source_rests_only_after_a_bundle_that_found_nothing(settings: KafkaSettings, topic: str) -> None:
+    send(settings, topic, range(10))
+    pauses: list[float] = []
+    read, positions, again = reader(settings, topic, pauses), Held(Mark((Position((topic, 0), 0),))), Held()
+    fire_until(read, positions, again, 10)
+    pauses.clear()
+
+    fire(read, positions, again)
+
+    assert pauses == [0.02]
+
+
+def test_a_bundle_that_only_deals_does_not_rest(settings: KafkaSettings, topic: str) -> None:
+    pauses: list[float] = []
+    read = reader(settings, topic, pauses)
+
+    read.start_bundle()
+    read.process(("a", Mark((Position((topic, 0), 0),))), Held(), Held())
+    read.finish_bundle()
+
+    assert pauses == []
+
+
+def test_what_a_round_of_reports_names_is_committed_when_the_next_round_begins() -> None:
+    committed: list[tuple[Any, int]] = []
+    reports = Reports(lambda at, offset: committed.append((at, offset)))
+    at = ("payments", 0)
+
+    first_round = [reports.about({at: 10}), reports.about({at: 20})]
+    for report in first_round:
+        report()
+    assert committed == []
+
+    reports.about({at: 30})()
+    assert committed == [(at, 20)]
