@@ -9,7 +9,7 @@ from measures.machine import Refusal, end
 from measures.people import release_fault, weight
 from schemas.ids import derived_id
 from schemas.measure import Appeal, AppealState, Measure, MeasureState
-from schemas.order import Why
+from schemas.order import Scope, Why
 
 A = AppealState
 
@@ -108,9 +108,7 @@ def _decide(desk: Desk, appeal: Appeal, command: AnswerAppeal) -> Refusal | None
         if not escalate(desk, appeal, f"{command.outcome} beyond the tier's power"):
             desk.alert("APPEAL_BEYOND_POWER", appeal.appeal_id, appeal.tier_name)
         return None
-    changed: Measure | Refusal = _lifted(desk, measure, command.reasons, command.by)
-    if command.outcome == "PART":
-        changed = freeze.reduce(measure, command.reduced_to_minor or 0)
+    changed = _changed(desk, measure, command)
     if isinstance(changed, Refusal):
         return changed
     desk.put_appeal(_decided(appeal, command), "DECIDE")
@@ -120,6 +118,14 @@ def _decide(desk: Desk, appeal: Appeal, command: AnswerAppeal) -> Refusal | None
     if left.state is not A.CLOSED:
         desk.put_appeal(msgspec.structs.replace(left, state=A.CLOSED), "EXECUTED")
     return None
+
+
+def _changed(desk: Desk, measure: Measure, command: AnswerAppeal) -> Measure | Refusal:
+    if command.outcome == "UPHELD":
+        return _lifted(desk, measure, command.reasons, command.by)
+    if measure.scope not in (Scope.AMOUNT, Scope.ALL_OUTFLOW):
+        return Refusal(why=Why.WRONG_STATE, detail="only a measure over a sum can be lifted in part")
+    return freeze.reduce(measure, command.reduced_to_minor or 0)
 
 
 def _lifted(desk: Desk, measure: Measure, why: str, by: tuple[str, ...]) -> Measure:

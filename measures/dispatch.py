@@ -20,7 +20,6 @@ _SETTLED = {
     ReplyCode.NOT_EXECUTED: "NOT_EXECUTED",
     ReplyCode.REFUSED: "REFUSED",
     ReplyCode.CONFLICT: "REFUSED",
-    ReplyCode.PENDING_PARENT: "SENT",
 }
 
 
@@ -131,9 +130,15 @@ def tick(dispatch: Dispatch, regime: Regime, now: int) -> Dispatch:
     return dispatch
 
 
-def answered(dispatch: Dispatch, reply: Reply) -> Dispatch:
-    """Settle an order by its reply; a duplicate's reply counts as the first one."""
+def answered(dispatch: Dispatch, reply: Reply, regime: Regime) -> Dispatch:
+    """Settle an order by its reply; a duplicate's reply counts as the first one.
+
+    A parked order is asked about again once the institution must have decided it.
+    """
     code = reply.original_code if reply.code is ReplyCode.DUPLICATE else reply.code
     if code is None or dispatch.state not in ("SENT", "UNKNOWN"):
         return dispatch
+    if code is ReplyCode.PENDING_PARENT:
+        due = regime.calendar.add(reply.at_us, regime.messages.park_for)
+        return replace(dispatch, state="SENT", attempts=0, next_us=due)
     return replace(dispatch, state=_SETTLED[code], reply=reply, next_us=None)

@@ -66,7 +66,8 @@ def conclude(
         fault = first_fault(
             (no_payment, Why.WRONG_STATE, "only a payment can be blocked"),
         ) or release_fault(command.by, command.reason, weight(measure, account.balance_minor), regime)
-    return fault or end(measure, ENDS[command.outcome], command.reason, by=command.by, regime=regime, now=now)
+    why = command.reason.strip() or command.outcome
+    return fault or end(measure, ENDS[command.outcome], why, by=command.by, regime=regime, now=now)
 
 
 def _cancel_fault(measure: Measure, regime: Regime, now: int) -> Refusal | None:

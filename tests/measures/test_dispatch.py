@@ -9,7 +9,7 @@ from measures.dispatch import BulkCount, Dispatch
 from measures.machine import Refusal
 from measures.platform import NationalPlatform
 from schemas.order import ApprovalLevel, Attachment, Order, Reply, ReplyCode, Why
-from tests.measures.kit import MINUTE, T0, defrauded, make_order
+from tests.measures.kit import HOUR, MINUTE, T0, defrauded, make_order
 
 CN = jurisdiction("CN").on(T0)
 PAPERS = {
@@ -123,7 +123,17 @@ def test_a_reply_settles_the_order_even_a_late_one(code: str, original: str | No
         code=ReplyCode(code), original_code=ReplyCode(original) if original else None, at_us=T0, version=1,
     )  # fmt: skip
     for before in (sent_once(), msgspec.structs.replace(sent_once(), state="UNKNOWN")):
-        assert dispatch.answered(before, reply).state == state
+        assert dispatch.answered(before, reply, CN).state == state
+
+
+def test_a_parked_order_is_asked_about_again_when_the_institution_must_have_decided() -> None:
+    reply = Reply(
+        authority_id="police-1", order_no="O1", in_reply_to="m", message_serial="r",
+        code=ReplyCode.PENDING_PARENT, at_us=T0, version=1,
+    )  # fmt: skip
+    waiting = dispatch.answered(sent_once(), reply, CN)
+    assert not dispatch.must_resend(waiting, CN, T0 + 24 * HOUR - 1)
+    assert dispatch.must_resend(waiting, CN, T0 + 24 * HOUR)
 
 
 def test_a_national_platform_fits_the_seam() -> None:

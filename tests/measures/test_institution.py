@@ -319,3 +319,21 @@ def test_there_are_at_most_three_warnings_of_a_severity_a_day() -> None:
         warned = note(warned, 1, T0 + hours * HOUR)
     assert not may_warn(warned, 1, T0 + 18 * HOUR, regime)
     assert may_warn(warned, 1, T0 + 25 * HOUR, regime)
+
+
+def test_only_a_measure_over_a_sum_is_lifted_in_part() -> None:
+    bench = Bench(balance=1_000_000)
+    bench.do(Restrict(at_us=T0, decision_id="d-1", rule="SHARED_PHONE", reason_code="IDENTITY_CHECK"))
+    (measure_id,) = bench.account.measures
+    bench.do(FileAppeal(at_us=T0, filing_no="a", measure_id=measure_id, reasons="mine"))
+    (appeal_id,) = bench.account.appeals
+    refusal = decide(bench, appeal_id, "PART", reduced_to_minor=5)
+    assert refusal is not None and refusal.why is Why.WRONG_STATE
+    assert bench.account.measures[measure_id].scope == "FUNCTIONS"
+
+
+def test_a_payer_cancels_without_giving_a_reason() -> None:
+    bench = defrauded()
+    measure = held(bench)
+    assert end(bench, measure, "CANCEL", by=(), reason="") is None
+    assert bench.account.measures[measure.measure_id].ended_why == "CANCEL"

@@ -1,0 +1,157 @@
+"""One rule broken at a time: each invariant must be seen to fail, or the simulator proves nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import msgspec
+
+from measures import account as accounts
+from measures import appeal, cooldown, desk, dispatch, engine, hold, in_force, intake, orders, stop
+from measures.account import Account
+from measures.desk import Desk
+from measures.dispatch import Dispatch
+from measures.jurisdiction import Regime
+from measures.machine import Refusal
+from measures.register import Registered
+from schemas.measure import AppealChanged, JournalEvent, Measure
+from schemas.order import Action, MeasureKind, Order
+from tests.vopr.bank import Worker
+from tests.vopr.world import HOUR
+
+replace = msgspec.structs.replace
+DISBURSE = (MeasureKind.FREEZE, Action.DISBURSE)
+
+
+class Mutation(NamedTuple):
+    """A broken rule, the invariant that must notice, and what takes the place of what."""
+
+    invariant: int
+    says: str
+    patches: tuple[tuple[Any, str, Any], ...]
+
+
+def commit_first(worker: Worker, topic: str, position: int) -> None:
+    """Take a message in after saying that it was taken in."""
+    worker._commit(topic, position)
+    _take(worker, topic, position)
+
+
+def send_once(on: Dispatch, regime: Regime, now: int) -> bool:
+    """Never send an order again."""
+    return on.state == "ISSUED"
+
+
+def all_new(
+    known: Registered | None, body_hash: str, *, forget_at_us: int, now: int
+) -> tuple[Registered, str]:
+    """Take every order number for a new one."""
+    return Registered(body_hash=body_hash, forget_at_us=forget_at_us), "NEW"
+
+
+def greedy(account: Account, at_us: int) -> dict[str, int]:
+    """Let every measure hold as if it were the only one."""
+    return {
+        m.measure_id: min(m.remaining_minor, account.balance_minor)
+        for m in account.live()
+        if m.scope == "AMOUNT"
+    }
+
+
+def wishful(measure: Measure, takes: int, **context: Any) -> Measure:
+    """Let a freeze hold what it asks for, whether it is there or not."""
+    return _label(measure, max(takes, measure.remaining_minor), **context)
+
+
+def unlimited(at: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    """Pay a share out whatever is frozen."""
+    return _disburse(at, order, replace(measure, held_minor=2**60, limit_minor=2**60))
+
+
+def forgetful(at: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    """Pay a share out as often as it is ordered."""
+    return _disburse(at, order, replace(measure, disbursements=()))
+
+
+def timeless(at: Desk, now: int) -> None:
+    """Let nothing happen by itself."""
+    at.now = now
+
+
+def longer(measure: Measure, *rest: Any) -> Measure:
+    """Let a stop run an hour longer than the law says."""
+    started = _start(measure, *rest)
+    clocks = tuple(replace(clock, due_us=clock.due_us + HOUR) for clock in started.clocks)
+    return replace(started, expires_at_us=(started.expires_at_us or 0) + HOUR, clocks=clocks)
+
+
+def never_released(at: Desk) -> None:
+    """Tell the hot path of measures that begin, not of those that end."""
+    if at.account.live():
+        _state_enforcement(at)
+
+
+def ageless(stated: Any, amount_minor: int, balance_minor: int, at_us: int) -> bool:
+    """Enforce without looking at the clock."""
+    return _violates(stated, amount_minor, balance_minor, 0)
+
+
+def secretly(at: Desk, kind: type, **fields: Any) -> None:
+    """Change the account without telling the journal of appeals."""
+    _record(at, kind, **fields)
+    if kind is AppealChanged:
+        at.events.pop()
+
+
+def without_refunds(account: Account, event: JournalEvent) -> Account:
+    """Rebuild everything but the refund rounds."""
+    return replace(accounts.advance(account, event), refunds={})
+
+
+def nobody_objects(*given: Any) -> None:
+    """Let anybody release anything."""
+
+
+_take, _label, _start, _record = Worker._take, desk.label, stop.start, Desk.record
+_disburse: Callable[[Desk, Order, Measure], Measure | Refusal] = orders._disburse
+_state_enforcement = Desk.state_enforcement
+_violates = in_force.violates
+
+MUTATIONS = (
+    Mutation(1, "a message counts as processed before its effect", ((Worker, "_take", commit_first),)),
+    Mutation(1, "an unanswered order is not sent again", ((dispatch, "must_resend", send_once),)),
+    Mutation(2, "a number in use is taken for a new order", ((intake, "register", all_new),)),
+    Mutation(3, "measures share the same money", ((desk, "waterfall", greedy),)),
+    Mutation(3, "a freeze holds money that is not there", ((desk, "label", wishful),)),
+    Mutation(4, "a share may exceed what is frozen", ((orders, "_ACTIONS", {DISBURSE: unlimited}),)),
+    Mutation(4, "a decision is paid as often as ordered", ((orders, "_ACTIONS", {DISBURSE: forgetful}),)),
+    Mutation(5, "no timer ends a measure", ((engine, "run_due", timeless),)),
+    Mutation(5, "a stop runs an hour too long", ((stop, "start", longer),)),
+    Mutation(5, "stops are not counted", ((accounts, "_counts", lambda *_: False),)),
+    Mutation(
+        5,
+        "the hot path is not told of the end and does not look at the clock",
+        ((Desk, "state_enforcement", never_released), (in_force, "violates", ageless)),
+    ),
+    Mutation(6, "the cool-down is not looked at", ((cooldown, "may_warn", lambda *_: True),)),
+    Mutation(
+        7,
+        "one person, or nobody, releases any sum",
+        tuple((module, "release_fault", nobody_objects) for module in (orders, appeal, hold)),
+    ),
+    Mutation(8, "appeals are not journaled", ((Desk, "record", secretly),)),
+    Mutation(8, "refund rounds are not rebuilt", ((intake, "advance", without_refunds),)),
+)
+
+
+@contextmanager
+def broken(mutation: Mutation) -> Iterator[None]:
+    """Break one rule for a while."""
+    with ExitStack() as stack:
+        for where, name, instead in mutation.patches:
+            if isinstance(instead, dict):
+                stack.enter_context(patch.dict(getattr(where, name), instead))
+            else:
+                stack.enter_context(patch.object(where, name, instead))
+        yield

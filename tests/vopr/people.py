@@ -1,0 +1,337 @@
+"""Everybody else: police and their orders, a forger, holders who object, staff, who warns victims."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from joserfc.jwk import OKPKey
+
+from measures import cooldown, dispatch, refund
+from measures.commands import (
+    AnswerAppeal,
+    DecideRefund,
+    EndHold,
+    FileAppeal,
+    OpenRefund,
+    PlaceHold,
+    Restrict,
+    Reverify,
+)
+from measures.dispatch import Dispatch
+from measures.jurisdiction import Jurisdiction
+from measures.machine import Refusal
+from measures.signing import sign
+from schemas.measure import AppealChanged, Claim, JournalEntry, MeasureChanged, Refund, RefundChanged
+from schemas.order import (
+    Action,
+    ApprovalLevel,
+    Attachment,
+    Disbursement,
+    FreezeTerms,
+    MeasureKind,
+    Officer,
+    Order,
+    QueryTerms,
+    Reply,
+    Target,
+    VictimTransfer,
+)
+from tests.vopr.bank import Core, Worker
+from tests.vopr.oracle import Oracle
+from tests.vopr.world import DAY, HOUR, MINUTE, World
+
+_ENTRY = msgspec.json.Decoder(JournalEntry)
+FORGER = OKPKey.generate_key("Ed25519")
+APPEAL_STEPS = ("ACKNOWLEDGE", "REQUEST_EVIDENCE", "RECEIVE_EVIDENCE", "DECIDE")
+PAPERS = ("APPLICATION_FORM", "VICTIM_ID", "CASE_FILING", "FREEZE_NOTICE")
+
+
+class Police:
+    """One authority: approves, signs, sends, sends again, reads replies and decides what comes next."""
+
+    def __init__(self, name: str, private: OKPKey, world: World, law: Jurisdiction, worker: Worker) -> None:
+        self.name, self.law = name, law
+        self._private, self._world, self._worker = private, world, worker
+        self._numbers = self._serials = 0
+        self._skew = world.random.randint(-3 * MINUTE, 3 * MINUTE)
+        self.orders: dict[str, Dispatch] = {}
+        self._then: dict[str, Callable[[Reply], None]] = {}
+
+    def order(
+        self, kind: str, action: str, token: str, then: Callable[[Reply], None] | None = None, **fields: Any
+    ) -> str:
+        """Make an order, have it approved and send it; `then` is called with its settled reply."""
+        self._numbers += 1
+        number = fields.pop("order_no", f"{self.name}-{self._numbers}")
+        order = self.draft(number, kind, action, token, **fields)
+        regime = self.law.on(self._world.now)
+        found = dispatch.request(order, regime)
+        if isinstance(found, Dispatch) and found.state == "LEGAL_REVIEW":
+            found = dispatch.review(found, "review-1", ApprovalLevel.PROVINCE, regime)
+        for approver in ("chief-1", "chief-2"):
+            if isinstance(found, Dispatch) and found.state == "REQUESTED":
+                found = dispatch.approve(found, approver, regime)
+        if isinstance(found, Refusal):
+            return ""
+        self.orders[number] = found
+        if then:
+            self._then[number] = then
+        self._pursue(number)
+        return number
+
+    def draft(self, number: str, kind: str, action: str, token: str, **fields: Any) -> Order:
+        """An order in good form, issued now by this authority's clock."""
+        plain = {
+            "authority_id": self.name,
+            "order_no": number,
+            "sender_id": self.name,
+            "message_serial": self._serial(),
+            "jurisdiction": self.law.id,
+            "kind": MeasureKind(kind),
+            "action": Action(action),
+            "issued_at_us": self._world.now + self._skew,
+            "target": Target(account_token=token, institution_id="bank-1", name_token=f"name-{token}"),
+            "reason": "reported scam",
+            "officers": tuple(Officer(role="HANDLER", officer_token=f"{self.name}-{n}") for n in (1, 2)),
+            "attachments": tuple(Attachment(kind=paper, sha256="0") for paper in PAPERS),
+        }
+        return Order(**(plain | fields))
+
+    def transmit(self, order: Order, private: OKPKey | None = None) -> None:
+        """Sign and put on the wire."""
+        message = sign(order, private or self._private, f"key-{self.name}")
+        self._world.deliver(self._worker.arrived, "orders", message)
+
+    def hear(self, value: bytes) -> None:
+        """Read the replies on topic `measures`; some never arrive."""
+        for reply in _ENTRY.decode(value).replies:
+            if reply.authority_id == self.name and reply.order_no in self.orders:
+                self._world.deliver(self._answered, reply, lossy=True)
+
+    def _answered(self, reply: Reply) -> None:
+        before = self.orders[reply.order_no]
+        after = dispatch.answered(before, reply, self.law.on(self._world.now))
+        self.orders[reply.order_no] = after
+        self._look_again(reply.order_no)
+        then = self._then.pop(reply.order_no, None) if after.reply and not before.reply else None
+        if then:
+            then(reply)
+
+    def _pursue(self, number: str) -> None:
+        regime, on = self.law.on(self._world.now), self.orders[number]
+        if dispatch.must_resend(on, regime, self._world.now):
+            self.transmit(msgspec.structs.replace(on.order, message_serial=self._serial()))
+            on = dispatch.sent(on, regime, self._world.now)  # type: ignore[assignment]
+        self.orders[number] = on = dispatch.tick(on, regime, self._world.now)
+        self._look_again(number)
+
+    def _look_again(self, number: str) -> None:
+        due = self.orders[number].next_us
+        if due is not None and due > self._world.now:
+            self._world.later(due - self._world.now, self._pursue, number)
+
+    def _serial(self) -> str:
+        self._serials += 1
+        return f"{self.name}-m{self._serials}"
+
+
+class Case:
+    """One victim's money from account to account, and the police behind it."""
+
+    def __init__(self, name: str, police: Police, core: Core, world: World) -> None:
+        self.name = name
+        self._police, self._core, self._world, self._law = police, core, world, police.law
+        self._freezes: dict[str, str] = {}
+
+    def report(self, token: str, amount: int, sent_us: int, hop: int = 0) -> None:
+        """The police learn that `amount` reached an account."""
+        world, regime = self._world, self._law.on(self._world.now)
+        sent = VictimTransfer(
+            account_token="acct-victim", amount_minor=amount, currency=self._law.currency,
+            transferred_at_us=sent_us,
+        )  # fmt: skip
+        fields = {"case_no": self.name, "case_family": self.name, "victim_transfer": sent}
+        if regime.stop and world.chance(0.8):
+            number = self._police.order("STOP", "ISSUE", token, self._follow(hop), **fields)
+            if world.chance(0.15):
+                world.later(world.between(1_000, MINUTE), self._lift, "STOP", token, number)
+            if world.chance(0.6):
+                later = world.between(HOUR, 60 * HOUR)
+                world.later(later, self._on, "STOP", "EXTEND", token, number)
+            if world.chance(0.2):
+                world.later(2 * DAY, self._on, "STOP", "EXTEND", token, number)
+            if world.chance(0.3):
+                world.later(world.between(HOUR, 3 * DAY), self._lift, "STOP", token, number)
+            self._mischief(number, "STOP", token, fields)
+        if regime.query and world.chance(0.3):
+            until = world.now + world.between(DAY, 60 * DAY)
+            number = self._police.order("QUERY", "ISSUE", token, query=QueryTerms(until_us=until), **fields)
+            world.later(world.between(HOUR, 20 * DAY), self._lift, "QUERY", token, number)
+        if regime.freeze and world.chance(0.8):
+            world.later(world.between(MINUTE, 3 * DAY), self._freeze, token, amount, fields)
+
+    def _freeze(self, token: str, amount: int, fields: dict[str, Any]) -> None:
+        world = self._world
+        limit = max(1, int(amount * world.random.choice([0.5, 1, 1, 2])))
+        terms = FreezeTerms(
+            legal_doc_no="doc-1", filing_doc_ref="filing-1", approval_level=ApprovalLevel.CITY
+        )
+        if world.chance(0.1):
+            terms = msgspec.structs.replace(terms, whole_reason="sole mule account")
+            fields = fields | {"scope": "ALL_OUTFLOW"}
+        number = self._police.order("FREEZE", "ISSUE", token, freeze=terms, amount_minor=limit, **fields)
+        self._freezes[number] = token
+        self._mischief(number, "FREEZE", token, fields | {"freeze": terms, "amount_minor": limit})
+        for chance, most, action in ((0.5, 80, "CONFIRM"), (0.2, 170, "EXTEND"), (0.2, 60, "REDUCE")):
+            if world.chance(chance):
+                world.later(world.between(HOUR, most * DAY), self._on, "FREEZE", action, token, number)
+        if world.chance(0.25):
+            world.later(world.between(DAY, 100 * DAY), self._lift, "FREEZE", token, number)
+
+    def _on(self, kind: str, action: str, token: str, number: str) -> None:
+        fields: dict[str, Any] = {}
+        if action == "EXTEND" and kind == "FREEZE":
+            fields["freeze"] = FreezeTerms(legal_doc_no="doc-1", legal_review_ref="review-1")
+        if action == "REDUCE":
+            fields["amount_minor"] = self._world.random.randint(1, 10_000_000)
+        self._police.order(kind, action, token, original_order_no=number or "lost-1", **fields)
+
+    def _lift(self, kind: str, token: str, number: str) -> None:
+        self._police.order(kind, "LIFT", token, original_order_no=number or "lost-1")
+
+    def _follow(self, hop: int) -> Callable[[Reply], None]:
+        def follow(reply: Reply) -> None:
+            for flow in reply.flows if hop < 3 else ():
+                if flow.counterparty_token.startswith("acct-mule"):
+                    self.report(flow.counterparty_token, flow.amount_minor, flow.at_us, hop + 1)
+
+        return follow
+
+    def _mischief(self, number: str, kind: str, token: str, fields: dict[str, Any]) -> None:
+        """Send a changed order under a number in use, the same number for another account, a forgery."""
+        if not number:
+            return
+        for chance, target, change, key in (
+            (0.15, token, {"reason": "another reason"}, None),
+            (0.15, "acct-mule-0", {}, None),
+            (0.15, "acct-mule-1", {}, None),
+            (0.1, token, {"reason": "forged"}, FORGER),
+        ):
+            if self._world.chance(chance):
+                order = self._police.draft(number, kind, "ISSUE", target, **(fields | change))
+                self._world.later(self._world.between(1_000, 5 * DAY), self._police.transmit, order, key)
+
+    def hear(self, value: bytes) -> None:
+        """Read topic `measures`: freezes become refund rounds, rounds are decided and paid."""
+        for event in _ENTRY.decode(value).events:
+            if isinstance(event, MeasureChanged) and event.was is None:
+                measure = event.measure
+                mine = measure.order_no in self._freezes and measure.authority_id == self._police.name
+                if mine and self._world.chance(0.7):
+                    wait = self._world.between(DAY, 40 * DAY)
+                    self._world.later(wait, self._open, event.account_token, measure.measure_id)
+            if isinstance(event, RefundChanged) and event.refund.case_family == self.name:
+                self._settle(event.account_token, event.refund)
+
+    def _open(self, token: str, freeze_id: str) -> None:
+        claims = tuple(
+            Claim(victim_id=f"{self.name}-v{n}", loss_minor=self._world.random.randint(1, 20_000_000))
+            for n in range(self._world.random.randint(1, 3))
+        )
+        senders = {f"{self.name}-in": claims[0].victim_id}
+        self._core.tell(token, OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders=senders))
+
+    def _settle(self, token: str, on: Refund) -> None:
+        if on.state in ("COMPUTED", "NOTICED"):
+            by = ("clerk-1",) if self._world.chance(0.3) else ("clerk-1", "clerk-2")
+            decide = DecideRefund(
+                refund_id=on.refund_id, decision_no="dec-1", by=by, reason="verified", court_ref="court-1"
+            )
+            wait = max(0, (on.due_us or 0) - self._world.now) + self._world.between(MINUTE, DAY)
+            self._world.later(wait, self._core.tell, token, decide)
+        number = next((n for n, where in self._freezes.items() if where == token), "")
+        for share in refund.disbursements(on) if on.state == "DISPATCHED" else ():
+            odd = msgspec.structs.replace(
+                share, decision_no="dec-2", amount_minor=share.amount_minor + on.frozen_minor + 1
+            )
+            for given, chance in ((share, 0.9), (share, 0.2), (odd, 0.3)):
+                if self._world.chance(chance):
+                    self._world.later(self._world.between(MINUTE, DAY), self._pay, token, number, given)
+
+    def _pay(self, token: str, number: str, share: Disbursement) -> None:
+        self._police.order(
+            "FREEZE", "DISBURSE", token, original_order_no=number or "lost-1", disbursement=share
+        )
+
+
+class Staff:
+    """The institution's people and the account holders."""
+
+    def __init__(self, world: World, core: Core) -> None:
+        self._world, self._core = world, core
+        self._decisions = 0
+
+    def hold(self, token: str, rule: str, txn_id: str, amount: int) -> None:
+        """Delay a payment or hold a sum."""
+        self._decisions += 1
+        command = PlaceHold(
+            decision_id=f"d{self._decisions}", rule=rule, reason_code="SCAM_SUSPECTED", amount_minor=amount,
+            txn_id=txn_id, case_family=self._world.random.choice(["", "case-0"]),
+        )  # fmt: skip
+        self._core.tell(token, command)
+
+    def restrict(self, token: str, rule: str) -> None:
+        """Limit functions until the holder is verified again."""
+        self._decisions += 1
+        limit = Restrict(decision_id=f"d{self._decisions}", rule=rule, reason_code="IDENTITY_CHECK")
+        self._core.tell(token, limit)
+        if self._world.chance(0.5):
+            wait = self._world.between(HOUR, 30 * DAY)
+            self._world.later(wait, self._core.tell, token, Reverify(by=("clerk-1",)))
+
+    def hear(self, value: bytes) -> None:
+        """Read topic `measures`: holders object, tiers answer, holds are ended by hand."""
+        world = self._world
+        for event in _ENTRY.decode(value).events:
+            token = event.account_token
+            if isinstance(event, MeasureChanged) and event.was is None and event.measure.notice:
+                measure_id = event.measure.measure_id
+                if world.chance(0.3):
+                    filing = FileAppeal(filing_no="a1", measure_id=measure_id, reasons="my own money")
+                    world.later(world.between(MINUTE, 10 * DAY), self._core.tell, token, filing)
+                if event.measure.kind == "HOLD" and world.chance(0.6):
+                    end = EndHold(
+                        measure_id=measure_id,
+                        outcome=world.random.choice(["CANCEL", "CONFIRM", "BLOCK"]),
+                        reason=world.random.choice(["asked", "checked", ""]),
+                        by=world.random.choice([("clerk-1",), ("clerk-1", "clerk-2"), ()]),
+                    )
+                    world.later(world.between(MINUTE, DAY), self._core.tell, token, end)
+            if isinstance(event, AppealChanged) and event.appeal.due_us is not None and world.chance(0.7):
+                answer = AnswerAppeal(
+                    appeal_id=event.appeal.appeal_id,
+                    step=world.random.choice(
+                        ["ACKNOWLEDGE", "REQUEST_EVIDENCE", "RECEIVE_EVIDENCE", "DECIDE"]
+                    ),
+                    outcome=world.random.choice(["UPHELD", "PART", "REJECTED"]),
+                    reduced_to_minor=world.random.randint(1, 1_000_000),
+                    reasons="papers seen",
+                    by=world.random.choice([("judge-1",), ("judge-1", "judge-2")]),
+                )
+                world.later(world.between(MINUTE, 20 * DAY), self._core.tell, token, answer)
+
+
+class Warner:
+    """Warns victims, as often as the cool-down allows."""
+
+    def __init__(self, world: World, oracle: Oracle, law: Jurisdiction) -> None:
+        self._world, self._oracle, self._law = world, oracle, law
+        self._given: dict[tuple[str, str], cooldown.Warned] = {}
+
+    def want(self, person: str, family: str) -> None:
+        """Something suggests a warning."""
+        severity, now = self._world.random.randint(1, 4), self._world.now
+        given = self._given.get((person, family), cooldown.Warned())
+        if cooldown.may_warn(given, severity, now, self._law.on(now)):
+            self._given[person, family] = cooldown.note(given, severity, now)
+            self._oracle.warned(person, family, severity, now)

@@ -1,0 +1,111 @@
+"""One seed: build the world, let it run, check the invariants."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from joserfc.jwk import OKPKey
+
+from measures.calendar import from_iso
+from measures.country_file import jurisdiction
+from measures.signing import AuthorityKey, KeyRing
+from schemas.errors import SchemaError
+from schemas.order import Actor
+from tests.vopr.bank import Core, Worker
+from tests.vopr.oracle import Oracle, ViolationError
+from tests.vopr.people import Case, Police, Staff, Warner
+from tests.vopr.world import DAY, HOUR, MINUTE, SECOND, World
+
+START_US = from_iso("2026-03-02T10:00:00+08:00")
+HORIZON_US = 400 * DAY
+COUNTRIES = ("CN", "CN", "CN", "CN", "HK", "MY", "KR", "IN", "TH", "SG", "BR", "UK", "AU")
+KEYS = {name: OKPKey.generate_key("Ed25519") for name in ("police-1", "police-2")}
+
+
+class Report(NamedTuple):
+    """What a seed did; `violation` is None when all invariants held."""
+
+    seed: int
+    country: str
+    violation: ViolationError | None
+    seen: Counter[str]
+
+
+def simulate(seed: int) -> Report:
+    """Run one seed to its end or to the first violation."""
+    world = World(seed, START_US)
+    country = world.random.choice(COUNTRIES)
+    oracle = Oracle(country)
+    try:
+        _play(world, oracle, country)
+    except ViolationError as violation:
+        return Report(seed, country, violation, oracle.seen)
+    except Exception as error:
+        number = 8 if isinstance(error, SchemaError) else 0
+        raised = ViolationError(number, f"{type(error).__name__}: {error}")
+        raised.__cause__ = error
+        return Report(seed, country, raised, oracle.seen)
+    return Report(seed, country, None, oracle.seen)
+
+
+def _play(world: World, oracle: Oracle, country: str) -> None:
+    law = jurisdiction(country)
+    regime = law.on(START_US)
+    rule = regime.stop or regime.freeze
+    actor = rule.actors[0] if rule else Actor.POLICE
+    if regime.freeze and actor not in regime.freeze.actors and world.chance(0.5):
+        actor = regime.freeze.actors[0]
+    ring = KeyRing(
+        AuthorityKey(name, f"key-{name}", actor, country, _public(key), 0, 2**62)
+        for name, key in KEYS.items()
+    )
+    worker = Worker(world, oracle, ring, calm=world.chance(0.3))
+    core = Core(world, oracle, worker, country, law.currency)
+    staff, warner = Staff(world, core), Warner(world, oracle, law)
+    forces = [Police(name, key, world, law, worker) for name, key in KEYS.items()]
+    cases = [
+        Case(f"case-{n}", world.random.choice(forces), core, world) for n in range(world.random.randint(1, 3))
+    ]
+    worker.listeners += [staff.hear, *(force.hear for force in forces), *(case.hear for case in cases)]
+    mules = [f"acct-mule-{n}" for n in range(world.random.randint(2, 5))]
+    for token in mules:
+        core.open(token, world.random.choice([0, 0, 500_000, 20_000_000]))
+    large = 3 * regime.people.four_eyes_from
+    for case in cases:
+        _scam(world, core, case, mules, int(world.between(10_000, large)))
+        for _ in range(world.random.randint(0, 12)):
+            world.later(world.between(MINUTE, 3 * DAY), warner.want, "victim", case.name)
+    for number in range(world.random.randint(0, 30)):
+        token, amount = world.random.choice(mules), world.random.randint(1, 3_000_000)
+        wait = world.between(MINUTE, 200 * DAY)
+        debtor, creditor = (token, "shop") if world.chance(0.5) else ("employer", token)
+        world.later(wait, core.pay, f"life-{number}", debtor, creditor, amount)
+        if world.chance(0.2) and regime.hold:
+            rule = world.random.choice(sorted(regime.hold))
+            world.later(wait, staff.hold, token, rule, f"life-{number}", amount)
+        if world.chance(0.1) and regime.restrict:
+            rule = world.random.choice(sorted(regime.restrict))
+            world.later(wait, staff.restrict, token, rule)
+    world.run(START_US + HORIZON_US)
+    worker.settle()
+    world.run(START_US + HORIZON_US + DAY)
+    orders = [on for force in forces for on in force.orders.values()]
+    oracle.finish(world.logs, worker.kept, orders, world.now)
+
+
+def _scam(world: World, core: Core, case: Case, mules: list[str], amount: int) -> None:
+    """A victim pays, the money moves on within minutes, the report comes within hours."""
+    start = world.between(MINUTE, 2 * DAY)
+    first = world.random.choice(mules)
+    world.later(start, core.pay, f"{case.name}-in", "acct-victim", first, amount)
+    world.later(start + world.between(10 * MINUTE, 12 * HOUR), case.report, first, amount, world.now + start)
+    debtor, left, wait = first, amount, start
+    for hop in range(world.random.randint(0, 3)):
+        creditor = world.random.choice([token for token in mules if token != debtor])
+        left = max(1, int(left * world.random.choice([0.4, 0.8, 1])))
+        wait += world.between(30 * SECOND, 6 * HOUR)
+        world.later(wait, core.pay, f"{case.name}-hop-{hop}", debtor, creditor, left)
+        debtor = creditor
+
+
+def _public(key: OKPKey) -> OKPKey:
+    return OKPKey.import_key(key.as_dict(private=False))
