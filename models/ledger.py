@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from schemas.compiled import compiled
 
 Rows = NDArray[np.void]
 Words = NDArray[np.uint64]
@@ -172,13 +173,13 @@ def observe_accounts(table: Table, facts: Rows) -> Rows:
     return views
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _home(high: np.uint64, low: np.uint64, mask: int) -> np.int64:
     """Tokens are keyed hashes already; one multiplication spreads tokens that are not."""
     return np.int64(((high ^ (low * np.uint64(0x9E3779B97F4A7C15))) >> np.uint64(20)) & np.uint64(mask))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _index(keys: Words, used: int, slots: NDArray[np.int32]) -> None:
     mask = len(slots) - 1
     for row in range(used):
@@ -188,7 +189,7 @@ def _index(keys: Words, used: int, slots: NDArray[np.int32]) -> None:
         slots[slot] = row
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _locate(
     wanted: Words, keys: Words, used: int, slots: NDArray[np.int32], places: NDArray[np.int64]
 ) -> int:
@@ -211,20 +212,20 @@ def _locate(
     return used
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _seconds(now_us: int, then_us: int) -> float:
     """Seconds from `then` to `now`, at least 0; nan if `then` never was."""
     return np.nan if then_us == NEVER else max(now_us - then_us, 0) / 1e6
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _decay(now_us: int, then_us: int, horizons_s: NDArray[np.float64], factors: NDArray[np.float64]) -> None:
     elapsed_s = 0.0 if then_us == NEVER else (now_us - then_us) / 1e6
     for h in range(4):
         factors[h] = np.exp(-elapsed_s / horizons_s[h]) if elapsed_s > 0 else 1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _distinct(newest_us: NDArray[np.int64], since_us: int) -> np.float64:
     """Estimate the counterparties since `since_us` from the share of active buckets."""
     active = 0
@@ -234,7 +235,7 @@ def _distinct(newest_us: NDArray[np.int64], since_us: int) -> np.float64:
     return np.float64(-size * np.log1p(-min(active, size - 0.5) / size))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _observe_parties(
     rows: Rows, places: NDArray[np.int64], facts: Rows, views: Rows, horizons_s: NDArray[np.float64]
 ) -> None:
@@ -262,7 +263,7 @@ def _observe_parties(
         row.newest_us[bucket] = max(row.newest_us[bucket], at_us)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _observe_accounts(
     rows: Rows, places: NDArray[np.int64], facts: Rows, views: Rows, horizons_s: NDArray[np.float64]
 ) -> None:

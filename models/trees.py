@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from schemas.compiled import compiled
 from schemas.errors import ModelError
 
 FloatArray = NDArray[np.float64]
@@ -115,7 +115,7 @@ def _flatten(nodes: NDArray[Any], n_features: int, splits: list[tuple[int, float
     return leaves
 
 
-@njit(nogil=True)  # compiled in under a second at first use; no cache file, the package may be read-only
+@compiled
 def _raw(columns: FloatArray, splits: Splits, leaf: FloatArray, baseline: float) -> FloatArray:
     rows = columns.shape[1]
     total = np.full(rows, baseline)
@@ -139,7 +139,7 @@ def _raw(columns: FloatArray, splits: Splits, leaf: FloatArray, baseline: float)
     return total
 
 
-@njit(nogil=True, inline="always")
+@compiled
 def _lowest_bit(bits: int) -> int:
     position = 0
     if bits & 0xFF == 0:

@@ -23,6 +23,9 @@ from schemas.warning import FraudClass, Warning
 
 DAY_US = 86_400_000_000
 
+#: Timers keep milliseconds: one set a millisecond later never fires before its time.
+TIMER_ROUNDING_US = 1_000
+
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
     """A warning that went out."""
@@ -84,7 +87,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         self._sent.inc()
         TELEMETRY.count("warnings", 1)
         said.write(msgspec.json.encode((*recent, asked)))
-        forget.set(Timestamp(micros=max(each.at_us for each in (*recent, asked)) + DAY_US))
+        forget.set(_forget_at((*recent, asked)))
         yield warning_record(warning)
 
     @on_timer(FORGET)  # type: ignore[untyped-decorator]
@@ -99,6 +102,10 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         recent = tuple(each for each in stored if at.micros - each.at_us < DAY_US)
         if recent:
             said.write(msgspec.json.encode(recent))
-            forget.set(Timestamp(micros=max(each.at_us for each in recent) + DAY_US))
+            forget.set(_forget_at(recent))
         else:
             said.clear()
+
+
+def _forget_at(said: tuple[Said, ...]) -> Timestamp:
+    return Timestamp(micros=max(each.at_us for each in said) + DAY_US + TIMER_ROUNDING_US)

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 from msgspec import ValidationError
-from numba import njit
 from numpy.typing import NDArray
 
+from schemas.compiled import compiled
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
 
 Rows = NDArray[np.void]
@@ -168,7 +168,7 @@ def _ascii(name: str, texts: Sequence[str], size: int) -> NDArray[np.bytes_]:
 _FORBIDDEN = bytes(range(33)) + b"\x7f"
 
 
-@njit(nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _pack(letters: NDArray[np.uint8], alphabet: NDArray[np.uint8], words: Words) -> bool:
     """Pack 26 letters per token into two words, big end first; the last letter holds three bits."""
     for row in range(len(words)):
