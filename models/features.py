@@ -37,6 +37,11 @@ class Legs(NamedTuple):
     payer: Rows
     account: Rows
 
+    def row(self, place: int) -> "Legs":
+        """Return one leg."""
+        one = slice(place, place + 1)
+        return Legs(self.transfer[one], self.value[one], self.payer[one], self.account[one])
+
 
 Feature = Callable[[Legs], FloatArray]
 
@@ -59,13 +64,15 @@ def _signal(legs: Legs, bit: int) -> FloatArray:
 
 def amount(legs: Legs) -> FloatArray:
     """log10 of the amount, minor units of the reference currency."""
-    return np.log10(np.maximum(legs.value, 1.0))
+    digits: FloatArray = np.log10(np.maximum(legs.value, 1.0))
+    return digits
 
 
 def roundness(legs: Legs) -> FloatArray:
     """How round the amount is: trailing decimal zeros of its major units, 0 to 4."""
     minor = legs.transfer["amount_minor"]
-    return np.sum([minor % 10**power == 0 for power in (3, 4, 5, 6)], axis=0, dtype=np.float64)
+    zeros: FloatArray = np.sum([minor % 10**power == 0 for power in (3, 4, 5, 6)], axis=0, dtype=np.float64)
+    return zeros
 
 
 def hour_of_day(legs: Legs) -> FloatArray:

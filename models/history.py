@@ -1,7 +1,7 @@
 """Ledgers over payments: from transfers to legs with everything known before them.
 
-The stream applies `payer_views` and `account_views` in two sharded stages; training applies them to a
-whole recorded stream. Both order rows by event time first.
+The stream makes facts and observes them in two sharded stages; training does so for a whole recorded
+stream at once. Both order rows by event time first.
 """
 
 from typing import NamedTuple
@@ -17,14 +17,14 @@ from models.ledger import Table
 NEW_PAYEE_US = ledger.DAY_US
 
 
-def payer_views(table: Table, transfers: Rows, value: FloatArray) -> Rows:
-    """Add TRANSFER[n], ordered by event time, to the payers' ledger; return PARTY_VIEW[n]."""
+def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
+    """Return payments as their payers see them, PARTY_FACT[n]."""
     facts = np.empty(len(transfers), ledger.PARTY_FACT)
     facts["key"] = transfers["debtor"]
     facts["at_us"] = transfers["at_us"]
     facts["value"] = value
     facts["counterparty"] = transfers["creditor_account"][:, 1]
-    return ledger.observe_parties(table, facts)
+    return facts
 
 
 def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_]) -> Rows:
@@ -54,7 +54,7 @@ class History(NamedTuple):
 
 def history(transfers: Rows, value: FloatArray) -> History:
     """Run a whole recorded stream, TRANSFER[n] ordered by event time, through fresh ledgers."""
-    payer = payer_views(Table.empty(ledger.PARTY_ROW), transfers, value)
+    payer = ledger.observe_parties(Table.empty(ledger.PARTY_ROW), payer_facts(transfers, value))
     both = np.repeat(transfers, 2)
     credit = np.tile([False, True], len(transfers))
     facts = account_facts(both, np.repeat(value, 2), credit)
