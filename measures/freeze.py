@@ -124,7 +124,12 @@ def renew(order: Order, measure: Measure, regime: Regime, now: int) -> Measure |
 
 
 def confirm(measure: Measure) -> Measure:
-    """Record that an authority verified the freeze: its verification clocks stop."""
+    """Record that an authority verified the freeze: its verification clocks stop.
+
+    The clocks of a waiting freeze have not begun, so there is nothing to stop.
+    """
+    if measure.state is S.WAITING:
+        return measure
     return become(measure, S.ACTIVE, clocks=without_clocks(measure, ClockKind.REVIEW, ClockKind.VERIFY))
 
 

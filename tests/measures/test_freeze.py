@@ -102,6 +102,19 @@ def test_a_waiting_freeze_holds_from_the_instant_the_earlier_one_lapses() -> Non
     assert bench.measure("F2").executed_at_us == T0 + DAY
 
 
+def test_a_freeze_confirmed_while_it_waits_still_has_its_whole_term_to_run() -> None:
+    bench = defrauded()
+    bench.order(make_order("F1", "FREEZE"))
+    waiting = {"authority_id": "police-2", "sender_id": "police-2"}
+    bench.order(make_order("F2", "FREEZE", **waiting))
+    assert bench.order(make_order("C2", "FREEZE", "CONFIRM", original_order_no="F2", **waiting)).why is None
+    assert bench.measure("F2").state == "WAITING"
+    bench.order(make_order("L1", "FREEZE", "LIFT", original_order_no="F1"))
+    began = bench.measure("F2")
+    assert (began.state, began.executed_at_us) == ("ACTIVE", T0)
+    assert began.expires_at_us == from_iso("2026-09-02T10:00:00+08:00")
+
+
 def test_no_unit_of_money_is_frozen_twice() -> None:
     bench = Bench(balance=7_000_000)
     bench.order(make_order("F1", "FREEZE"))

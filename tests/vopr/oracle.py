@@ -222,6 +222,8 @@ class Oracle:
     def _terms(self, token: str, at_us: int) -> None:
         for m in self._live(token):
             end = self._legal_end(m)
+            if m.kind in ("STOP", "FREEZE", "HOLD") and m.state != "WAITING" and not m.clocks:
+                raise ViolationError(5, f"{m.measure_id} runs without a term")
             if end is not None and (m.expires_at_us is None or m.expires_at_us > end):
                 raise ViolationError(
                     5, f"{m.measure_id} is to run until {m.expires_at_us}, the law ends {end}"
