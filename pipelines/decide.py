@@ -12,7 +12,7 @@ from models.bundle import Bundle, LegModel, load
 from models.features import FloatArray, Legs
 from pipelines import decision_log
 from pipelines.kafka.sink import OutRecord
-from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, decide, thresholds
+from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict, decide, thresholds
 from pipelines.records import alert_record
 from pipelines.telemetry import TELEMETRY
 from pipelines.warn import warning
@@ -53,44 +53,49 @@ class Decider:
             _bundles[self._path] = load(self._path, features=FEATURES)
         return _bundles[self._path]
 
+    def thresholds(self) -> dict[Leg, FloatArray]:
+        """Return the least score of each outcome, by leg.
+
+        Raises:
+            ModelError: the bundle must not be used.
+            ConfigError: policy and bundle do not fit.
+
+        """
+        bundle = self.load()
+        return {
+            "CREDIT": thresholds(self._policy.credit, bundle.credit.thresholds),
+            "DEBIT": thresholds(self._policy.debit, bundle.debit.thresholds),
+        }
+
     def decide(self, legs: Legs, credit: bool) -> Decided:
         """Score legs of one kind and say what follows."""
         bundle = self.load()
         leg: Leg = "CREDIT" if credit else "DEBIT"
-        model, asked = (bundle.credit, self._policy.credit) if credit else (bundle.debit, self._policy.debit)
+        model = bundle.credit if credit else bundle.debit
         X = features.matrix(GROUPS[leg], legs)
         score = model.score(X)
-        outcome = decide(score, thresholds(asked, model.thresholds))
+        outcome = decide(score, self.thresholds()[leg])
         flagged = np.flatnonzero(outcome >= WARN)
         explained = _explain(model, leg, self._policy.language, X[flagged])
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
-            if outcome[row] >= DELAY:
-                alerts += self._alert(bundle, legs, row, leg, int(outcome[row]), float(score[row]), why)
+            verdict = Verdict(int(outcome[row]), round(float(score[row]), 6), why)
+            if verdict.outcome >= DELAY:
+                alerts += self._alert(bundle, leg, legs.transfer[row], verdict)
             if credit:
-                warnings.append(warning(self._policy, legs, row, int(outcome[row]), float(score[row]), why))
+                warnings.append(warning(self._policy, legs, row, verdict))
         if credit:
             TELEMETRY.decided(legs.transfer["received_us"])
         TELEMETRY.count("alerts", len(alerts))
         return Decided(
             [alert_record(alert) for alert in alerts],
             [(asked.party_token, msgspec.json.encode(asked)) for asked in warnings],
-            decision_log.block(leg, legs, X, score, outcome, self._log_share),
+            decision_log.block(leg, legs, X, score, outcome=outcome, share=self._log_share),
         )
 
-    def _alert(
-        self,
-        bundle: Bundle,
-        legs: Legs,
-        row: int,
-        leg: Leg,
-        outcome: int,
-        score: float,
-        why: tuple[Reason, ...],
-    ) -> list[Alert]:
+    def _alert(self, bundle: Bundle, leg: Leg, transfer: np.void, verdict: Verdict) -> list[Alert]:
         """Return the alert, or none where the law of the day gives no ground to act."""
-        transfer = legs.transfer[row]
-        about_account = leg == "DEBIT" or outcome == STOP
+        about_account = leg == "DEBIT" or verdict.outcome == STOP
         rule = "payee_hold" if about_account else "payer_delay"
         ground = self._policy.law.on(int(transfer["at_us"])).hold.get(rule)
         if ground is None:
@@ -103,7 +108,7 @@ class Decider:
             alert_id=derived_id("alert", txn_id, leg, self._policy.stamp),
             jurisdiction=self._policy.law.id,
             leg=leg,
-            outcome=OUTCOMES[outcome],  # type: ignore[arg-type]
+            outcome=OUTCOMES[verdict.outcome],  # type: ignore[arg-type]
             measure_rule=rule,
             txn_id=txn_id,
             account_token=payee if leg == "CREDIT" else payer,
@@ -112,8 +117,8 @@ class Decider:
             amount_minor=int(transfer["amount_minor"]),
             currency=transfer["currency"].decode(),
             at_us=int(transfer["at_us"]),
-            score=round(score, 6),
-            reasons=why,
+            score=verdict.score,
+            reasons=verdict.reasons,
             notice=self._policy.law.notice(reason, ground.basis, self._policy.language),
             policy=self._policy.stamp,
             model=bundle.digest,

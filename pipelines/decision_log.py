@@ -39,7 +39,7 @@ def schema(leg: Leg) -> pa.Schema:
 
 
 def block(
-    leg: Leg, legs: Legs, X: FloatArray, score: FloatArray, outcome: NDArray[np.int64], share: float
+    leg: Leg, legs: Legs, X: FloatArray, score: FloatArray, *, outcome: NDArray[np.int64], share: float
 ) -> bytes:
     """Return the legs to keep as one Arrow IPC message stream, or `b""` if there are none."""
     bits = (legs.transfer["creditor_account"][:, 1] % np.uint64(_SHARE_BITS)).astype(np.int64)

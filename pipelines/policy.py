@@ -1,10 +1,10 @@
-"""The policy: which score leads to which outcome, in which country; a versioned file, stamped on decisions."""
+"""The policy: which score leads to which outcome; a versioned file, stamped on every decision."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from measures.country_file import jurisdiction
 from measures.jurisdiction import Jurisdiction
+from schemas.alert import Reason
 from schemas.errors import ConfigError
 
 DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
@@ -22,6 +23,14 @@ OUTCOMES = ("APPROVE", "WARN", "DELAY", "HOLD", "STOP")
 APPROVE, WARN, DELAY, HOLD, STOP = range(5)
 
 Threshold = float | str
+
+
+class Verdict(NamedTuple):
+    """What was decided about one leg: the outcome's place in `OUTCOMES`, the score, the strongest reasons."""
+
+    outcome: int
+    score: float
+    reasons: tuple[Reason, ...]
 
 
 class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

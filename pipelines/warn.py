@@ -7,8 +7,7 @@ from typing import Any, get_args
 import yaml
 
 from models.features import Legs, balance_share
-from pipelines.policy import DELAY, HOLD, STOP, Policy
-from schemas.alert import Reason
+from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
 from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, token_text
 from schemas.warning import Channel, FraudClass, Severity, Warning
@@ -62,13 +61,11 @@ def fraud_class(legs: Legs, row: int) -> FraudClass:
     return "UNKNOWN"
 
 
-def warning(
-    policy: Policy, legs: Legs, row: int, outcome: int, posterior: float, why: tuple[Reason, ...]
-) -> Warning:
+def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict) -> Warning:
     """Make the warning about one credit leg."""
     transfer = legs.transfer[row]
     at_us, txn_id, party = int(transfer["at_us"]), transfer["txn_id"].decode(), token_text(transfer["debtor"])
-    kind, grade = fraud_class(legs, row), severity(outcome, int(transfer["signals"]))
+    kind, grade = fraud_class(legs, row), severity(verdict.outcome, int(transfer["signals"]))
     rule = policy.law.on(at_us).warning
     words = templates()[kind]
     language = policy.language if policy.language in words else "en"
@@ -81,8 +78,8 @@ def warning(
         severity=grade,
         grade=rule.grades[grade],
         fraud_class=kind,
-        posterior=round(posterior, 6),
-        top_reasons=why,
+        posterior=verdict.score,
+        top_reasons=verdict.reasons,
         channels=CHANNELS[grade],
         template_id=f"{kind}_{grade}",
         language=language,
@@ -90,7 +87,7 @@ def warning(
         txn_id=txn_id,
         amount_minor=int(transfer["amount_minor"]),
         currency=transfer["currency"].decode(),
-        hold=outcome >= DELAY,
+        hold=verdict.outcome >= DELAY,
         legal_basis=rule.basis,
         issued_at_us=at_us,
         valid_until_us=at_us + VALID_US[grade],

@@ -1,0 +1,125 @@
+"""`stopline run`: the main job, for ever."""
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal
+
+import apache_beam as beam
+import typer
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from rich.console import Console
+
+from console.cli import BEAM_FLAGS
+from pipelines import graph, runner
+from pipelines.decide import Decider
+from pipelines.kafka.port import NewTopic
+from pipelines.kafka.preflight import problems
+from pipelines.kafka.source import ReadChunks
+from pipelines.options import JobSettings
+from pipelines.telemetry import TELEMETRY
+from schemas import topics
+from schemas.errors import BrokerError, ConfigError
+
+app = typer.Typer(add_completion=False)
+
+StatusFormat = Literal["line", "json", "none"]
+
+STATUS_S = 1.0
+
+
+@app.command(context_settings=BEAM_FLAGS)
+def run(
+    context: typer.Context,
+    partitions: Annotated[int, typer.Option(help="Partitions every topic must have.")] = 4,
+    create_topics: Annotated[bool, typer.Option(help="Create topics that are missing.")] = False,
+    status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
+) -> None:
+    """Read payments and send alerts, warnings and dead letters until stopped with Ctrl-C.
+
+    At-least-once: after a crash messages may be read and sent again, under the same ids. The in-process
+    runner (default) keeps its ledgers in memory; `--runner flink` keeps them in checkpoints.
+    Everything else is an option of the job or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
+    --kafka_security, --kafka_start, --model_bundle, --policy_file, --ledger_shards, --decision_log,
+    --decision_log_share.
+
+    Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
+    """
+    options = PipelineOptions(context.args, streaming=True)
+    settings = JobSettings.of(options)
+    preflight(settings, partitions, create_topics)
+    named = options.view_as(StandardOptions).runner or "in-process"
+    if named != "in-process":
+        raise ConfigError(f"runner {named!r} is not known to `stopline run`; leave --runner out or use flink")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with reporting(status):
+        try:
+            with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
+                chunks = pipeline | "Read" >> ReadChunks(
+                    settings.kafka, topics.PAYMENTS, start=settings.start
+                )
+                graph.write(graph.build(chunks, settings), settings)
+        except KeyboardInterrupt:
+            logging.disable(logging.CRITICAL)
+            _print(status, "stopped; reading continues at the committed offsets")
+            os._exit(0)  # the runner's threads would wait for a source without an end
+
+
+def preflight(settings: JobSettings, partitions: int, create: bool) -> None:
+    """Check bundle, broker and topics before anything is read.
+
+    Raises:
+        ModelError: the bundle must not be used.
+        BrokerError: the broker or a topic is not as needed; says the command that mends it.
+
+    """
+    Decider(settings.policy, settings.bundle, 0.0).thresholds()
+    if found := problems(settings.kafka, wanted_topics(partitions), create_topics=create):
+        raise BrokerError("; ".join(found))
+
+
+def wanted_topics(partitions: int) -> list[NewTopic]:
+    """Return the topics of the main job."""
+    names = (*topics.READ, *topics.WRITTEN)
+    return [NewTopic(name, partitions, config=topics.TOPIC_CONFIG.get(name, {})) for name in names]
+
+
+@contextmanager
+def reporting(status: StatusFormat) -> Iterator[None]:
+    """Print a status every second while the block runs."""
+    done = threading.Event()
+
+    def report() -> None:
+        before, since = 0, time.monotonic()
+        while not done.wait(STATUS_S):
+            counts, latency = TELEMETRY.counts(), TELEMETRY.latency(reset=True)
+            now, decided = time.monotonic(), counts.get("decided", 0)
+            rate = (decided - before) / (now - since)
+            before, since = decided, now
+            fields = {"events_per_s": round(rate), **counts, **latency._asdict()}
+            if status == "json":
+                print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
+            elif decided:
+                _print(
+                    status,
+                    f"{rate:>9,.0f} payments/s  {decided:>12,} decided  "
+                    f"{counts.get('alerts', 0):>8,} alerts  {counts.get('warnings', 0):>8,} warnings  "
+                    f"p50 {latency.p50_ms:,.0f} ms  p99 {latency.p99_ms:,.0f} ms",
+                )
+
+    if status != "none":
+        threading.Thread(target=report, name="status", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def _print(status: StatusFormat, text: str) -> None:
+    if status == "line":
+        Console().print(text, highlight=False, soft_wrap=True)
