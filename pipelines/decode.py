@@ -1,5 +1,6 @@
 """Chunks of messages into blocks of rows; what cannot be decoded becomes a dead letter."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,8 @@ VALUE_BYTES_MAX = 16_384
 FUTURE_US_MAX = 3_600_000_000
 
 _INITIATED = STATUSES.index("INITIATED")
+
+_QUOTED_WORD = re.compile(r"^Invalid enum value .*(?= - at `\$\.\w+`$)", re.DOTALL)
 
 Places = NDArray[np.int64]
 
@@ -53,7 +56,7 @@ def _decoded(chunk: Chunk, places: Places, letters: list[DeadLetter]) -> tuple[R
         if len(places) > 1:
             halves = [_decoded(chunk, half, letters) for half in np.array_split(places, 2)]
             return np.concatenate([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
-        letters.append(_letter(chunk, int(places[0]), _code(error), str(error)))
+        letters.append(_letter(chunk, int(places[0]), _code(error), _without_value(str(error))))
         return np.empty(0, TRANSFER), places[:0]
     rows["partition"], rows["offset"] = chunk.partitions[places], chunk.offsets[places]
     rows["received_us"] = chunk.timestamps[places]
@@ -64,6 +67,11 @@ def _code(error: Exception) -> ErrorCode:
     if isinstance(error, OverflowError):
         return "TOO_LARGE"
     return "INVALID" if isinstance(error, ValidationError) else "NOT_JSON"
+
+
+def _without_value(message: str) -> str:
+    """Return `message` without the one thing of the payment it may quote: a word that is not in a list."""
+    return _QUOTED_WORD.sub("Not one of the words of the schema", message)
 
 
 def _letter(chunk: Chunk, place: int, code: ErrorCode, message: str) -> DeadLetter:
@@ -113,4 +121,4 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         """Emit what the bundle decoded, by shard."""
         rows = np.concatenate([np.empty(0, TRANSFER), *self._blocks])
         for shard, part in by_shard(rows, shard_of(rows["debtor"], self._shards)):
-            yield windowed((shard, pack(part)), int(part["at_us"].min()))
+            yield windowed((shard, pack(part)), int(part["received_us"].min()))

@@ -28,11 +28,12 @@ TIMER_ROUNDING_US = 1_000
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
-    """A warning that went out."""
+    """A warning that went out: event time, what it said, and when Beam saw its cause."""
 
     at_us: int
     severity: int
     fraud_class: FraudClass
+    received_us: int = 0
 
 
 def may_warn(said: tuple[Said, ...], asked: Said, *, cooldown_us: int, per_day: int) -> bool:
@@ -72,6 +73,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         element: tuple[str, bytes],
         said: Any = beam.DoFn.StateParam(SAID),
         forget: Any = beam.DoFn.TimerParam(FORGET),
+        received: Any = beam.DoFn.TimestampParam,
     ) -> Iterator[OutRecord]:
         """Decide about one warning."""
         warning = msgspec.json.decode(element[1], type=Warning)
@@ -79,7 +81,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         at_us = warning.issued_at_us
         stored = msgspec.json.decode(said.read() or b"[]", type=tuple[Said, ...])
         recent = tuple(each for each in stored if at_us - each.at_us < DAY_US)
-        asked = Said(at_us, warning.severity, warning.fraud_class)
+        asked = Said(at_us, warning.severity, warning.fraud_class, received.micros)
         cooldown_us = self._law.calendar.add(at_us, rule.cooldown) - at_us
         if not may_warn(recent, asked, cooldown_us=cooldown_us, per_day=rule.per_day):
             self._suppressed.inc()
@@ -97,9 +99,9 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         forget: Any = beam.DoFn.TimerParam(FORGET),
         at: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        """Forget what was said more than a day ago; local runners have fired timers early, so look again."""
+        """Forget what was said a day ago; runners may fire early or late, so look at each."""
         stored = msgspec.json.decode(said.read() or b"[]", type=tuple[Said, ...])
-        recent = tuple(each for each in stored if at.micros - each.at_us < DAY_US)
+        recent = tuple(each for each in stored if at.micros - each.received_us < DAY_US)
         if recent:
             said.write(msgspec.json.encode(recent))
             forget.set(_forget_at(recent))
@@ -108,4 +110,4 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
 
 
 def _forget_at(said: tuple[Said, ...]) -> Timestamp:
-    return Timestamp(micros=max(each.at_us for each in said) + DAY_US + TIMER_ROUNDING_US)
+    return Timestamp(micros=max(each.received_us for each in said) + DAY_US + TIMER_ROUNDING_US)

@@ -70,7 +70,7 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         transfer = legs["transfer"]
         account = np.where(legs["credit"][:, None], transfer["creditor_account"], transfer["debtor_account"])
         for shard, part in by_shard(legs, shard_of(account, self._shards)):
-            yield windowed((shard, pack(part)), int(part["transfer"]["at_us"].min()))
+            yield windowed((shard, pack(part)), int(part["transfer"]["received_us"].min()))
 
 
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
@@ -87,8 +87,8 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._decider = decider
 
     def setup(self) -> None:
-        """Load the model bundle, once per process."""
-        self._decider.load()
+        """Load the model bundle, once per process, and refuse one that does not fit the policy."""
+        self._decider.thresholds()
 
     def process(
         self,

@@ -47,9 +47,12 @@ def by_shard(rows: Rows, shard: NDArray[np.int64]) -> Iterator[tuple[int, Rows]]
         yield int(number), rows[order[start:end]]
 
 
-def windowed(block: Block, at_us: int) -> WindowedValue:
-    """Return an element that a `finish_bundle` may emit, at the event time of its first row."""
-    return WindowedValue(block, Timestamp(micros=at_us), [GlobalWindow()])
+def windowed(block: Block, received_us: int) -> WindowedValue:
+    """Return an element that a `finish_bundle` may emit.
+
+    Beam's time is the Kafka timestamp, as in the source's watermark; decisions use the rows' event time.
+    """
+    return WindowedValue(block, Timestamp(micros=received_us), [GlobalWindow()])
 
 
 def _mark(row: np.dtype[np.void]) -> bytes:
