@@ -150,9 +150,8 @@ class Table:
         return places
 
     def _grow(self) -> None:
-        grown = type(self).of(self.filled)
         rows = np.zeros(2 * len(self.rows), self.rows.dtype)
-        rows[: self.used] = grown.filled
+        rows[: self.used] = self.filled
         self.rows, self.slots = rows, np.full(4 * len(rows), -1, np.int32)
         _index(self.rows["key"], self.used, self.slots)
 
