@@ -16,6 +16,9 @@ FILE = Path(__file__).with_name("reasons.yaml")
 #: Most reasons named per alert.
 REASONS_MAX = 3
 
+#: Figures that are 1 or 0; a clause about one is said where it is 1.
+FLAGS = frozenset({"remote_control", "screen_share", "call_in_progress"})
+
 Texts = Mapping[str, Mapping[str, Sequence[str]]]
 
 
@@ -30,7 +33,9 @@ def texts(leg: Leg) -> Texts:
 def strongest(
     leg: Leg, language: str, codes: Sequence[str], contributions: FloatArray, figures: Mapping[str, float]
 ) -> tuple[Reason, ...]:
-    """Return the groups that raise one leg's score most, strongest first.
+    """Return the groups that raise one leg's score most, strongest first, and never none.
+
+    Where two groups stand in for each other, neither alone may raise the score; then the first is named.
 
     Args:
         leg: which texts to use.
@@ -41,10 +46,10 @@ def strongest(
 
     """
     ranked = sorted(zip(codes, contributions.tolist(), strict=True), key=lambda pair: -pair[1])
+    named = [(code, added) for code, added in ranked[:REASONS_MAX] if added > 0] or ranked[:1]
     return tuple(
         Reason(code=code, contribution=round(added, 4), text=in_words(texts(leg)[code], language, figures))
-        for code, added in ranked[:REASONS_MAX]
-        if added > 0
+        for code, added in named
     )
 
 
@@ -73,5 +78,5 @@ class _Known(dict[str, float]):
 
     def __getitem__(self, name: str) -> float:
         figure = super().__getitem__(name)
-        self.complete = self.complete and math.isfinite(figure)
+        self.complete = self.complete and math.isfinite(figure) and not (name in FLAGS and figure == 0)
         return figure if math.isfinite(figure) else 0.0

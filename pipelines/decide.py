@@ -17,6 +17,7 @@ from pipelines.records import alert_record
 from pipelines.telemetry import TELEMETRY
 from pipelines.warn import warning
 from schemas.alert import Alert, Leg, Reason
+from schemas.errors import ModelError
 from schemas.ids import derived_id
 from schemas.transfers import token_text
 
@@ -50,7 +51,10 @@ class Decider:
 
         """
         if self._path not in _bundles:
-            _bundles[self._path] = load(self._path, features=FEATURES)
+            bundle = load(self._path, features=FEATURES)
+            _check_reasons("CREDIT", bundle.credit)
+            _check_reasons("DEBIT", bundle.debit)
+            _bundles[self._path] = bundle
         return _bundles[self._path]
 
     def thresholds(self) -> dict[Leg, FloatArray]:
@@ -80,10 +84,10 @@ class Decider:
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
             verdict = Verdict(int(outcome[row]), round(float(score[row]), 6), why)
-            if verdict.outcome >= DELAY:
-                alerts += self._alert(bundle, leg, legs.transfer[row], verdict)
+            alert = self._alert(bundle, leg, legs.transfer[row], verdict) if verdict.outcome >= DELAY else []
+            alerts += alert
             if credit:
-                warnings.append(warning(self._policy, legs, row, verdict))
+                warnings.append(warning(self._policy, legs, row, verdict, hold=bool(alert)))
         if credit:
             TELEMETRY.decided(legs.transfer["received_us"])
         TELEMETRY.count("alerts", len(alerts))
@@ -127,6 +131,14 @@ class Decider:
             received_us=int(transfer["received_us"]),
         )
         return [alert]
+
+
+def _check_reasons(leg: Leg, model: LegModel) -> None:
+    if unknown := set(model.groups) - set(reasons.texts(leg)):
+        raise ModelError(
+            f"the bundle explains {leg} by {', '.join(sorted(unknown))}, which {reasons.FILE.name} does not "
+            "put into words; train again on this release"
+        )
 
 
 def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:

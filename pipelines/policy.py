@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
 import yaml
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from measures.country_file import jurisdiction
@@ -46,7 +47,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     jurisdiction: str
     language: str
-    currencies: dict[str, float]
+    currencies: dict[str, Annotated[float, Meta(gt=0, le=1e9)]]
     credit: LegPolicy
     debit: LegPolicy
 
@@ -112,7 +113,9 @@ def load(path: Path = DEFAULT) -> Policy:
 
 
 def thresholds(leg: LegPolicy, points: Mapping[str, float]) -> NDArray[np.float64]:
-    """Return the least score for WARN, DELAY, HOLD, STOP, float64[4], never decreasing.
+    """Return the least score for WARN, DELAY, HOLD, STOP, float64[4].
+
+    A graver outcome asks for the score of every milder one too, so the numbers never decrease.
 
     Raises:
         ConfigError: a named operating point is not in the bundle, or a number is not a probability.

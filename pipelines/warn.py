@@ -61,8 +61,8 @@ def fraud_class(legs: Legs, row: int) -> FraudClass:
     return "UNKNOWN"
 
 
-def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict) -> Warning:
-    """Make the warning about one credit leg."""
+def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict, *, hold: bool) -> Warning:
+    """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile."""
     transfer = legs.transfer[row]
     at_us, txn_id, party = int(transfer["at_us"]), transfer["txn_id"].decode(), token_text(transfer["debtor"])
     kind, grade = fraud_class(legs, row), severity(verdict.outcome, int(transfer["signals"]))
@@ -87,7 +87,7 @@ def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict) -> Warning:
         txn_id=txn_id,
         amount_minor=int(transfer["amount_minor"]),
         currency=transfer["currency"].decode(),
-        hold=verdict.outcome >= DELAY,
+        hold=hold,
         legal_basis=rule.basis,
         issued_at_us=at_us,
         valid_until_us=at_us + VALID_US[grade],
