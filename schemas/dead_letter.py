@@ -1,4 +1,4 @@
-"""Dead letters: messages that could not be used, whole, with place, reason and next step."""
+"""Dead letters: messages that could not be used, with their bytes, place, reason and next step."""
 
 from typing import Literal
 
@@ -6,6 +6,9 @@ from schemas.contract import Event
 from schemas.ids import derived_id
 
 ErrorCode = Literal["NOT_JSON", "INVALID", "UNKNOWN_CURRENCY", "FUTURE", "TOO_LARGE"]
+
+#: A letter holds at most so much of a message; base64 of more would not fit into a message itself.
+VALUE_BYTES_MAX = 1 << 19
 
 #: The next step for each kind of refusal.
 HINTS: dict[str, str] = {
@@ -30,7 +33,8 @@ class DeadLetter(Event, frozen=True, kw_only=True):
         error_code: closed list, `HINTS` has the next step for each.
         message: what is wrong and in which field; never a value of a field.
         hint: the next step.
-        value: the original bytes (base64 in JSON).
+        value: the original bytes (base64 in JSON), the first `VALUE_BYTES_MAX` of them.
+        value_bytes: how many there are in the message; where it is more, the whole stands at its place.
 
     """
 
@@ -44,6 +48,7 @@ class DeadLetter(Event, frozen=True, kw_only=True):
     message: str
     hint: str
     value: bytes
+    value_bytes: int
 
 
 def dead_letter(
@@ -68,5 +73,6 @@ def dead_letter(
         error_code=error_code,
         message=message,
         hint=HINTS[error_code],
-        value=value,
+        value=value[:VALUE_BYTES_MAX],
+        value_bytes=len(value),
     )

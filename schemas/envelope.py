@@ -1,12 +1,19 @@
 """CloudEvents 1.0 in Kafka's binary mode (domain.md 4.0): attributes as headers, the record as JSON value."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: CloudEvents writes years with four digits.
+YEAR_10000_US = 253_402_300_800_000_000
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
 def headers(*, event_id: str, event_type: str, source: str, subject: str, time_us: int) -> Headers:
     """Return the headers of one event; `time_us` is its event time, microseconds UTC.
+
+    A time outside the years 1970 to 9999, which a producer may have stamped on a message, is left out.
 
     >>> dict(headers(event_id="a", event_type="t", source="s", subject="x", time_us=1_500_000))["ce_time"]
     b'1970-01-01T00:00:01.500000+00:00'
@@ -17,7 +24,9 @@ def headers(*, event_id: str, event_type: str, source: str, subject: str, time_u
         "ce_type": event_type,
         "ce_source": source,
         "ce_subject": subject,
-        "ce_time": datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="microseconds"),
         "content-type": "application/json",
     }
+    if 0 <= time_us < YEAR_10000_US:
+        time = EPOCH + timedelta(microseconds=time_us)
+        attributes["ce_time"] = time.isoformat(timespec="microseconds")
     return tuple((name, value.encode()) for name, value in attributes.items())
