@@ -23,6 +23,7 @@ BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options"
 #: Commands that load Beam, which takes seconds: name, its help in one line, the module whose `app` it is.
 LAZY = {
     "run": ("Read payments and send alerts, warnings and dead letters.", "console.run"),
+    "demo": ("Watch simulated scams being stopped, on a broker of its own.", "console.demo"),
     "train": ("Train a model bundle on a simulated world.", "console.train"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),
 }

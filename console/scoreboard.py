@@ -1,0 +1,122 @@
+"""What a run achieved on a world whose truth is known: money stopped, people warned, customers disturbed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+from rich.table import Table
+
+from schemas.alert import Alert
+from schemas.warning import Warning
+
+
+class Fact(NamedTuple):
+    """The truth about one payment that is not ordinary."""
+
+    scam: bool
+    case_id: str
+    amount_minor: int
+
+
+@dataclass
+class Scoreboard:
+    """Alerts and warnings as they come, held against the truth.
+
+    Money counts as stopped at the victim if the credit leg of his payment was delayed, held or stopped, and
+    as caught at a mule if a later debit of the same case was, up to what the case still owes.
+    """
+
+    payments: int
+    facts: dict[str, Fact]
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
+    severities: Counter[int] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, payments: pa.Table, truth: pa.Table) -> "Scoreboard":
+        """Return an empty board for a world."""
+        columns = [truth[name].to_pylist() for name in ("txn_id", "scam", "laundering", "case_id")]
+        amounts = payments["amount_minor"].to_pylist()
+        facts = {
+            txn_id: Fact(scam, case_id, amount)
+            for txn_id, scam, laundering, case_id, amount in zip(*columns, amounts, strict=True)
+            if scam or laundering
+        }
+        return cls(payments.num_rows, facts)
+
+    def add_alerts(self, alerts: Iterable[Alert]) -> None:
+        """Count alerts; a repeated one counts once."""
+        self.alerts |= {alert.alert_id: alert for alert in alerts}
+
+    def add_warnings(self, warnings: Iterable[Warning]) -> None:
+        """Count warnings."""
+        for warning in warnings:
+            self.severities[warning.severity] += 1
+            self.warned.add(warning.txn_id)
+
+    def result(self) -> "Result":
+        """Add up what is known now."""
+        acted = {(alert.txn_id, alert.leg) for alert in self.alerts.values()}
+        owed: defaultdict[str, int] = defaultdict(int)
+        scam_minor = stopped_minor = scams = stopped = 0
+        for txn_id, fact in self.facts.items():
+            if fact.scam:
+                scams, scam_minor = scams + 1, scam_minor + fact.amount_minor
+                if (txn_id, "CREDIT") in acted:
+                    stopped, stopped_minor = stopped + 1, stopped_minor + fact.amount_minor
+                else:
+                    owed[fact.case_id] += fact.amount_minor
+        caught: defaultdict[str, int] = defaultdict(int)
+        for txn_id, fact in self.facts.items():
+            if not fact.scam and (txn_id, "DEBIT") in acted:
+                caught[fact.case_id] += fact.amount_minor
+        caught_minor = sum(min(amount, owed[case]) for case, amount in caught.items())
+        innocent = {txn_id for txn_id, _ in acted} - self.facts.keys()
+        return Result(
+            payments=self.payments,
+            scams=scams,
+            scam_minor=scam_minor,
+            stopped=stopped,
+            stopped_minor=stopped_minor,
+            caught_minor=caught_minor,
+            victims_warned=sum(fact.scam and txn_id in self.warned for txn_id, fact in self.facts.items()),
+            innocent_held=len(innocent),
+            innocent_warned=len(self.warned - self.facts.keys()),
+        )
+
+
+class Result(NamedTuple):
+    """The sums of a scoreboard; money in minor units."""
+
+    payments: int
+    scams: int
+    scam_minor: int
+    stopped: int
+    stopped_minor: int
+    caught_minor: int
+    victims_warned: int
+    innocent_held: int
+    innocent_warned: int
+
+    def table(self, currency: str, digits: int = 2) -> Table:
+        """Return the sums for people."""
+        good = max(self.payments - self.scams, 1)
+        lost_minor = self.scam_minor - self.stopped_minor - self.caught_minor
+
+        def money(minor: int) -> str:
+            share = minor / max(self.scam_minor, 1)
+            return f"{minor / 10**digits:>16,.0f} {currency}  {share:>5.1%}"
+
+        table = Table(show_header=False, title="Scoreboard")
+        table.add_row("payments", f"{self.payments:,}")
+        table.add_row("scam payments", f"{self.scams:,}")
+        table.add_row("stopped at the victim", money(self.stopped_minor))
+        table.add_row("caught leaving a mule", money(self.caught_minor))
+        table.add_row("lost", money(lost_minor))
+        table.add_row("scam payments warned about", f"{self.victims_warned:,} of {self.scams:,}")
+        per_10_000 = 10_000 * self.innocent_held / good
+        table.add_row("good payments held", f"{self.innocent_held:,}  {per_10_000:.1f} per 10,000")
+        table.add_row("good payments warned about", f"{self.innocent_warned:,}")
+        return table
