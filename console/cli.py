@@ -24,6 +24,7 @@ BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options"
 LAZY = {
     "run": ("Read payments and send alerts, warnings and dead letters.", "console.run"),
     "demo": ("Watch simulated scams being stopped, on a broker of its own.", "console.demo"),
+    "replay": ("Run a scenario and compare what it gives with what is expected.", "console.replay"),
     "train": ("Train a model bundle on a simulated world.", "console.train"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),
 }
