@@ -71,9 +71,7 @@ class JobSettings:
         if not 0 <= given.decision_log_share <= 1:
             raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
         return cls(
-            kafka=KafkaSettings(
-                given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
-            ),
+            kafka=kafka_settings(options),
             start=_start(given.kafka_start),
             bundle=Path(given.model_bundle).resolve(),
             policy=policy.load(Path(given.policy_file)),
@@ -81,6 +79,19 @@ class JobSettings:
             decision_log=Path(given.decision_log).resolve() if given.decision_log else None,
             decision_log_share=given.decision_log_share,
         )
+
+
+def kafka_settings(options: PipelineOptions) -> KafkaSettings:
+    """Read where the brokers are.
+
+    Raises:
+        ConfigError: an option cannot be used; says which and how to mend it.
+
+    """
+    given = options.view_as(StoplineOptions)
+    return KafkaSettings(
+        given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
+    )
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

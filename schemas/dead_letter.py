@@ -5,7 +5,17 @@ from typing import Literal
 from schemas.contract import Event
 from schemas.ids import derived_id
 
-ErrorCode = Literal["NOT_JSON", "INVALID", "UNKNOWN_CURRENCY", "FUTURE", "TOO_LARGE"]
+ErrorCode = Literal[
+    "NOT_JSON",
+    "INVALID",
+    "UNKNOWN_CURRENCY",
+    "FUTURE",
+    "TOO_LARGE",
+    "UNSIGNED",
+    "NO_LAW",
+    "CONFLICT",
+    "FAULT",
+]
 
 #: A letter holds at most so much of a message; base64 of more would not fit into a message itself.
 VALUE_BYTES_MAX = 1 << 19
@@ -16,6 +26,10 @@ HINTS: dict[str, str] = {
     "INVALID": "The value breaks schemas/json/payment.v1.json where it says; mend it and send it again.",
     "UNKNOWN_CURRENCY": "The policy has no rate for this currency; add it to `currencies` and send it again.",
     "FUTURE": "The event time lies after its arrival; check the producer's clock and send it again.",
+    "UNSIGNED": "The signature or its key does not hold; ask the authority over a channel you know.",
+    "NO_LAW": "No country file covers this message; add measures/jurisdictions/<id>.yaml and send it again.",
+    "CONFLICT": "The order number stands for another order; ask the authority which one it means.",
+    "FAULT": "The legal engine failed on this message, its account is unchanged; report it with the message.",
     "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",
 }
 

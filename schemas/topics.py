@@ -6,6 +6,7 @@ PAYMENTS = "payments"
 CLUES = "clues"
 REPORTS = "reports"
 ORDERS = "orders"
+ACCOUNTS = "accounts"
 REGISTRY = "registry"
 FEEDBACK = "feedback"
 ALERTS = "alerts"
@@ -17,7 +18,15 @@ REFUNDS = "refunds"
 DEAD_LETTERS = "dead_letters"
 
 #: Broker-side settings of topics that need any.
-TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {REGISTRY: {"cleanup.policy": "compact"}}
+TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
+    REGISTRY: {"cleanup.policy": "compact"},
+    ORDERS: {"message.timestamp.type": "LogAppendTime"},
+    ACCOUNTS: {"message.timestamp.type": "LogAppendTime"},
+    MEASURES: {"retention.ms": "-1"},
+}
 
 #: What the main job reads and what it writes.
 READ, WRITTEN = (PAYMENTS,), (ALERTS, WARNINGS, DEAD_LETTERS)
+
+#: What the lifecycle job reads and what it writes.
+LIFECYCLE_READ, LIFECYCLE_WRITTEN = (ORDERS, ACCOUNTS), (MEASURES, REFUNDS, DEAD_LETTERS)

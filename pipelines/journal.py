@@ -1,0 +1,96 @@
+"""What topic `measures` says: where every account and every order number stood when a job starts.
+
+Runners that keep state in memory lose it with their process. The journal has all of it, so a stateful
+step that meets an account or an order number it does not know looks here first. The topic is read once
+per process, up to the offsets captured when the job was built.
+"""
+
+import threading
+import time
+from contextlib import closing
+from typing import NamedTuple
+
+import msgspec
+
+from measures import intake
+from measures.account import next_due_us
+from measures.commands import AccountMessage, Tick
+from measures.intake import Kept
+from measures.register import Registered
+from pipelines.kafka.bounded import Bound, captured_bounds
+from pipelines.kafka.port import KafkaSettings, open_consumer, open_producer
+from schemas import topics
+from schemas.errors import SchemaError
+from schemas.measure import JournalEntry
+
+_ENTRY = msgspec.json.Decoder(JournalEntry)
+
+
+class Past(NamedTuple):
+    """Accounts by token, and the register by order key, as the journal tells them."""
+
+    kept: dict[str, Kept]
+    registered: dict[str, Registered]
+
+
+_lock = threading.Lock()
+_pasts: dict[tuple[Bound, ...], Past] = {}
+
+
+def journal_bounds(settings: KafkaSettings) -> tuple[Bound, ...]:
+    """Capture what the journal holds now.
+
+    Raises BrokerError if the topic is not there.
+    """
+    return captured_bounds(settings, (topics.MEASURES,), "earliest")
+
+
+def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
+    """Read the journal within `bounds`, once per process.
+
+    Raises SchemaError if a message is no journal entry, or entries of an account are missing.
+    """
+    with _lock:
+        if bounds not in _pasts:
+            _pasts.clear()
+            _pasts[bounds] = _read(settings, bounds)
+        return _pasts[bounds]
+
+
+def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
+    """Send every account with something still due one command, so that its timer is set; returns how many."""
+    producer = open_producer(settings)
+    woken = 0
+    for token, kept in known.kept.items():
+        if next_due_us(kept.account) is not None:
+            message = AccountMessage(account_token=token, jurisdiction=kept.jurisdiction, command=Tick())
+            producer.send(topics.ACCOUNTS, token.encode(), msgspec.json.encode(message), (), now_us)
+            woken += 1
+    producer.flush()
+    return woken
+
+
+def _read(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
+    found = Past({}, {})
+    for (topic, partition), start, end in bounds:
+        with closing(open_consumer(settings, topic, partition, start)) as consumer:
+            while consumer.position() < end:
+                chunk = consumer.poll(2000)
+                if chunk is None:
+                    time.sleep(0.005)
+                    continue
+                for value, offset in zip(chunk.values, chunk.offsets.tolist(), strict=True):
+                    if offset < end:
+                        _remember(found, value, f"{topic}[{partition}]@{offset}")
+    return found
+
+
+def _remember(found: Past, value: bytes, place: str) -> None:
+    try:
+        entry = _ENTRY.decode(value)
+    except msgspec.MsgspecError as error:
+        raise SchemaError(
+            f"{place} is no journal entry ({error}); only this job may write to topic {topics.MEASURES}"
+        ) from error
+    found.kept[entry.account_token] = intake.recalled(found.kept.get(entry.account_token), entry)
+    found.registered.update(intake.registrations(entry))

@@ -1,0 +1,371 @@
+"""The lifecycle job: what becomes of orders, measures and refunds, account by account.
+
+orders, accounts ─ Read ─ Open ─ by order number ─ Register ─ by account ─ Accounts ─┬─ measures
+                            └ dead letters                                           ├─ refunds
+                                                                                     └─ dead letters
+
+Time is the broker's time of receipt, never what a message claims. Terms end by event-time timers, which
+are believed only if the clock agrees. Written before read positions are committed, and one entry per
+command: a crash repeats messages, whose replies then say DUPLICATE, and never leaves half a transition.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import msgspec
+from apache_beam import coders
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
+
+from measures import intake
+from measures.account import next_due_us
+from measures.intake import Applied, Arrival, Kept
+from measures.keys import KeyEntry, ring_of
+from measures.machine import Refusal
+from measures.register import Registered
+from measures.signing import KeyRing
+from pipelines.journal import Past, past
+from pipelines.kafka.bounded import Bound
+from pipelines.kafka.port import Chunk, KafkaSettings
+from pipelines.kafka.sink import OutRecord, WriteRecords
+from pipelines.records import dead_letter_record
+from schemas import topics
+from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.envelope import headers
+from schemas.measure import JournalEntry, RefundChanged
+from schemas.order import Record, ReplyCode, Why
+
+#: Timers keep milliseconds: one set a millisecond later never fires before its time.
+TIMER_ROUNDING_US = 1_000
+
+DAY_US = 86_400_000_000
+
+#: No message is received later than this (the year 2200); calendars end at the year 9999.
+LATEST_US = 7_258_118_400_000_000
+
+#: ISO 3166 for "no country", on dead letters of messages that name none we can trust.
+UNKNOWN_LAW = "XX"
+
+#: What a refused message is called on `dead_letters`; every other refusal is a message in bad form.
+CODES: dict[Why, ErrorCode] = {
+    Why.BAD_SIGNATURE: "UNSIGNED",
+    Why.UNKNOWN_KEY: "UNSIGNED",
+    Why.NO_LEGAL_BASIS: "NO_LAW",
+}
+
+
+class Source(Record, order=True, frozen=True, kw_only=True):
+    """Where a message was read, when it was received, and its bytes; in order of receipt."""
+
+    at_us: int
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+
+class Item(Record, frozen=True, kw_only=True):
+    """One readable message on its way through the job."""
+
+    source: Source
+    arrival: Arrival
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_JSON = msgspec.json.Encoder().encode
+_ITEM = msgspec.msgpack.Decoder(Item)
+_KEPT = msgspec.msgpack.Decoder(Kept)
+_REGISTERED = msgspec.msgpack.Decoder(Registered)
+
+
+def wall_clock_us() -> int:
+    """Tell the time, for a job that reads as messages come."""
+    return time.time_ns() // 1000
+
+
+def no_clock() -> int:
+    """Know only what the messages say, for a replay: nothing happens after the newest of them."""
+    return 0
+
+
+@dataclass(frozen=True)
+class LifecycleSettings:
+    """What the job needs to know.
+
+    Attributes:
+        kafka: brokers and group.
+        keys: public keys of the authorities.
+        journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
+        clock: microseconds UTC that a timer is checked against, besides the newest message.
+
+    """
+
+    kafka: KafkaSettings
+    keys: tuple[KeyEntry, ...]
+    journal: tuple[Bound, ...] = ()
+    clock: Callable[[], int] = wall_clock_us
+
+    def past(self) -> Past:
+        """Read what the journal says."""
+        return past(self.kafka, self.journal)
+
+
+class Outputs(NamedTuple):
+    """What the job emits, records ready to send; `unreadable` and `refused` both go to dead letters."""
+
+    journal: "beam.PCollection[OutRecord]"
+    refunds: "beam.PCollection[OutRecord]"
+    unreadable: "beam.PCollection[OutRecord]"
+    refused: "beam.PCollection[OutRecord]"
+
+
+def build(chunks: "beam.PCollection[Chunk]", settings: LifecycleSettings) -> Outputs:
+    """Apply the job to chunks of topics `orders` and `accounts`."""
+    keyed = tuple[str, bytes]
+    opening = beam.ParDo(OpenFn(settings)).with_output_types(keyed, unreadable=OutRecord)
+    opened = chunks | "Open" >> opening.with_outputs("unreadable", main="items")
+    register = beam.ParDo(RegisterFn(settings)).with_output_types(keyed)
+    accounts = beam.ParDo(AccountFn(settings)).with_output_types(
+        OutRecord, refunds=OutRecord, refused=OutRecord
+    )
+    done = (
+        opened.items
+        | "Register" >> register
+        | "Accounts" >> accounts.with_outputs("refunds", "refused", main="journal")
+    )
+    return Outputs(done.journal, done.refunds, opened.unreadable, done.refused)
+
+
+def write(outputs: Outputs, settings: LifecycleSettings) -> None:
+    """Send what the job emits to its topics."""
+    for name, records in outputs._asdict().items():
+        _ = records | f"Send {name}" >> WriteRecords(settings.kafka)
+
+
+class OpenFn(beam.DoFn):  # type: ignore[misc]
+    """Check signatures and read messages; yields (register key, item), refused messages as dead letters."""
+
+    _opened = Metrics.counter("stopline.lifecycle", "messages")
+    _refused = Metrics.counter("stopline.lifecycle", "unreadable")
+
+    def __init__(self, settings: LifecycleSettings) -> None:
+        self._settings = settings
+        self._ring: KeyRing | None = None
+
+    def setup(self) -> None:
+        """Build the ring of public keys."""
+        self._ring = ring_of(self._settings.keys)
+
+    def process(self, chunk: Chunk) -> Iterator[Any]:
+        """Read every message of a chunk."""
+        clock_us = self._settings.clock()
+        latest_us = clock_us + DAY_US if clock_us else LATEST_US
+        columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
+        for value, partition, offset, at_us in zip(*columns, strict=True):
+            source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
+            if not 0 < at_us < latest_us:
+                yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
+                continue
+            read = self._read(source)
+            if isinstance(read, Refusal):
+                yield self._refuse(source, CODES.get(read.why, "INVALID"), f"{read.why}: {read.detail}")
+                continue
+            self._opened.inc()
+            yield read.register_key, _ENCODE(Item(source=source, arrival=read))
+
+    def _read(self, source: Source) -> Arrival | Refusal:
+        assert self._ring is not None
+        if source.topic == topics.ORDERS:
+            return intake.read_order(source.value, self._ring, source.at_us)
+        return intake.read_command(source.value, source.at_us)
+
+    def _refuse(self, source: Source, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
+        self._refused.inc()
+        return beam.pvalue.TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
+
+
+class RegisterFn(beam.DoFn):  # type: ignore[misc]
+    """Mark an order whose number stands for another one; yields (account token, item) by time of receipt.
+
+    Order numbers are looked up across accounts, so this step has keys of its own. Sorting what a bundle
+    brought restores the order of one account's messages.
+    """
+
+    ENTRY = ReadModifyWriteStateSpec("entry", coders.BytesCoder())
+    FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
+
+    def __init__(self, settings: LifecycleSettings) -> None:
+        self._settings = settings
+        self._items: list[tuple[Source, str, bytes, Timestamp]] = []
+
+    def start_bundle(self) -> None:
+        """Begin a bundle."""
+        self._items = []
+
+    def process(
+        self,
+        element: tuple[str, bytes],
+        entry: Any = beam.DoFn.StateParam(ENTRY),
+        forget: Any = beam.DoFn.TimerParam(FORGET),
+        stamp: Any = beam.DoFn.TimestampParam,
+    ) -> None:
+        """Look one message's number up."""
+        item = _ITEM.decode(element[1])
+        held = entry.read()
+        known = _REGISTERED.decode(held) if held else self._settings.past().registered.get(element[0])
+        registered, arrival = intake.entered(known, item.arrival)
+        if registered is not None and registered != known:
+            entry.write(_ENCODE(registered))
+            forget.set(_timer(registered.forget_at_us))
+        payload = (
+            element[1] if arrival is item.arrival else _ENCODE(Item(source=item.source, arrival=arrival))
+        )
+        self._items.append((item.source, arrival.account_token, payload, stamp))
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Yield what the bundle brought, in order of receipt."""
+        for _, token, payload, stamp in sorted(self._items, key=lambda item: item[0]):
+            yield WindowedValue((token, payload), stamp, (GlobalWindow(),))
+
+    @on_timer(FORGET)  # type: ignore[untyped-decorator]
+    def forget(
+        self,
+        entry: Any = beam.DoFn.StateParam(ENTRY),
+        forget: Any = beam.DoFn.TimerParam(FORGET),
+    ) -> None:
+        """Forget a number whose order can no longer come again."""
+        held = entry.read()
+        if held and _REGISTERED.decode(held).forget_at_us <= self._settings.clock():
+            entry.clear()
+
+
+class AccountFn(beam.DoFn):  # type: ignore[misc]
+    """Drive the legal engine; yields journal entries, refund rounds and conflicts as records.
+
+    A fault of the engine leaves the account as it was and puts the message aside.
+    """
+
+    KEPT = ReadModifyWriteStateSpec("kept", coders.BytesCoder())
+    DUE = TimerSpec("due", TimeDomain.WATERMARK)
+
+    _entries = Metrics.counter("stopline.lifecycle", "entries")
+    _conflicts = Metrics.counter("stopline.lifecycle", "conflicts")
+    _faults = Metrics.counter("stopline.lifecycle", "faults")
+    _early = Metrics.counter("stopline.lifecycle", "early_timers")
+
+    def __init__(self, settings: LifecycleSettings) -> None:
+        self._settings = settings
+        self._newest_us = 0
+
+    def process(
+        self,
+        element: tuple[str, bytes],
+        kept: Any = beam.DoFn.StateParam(KEPT),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[Any]:
+        """Apply one message to its account."""
+        token, item = element[0], _ITEM.decode(element[1])
+        self._newest_us = max(self._newest_us, item.source.at_us)
+        try:
+            applied = intake.apply(self._known(token, kept), item.arrival)
+        except Exception as error:
+            self._faults.inc()
+            yield self._put_aside(item, "FAULT", f"{type(error).__name__}: {error}")
+            return
+        if applied.entry and any(reply.code is ReplyCode.CONFLICT for reply in applied.entry.replies):
+            self._conflicts.inc()
+            yield self._put_aside(item, "CONFLICT", "ORDER_CONFLICT: quarantined")
+        yield from self._keep(applied, kept, due)
+
+    @on_timer(DUE)  # type: ignore[untyped-decorator]
+    def on_due(
+        self,
+        token: str = beam.DoFn.KeyParam,
+        kept: Any = beam.DoFn.StateParam(KEPT),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[Any]:
+        """Let the account's next due time pass, if the clock has reached it."""
+        known = self._known(token, kept)
+        at_us = next_due_us(known.account) if known else None
+        if known is None or at_us is None:
+            return
+        if at_us > max(self._newest_us, self._settings.clock()):
+            self._early.inc()
+            if self._settings.clock():
+                due.set(_timer(at_us))
+            return
+        yield from self._keep(intake.tick(known, at_us), kept, due)
+
+    def _known(self, token: str, kept: Any) -> Kept | None:
+        held = kept.read()
+        return _KEPT.decode(held) if held else self._settings.past().kept.get(token)
+
+    def _keep(self, applied: Applied, kept: Any, due: Any) -> Iterator[Any]:
+        kept.write(_ENCODE(applied.kept))
+        next_us = next_due_us(applied.kept.account)
+        if next_us is None:
+            due.clear()
+        else:
+            due.set(_timer(next_us))
+        if applied.entry is None:
+            return
+        self._entries.inc()
+        yield journal_record(applied.entry)
+        for event in applied.entry.events:
+            if isinstance(event, RefundChanged):
+                yield beam.pvalue.TaggedOutput("refunds", refund_record(event))
+
+    def _put_aside(self, item: Item, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
+        letter = letter_record(item.source, code, message, item.arrival.jurisdiction)
+        return beam.pvalue.TaggedOutput("refused", letter)
+
+
+def journal_record(entry: JournalEntry) -> OutRecord:
+    """Return an entry for topic `measures`, keyed by its account."""
+    head = headers(
+        event_id=entry.entry_id,
+        event_type="fp.measure.entry.v1",
+        source=f"urn:fp:{entry.jurisdiction}:stopline",
+        subject=f"acct:{entry.account_token}",
+        time_us=entry.at_us,
+    )
+    return OutRecord(topics.MEASURES, entry.account_token.encode(), _JSON(entry), head, entry.at_us)
+
+
+def refund_record(event: RefundChanged) -> OutRecord:
+    """Return a refund round as it is after an event, for topic `refunds`, keyed by its case family."""
+    refund = event.refund
+    head = headers(
+        event_id=event.event_id,
+        event_type="fp.refund.round.v1",
+        source=f"urn:fp:{refund.jurisdiction}:stopline",
+        subject=f"case:{refund.case_family}",
+        time_us=event.at_us,
+    )
+    return OutRecord(topics.REFUNDS, refund.case_family.encode(), _JSON(refund), head, event.at_us)
+
+
+def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
+    """Return a refused message for topic `dead_letters`."""
+    letter = dead_letter(
+        source.topic,
+        source.partition,
+        source.offset,
+        timestamp_us=source.at_us,
+        stage="lifecycle",
+        error_code=code,
+        message=message,
+        value=source.value,
+    )
+    return dead_letter_record(letter, law)
+
+
+def _timer(at_us: int) -> Timestamp:
+    return Timestamp(micros=at_us + TIMER_ROUNDING_US)

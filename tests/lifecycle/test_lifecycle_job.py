@@ -1,0 +1,195 @@
+"""The lifecycle job on a real broker: what goes in, what comes out, and what a restart knows."""
+
+from contextlib import closing
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from measures.commands import DecideRefund, OpenRefund
+from measures.keys import KeyEntry
+from pipelines import journal, runner
+from pipelines.kafka.bounded import ReadChunksBounded
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from pipelines.lifecycle import LifecycleSettings, build, no_clock, write
+from schemas import topics
+from schemas.dead_letter import DeadLetter
+from schemas.errors import SchemaError
+from schemas.ids import derived_id
+from schemas.measure import Claim, JournalEntry, Refund
+from schemas.order import Disbursement, Order, ReplyCode, Target, key_of
+from tests.lifecycle.conftest import FORGER, facts, paid_in, signed, told
+from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, PAID, T0, make_order
+
+Keys = tuple[KeyEntry, ...]
+OTHER = "acct-other"
+
+
+@pytest.fixture
+def kafka(broker: EmbeddedBroker) -> KafkaSettings:
+    """The broker all tests of this module write to, one after the other."""
+    return with_topics(broker)
+
+
+def with_topics(broker: EmbeddedBroker) -> KafkaSettings:
+    """Create the job's topics."""
+    settings = KafkaSettings(broker.address, client="confluent")
+    names = (*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN)
+    with closing(open_admin(settings)) as admin:
+        admin.create_topics([NewTopic(name, 2) for name in names])
+    return settings
+
+
+class Desk:
+    """Sends messages, runs the job over what is new, and reads what it wrote."""
+
+    def __init__(self, kafka: KafkaSettings, keys: Keys) -> None:
+        self.kafka, self._keys = kafka, keys
+        self._starts = self._ends()
+
+    def send(self, topic: str, *messages: bytes, at_us: int, token: str = ACCOUNT) -> None:
+        producer = open_producer(self.kafka)
+        for index, value in enumerate(messages):
+            producer.send(topic, token.encode(), value, (), at_us + index * 1000)
+        producer.flush()
+
+    def run(self, *, rebuilt: bool = False) -> None:
+        """Run the job over everything in its topics; with `rebuilt` after the journal, else afresh."""
+        bounds = journal.journal_bounds(self.kafka) if rebuilt else ()
+        settings = LifecycleSettings(self.kafka, self._keys, bounds, no_clock)
+        with beam.Pipeline(runner=runner.in_process(), options=PipelineOptions([])) as pipeline:
+            read = ReadChunksBounded(self.kafka, *topics.LIFECYCLE_READ)
+            write(build(pipeline | read, settings), settings)
+
+    def read(self, topic: str, kind: Any) -> list[Any]:
+        """Read what was written to a topic since this desk was set up, by partition and offset."""
+        found = []
+        for partition in range(2):
+            start, end = self._starts[topic, partition], self._ends()[topic, partition]
+            with closing(open_consumer(self.kafka, topic, partition, start)) as consumer:
+                while consumer.position() < end:
+                    chunk = consumer.poll(1000)
+                    found += (
+                        [msgspec.json.decode(value, type=kind) for value in chunk.values] if chunk else []
+                    )
+        return found
+
+    def replies(self) -> list[tuple[str, str]]:
+        entries = sorted(self.read(topics.MEASURES, JournalEntry), key=lambda entry: entry.at_us)
+        return [(reply.order_no, str(reply.code)) for entry in entries for reply in entry.replies]
+
+    def letters(self) -> list[str]:
+        return sorted(letter.error_code for letter in self.read(topics.DEAD_LETTERS, DeadLetter))
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        names = (*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN)
+        with closing(open_admin(self.kafka)) as admin:
+            return admin.end_offsets([(name, partition) for name in names for partition in range(2)])
+
+
+def test_orders_become_measures_and_everything_else_is_shown(kafka: KafkaSettings, keys: Keys) -> None:
+    desk = Desk(kafka, keys)
+    desk.send(topics.ACCOUNTS, facts(), paid_in(), b"{}", at_us=T0)
+    desk.send(topics.ACCOUNTS, facts(OTHER), paid_in(OTHER, txn_id="t2"), at_us=T0, token=OTHER)
+    stop = make_order("S1")
+    elsewhere = Target(account_token=OTHER, institution_id="bank-1", name_token="name-1")
+    desk.send(
+        topics.ORDERS,
+        signed(stop),
+        signed(make_order("S1", message_serial="m-2")),
+        signed(make_order("S1", message_serial="m-3", reason="another reason")),
+        signed(make_order("S2"), FORGER),
+        b"not a signature",
+        at_us=T0 + MINUTE,
+    )
+    taken = make_order("S1", message_serial="m-4", target=elsewhere)
+    desk.send(topics.ORDERS, signed(taken), at_us=T0 + 2 * MINUTE, token=OTHER)
+    desk.run()
+    assert desk.replies() == [
+        ("S1", "OK"),
+        ("S1", "DUPLICATE"),
+        ("S1", "CONFLICT"),
+        ("S1", "CONFLICT"),
+    ]
+    assert desk.letters() == ["CONFLICT", "CONFLICT", "INVALID", "INVALID", "UNSIGNED"]
+
+
+def test_a_replay_writes_the_same_journal_again(kafka: KafkaSettings, keys: Keys) -> None:
+    written = []
+    for _ in range(2):
+        desk = Desk(kafka, keys)
+        desk.run()
+        entries = desk.read(topics.MEASURES, JournalEntry)
+        written.append(sorted(entries, key=lambda entry: (entry.account_token, entry.version, entry.at_us)))
+    assert written[0] == written[1] != []
+
+
+def test_a_restart_knows_accounts_numbers_and_terms_from_the_journal(
+    kafka: KafkaSettings, keys: Keys
+) -> None:
+    desk = Desk(kafka, keys)
+    known = journal.past(kafka, journal.journal_bounds(kafka))
+    assert key_of("police-1", "S1") in known.registered
+    assert known.kept[ACCOUNT].account.live()[0].order_no == "S1"
+    lift = make_order("L1", action="LIFT", original_order_no="S1", issued_at_us=T0 + HOUR)
+    desk.send(topics.ORDERS, signed(lift), at_us=T0 + 2 * HOUR)
+    desk.run(rebuilt=True)
+    replies = desk.replies()
+    assert replies[:4] == [("S1", "DUPLICATE")] * 2 + [("S1", "CONFLICT")] * 2
+    assert replies[4:] == [("L1", "OK")]
+
+
+def test_an_account_with_a_running_term_is_woken_after_a_restart(kafka: KafkaSettings, keys: Keys) -> None:
+    desk = Desk(kafka, keys)
+    desk.send(topics.ORDERS, signed(make_order("S9", issued_at_us=T0 + 3 * HOUR)), at_us=T0 + 3 * HOUR)
+    desk.run(rebuilt=True)
+    bounds = journal.journal_bounds(kafka)
+    assert journal.wake(kafka, journal.past(kafka, bounds), T0 + 3 * DAY) >= 1
+    again = Desk(kafka, keys)
+    again.run(rebuilt=True)
+    changed = again.read(topics.MEASURES, JournalEntry)
+    assert "EXPIRED" in msgspec.json.encode([entry.events for entry in changed]).decode()
+
+
+def test_a_journal_with_a_hole_stops_the_start_with_the_reason(kafka: KafkaSettings, keys: Keys) -> None:
+    desk = Desk(kafka, keys)
+    entry = JournalEntry(
+        entry_id="e", account_token="acct-hole", jurisdiction="CN", version=0, at_us=T0, command="Tick"
+    )
+    holed = msgspec.to_builtins(entry)
+    event = {"type": "alert", "event_id": "e", "account_token": "acct-hole", "version": 7, "at_us": T0}
+    holed["events"] = [event | {"alert": "X", "subject": "s", "detail": ""}]
+    desk.send(topics.MEASURES, msgspec.json.encode(holed), at_us=T0, token="acct-hole")
+    with pytest.raises(SchemaError, match="jumps from version 0 to 7"):
+        journal.past(kafka, journal.journal_bounds(kafka))
+
+
+def test_frozen_money_goes_back_and_every_step_is_on_topic_refunds(keys: Keys) -> None:
+    with EmbeddedBroker() as broker:
+        give_the_money_back(Desk(with_topics(broker), keys))
+
+
+def give_the_money_back(desk: Desk) -> None:
+    desk.send(topics.ACCOUNTS, facts(), paid_in(), at_us=T0)
+    desk.send(topics.ORDERS, signed(make_order("F1", "FREEZE")), at_us=T0 + MINUTE)
+    freeze_id = derived_id("measure", key_of("police-1", "F1"), ACCOUNT)
+    refund_id = derived_id("refund", freeze_id, 1)
+    claims = (Claim(victim_id="v1", loss_minor=PAID),)
+    opening = OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders={"victim-txn": "v1"})
+    decision = DecideRefund(refund_id=refund_id, decision_no="dec-1", by=("a", "b"), reason="verified")
+    desk.send(topics.ACCOUNTS, told(opening), told(decision), at_us=T0 + 2 * MINUTE)
+    share = Disbursement(victim_id="v1", decision_no="dec-1", amount_minor=PAID)
+    pay: Order = make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share)
+    desk.send(topics.ORDERS, signed(pay), at_us=T0 + 3 * MINUTE)
+    desk.run()
+    rounds = desk.read(topics.REFUNDS, Refund)
+    assert [(on.method, on.state.value, on.paid_minor) for on in rounds] == [
+        ("DIRECT", "COMPUTED", 0),
+        ("DIRECT", "DECIDED", 0),
+        ("DIRECT", "DISPATCHED", 0),
+        ("DIRECT", "CLOSED", PAID),
+    ]
+    assert desk.replies() == [("F1", str(ReplyCode.OK)), ("D1", str(ReplyCode.OK))]
