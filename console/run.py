@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import apache_beam as beam
@@ -23,6 +24,7 @@ from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
 from pipelines.options import JobSettings
 from pipelines.telemetry import TELEMETRY
+from pipelines.warmup import warm_up
 from schemas import topics
 from schemas.errors import BrokerError, ConfigError
 
@@ -45,7 +47,7 @@ def run(
     At-least-once: after a crash messages may be read and sent again, under the same ids. The in-process
     runner (default) keeps its ledgers in memory; `--runner flink` keeps them in checkpoints.
     Everything else is an option of the job or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
-    --kafka_security, --kafka_start, --model_bundle, --policy_file, --ledger_shards, --decision_log,
+    --kafka_security, --kafka_start, --ledger_warmup_h, --model_bundle, --policy_file, --ledger_shards, --decision_log,
     --decision_log_share.
 
     Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
@@ -56,6 +58,9 @@ def run(
     named = options.view_as(StandardOptions).runner or "in-process"
     if named != "in-process":
         raise ConfigError(f"runner {named!r} is not known to `stopline run`; leave --runner out or use flink")
+    if settings.start == "committed" and settings.warmup_h > 0:
+        plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
+        settings = replace(settings, start=plan.start, decided=plan.decided)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with reporting(status):
         try:

@@ -36,7 +36,7 @@ def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
     payers = beam.ParDo(PayerLedgerFn(policy, settings.shards)).with_output_types(Block)
     legs = decoded.payments | "Payers" >> payers
-    accounts = beam.ParDo(AccountLedgerFn(decider)).with_output_types(
+    accounts = beam.ParDo(AccountLedgerFn(decider, settings.decided)).with_output_types(
         OutRecord, warnings=tuple[str, bytes], decisions=bytes
     )
     decided = legs | "Accounts" >> accounts.with_outputs("warnings", "decisions", main="alerts")

@@ -3,7 +3,7 @@
 Both legs of a payment leave `PayerLedgerFn` together, so they reach the account shards in one order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -83,8 +83,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, decider: Decider, decided: Mapping[int, int]) -> None:
         self._decider = decider
+        self._decided = decided
 
     def setup(self) -> None:
         """Load the model bundle, once per process, and refuse one that does not fit the policy."""
@@ -102,14 +103,22 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         legs = legs[_event_order(legs["transfer"], legs["credit"])]
         facts = account_facts(legs["transfer"], legs["value"], legs["credit"])
         account = shard_state.observe(ACCOUNTS, shard, facts, version, log)
+        fresh = self._fresh(legs["transfer"])
         for credit in (False, True):
-            one = legs["credit"] == credit
+            one = (legs["credit"] == credit) & fresh
             seen = Legs(legs["transfer"][one], legs["value"][one], legs["payer"][one], account[one])
             decided = self._decider.decide(seen, credit)
             yield from decided.alerts
             yield from (pvalue.TaggedOutput("warnings", asked) for asked in decided.warnings)
             if decided.log:
                 yield pvalue.TaggedOutput("decisions", decided.log)
+
+    def _fresh(self, transfers: Rows) -> NDArray[np.bool_]:
+        """Tell which payments were not decided before this start."""
+        fresh = np.ones(len(transfers), np.bool_)
+        for partition, offset in self._decided.items():
+            fresh &= (transfers["partition"] != partition) | (transfers["offset"] >= offset)
+        return fresh
 
 
 def _event_order(transfers: Rows, *minor: NDArray[np.bool_]) -> NDArray[np.int64]:

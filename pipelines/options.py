@@ -1,7 +1,8 @@
 """What an operator can set; every option has our own prefix, because Beam owns the plain names."""
 
 from argparse import ArgumentParser
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -30,6 +31,12 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         parser.add_argument(
             "--kafka_start", default="committed", help="committed, earliest, latest or microseconds UTC"
         )
+        parser.add_argument(
+            "--ledger_warmup_h",
+            type=float,
+            default=24.0,
+            help="hours read again after a restart of the in-process runner, to refill its ledgers",
+        )
         parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
         parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
         parser.add_argument(
@@ -43,15 +50,20 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class JobSettings:
-    """The options, read once and checked; nothing below reads options or environment."""
+    """The options, read once and checked; nothing below reads options or environment.
+
+    `decided` names the offset of each partition below which nothing is sent any more (`pipelines.warmup`).
+    """
 
     kafka: KafkaSettings
     start: Start
+    warmup_h: float
     bundle: Path
     policy: policy.Policy
     shards: int
     decision_log: Path | None
     decision_log_share: float
+    decided: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobSettings":
@@ -73,6 +85,7 @@ class JobSettings:
         return cls(
             kafka=kafka_settings(options),
             start=_start(given.kafka_start),
+            warmup_h=given.ledger_warmup_h,
             bundle=Path(given.model_bundle).resolve(),
             policy=policy.load(Path(given.policy_file)),
             shards=given.ledger_shards,

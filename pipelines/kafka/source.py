@@ -38,7 +38,14 @@ from pipelines.kafka.port import (
 from pipelines.kafka.process import LogEnd, broker_line, shared_consumer
 from schemas.errors import BrokerError
 
-Start = Literal["committed", "earliest", "latest"] | int
+
+class Since(NamedTuple):
+    """Begin at a time (microseconds UTC), or at the committed offset if that lies earlier."""
+
+    since_us: int
+
+
+Start = Literal["committed", "earliest", "latest"] | int | Since
 
 MARK_VERSION = 1
 _HEAD = struct.Struct("<BHI")
@@ -352,6 +359,10 @@ def start_offsets(
         OffsetOutOfRangeError: the group's committed offset is not (or no longer) in the log.
 
     """
+    if isinstance(start, Since):
+        recent = admin.offsets_for_times(partitions, start.since_us)
+        committed = start_offsets(admin, settings, partitions, "committed")
+        return {at: min(offset, recent[at]) for at, offset in committed.items()}
     if isinstance(start, int):
         return admin.offsets_for_times(partitions, start)
     if start == "latest":
