@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long a round feeds the job")
     parser.add_argument("--rate", type=int, default=4000, help="payments a second")
-    parser.add_argument("--only", help="every round does this alone, e.g. kill:taskmanager")
+    parser.add_argument("--only", help="rounds that do just this instead, e.g. kill:all,pause:worker")
     parser.add_argument("--rescale", action="store_true", help="one more round restored at parallelism 1")
     parser.add_argument("--report", type=Path, default=REPORT)
     asked = parser.parse_args()
@@ -52,10 +52,14 @@ def _play(asked: argparse.Namespace, feed: rounds.Feed, on: cluster.Cluster) -> 
     if whole.lost or not (whole.ledger and whole.alerts):
         sys.exit("the undisturbed run is no measure: it lost payments or left no tables or alerts")
     details = []
-    for number in range(asked.rounds + asked.rescale):
-        rescale = number == asked.rounds
+    plan = (
+        _only(asked)
+        if asked.only
+        else [schedule(asked.seed * 1000 + n, asked.seconds) for n in range(asked.rounds)]
+    )
+    for number, faults in enumerate([*plan, *([[]] if asked.rescale else [])]):
+        rescale = number == len(plan)
         seed = asked.seed * 1000 + number
-        faults = [] if rescale else _only(asked) if asked.only else schedule(seed, feed.seconds)
         seen = rounds.run(
             f"chaos-{seed}-{int(time.time())}",
             feed,
@@ -86,9 +90,11 @@ def _play(asked: argparse.Namespace, feed: rounds.Feed, on: cluster.Cluster) -> 
     }
 
 
-def _only(asked: argparse.Namespace) -> list[Fault]:
-    deed, _, target = asked.only.partition(":")
-    return [Fault(asked.seconds / 2, deed, target, 5.0 if deed == "pause" else 0.0)]
+def _only(asked: argparse.Namespace) -> list[list[Fault]]:
+    deeds = [each.partition(":") for each in asked.only.split(",")]
+    return [
+        [Fault(asked.seconds / 2, deed, target, 5.0 if deed == "pause" else 0.0)] for deed, _, target in deeds
+    ]
 
 
 if __name__ == "__main__":
