@@ -29,13 +29,19 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 @pytest.fixture(scope="session")
 def keys() -> tuple[KeyEntry, ...]:
-    return tuple(
-        public_entry(
-            POLICE, authority_id=name, key_id=f"key-{name}", actor=Actor.POLICE, country="CN",
-            good_from="2026-01-01T00:00:00+00:00", good_until="2036-01-01T00:00:00+00:00",
-        )
-        for name in ("police-1", "police-2")
-    )  # fmt: skip
+    return public_key("police-1"), public_key("police-2")
+
+
+def public_key(authority: str) -> KeyEntry:
+    return public_entry(
+        POLICE,
+        authority_id=authority,
+        key_id=f"key-{authority}",
+        actor=Actor.POLICE,
+        country="CN",
+        good_from="2026-01-01T00:00:00+00:00",
+        good_until="2036-01-01T00:00:00+00:00",
+    )
 
 
 def signed(order: Order, private: OKPKey = POLICE) -> bytes:

@@ -1,0 +1,133 @@
+"""`python -m tests.lifecycle.bench`: how long after its sending an order is in force.
+
+Open loop: stop orders are sent at a fixed rate whatever comes back, each for an account of its own; the
+latency runs from the moment an order was due to be sent to the moment its entry, with the measure in
+force, was read from topic `measures`. Embedded broker, in-process runner, all on this machine.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from measures.signing import sign
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from schemas import topics
+from schemas.measure import JournalEntry
+from schemas.order import Order, Target, VictimTransfer
+from tests.lifecycle.conftest import POLICE, facts, paid_in, public_key
+from tests.measures.kit import PAID, make_order
+
+PARTITIONS = 4
+_ENTRY = msgspec.json.Decoder(JournalEntry)
+
+
+class Reader(threading.Thread):
+    """Notes when the entry that puts each account under its stop was read."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        super().__init__(daemon=True)
+        self._kafka = kafka
+        self.seen: dict[str, float] = {}
+        self.known = 0
+
+    def run(self) -> None:
+        consumers = [open_consumer(self._kafka, topics.MEASURES, n, 0) for n in range(PARTITIONS)]
+        while True:
+            chunks = [chunk for consumer in consumers if (chunk := consumer.poll(500)) is not None]
+            now = time.time()
+            for entry in (_ENTRY.decode(value) for chunk in chunks for value in chunk.values):
+                if any(reply.state == "ACTIVE" for reply in entry.replies):
+                    self.seen[entry.account_token] = now
+                self.known += entry.command == "Move"
+            if not chunks:
+                time.sleep(0.002)
+
+
+def order_for(token: str, at_us: int, paid_us: int) -> Order:
+    """A stop on an account that has just received the victim's money."""
+    return make_order(
+        f"S-{token}",
+        issued_at_us=at_us,
+        target=Target(account_token=token, institution_id="bank-1", name_token="name-1"),
+        victim_transfer=VictimTransfer(
+            account_token="victim", amount_minor=PAID, currency="CNY", transferred_at_us=paid_us
+        ),
+    )
+
+
+def measure(kafka: KafkaSettings, rate: int, seconds: int) -> dict[str, float]:
+    """Send orders for `seconds` at `rate` a second; returns latencies in milliseconds."""
+    tokens = [f"acct-{number}" for number in range(rate * seconds)]
+    producer, reader = open_producer(kafka), Reader(kafka)
+    reader.start()
+    paid_us = time.time_ns() // 1000
+    for token in tokens:
+        for message in (facts(token), paid_in(token, txn_id=f"t-{token}", at_us=paid_us)):
+            producer.send(topics.ACCOUNTS, token.encode(), message, (), time.time_ns() // 1000)
+    producer.flush()
+    started = time.time()
+    while reader.known < len(tokens):
+        if time.time() > started + 300:
+            raise SystemExit(f"only {reader.known} of {len(tokens)} accounts were taken in within 300 s")
+        time.sleep(0.1)
+    loading = time.time() - started
+    print(f"{2 * len(tokens):,} account messages taken in within {loading:.1f} s", flush=True)
+    due: dict[str, float] = {}
+    begin = time.time() + 1
+    for number, token in enumerate(tokens):
+        due[token] = begin + number / rate
+        time.sleep(max(0.0, due[token] - time.time()))
+        at_us = time.time_ns() // 1000
+        message = sign(order_for(token, at_us, paid_us), POLICE, "key-police-1")
+        producer.send(topics.ORDERS, token.encode(), message, (), at_us)
+    sent = len(tokens) / (time.time() - begin)
+    producer.flush()
+    deadline = time.time() + 60
+    while len(reader.seen) < len(tokens) and time.time() < deadline:
+        time.sleep(0.1)
+    waits = np.array([reader.seen[token] - due[token] for token in tokens if token in reader.seen]) * 1000
+    quantiles = {f"p{q:g}_ms": round(float(np.percentile(waits, q)), 1) for q in (50, 99, 99.9)}
+    return {
+        "orders": len(tokens),
+        "in_force": len(waits),
+        "sent_per_s": round(sent, 1),
+        **quantiles,
+        "max_ms": round(float(waits.max()), 1),
+        "account_messages_per_s": round(2 * len(tokens) / loading),
+    }
+
+
+def main() -> None:
+    """Start a broker and the job, measure, print one line of JSON."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lifecycle.bench", description=__doc__)
+    parser.add_argument("--rate", type=int, default=200, help="orders a second")
+    parser.add_argument("--seconds", type=int, default=20, help="how long")
+    options = parser.parse_args()
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
+        kafka = KafkaSettings(broker.address, client="confluent")
+        with closing(open_admin(kafka)) as admin:
+            names = (*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN)
+            admin.create_topics([NewTopic(name, PARTITIONS) for name in names])
+        keys = Path(folder) / "keys.json"
+        keys.write_bytes(msgspec.json.encode([public_key("police-1")]))
+        words = ["run", "--kafka_brokers", broker.address, "--keys", str(keys)]
+        job = subprocess.Popen([sys.executable, "-c", "from console.lifecycle import app; app()", *words])
+        try:
+            print(json.dumps(measure(kafka, options.rate, options.seconds)))
+        finally:
+            job.terminate()
+            job.wait(30)
+
+
+if __name__ == "__main__":
+    main()
