@@ -1,12 +1,24 @@
 """`stopline flink`: a Flink cluster on this machine and the jobs on it, from the command line."""
 
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
+import apache_beam as beam
 import typer
 
+from pipelines import graph
 from pipelines.flink import cluster, jobs
 from pipelines.flink.cluster import FlinkError
+from pipelines.kafka.keyed_source import ReadChunksKeyed
+from pipelines.kafka.port import open_admin
+from pipelines.kafka.source import partition_counts
+from pipelines.options import JobSettings
+from schemas import topics
+
+MAIN_JOB = "stopline"
 
 app = typer.Typer(no_args_is_help=True, help="Run a Flink cluster on this machine.")
 
@@ -79,6 +91,57 @@ def cancel(name: Name) -> None:
     """
     jobs.cancel(_live(name))
     typer.echo(f"{name} is cancelled")
+
+
+def run_main(settings: JobSettings, options: Sequence[str], *, every_s: float = 2.0) -> None:
+    """Run the main job on the local cluster until Ctrl-C, and go on watching it; for `stopline run`.
+
+    It begins with the newest state it ever left, and again after a crash. Ctrl-C ends the watching only.
+
+    Raises:
+        FlinkError: the cluster does not start or refuses the job.
+
+    """
+
+    def build(pipeline: beam.Pipeline) -> None:
+        chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, topics.PAYMENTS, start=settings.start)
+        graph.write(graph.build(chunks, settings), settings)
+
+    def start() -> jobs.Submission:
+        return jobs.submit(MAIN_JOB, build, options=options)
+
+    cluster.up()
+    if (running := jobs.live(MAIN_JOB)) is not None:
+        typer.echo(f"{MAIN_JOB} already runs as {running.id}, watching it")
+    else:
+        began = start()
+        typer.echo(f"{MAIN_JOB} runs as {began.job.id}, {_origin(began)}; web page {cluster.DEFAULT.rest}")
+    before, since = 0, time.monotonic()
+    try:
+        for event in jobs.follow(MAIN_JOB, start, every_s=every_s):
+            if isinstance(event, str):
+                typer.echo(event)
+                continue
+            now, messages = time.monotonic(), event.messages or 0
+            rate = max(0, messages - before) / (now - since)
+            before, since = messages, now
+            typer.echo(f"{rate:>9,.0f} payments/s, {_lag(settings):,} to read, {described(event)}")
+    except KeyboardInterrupt:
+        typer.echo(f"{MAIN_JOB} goes on; stop it with: stopline flink savepoint {MAIN_JOB} --stop")
+
+
+def _origin(submission: jobs.Submission) -> str:
+    state = submission.resumed_from
+    return "without earlier state" if state is None else f"from {state}"
+
+
+def _lag(settings: JobSettings) -> int:
+    """Messages beyond what the group's last checkpoint covers."""
+    with closing(open_admin(settings.kafka)) as admin:
+        count = partition_counts(admin, settings.kafka, [topics.PAYMENTS])[topics.PAYMENTS]
+        every = [(topics.PAYMENTS, number) for number in range(count)]
+        committed = admin.committed(settings.kafka.group, every)
+        return sum(end - committed.get(at, 0) for at, end in admin.end_offsets(every).items())
 
 
 def described(progress: jobs.Progress) -> str:
