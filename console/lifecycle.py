@@ -33,6 +33,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carry out le
 
 YEAR_US = 365 * 86_400_000_000
 
+#: Orders are few and urgent: a bundle is cut after this long, and what it read goes on.
+READ_TIME_S = 0.1
+
 KeysFile = Annotated[Path, typer.Option(help="JSON file of the authorities' public keys.")]
 
 
@@ -72,7 +75,7 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
-            read = ReadChunks(kafka, *topics.LIFECYCLE_READ)
+            read = ReadChunks(kafka, *topics.LIFECYCLE_READ, chunk_rows=200, max_read_time_s=READ_TIME_S)
             write(build(pipeline | "Read" >> read, settings), settings)
     except KeyboardInterrupt:
         logging.disable(logging.CRITICAL)

@@ -1,0 +1,106 @@
+"""`stopline run` is killed in mid-stream and started again, as an operator would."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from console.demo import SHIPPED_BUNDLE
+from console.run import wanted_topics
+from fixtures.stream import messages
+from fixtures.world import simulate
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
+from schemas import topics
+
+ROWS = 12_000
+
+
+@contextmanager
+def running(broker: str, group: str) -> Iterator["subprocess.Popen[str]"]:
+    """`stopline run` on one partition; killed at the end of the block."""
+    command = [
+        sys.executable, "-c", "from console.cli import main; main()", "run", "--kafka_brokers", broker,
+        "--kafka_group", group, "--model_bundle", str(SHIPPED_BUNDLE), "--partitions", "1",
+        "--status", "json",
+    ]  # fmt: skip
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+
+
+def decided(child: "subprocess.Popen[str]", least: int) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if json.loads(line).get("decided", 0) >= least:
+            return
+    raise AssertionError("the job ended")
+
+
+def committed(settings: KafkaSettings) -> int:
+    with closing(open_admin(settings)) as admin:
+        return admin.committed(settings.group, [(topics.PAYMENTS, 0)]).get((topics.PAYMENTS, 0), 0)
+
+
+def alerts(settings: KafkaSettings) -> dict[str, dict]:
+    with closing(open_admin(settings)) as admin:
+        end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
+    found: list[dict] = []
+    with closing(open_consumer(settings, topics.ALERTS, 0, 0)) as consumer:
+        while consumer.position() < end:
+            chunk = consumer.poll(10_000)
+            found += [json.loads(value) for value in chunk.values] if chunk else []
+    return {alert["alert_id"]: alert for alert in found}
+
+
+def run_world(folder: Path, kill: bool) -> dict[str, dict]:
+    world = simulate(seed=11, days=3, accounts=2_000, scam_rate=0.004)
+    blocks = list(messages(world.payments.slice(0, ROWS)))
+    rows = sum(len(block.keys) for block in blocks)
+    with EmbeddedBroker(home=folder) as broker:
+        settings = KafkaSettings(broker.address, group="restart")
+        with closing(open_admin(settings)) as admin:
+            admin.create_topics(wanted_topics(1))
+        producer = open_producer(settings)
+
+        def send(some: list) -> None:
+            for block in some:
+                for key, value in zip(block.keys, block.values, strict=True):
+                    producer.send(topics.PAYMENTS, key, value, (), time.time_ns() // 1000)
+            producer.flush()
+
+        half = len(blocks) // 2
+        send(blocks[:half] if kill else blocks)
+        with running(broker.address, settings.group) as child:
+            decided(child, sum(len(block.keys) for block in blocks[:half]) if kill else rows)
+            deadline = time.monotonic() + 30
+            while kill and committed(settings) == 0 and time.monotonic() < deadline:
+                time.sleep(0.1)
+        if kill:
+            done = committed(settings)
+            assert done > 0
+            send(blocks[half:])
+            with running(broker.address, settings.group) as child:
+                decided(child, rows - done)
+        return alerts(settings)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_killed_job_raises_the_alerts_of_an_undisturbed_one(tmp_path: Path) -> None:
+    undisturbed = run_world(tmp_path / "a", kill=False)
+
+    killed = run_world(tmp_path / "b", kill=True)
+
+    assert undisturbed
+    assert killed.keys() == undisturbed.keys()
+    for alert_id, alert in undisturbed.items():
+        assert killed[alert_id]["score"] == alert["score"]
