@@ -97,6 +97,8 @@ def of_payments(payments: Sequence[Payment]) -> Rows:
         ValidationError: a token, currency or transaction id holds a character it may not.
 
     """
+    if not payments:
+        return np.empty(0, TRANSFER)
     columns = zip(*map(msgspec.structs.astuple, payments), strict=True)
     return of_columns(dict(zip(Payment.__struct_fields__, columns, strict=True)), len(payments))
 
@@ -109,8 +111,6 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
 
     """
     out = np.zeros(rows, TRANSFER)
-    if not rows:
-        return out
     out["txn_id"] = _ascii("txn_id", columns["txn_id"], 35)
     out["currency"] = _ascii("currency", columns["currency"], 3)
     out["at_us"] = columns["accepted_at_us"]

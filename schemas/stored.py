@@ -1,0 +1,42 @@
+"""The published contracts: `python -m schemas.stored` writes schemas/json from the records."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from schemas import contract, measure, order
+from schemas.alert import Alert
+from schemas.dead_letter import DeadLetter
+from schemas.payment import Payment
+from schemas.warning import Warning
+
+FOLDER = Path(__file__).parent / "json"
+
+#: Contract of one record each: name and version -> record.
+RECORDS: Mapping[str, type[Struct]] = {
+    "payment.v1": Payment,
+    "alert.v1": Alert,
+    "warning.v1": Warning,
+    "dead_letter.v1": DeadLetter,
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return every JSON Schema of this release by its name."""
+    single = {name: contract.json_schema(record, name) for name, record in RECORDS.items()}
+    return {**single, "order.v1": order.json_schema(), "measure.v1": measure.json_schema()}
+
+
+def stored(name: str) -> dict[str, Any]:
+    """Return a schema as it stands in schemas/json."""
+    read: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return read
+
+
+if __name__ == "__main__":
+    for name, schema in schemas().items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")

@@ -1,0 +1,66 @@
+"""Strategies that draw records as their annotations describe them."""
+
+import base64
+import typing
+from typing import Annotated, Any, Literal
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import Meta, Struct
+
+from schemas.payment import Payment
+
+INT64 = 2**63
+
+
+def token_of(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+tokens = st.binary(min_size=16, max_size=16).map(token_of)
+
+#: Patterns of our contracts -> texts that follow them.
+FOLLOWING = {
+    "^[a-z2-7]{25}[aeimquy4]$": tokens,
+    "^[A-Z]{3}$": st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=3),
+    "^[!-~]{1,35}$": st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=35),
+}
+
+PLAIN: dict[type, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
+    bytes: st.binary(),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+}
+
+
+def record(of: type[Struct]) -> st.SearchStrategy[Any]:
+    """Records of one kind, optional fields now and then left at their default."""
+    fields = msgspec.structs.fields(of)
+    required = {field.name: values(field.type) for field in fields if field.required}
+    optional = {field.name: values(field.type) for field in fields if not field.required}
+    return st.fixed_dictionaries(required, optional=optional).map(lambda drawn: of(**drawn))
+
+
+def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
+    """Values of one annotation."""
+    origin, arguments = typing.get_origin(of), typing.get_args(of)
+    if origin is Annotated:
+        return values(arguments[0], next(each for each in arguments[1:] if isinstance(each, Meta)))
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin is tuple:
+        return st.lists(values(arguments[0]), max_size=2).map(tuple)
+    if of is int:
+        least = -INT64 if meta is None or meta.ge is None else int(meta.ge)
+        return st.integers(least, INT64 - 1 if meta is None or meta.le is None else int(meta.le))
+    if of is str:
+        return _texts(meta or Meta())
+    return record(of) if issubclass(of, Struct) else PLAIN[of]
+
+
+def _texts(meta: Meta) -> st.SearchStrategy[str]:
+    pattern = (meta.extra_json_schema or {}).get("pattern")
+    return FOLLOWING[pattern] if pattern else st.text(max_size=meta.max_length)
+
+
+payments = record(Payment)
