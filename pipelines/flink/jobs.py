@@ -104,7 +104,10 @@ def flags(cluster: Cluster, name: str, tuning: Tuning, resume_from: Path | None 
         f"--max_bundle_size={tuning.bundle_elements}",
         f"--checkpointing_interval={tuning.checkpoint_ms}",
         "--finish_bundle_before_checkpointing",
-        "--fail_on_checkpointing_errors",  # its default is true, and Beam's parser reads the flag as "not"
+        # Two options whose default is true; Beam's parser reads a flag for one as "not". Chains would give
+        # the operators other ids at parallelism 1, and a savepoint of another parallelism would not fit.
+        "--fail_on_checkpointing_errors",
+        "--operator_chaining",
         *([f"--savepoint_path=file://{resume_from}"] if resume_from else []),
     ]
 

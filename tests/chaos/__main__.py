@@ -8,12 +8,15 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from console.demo import SHIPPED_BUNDLE
 from pipelines.flink import cluster
 from tests.chaos import rounds
 from tests.chaos.faults import Fault, schedule
+from tests.chaos.subjects import MainJob, StandIn, Subject
 
 REPORT = Path("bench/chaos.json")
 
@@ -25,16 +28,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long a round feeds the job")
     parser.add_argument("--rate", type=int, default=4000, help="payments a second")
-    parser.add_argument("--only", help="rounds that do just this instead, e.g. kill:all,pause:worker")
+    parser.add_argument("--only", help="rounds that do just this instead, e.g. kill:all,pause:worker,nothing")
     parser.add_argument("--rescale", action="store_true", help="one more round restored at parallelism 1")
+    parser.add_argument("--standin", action="store_true", help="the stand-in graph, which needs no model")
+    parser.add_argument("--model_bundle", type=Path, default=SHIPPED_BUNDLE)
     parser.add_argument("--report", type=Path, default=REPORT)
     asked = parser.parse_args()
 
-    feed = rounds.Feed(asked.seconds, asked.rate, asked.partitions, asked.seed)
+    count = int(asked.seconds * asked.rate)
+    if asked.standin:
+        subject: Subject = StandIn(count, asked.partitions, asked.seed)
+    else:
+        subject = MainJob(count, asked.partitions, asked.seed, asked.model_bundle)
     on = cluster.DEFAULT
     cluster.up(on)
     try:
-        report = _play(asked, feed, on)
+        report = _play(asked, subject, on)
     finally:
         cluster.down(on)
     asked.report.parent.mkdir(parents=True, exist_ok=True)
@@ -43,57 +52,55 @@ def main() -> int:
     return 1 if report["lost"] or report["different"] else 0
 
 
-def _play(asked: argparse.Namespace, feed: rounds.Feed, on: cluster.Cluster) -> dict[str, object]:
-    whole = rounds.run(f"reference-{int(time.time())}", feed, [], on)
+def _play(asked: argparse.Namespace, subject: Subject, on: cluster.Cluster) -> dict[str, Any]:
+    began = int(time.time())
+    whole = rounds.run(f"reference-{began}", subject, asked.rate, [], on)
     print(
-        f"undisturbed: lost {whole.lost}, {len(whole.ledger):,} accounts, {len(whole.alerts)} alerts",
+        f"undisturbed: lost {whole.lost}, {len(whole.tables):,} table entries, {len(whole.alerts):,} alerts",
         flush=True,
     )
-    if whole.lost or not (whole.ledger and whole.alerts):
+    if whole.lost or not (whole.tables and whole.alerts):
         sys.exit("the undisturbed run is no measure: it lost payments or left no tables or alerts")
+    plan = _only(asked) if asked.only else _drawn(asked)
     details = []
-    plan = (
-        _only(asked)
-        if asked.only
-        else [schedule(asked.seed * 1000 + n, asked.seconds) for n in range(asked.rounds)]
-    )
     for number, faults in enumerate([*plan, *([[]] if asked.rescale else [])]):
-        rescale = number == len(plan)
-        seed = asked.seed * 1000 + number
-        seen = rounds.run(
-            f"chaos-{seed}-{int(time.time())}",
-            feed,
-            faults,
-            on,
-            rescale_at=feed.seconds / 2 if rescale else None,
-        )
-        accounts = whole.ledger.keys() | seen.ledger.keys()
+        rescale_at = asked.seconds / 2 if number == len(plan) else None
+        name = f"chaos-{asked.seed}-{number}-{began}"
+        seen = rounds.run(name, subject, asked.rate, faults, on, rescale_at=rescale_at)
         details.append(
             {
-                "seed": seed, "lost": seen.lost, "duplicates": seen.duplicates,
-                "ledger_different": sum(whole.ledger.get(each) != seen.ledger.get(each) for each in accounts),
+                "round": number, "lost": seen.lost, "duplicates": seen.duplicates,
+                "tables_different": rounds.differing(whole.tables, seen.tables),
                 "alerts_different": len(whole.alerts ^ seen.alerts),
                 "faults": seen.faults, "events": seen.events,
             }
         )  # fmt: skip
         print(json.dumps(details[-1]), flush=True)
     recoveries = [fault["recovery_s"] for each in details for fault in each["faults"]]
+    alerts_different = sum(each["alerts_different"] for each in details)
     return {
         "rounds": len(details),
-        "partitions": feed.partitions,
-        "payments": len(details) * int(feed.seconds * feed.rate),
+        "partitions": subject.partitions,
+        "payments": len(details) * len(subject.values()),
         "lost": sum(each["lost"] for each in details),
-        "different": sum(each["ledger_different"] + each["alerts_different"] for each in details),
+        "different": sum(each["tables_different"] for each in details)
+        + (alerts_different if subject.partitions == 1 else 0),
+        "alerts_different_by_arrival": 0 if subject.partitions == 1 else alerts_different,
         "duplicates": sum(each["duplicates"] for each in details),
         "recovery_s_p95": float(np.percentile(recoveries, 95)) if recoveries else None,
         "details": details,
     }
 
 
+def _drawn(asked: argparse.Namespace) -> list[list[Fault]]:
+    return [schedule(asked.seed * 1000 + number, asked.seconds) for number in range(asked.rounds)]
+
+
 def _only(asked: argparse.Namespace) -> list[list[Fault]]:
     deeds = [each.partition(":") for each in asked.only.split(",")]
     return [
-        [Fault(asked.seconds / 2, deed, target, 5.0 if deed == "pause" else 0.0)] for deed, _, target in deeds
+        [Fault(asked.seconds / 2, deed, target, 5.0 if deed == "pause" else 0.0)] if target else []
+        for deed, _, target in deeds
     ]
 
 

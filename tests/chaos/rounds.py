@@ -1,12 +1,12 @@
 """One round: feed a job, do it harm, and look at what came out."""
 
-import json
 import random
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -16,31 +16,11 @@ from pipelines.flink import jobs
 from pipelines.flink.cluster import Cluster
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from tests.chaos.faults import Fault, commit
-from tests.flink import standin
+from tests.chaos.subjects import Subject, Tables, Watched, read_all
 
-ACCOUNTS = 20_000
 SETTLE_S = 180.0
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What a round sends: equal seeds send equal payments to equal places."""
-
-    seconds: float = 30.0
-    rate: int = 4000
-    partitions: int = 1
-    seed: int = 1
-
-    def payments(self) -> np.ndarray:
-        count = int(self.seconds * self.rate)
-        rng = np.random.default_rng(self.seed)
-        rows = np.empty(count, standin.PAYMENT)
-        rows["debtor"] = rng.integers(0, ACCOUNTS, count)
-        rows["creditor"] = rng.integers(0, ACCOUNTS, count)
-        rows["amount"] = rng.integers(1, 1_000_000, count)
-        return rows
 
 
 @dataclass
@@ -50,51 +30,63 @@ class Outcome:
     lost: int = 0
     duplicates: int = 0
     alerts: set[str] = field(default_factory=set)
-    ledger: dict[int, tuple[int, int]] = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
     faults: list[dict[str, Any]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
 
 
 def run(
-    name: str, feed: Feed, faults: Sequence[Fault], on: Cluster, *, rescale_at: float | None = None
+    name: str,
+    subject: Subject,
+    rate: float,
+    faults: Sequence[Fault],
+    on: Cluster,
+    *,
+    rescale_at: float | None = None,
 ) -> Outcome:
     """Run one round under job `name`; `rescale_at` stops it with a savepoint and goes on with one slot."""
-    outcome = Outcome()
+    outcome, values = Outcome(), subject.values()
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address, group=name)
         with closing(open_admin(settings)) as admin:
-            admin.create_topics(
-                [
-                    NewTopic("payments", feed.partitions),
-                    *(NewTopic(each, 1) for each in ("outcomes", "alerts", "ledger")),
-                ]
-            )
-        job = Supervised(name, settings, on, outcome.events)
+            admin.create_topics([NewTopic(topic, count) for topic, count in subject.topics.items()])
+        job = Supervised(name, subject, settings, on, outcome.events)
         try:
-            watched = Watched(settings, feed)
-            began = time.monotonic()
-            harm = threading.Thread(target=_harm, args=(faults, on, began, watched, outcome), daemon=True)
+            watched = Watched(subject, settings, len(values))
+            harm = threading.Thread(target=_harm, args=(faults, on, time.monotonic(), outcome), daemon=True)
             harm.start()
             if rescale_at is not None:
                 threading.Timer(rescale_at, job.rescale).start()
-            _send(settings, feed)
+            _send(settings, subject, values, rate)
             harm.join()
-            outcome.lost = watched.wait(SETTLE_S)
+            outcome.lost, outcome.duplicates = watched.wait(SETTLE_S)
             job.wait_for_checkpoint()
-            outcome.duplicates = watched.duplicates
             _delays(outcome, watched)
-            outcome.ledger = _dump(settings)
-            outcome.alerts = set(value.decode() for value in _read_all(settings, "alerts"))
+            alerts = [subject.alert_id(record) for record in read_all(settings, "alerts")]
+            outcome.alerts = set(alerts)
+            outcome.duplicates += len(alerts) - len(outcome.alerts)
+            if not outcome.lost:
+                outcome.tables = subject.tables(settings, partial(_probe, settings))
         finally:
             job.end()
     return outcome
 
 
+def differing(one: Tables, other: Tables) -> int:
+    """Count entries that one of two tables lacks, or whose numbers are not equal to 1e-9."""
+    both = one.keys() & other.keys()
+    unequal = sum(not np.allclose(one[key], other[key], rtol=1e-9, atol=1e-9, equal_nan=True) for key in both)
+    return len(one.keys() ^ other.keys()) + unequal
+
+
 class Supervised:
     """The job of a round, followed as `stopline run` does it."""
 
-    def __init__(self, name: str, settings: KafkaSettings, on: Cluster, events: list[str]) -> None:
-        self._name, self._settings, self._on, self._events = name, settings, on, events
+    def __init__(
+        self, name: str, subject: Subject, settings: KafkaSettings, on: Cluster, events: list[str]
+    ) -> None:
+        self._name, self._on, self._events = name, on, events
+        self._build = partial(subject.build, settings=settings)
         self._tuning = Tuning()
         self._ended = threading.Event()
         self._rescaling = threading.Lock()
@@ -106,10 +98,7 @@ class Supervised:
 
     def _submit(self, fresh: bool = False) -> jobs.Submission:
         with self._rescaling:
-            return jobs.submit(
-                self._name, lambda pipeline: standin.build(pipeline, self._settings),
-                cluster=self._on, tuning=self._tuning, fresh=fresh,
-            )  # fmt: skip
+            return jobs.submit(self._name, self._build, cluster=self._on, tuning=self._tuning, fresh=fresh)
 
     def _follow(self) -> None:
         began = time.monotonic()
@@ -150,69 +139,27 @@ class Supervised:
             jobs.cancel(job, self._on)
 
 
-class Watched:
-    """Reads outcomes as they come; knows which inputs have one and when the first came."""
-
-    def __init__(self, settings: KafkaSettings, feed: Feed) -> None:
-        rows = int(feed.seconds * feed.rate)
-        self.first_us = [np.zeros(len(range(p, rows, feed.partitions)), "i8") for p in range(feed.partitions)]
-        self.sent_us = [np.zeros_like(each) for each in self.first_us]
-        self.duplicates = 0
-        self._settings = settings
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        with closing(open_consumer(self._settings, "outcomes", 0, 0)) as consumer:
-            while not self._ended.is_set():
-                if (chunk := consumer.poll(500)) is None:
-                    time.sleep(0.01)
-                    continue
-                for value in chunk.values:
-                    self._note(json.loads(value))
-
-    def _note(self, outcome: dict[str, list[int]]) -> None:
-        now = time.time_ns() // 1000
-        partition, offset, sent = (np.array(outcome[each]) for each in ("partition", "offset", "sent_us"))
-        for number in np.unique(partition):
-            mine = partition == number
-            places = offset[mine]
-            known = self.first_us[number][places] > 0
-            self.duplicates += int(known.sum()) + len(places) - len(np.unique(places))
-            self.first_us[number][places[~known]] = now
-            self.sent_us[number][places] = sent[mine]
-
-    def missing(self) -> int:
-        return sum(int((each == 0).sum()) for each in self.first_us)
-
-    def wait(self, seconds: float) -> int:
-        deadline = time.monotonic() + seconds
-        while self.missing() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        time.sleep(1)
-        self._ended.set()
-        self._thread.join(10)
-        return self.missing()
-
-
-def _send(settings: KafkaSettings, feed: Feed) -> None:
-    rows = feed.payments()
+def _send(settings: KafkaSettings, subject: Subject, values: list[bytes], rate: float) -> None:
     producer = open_producer(settings)
-    began = time.monotonic()
-    step = max(1, feed.rate // 100)
-    for start in range(0, len(rows), step):
-        if (ahead := start / feed.rate - (time.monotonic() - began)) > 0:
+    began, step = time.monotonic(), max(1, int(rate) // 100)
+    for start in range(0, len(values), step):
+        if (ahead := start / rate - (time.monotonic() - began)) > 0:
             time.sleep(ahead)
         now = time.time_ns() // 1000
-        part = rows[start : start + step]
-        part["sent_us"] = now
-        for index, payment in enumerate(part, start):
-            producer.send("payments", b"", payment.tobytes(), (), now, partition=index % feed.partitions)
+        for number, value in enumerate(values[start : start + step], start):
+            stamped = subject.stamped(value, now)
+            producer.send("payments", b"", stamped, (), now, partition=number % subject.partitions)
     producer.flush()
 
 
-def _harm(faults: Sequence[Fault], on: Cluster, began: float, watched: Watched, outcome: Outcome) -> None:
+def _probe(settings: KafkaSettings, values: list[bytes]) -> None:
+    producer = open_producer(settings)
+    for value in values:
+        producer.send("payments", b"", value, (), time.time_ns() // 1000, partition=0)
+    producer.flush()
+
+
+def _harm(faults: Sequence[Fault], on: Cluster, began: float, outcome: Outcome) -> None:
     rng = random.Random(len(faults))
     for fault in faults:
         time.sleep(max(0.0, fault.at_s - (time.monotonic() - began)))
@@ -226,38 +173,9 @@ def _harm(faults: Sequence[Fault], on: Cluster, began: float, watched: Watched, 
 
 def _delays(outcome: Outcome, watched: Watched) -> None:
     """Note for each fault the longest any payment sent until the next one waited, less the pause itself."""
-    sent, first = np.concatenate(watched.sent_us), np.concatenate(watched.first_us)
+    sent, first = watched.sent_us, watched.first_us
     begins = [*(fault.pop("at_us") for fault in outcome.faults), 2**62]
     for fault, (begin, end) in zip(outcome.faults, pairwise(begins), strict=True):
         after = (sent >= begin) & (sent < end) & (first > 0)
         waited = float((first - sent)[after].max(initial=0)) / 1e6
         fault["recovery_s"] = round(max(0.0, waited - fault["for_s"]), 2)
-
-
-def _dump(settings: KafkaSettings) -> dict[int, tuple[int, int]]:
-    payment = np.zeros(1, standin.PAYMENT)
-    payment["debtor"] = standin.DUMP
-    producer = open_producer(settings)
-    producer.send("payments", b"", payment.tobytes(), (), time.time_ns() // 1000, partition=0)
-    producer.flush()
-    tables: dict[int, list[list[int]]] = {}
-    deadline = time.monotonic() + SETTLE_S
-    while len(tables) < standin.SHARDS and time.monotonic() < deadline:
-        for value in _read_all(settings, "ledger"):
-            dump = json.loads(value)
-            tables[dump["shard"]] = dump["table"]
-        time.sleep(0.5)
-    return {account: (count, total) for table in tables.values() for account, count, total in table}
-
-
-def _read_all(settings: KafkaSettings, topic: str) -> list[bytes]:
-    with closing(open_admin(settings)) as admin:
-        end = admin.end_offsets([(topic, 0)])[topic, 0]
-    values: list[bytes] = []
-    with closing(open_consumer(settings, topic, 0, 0)) as consumer:
-        while consumer.position() < end:
-            if (chunk := consumer.poll(2000)) is not None:
-                values += chunk.values
-            else:
-                time.sleep(0.01)
-    return values

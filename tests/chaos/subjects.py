@@ -1,0 +1,263 @@
+"""What is put through a round: a job, what it is fed, and how its outcomes are read."""
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import apache_beam as beam
+import msgspec
+import numpy as np
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from fixtures.stream import messages
+from fixtures.world import simulate
+from pipelines import decision_log, graph
+from pipelines.kafka.keyed_source import ReadChunksKeyed
+from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
+from pipelines.options import JobSettings
+from schemas import topics
+from schemas.payment import Payment
+from tests.flink import standin
+
+DECISION_LOGS = Path("var/chaos")
+
+Tables = dict[Any, tuple[float, ...]]
+
+
+class Arrival(NamedTuple):
+    """Outcomes that arrived: which payments (numbers in order of sending), and when those were sent."""
+
+    numbers: np.ndarray
+    sent_us: np.ndarray
+
+
+class Subject(Protocol):
+    """A job under test."""
+
+    partitions: int
+    #: Topics it needs, with their partition counts.
+    topics: dict[str, int]
+    #: The topic whose records say what became of payments, as they come.
+    outcomes: str
+
+    def values(self) -> list[bytes]:
+        """Payments in order of sending; number n goes to partition n % partitions."""
+
+    def stamped(self, value: bytes, sent_us: int) -> bytes:
+        """Write the sending time into a payment, if it has a place for it."""
+
+    def build(self, pipeline: beam.Pipeline, settings: KafkaSettings) -> None:
+        """Apply the graph."""
+
+    def arrival(self, record: bytes) -> Arrival:
+        """Read a record of `outcomes`."""
+
+    def missing(self, seen: np.ndarray) -> tuple[int, int]:
+        """Return how many payments have no outcome yet, and how many outcomes came again."""
+
+    def tables(self, settings: KafkaSettings, send: Callable[[list[bytes]], None]) -> Tables:
+        """Return the ledgers, once every payment has its outcome; `send` puts more into partition 0."""
+
+    def alert_id(self, record: bytes) -> str:
+        """Read the id of a record of `alerts`."""
+
+
+class StandIn:
+    """The stand-in graph: every payment's outcome is a record, ledgers are dumped on demand."""
+
+    outcomes = "outcomes"
+
+    def __init__(self, count: int, partitions: int, seed: int) -> None:
+        self.partitions = partitions
+        self.topics = {"payments": partitions, "outcomes": 1, "alerts": 1, "ledger": 1}
+        rng = np.random.default_rng(seed)
+        self._rows = np.zeros(count, standin.PAYMENT)
+        self._rows["debtor"], self._rows["creditor"] = rng.integers(0, 20_000, (2, count))
+        self._rows["amount"] = rng.integers(1, 1_000_000, count)
+
+    def values(self) -> list[bytes]:
+        return [row.tobytes() for row in self._rows]
+
+    def stamped(self, value: bytes, sent_us: int) -> bytes:
+        return value[:-8] + sent_us.to_bytes(8, "little")
+
+    def build(self, pipeline: beam.Pipeline, settings: KafkaSettings) -> None:
+        standin.build(pipeline, settings)
+
+    def arrival(self, record: bytes) -> Arrival:
+        outcome = json.loads(record)
+        numbers = np.array(outcome["offset"]) * self.partitions + np.array(outcome["partition"])
+        return Arrival(numbers, np.array(outcome["sent_us"]))
+
+    def missing(self, seen: np.ndarray) -> tuple[int, int]:
+        return int((seen == 0).sum()), int(np.maximum(seen - 1, 0).sum())
+
+    def tables(self, settings: KafkaSettings, send: Callable[[list[bytes]], None]) -> Tables:
+        dump = np.zeros(1, standin.PAYMENT)
+        dump["debtor"] = standin.DUMP
+        send([dump.tobytes()])
+        tables: dict[int, list[list[int]]] = {}
+        while len(tables) < standin.SHARDS:
+            time.sleep(0.5)
+            for value in read_all(settings, "ledger"):
+                found = json.loads(value)
+                tables[found["shard"]] = found["table"]
+        return {account: (count, total) for table in tables.values() for account, count, total in table}
+
+    def alert_id(self, record: bytes) -> str:
+        return record.decode()
+
+
+class MainJob:
+    """The main job on a simulated world.
+
+    Its decision log, kept in full, holds the outcome and features of every leg. After the last payment comes
+    a probe of every pair of accounts: its features tell what both ledgers hold of them.
+    """
+
+    outcomes = topics.ALERTS
+    PROBE = "probe-"
+
+    def __init__(self, count: int, partitions: int, seed: int, bundle: Path) -> None:
+        self.partitions = partitions
+        self.topics = {
+            topics.PAYMENTS: partitions,
+            topics.ALERTS: 1,
+            topics.WARNINGS: 1,
+            topics.DEAD_LETTERS: 1,
+        }
+        self._bundle = bundle
+        self._folder = Path()
+        self._values = list(itertools.islice(_world(seed, count), count))
+        self._number = {msgspec.json.decode(value)["txn_id"]: n for n, value in enumerate(self._values)}
+
+    def values(self) -> list[bytes]:
+        return self._values
+
+    def stamped(self, value: bytes, sent_us: int) -> bytes:
+        return value
+
+    def build(self, pipeline: beam.Pipeline, settings: KafkaSettings) -> None:
+        self._folder = DECISION_LOGS / settings.group
+        options = [f"--kafka_brokers={settings.brokers}", f"--kafka_group={settings.group}"]
+        options += ["--kafka_start=earliest", "--ledger_shards=8", f"--model_bundle={self._bundle}"]
+        options += [f"--decision_log={self._folder}", "--decision_log_share=1.0"]
+        job = JobSettings.of(PipelineOptions(options))
+        chunks = pipeline | "Read" >> ReadChunksKeyed(settings, topics.PAYMENTS, start=job.start)
+        graph.write(graph.build(chunks, job), job)
+
+    def arrival(self, record: bytes) -> Arrival:
+        alert = msgspec.json.decode(record)
+        number = self._number.get(alert["txn_id"])
+        found = [] if number is None else [number]
+        return Arrival(np.array(found, "i8"), np.array([alert["received_us"]] * len(found), "i8"))
+
+    def missing(self, seen: np.ndarray) -> tuple[int, int]:
+        """Count in the decision log, which keeps one row of each."""
+        decided = decision_log.read(self._folder, "CREDIT").column("txn_id").to_pylist()
+        return len(self._number.keys() - set(decided)), 0
+
+    def tables(self, settings: KafkaSettings, send: Callable[[list[bytes]], None]) -> Tables:
+        probes = list(self._probes())
+        send(probes)
+        while True:
+            time.sleep(2)
+            logs = {leg: decision_log.read(self._folder, leg) for leg in ("CREDIT", "DEBIT")}
+            ids = [log.column("txn_id").to_pylist() for log in logs.values()]
+            if all(sum(each.startswith(self.PROBE) for each in found) == len(probes) for found in ids):
+                break
+        return {
+            (leg, row["txn_id"]): tuple(value for value in row.values() if isinstance(value, float))
+            for leg, log in logs.items()
+            for row in log.to_pylist()
+            if self.partitions == 1 or row["txn_id"].startswith(self.PROBE)
+        }
+
+    def alert_id(self, record: bytes) -> str:
+        return str(msgspec.json.decode(record)["alert_id"])
+
+    def _probes(self) -> Iterator[bytes]:
+        """One payment between accounts two by two, an hour after the last; no account has two."""
+        decode = msgspec.json.Decoder(Payment).decode
+        payments = [decode(value) for value in self._values]
+        at_us = max(each.accepted_at_us for each in payments) + 3_600_000_000
+        owners = {each.debtor_account: each.debtor for each in payments}
+        others = {each.creditor_account for each in payments} - owners.keys()
+        every = [*sorted(owners), *sorted(others)]
+        for payer, payee in zip(sorted(owners), every[::-1], strict=False):
+            if payer >= payee and payee in owners:
+                break
+            yield msgspec.json.encode(
+                Payment(
+                    txn_id=f"{self.PROBE}{payer[:12]}", accepted_at_us=at_us, amount_minor=100_00,
+                    currency=payments[0].currency, debtor=owners[payer], debtor_account=payer,
+                    creditor_account=payee,
+                )
+            )  # fmt: skip
+
+
+def _world(seed: int, count: int) -> Iterator[bytes]:
+    """Payments of a world that lasts long enough for `count` of them."""
+    for days in itertools.count(2, 3):
+        payments = simulate(seed=seed, days=days, accounts=5_000, scam_rate=0.01).payments
+        if len(payments) >= count:
+            for block in messages(payments):
+                yield from block.values
+            return
+
+
+def read_all(settings: KafkaSettings, topic: str) -> list[bytes]:
+    """Read what a topic of one partition holds now."""
+    with closing(open_admin(settings)) as admin:
+        end = admin.end_offsets([(topic, 0)])[topic, 0]
+    values: list[bytes] = []
+    with closing(open_consumer(settings, topic, 0, 0)) as consumer:
+        while consumer.position() < end:
+            if (chunk := consumer.poll(2000)) is not None:
+                values += chunk.values
+            else:
+                time.sleep(0.01)
+    return values
+
+
+class Watched:
+    """Reads outcomes as they come: how often each payment had one, when first, and when it was sent."""
+
+    def __init__(self, subject: Subject, settings: KafkaSettings, count: int) -> None:
+        self.seen, self.first_us, self.sent_us = (np.zeros(count, "i8") for _ in range(3))
+        self._subject = subject
+        self._settings = settings
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with closing(open_consumer(self._settings, self._subject.outcomes, 0, 0)) as consumer:
+            while not self._ended.is_set():
+                if (chunk := consumer.poll(500)) is None:
+                    time.sleep(0.01)
+                    continue
+                now = time.time_ns() // 1000
+                for value in chunk.values:
+                    self._note(self._subject.arrival(value), now)
+
+    def _note(self, arrival: Arrival, now: int) -> None:
+        new = self.seen[arrival.numbers] == 0
+        self.first_us[arrival.numbers[new]] = now
+        self.sent_us[arrival.numbers] = arrival.sent_us
+        np.add.at(self.seen, arrival.numbers, 1)
+
+    def wait(self, seconds: float) -> tuple[int, int]:
+        """Wait until every payment has its outcome, at most so long; return how many lack it, and repeats."""
+        deadline = time.monotonic() + seconds
+        while self._subject.missing(self.seen)[0] and time.monotonic() < deadline:
+            time.sleep(1)
+        time.sleep(1)
+        self._ended.set()
+        self._thread.join(10)
+        return self._subject.missing(self.seen)
