@@ -42,10 +42,9 @@ from schemas.envelope import headers
 from schemas.measure import JournalEntry, RefundChanged
 from schemas.order import Record, ReplyCode, Why
 
-#: Timers keep milliseconds: one set a millisecond later never fires before its time.
-TIMER_ROUNDING_US = 1_000
-
-DAY_US = 86_400_000_000
+SECOND_US = 1_000_000
+HOUR_US = 3_600 * SECOND_US
+DAY_US = 24 * HOUR_US
 
 #: No message is received later than this (the year 2200); calendars end at the year 9999.
 LATEST_US = 7_258_118_400_000_000
@@ -78,10 +77,18 @@ class Item(Record, frozen=True, kw_only=True):
     arrival: Arrival
 
 
+class Held(Record, frozen=True, kw_only=True):
+    """State of one account: itself, when its newest message came, and when a timer last came early."""
+
+    kept: Kept
+    newest_us: int
+    early_at_us: int = 0
+
+
 _ENCODE = msgspec.msgpack.Encoder().encode
 _JSON = msgspec.json.Encoder().encode
 _ITEM = msgspec.msgpack.Decoder(Item)
-_KEPT = msgspec.msgpack.Decoder(Kept)
+_HELD = msgspec.msgpack.Decoder(Held)
 _REGISTERED = msgspec.msgpack.Decoder(Registered)
 
 
@@ -223,7 +230,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         registered, arrival = intake.entered(known, item.arrival)
         if registered is not None and registered != known:
             entry.write(_ENCODE(registered))
-            forget.set(_timer(registered.forget_at_us))
+            forget.set(Timestamp(micros=registered.forget_at_us // DAY_US * DAY_US + DAY_US))
         payload = (
             element[1] if arrival is item.arrival else _ENCODE(Item(source=item.source, arrival=arrival))
         )
@@ -241,9 +248,14 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> None:
         """Forget a number whose order can no longer come again."""
-        held = entry.read()
-        if held and _REGISTERED.decode(held).forget_at_us <= self._settings.clock():
+        held, clock_us = entry.read(), self._settings.clock()
+        if not held or not clock_us:
+            return
+        forget_at_us = _REGISTERED.decode(held).forget_at_us
+        if forget_at_us <= clock_us:
             entry.clear()
+        else:
+            forget.set(Timestamp(micros=forget_at_us // DAY_US * DAY_US + DAY_US))
 
 
 class AccountFn(beam.DoFn):  # type: ignore[misc]
@@ -252,7 +264,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     A fault of the engine leaves the account as it was and puts the message aside.
     """
 
-    KEPT = ReadModifyWriteStateSpec("kept", coders.BytesCoder())
+    HELD = ReadModifyWriteStateSpec("held", coders.BytesCoder())
     DUE = TimerSpec("due", TimeDomain.WATERMARK)
 
     _entries = Metrics.counter("stopline.lifecycle", "entries")
@@ -267,14 +279,15 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     def process(
         self,
         element: tuple[str, bytes],
-        kept: Any = beam.DoFn.StateParam(KEPT),
+        state: Any = beam.DoFn.StateParam(HELD),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> Iterator[Any]:
         """Apply one message to its account."""
         token, item = element[0], _ITEM.decode(element[1])
-        self._newest_us = max(self._newest_us, item.source.at_us)
+        held = self._read(token, state)
+        at_us = item.source.at_us
         try:
-            applied = intake.apply(self._known(token, kept), item.arrival)
+            applied = intake.apply(held.kept if held else None, item.arrival)
         except Exception as error:
             self._faults.inc()
             yield self._put_aside(item, "FAULT", f"{type(error).__name__}: {error}")
@@ -282,38 +295,50 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         if applied.entry and any(reply.code is ReplyCode.CONFLICT for reply in applied.entry.replies):
             self._conflicts.inc()
             yield self._put_aside(item, "CONFLICT", "ORDER_CONFLICT: quarantined")
-        yield from self._keep(applied, kept, due)
+        yield from self._keep(applied, max(at_us, held.newest_us if held else 0), state, due)
 
     @on_timer(DUE)  # type: ignore[untyped-decorator]
     def on_due(
         self,
         token: str = beam.DoFn.KeyParam,
-        kept: Any = beam.DoFn.StateParam(KEPT),
+        state: Any = beam.DoFn.StateParam(HELD),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> Iterator[Any]:
-        """Let the account's next due time pass, if the clock has reached it."""
-        known = self._known(token, kept)
-        at_us = next_due_us(known.account) if known else None
-        if known is None or at_us is None:
-            return
-        if at_us > max(self._newest_us, self._settings.clock()):
-            self._early.inc()
-            if self._settings.clock():
-                due.set(_timer(at_us))
-            return
-        yield from self._keep(intake.tick(known, at_us), kept, due)
+        """Let the account's next due time pass, if the clock has reached it.
 
-    def _known(self, token: str, kept: Any) -> Kept | None:
-        held = kept.read()
-        return _KEPT.decode(held) if held else self._settings.past().kept.get(token)
+        A timer comes early by design (`wake_at`) or because the runner fires a bundle's timers together.
+        It is set anew, unless nothing has happened since: then a replay has come to its end.
+        """
+        held = self._read(token, state)
+        at_us = next_due_us(held.kept.account) if held else None
+        if held is None or at_us is None:
+            return
+        reached_us = self._reached_us(held.newest_us)
+        if at_us <= reached_us:
+            yield from self._keep(intake.tick(held.kept, at_us), held.newest_us, state, due)
+            return
+        self._early.inc()
+        if held.early_at_us != reached_us:
+            state.write(_ENCODE(msgspec.structs.replace(held, early_at_us=reached_us)))
+            due.set(wake_at(at_us, reached_us))
 
-    def _keep(self, applied: Applied, kept: Any, due: Any) -> Iterator[Any]:
-        kept.write(_ENCODE(applied.kept))
+    def _read(self, token: str, state: Any) -> Held | None:
+        if encoded := state.read():
+            return _HELD.decode(encoded)
+        kept = self._settings.past().kept.get(token)
+        return Held(kept=kept, newest_us=kept.account.clock_us) if kept else None
+
+    def _reached_us(self, newest_us: int) -> int:
+        self._newest_us = max(self._newest_us, newest_us)
+        return max(self._newest_us, self._settings.clock())
+
+    def _keep(self, applied: Applied, newest_us: int, state: Any, due: Any) -> Iterator[Any]:
+        state.write(_ENCODE(Held(kept=applied.kept, newest_us=newest_us)))
         next_us = next_due_us(applied.kept.account)
         if next_us is None:
             due.clear()
         else:
-            due.set(_timer(next_us))
+            due.set(wake_at(next_us, self._reached_us(newest_us)))
         if applied.entry is None:
             return
         self._entries.inc()
@@ -367,5 +392,19 @@ def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> Ou
     return dead_letter_record(letter, law)
 
 
-def _timer(at_us: int) -> Timestamp:
-    return Timestamp(micros=at_us + TIMER_ROUNDING_US)
+def wake_at(due_us: int, reached_us: int) -> Timestamp:
+    """Say when to look at an account with something due: a far time is approached in steps.
+
+    The in-process runner goes through all distinct pending times after every bundle, so there must be
+    few of them: the day or the hour before the due time, and only at the end its second (rounded up).
+
+    >>> wake_at(50 * HOUR_US + 1, 0) == Timestamp(micros=2 * DAY_US)
+    True
+    >>> wake_at(50 * HOUR_US + 1, 49 * HOUR_US) == Timestamp(micros=50 * HOUR_US + SECOND_US)
+    True
+    """
+    left_us = due_us - reached_us
+    if left_us > 2 * HOUR_US:
+        step = DAY_US if left_us > 2 * DAY_US else HOUR_US
+        return Timestamp(micros=due_us // step * step)
+    return Timestamp(micros=-(-due_us // SECOND_US) * SECOND_US)

@@ -96,6 +96,8 @@ def measure(kafka: KafkaSettings, rate: int, seconds: int) -> dict[str, float]:
     while len(reader.seen) < len(tokens) and time.time() < deadline:
         time.sleep(0.1)
     waits = np.array([reader.seen[token] - due[token] for token in tokens if token in reader.seen]) * 1000
+    per_second = [round(float(part.max())) for part in np.array_split(waits, seconds)]
+    print(f"longest wait in each second, ms: {per_second}", flush=True)
     quantiles = {f"p{q:g}_ms": round(float(np.percentile(waits, q)), 1) for q in (50, 99, 99.9)}
     return {
         "orders": len(tokens),
