@@ -37,10 +37,13 @@ class Legs(NamedTuple):
     payer: Rows
     account: Rows
 
+    def rows(self, which: slice | NDArray[np.bool_]) -> "Legs":
+        """Return some of the legs."""
+        return Legs(self.transfer[which], self.value[which], self.payer[which], self.account[which])
+
     def row(self, place: int) -> "Legs":
         """Return one leg."""
-        one = slice(place, place + 1)
-        return Legs(self.transfer[one], self.value[one], self.payer[one], self.account[one])
+        return self.rows(slice(place, place + 1))
 
 
 Feature = Callable[[Legs], FloatArray]

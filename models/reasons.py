@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import yaml
@@ -61,22 +62,18 @@ def in_words(text: Mapping[str, Sequence[str]], language: str, figures: Mapping[
     """
     language = language if language in text else "en"
     comma, stop = (",", "。") if language.startswith("zh") else (", ", ".")
-    known = _Known(figures)
-    clauses = []
-    for clause in text[language]:
-        known.complete = True
-        said = clause.format_map(known)
-        if known.complete:
-            clauses.append(said)
+    clauses = [
+        clause.format_map(figures)
+        for clause in text[language]
+        if all(_known(name, figures[name]) for name in _names(clause))
+    ]
     return comma.join(clauses) + stop
 
 
-class _Known(dict[str, float]):
-    """Figures that remember whether one that was asked for is missing."""
+@cache
+def _names(clause: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in Formatter().parse(clause) if name)
 
-    complete = True
 
-    def __getitem__(self, name: str) -> float:
-        figure = super().__getitem__(name)
-        self.complete = self.complete and math.isfinite(figure) and not (name in FLAGS and figure == 0)
-        return figure if math.isfinite(figure) else 0.0
+def _known(name: str, figure: float) -> bool:
+    return math.isfinite(figure) and not (name in FLAGS and figure == 0)

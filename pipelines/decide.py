@@ -14,6 +14,7 @@ from pipelines import decision_log
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict, decide, thresholds
 from pipelines.records import alert_record
+from pipelines.shards import event_order
 from pipelines.telemetry import TELEMETRY
 from pipelines.warn import warning
 from schemas.alert import Alert, Leg, Reason
@@ -79,7 +80,8 @@ class Decider:
         X = features.matrix(GROUPS[leg], legs)
         score = model.score(X)
         outcome = decide(score, self.thresholds()[leg])
-        flagged = np.flatnonzero(outcome >= WARN)
+        flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
+        flagged = flagged[event_order(legs.transfer[flagged])]
         explained = _explain(model, leg, self._policy.language, X[flagged])
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from models import features
 from models.features import FloatArray, Legs
+from pipelines.shards import event_order
 from schemas.alert import Leg
 
 HOUR_US = 3_600_000_000
@@ -47,6 +48,7 @@ def block(
     kept = np.flatnonzero(chosen | (outcome > 0))
     if not len(kept):
         return b""
+    kept = kept[event_order(legs.transfer[kept])]
     transfer = legs.transfer[kept]
     weight = np.where(outcome[kept] > 0, 1.0, 1 / share if share else 1.0)
     columns: list[Any] = [

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.records import dead_letter_record
-from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
+from pipelines.shards import Rows, by_shard, joined, pack, shard_of, windowed
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
 from schemas.transfers import TRANSFER, transfers
@@ -42,7 +42,7 @@ def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
         letters.append(_letter(chunk, place, "UNKNOWN_CURRENCY", "No rate - at `$.currency`"))
     for place in places[future].tolist():
         letters.append(_letter(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
-    return rows[~(unknown | future)], letters
+    return rows.take(np.flatnonzero(~(unknown | future))) if letters else rows, letters
 
 
 def _decoded(chunk: Chunk, places: Places, letters: list[DeadLetter]) -> tuple[Rows, Places]:
@@ -109,7 +109,7 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Decode one chunk."""
         rows, letters = decode(chunk, self._policy)
-        initiated = rows[rows["status"] == _INITIATED]
+        initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
         self._payments.inc(len(initiated))
         self._other.inc(len(rows) - len(initiated))
         self._refused.inc(len(letters))
@@ -119,6 +119,6 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit what the bundle decoded, by shard."""
-        rows = np.concatenate([np.empty(0, TRANSFER), *self._blocks])
+        rows = joined(self._blocks, TRANSFER)
         for shard, part in by_shard(rows, shard_of(rows["debtor"], self._shards)):
             yield windowed((shard, pack(part)), int(part["received_us"].min()))

@@ -10,7 +10,6 @@ import apache_beam as beam
 import numpy as np
 from apache_beam import coders, pvalue
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
-from numpy.typing import NDArray
 
 from models import ledger
 from models.features import Legs
@@ -19,7 +18,7 @@ from pipelines import shard_state
 from pipelines.decide import Decider
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
-from pipelines.shards import Block, Rows, by_shard, pack, shard_of, unpack, windowed
+from pipelines.shards import Block, Rows, event_order, joined, pack, shard_of, unpack, windowed
 from schemas.transfers import TRANSFER
 
 #: A leg on its way to its account: the payment, what was known of its payer, and which leg it is.
@@ -53,24 +52,26 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     ) -> None:
         """Add one shard's payments."""
         shard, packed = block
-        transfers = _in_event_time(unpack(packed, TRANSFER))
-        value = self._policy.value(transfers)
-        legs = np.empty((len(transfers), 2), LEG)
-        legs["transfer"] = transfers[:, None]
-        legs["payer"] = shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log)[
-            :, None
-        ]
-        legs["value"] = value[:, None]
-        legs["credit"] = [False, True]
-        self._blocks.append(legs.ravel())
+        transfers = unpack(packed, TRANSFER)
+        transfers = transfers.take(event_order(transfers))
+        legs = np.empty(len(transfers), LEG)
+        legs["transfer"] = transfers
+        legs["value"] = value = self._policy.value(transfers)
+        legs["payer"] = shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log)
+        legs["credit"] = False
+        self._blocks.append(legs)
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Emit the bundle's legs by the shard of their accounts."""
-        legs = np.concatenate([np.empty(0, LEG), *self._blocks])
-        transfer = legs["transfer"]
-        account = np.where(legs["credit"][:, None], transfer["creditor_account"], transfer["debtor_account"])
-        for shard, part in by_shard(legs, shard_of(account, self._shards)):
-            yield windowed((shard, pack(part)), int(part["transfer"]["received_us"].min()))
+        """Emit the bundle's legs by the shard of their accounts, debit legs first."""
+        legs = joined(self._blocks, LEG)
+        payers = shard_of(legs["transfer"]["debtor_account"], self._shards)
+        payees = shard_of(legs["transfer"]["creditor_account"], self._shards)
+        for shard in range(self._shards):
+            parts = debits, credits = [legs.take(np.flatnonzero(at == shard)) for at in (payers, payees)]
+            credits["credit"] = True
+            received_us = [int(part["transfer"]["received_us"].min()) for part in parts if len(part)]
+            if received_us:
+                yield windowed((shard, pack(debits, credits)), min(received_us))
 
 
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
@@ -100,31 +101,23 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         """Add one shard's legs and decide them."""
         shard, packed = block
         legs = unpack(packed, LEG)
-        legs = legs[_event_order(legs["transfer"], legs["credit"])]
-        facts = account_facts(legs["transfer"], legs["value"], legs["credit"])
-        account = shard_state.observe(ACCOUNTS, shard, facts, version, log)
-        fresh = self._fresh(legs["transfer"])
-        for credit in (False, True):
-            one = (legs["credit"] == credit) & fresh
-            seen = Legs(legs["transfer"][one], legs["value"][one], legs["payer"][one], account[one])
+        transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
+        order = event_order(transfer, legs["credit"])
+        facts = account_facts(transfer, value, legs["credit"]).take(order)
+        account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(np.argsort(order))
+        debits = np.count_nonzero(~legs["credit"])
+        for credit, part in ((False, slice(debits)), (True, slice(debits, None))):
+            seen = self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
             decided = self._decider.decide(seen, credit)
             yield from decided.alerts
             yield from (pvalue.TaggedOutput("warnings", asked) for asked in decided.warnings)
             if decided.log:
                 yield pvalue.TaggedOutput("decisions", decided.log)
 
-    def _fresh(self, transfers: Rows) -> NDArray[np.bool_]:
-        """Tell which payments were not decided before this start."""
-        fresh = np.ones(len(transfers), np.bool_)
-        for partition, offset in self._decided.items():
-            fresh &= (transfers["partition"] != partition) | (transfers["offset"] >= offset)
-        return fresh
-
-
-def _event_order(transfers: Rows, *minor: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.lexsort((*minor, transfers["offset"], transfers["partition"], transfers["at_us"]))
-
-
-def _in_event_time(transfers: Rows) -> Rows:
-    ordered: Rows = transfers[_event_order(transfers)]
-    return ordered
+    def _fresh(self, legs: Legs) -> Legs:
+        """Return the legs of payments that were not decided before this start."""
+        partition, offset = legs.transfer["partition"], legs.transfer["offset"]
+        fresh = np.ones(len(partition), np.bool_)
+        for number, end in self._decided.items():
+            fresh &= (partition != number) | (offset >= end)
+        return legs if fresh.all() else legs.rows(fresh)
