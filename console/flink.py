@@ -104,7 +104,7 @@ def run_main(settings: JobSettings, options: Sequence[str], *, every_s: float = 
     """
 
     def build(pipeline: beam.Pipeline) -> None:
-        chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, topics.PAYMENTS, start=settings.start)
+        chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
         graph.write(graph.build(chunks, settings), settings)
 
     def start() -> jobs.Submission:

@@ -4,18 +4,18 @@ import difflib
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import apache_beam as beam
 import typer
-import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from console.demo import SHIPPED_BUNDLE
 from console.run import wanted_topics
+from fixtures.scenario import SCENARIOS, load
 from fixtures.stream import messages
-from fixtures.world import simulate
+from fixtures.world import World
 from pipelines import graph, runner
 from pipelines.kafka import process
 from pipelines.kafka.bounded import ReadChunksBounded, captured_bounds
@@ -23,18 +23,16 @@ from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
 from pipelines.options import JobSettings
 from schemas import topics
-from schemas.errors import ConfigError
 
 app = typer.Typer(add_completion=False)
 
-SCENARIOS = Path(__file__).resolve().parents[1] / "fixtures" / "scenarios"
 PARTITIONS = 4
 DIFFERENCES_SHOWN = 20
 
 
 @app.command()
 def replay(
-    scenario: Annotated[str, typer.Argument(help="Name of a shipped scenario, or a folder with one.")],
+    scenario: Annotated[str, typer.Argument(help="Name of a scenario in fixtures/scenarios.")],
     *,
     update: Annotated[bool, typer.Option(help="Write what it gives now as what is expected.")] = False,
     model_bundle: Annotated[Path, typer.Option(help="Bundle to score with.")] = SHIPPED_BUNDLE,
@@ -46,30 +44,28 @@ def replay(
 
     Example: stopline replay police_call
     """
-    folder = _folder(scenario)
-    given = emitted(folder, model_bundle)
-    file = folder / "expected.jsonl"
+    given = emitted(load(scenario).world(), model_bundle)
+    file = SCENARIOS / scenario / "expected.jsonl"
     console = Console()
     if update:
         file.write_text("".join(f"{line}\n" for line in given), encoding="utf-8")
-        console.print(f"{file.name} of {folder.name} now holds {len(given)} records", highlight=False)
+        console.print(f"{file.name} of {scenario} now holds {len(given)} records", highlight=False)
         return
     expected = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     differences = [
         line for line in difflib.unified_diff(expected, given, lineterm="", n=0) if line[0] in "+-"
     ]
     if not differences:
-        console.print(f"{folder.name}: {len(given)} records, all as expected", highlight=False)
+        console.print(f"{scenario}: {len(given)} records, all as expected", highlight=False)
         return
     for line in differences[2 : 2 + DIFFERENCES_SHOWN]:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"{folder.name}: {len(differences) - 2} lines differ; accept them with --update")
+    console.print(f"{scenario}: {len(differences) - 2} lines differ; accept them with --update")
     raise typer.Exit(1)
 
 
-def emitted(folder: Path, bundle: Path) -> list[str]:
-    """Run the scenario in `folder`; return every record it sends as JSON, ordered by topic and id."""
-    world = simulate(**_parameters(folder))
+def emitted(world: World, bundle: Path) -> list[str]:
+    """Run a world; return every record the job sends as JSON, ordered by topic and id."""
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address)
         with closing(open_admin(settings)) as admin:
@@ -82,7 +78,7 @@ def emitted(folder: Path, bundle: Path) -> list[str]:
         options = PipelineOptions(["--kafka_brokers", broker.address, "--model_bundle", str(bundle)])
         job = JobSettings.of(options)
         with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
-            chunks = pipeline | "Read" >> ReadChunksBounded(settings, topics.PAYMENTS)
+            chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
             graph.write(graph.build(chunks, job), job)
         lines = [line for topic in topics.WRITTEN for line in sorted(_records(settings, topic))]
         process.close_connections()
@@ -97,19 +93,7 @@ def _records(settings: KafkaSettings, topic: str) -> list[str]:
             chunk = consumer.poll(10_000)
             values += chunk.values if chunk else []
         consumer.close()
-    return [json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False) for value in values]
-
-
-def _folder(scenario: str) -> Path:
-    for folder in (SCENARIOS / scenario, Path(scenario)):
-        if (folder / "scenario.yaml").exists():
-            return folder
-    known = ", ".join(sorted(path.parent.name for path in SCENARIOS.glob("*/scenario.yaml")))
-    raise ConfigError(
-        f"scenario {scenario!r} is not known; use one of {known}, or a folder with scenario.yaml"
-    )
-
-
-def _parameters(folder: Path) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((folder / "scenario.yaml").read_text(encoding="utf-8"))
-    return read
+    return [
+        json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False, sort_keys=True)
+        for value in values
+    ]

@@ -65,9 +65,7 @@ def run(
     with reporting(status):
         try:
             with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
-                chunks = pipeline | "Read" >> ReadChunks(
-                    settings.kafka, topics.PAYMENTS, start=settings.start
-                )
+                chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
                 graph.write(graph.build(chunks, settings), settings)
         except KeyboardInterrupt:
             logging.disable(logging.CRITICAL)

@@ -45,6 +45,11 @@ ACCOUNT_FACT = np.dtype(
     align=True,
 )
 
+#: What the measures of an account forbid from a journal version on: at least `limit_minor` must stay until
+#: `until_us`; `NOTHING_LEAVES` forbids every debit.
+ENFORCEMENT = np.dtype([("key", "u8", 2), ("version", "i8"), ("limit_minor", "i8"), ("until_us", "i8")])
+NOTHING_LEAVES = np.iinfo(np.int64).max
+
 PARTY_ROW = np.dtype(
     [
         ("key", "u8", 2),
@@ -71,6 +76,9 @@ ACCOUNT_ROW = np.dtype(
         ("largest_in", "f8"),
         ("payers_us", "i8", ACCOUNT_BUCKETS),
         ("payees_us", "i8", ACCOUNT_BUCKETS),
+        ("enforced_version", "i8"),
+        ("enforced_minor", "i8"),
+        ("enforced_until_us", "i8"),
     ]
 )
 
@@ -104,6 +112,7 @@ ACCOUNT_VIEW = np.dtype(
         ("payers_1d", "f8"),
         ("payers_7d", "f8"),
         ("payees_1d", "f8"),
+        ("enforced_minor", "i8"),
     ]
 )
 
@@ -170,6 +179,12 @@ def observe_accounts(table: Table, facts: Rows) -> Rows:
     places = table.locate(facts["key"])
     _observe_accounts(table.rows, places, facts, views, HORIZONS_S)
     return views
+
+
+def enforce(table: Table, facts: Rows) -> Rows:
+    """Note ENFORCEMENT[n]; the newest version of an account holds. Returns no views."""
+    _enforce(table.rows, table.locate(facts["key"]), facts)
+    return facts[:0]
 
 
 @compiled
@@ -282,6 +297,7 @@ def _observe_accounts(
         view.payees_1d = _distinct(row.payees_us, at_us - DAY_US)
         newest_us = row.payers_us[bucket] if fact.credit else row.payees_us[bucket]
         view.counterparty_gap_s = _seconds(at_us, newest_us)
+        view.enforced_minor = row.enforced_minor if at_us < row.enforced_until_us else 0
         for h in range(4):
             weight = 1.0 if row.last_us == NEVER else late[h]
             view.in_count[h] = row.in_count[h] * fade[h]
@@ -303,3 +319,13 @@ def _observe_accounts(
         else:
             row.last_out_us = max(row.last_out_us, at_us)
             row.payees_us[bucket] = max(row.payees_us[bucket], at_us)
+
+
+@compiled
+def _enforce(rows: Rows, places: NDArray[np.int64], facts: Rows) -> None:
+    for each in range(len(facts)):
+        fact, row = facts[each], rows[places[each]]
+        if fact.version >= row.enforced_version:
+            row.enforced_version = fact.version
+            row.enforced_minor = fact.limit_minor
+            row.enforced_until_us = fact.until_us

@@ -54,6 +54,12 @@ def strongest(
     )
 
 
+def measure_in_force(language: str) -> Reason:
+    """Return the reason of a debit that an authority's or institution's measure forbids."""
+    text = in_words(texts("DEBIT")["MEASURE_IN_FORCE"], language, {})
+    return Reason(code="MEASURE_IN_FORCE", contribution=0.0, text=text)
+
+
 def in_words(text: Mapping[str, Sequence[str]], language: str, figures: Mapping[str, float]) -> str:
     """Return the clauses whose figures are known, as one sentence.
 

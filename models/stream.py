@@ -1,5 +1,6 @@
 """Train both legs from a recorded stream of payments and what became known about them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,8 @@ def train(
 ) -> Bundle:
     """Train a bundle and write it to `path`, a new directory.
 
-    The ledgers run over the whole stream, as they do live, so every row has the features it had then.
+    The ledgers run over the whole stream, as they do live, so every row has the features it had then. Each
+    leg learns from its own scams against good payments; the other leg's scams are neither.
 
     Raises:
         ModelError: the stream is too short for `windows`, or a window has no scams.
@@ -53,14 +55,20 @@ def train(
     """
     legs = history(recorded.transfers, recorded.value)
 
-    def leg(seen: Legs, groups: dict[str, tuple[Feature, ...]], label: NDArray[np.bool_]) -> LegParts:
+    def leg(
+        seen: Legs,
+        groups: Mapping[str, tuple[Feature, ...]],
+        label: NDArray[np.bool_],
+        neither: NDArray[np.bool_],
+    ) -> LegParts:
+        rows = ~neither
         return fit_leg(
-            features.matrix(groups, seen),
-            label.astype(np.int64),
+            features.matrix(groups, seen)[rows],
+            label[rows].astype(np.int64),
             features.names(groups),
             {code: [feature.__name__ for feature in group] for code, group in groups.items()},
-            time=recorded.transfers["at_us"],
-            amount=recorded.value,
+            time=recorded.transfers["at_us"][rows],
+            amount=recorded.value[rows],
             windows=windows,
             seed=seed,
             **grid,
@@ -69,8 +77,8 @@ def train(
     return bundle.save(
         path,
         {
-            "credit": leg(legs.credit, dict(features.CREDIT), recorded.scam),
-            "debit": leg(legs.debit, dict(features.DEBIT), recorded.laundering),
+            "credit": leg(legs.credit, features.CREDIT, recorded.scam, recorded.laundering),
+            "debit": leg(legs.debit, features.DEBIT, recorded.laundering, recorded.scam),
         },
         card=card,
         training_data=rows_digest(recorded.transfers, recorded.scam, recorded.laundering),

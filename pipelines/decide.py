@@ -7,9 +7,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from measures.jurisdiction import Regime
 from models import features, reasons
 from models.bundle import Bundle, LegModel, load
 from models.features import FloatArray, Legs
+from models.ledger import NOTHING_LEAVES
 from pipelines import decision_log
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict, decide, thresholds
@@ -80,12 +82,14 @@ class Decider:
         X = features.matrix(GROUPS[leg], legs)
         score = model.score(X)
         outcome = decide(score, self.thresholds()[leg])
+        enforced_minor = np.where(credit, 0, _enforced_minor(legs))
+        outcome[enforced_minor > 0] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
         explained = _explain(model, leg, self._policy.language, X[flagged])
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
-            verdict = Verdict(int(outcome[row]), round(float(score[row]), 6), why)
+            verdict = Verdict(int(outcome[row]), round(float(score[row]), 6), why, int(enforced_minor[row]))
             alert = self._alert(bundle, leg, legs.transfer[row], verdict) if verdict.outcome >= DELAY else []
             alerts += alert
             if credit:
@@ -101,13 +105,11 @@ class Decider:
 
     def _alert(self, bundle: Bundle, leg: Leg, transfer: np.void, verdict: Verdict) -> list[Alert]:
         """Return the alert, or none where the law of the day gives no ground to act."""
-        about_account = leg == "DEBIT" or verdict.outcome == STOP
-        rule = "payee_hold" if about_account else "payer_delay"
-        ground = self._policy.law.on(int(transfer["at_us"])).hold.get(rule)
+        ground = _ground(self._policy.law.on(int(transfer["at_us"])), leg, verdict)
         if ground is None:
             TELEMETRY.count("without_legal_ground", 1)
             return []
-        reason = "PAYEE_SUSPECT" if about_account else "SCAM_SUSPECTED"
+        enforced = [reasons.measure_in_force(self._policy.language)] if verdict.enforced_minor else []
         txn_id = transfer["txn_id"].decode()
         payer, payee = token_text(transfer["debtor_account"]), token_text(transfer["creditor_account"])
         alert = Alert(
@@ -115,7 +117,7 @@ class Decider:
             jurisdiction=self._policy.law.id,
             leg=leg,
             outcome=OUTCOMES[verdict.outcome],  # type: ignore[arg-type]
-            measure_rule=rule,
+            measure_rule=ground.rule,
             txn_id=txn_id,
             account_token=payee if leg == "CREDIT" else payer,
             counterparty_token=payer if leg == "CREDIT" else payee,
@@ -124,8 +126,8 @@ class Decider:
             currency=transfer["currency"].decode(),
             at_us=int(transfer["at_us"]),
             score=verdict.score,
-            reasons=verdict.reasons,
-            notice=self._policy.law.notice(reason, ground.basis, self._policy.language),
+            reasons=(*enforced, *verdict.reasons),
+            notice=self._policy.law.notice(ground.reason_code, ground.basis, self._policy.language),
             policy=self._policy.stamp,
             model=bundle.digest,
             partition=int(transfer["partition"]),
@@ -133,6 +135,35 @@ class Decider:
             received_us=int(transfer["received_us"]),
         )
         return [alert]
+
+
+class Ground(NamedTuple):
+    """What lets the institution act: the country file's rule, the reason to give, the legal basis."""
+
+    rule: str
+    reason_code: str
+    basis: str
+
+
+def _ground(law: Regime, leg: Leg, verdict: Verdict) -> Ground | None:
+    if verdict.enforced_minor == NOTHING_LEAVES and law.stop is not None:
+        return Ground("stop", "STOP_ORDERED", law.stop.basis)
+    if verdict.enforced_minor and law.freeze is not None:
+        return Ground("freeze", "FREEZE_ORDERED", law.freeze.basis)
+    about_account = leg == "DEBIT" or verdict.outcome == STOP
+    rule = "payee_hold" if about_account else "payer_delay"
+    reason = "PAYEE_SUSPECT" if about_account else "SCAM_SUSPECTED"
+    return Ground(rule, reason, law.hold[rule].basis) if rule in law.hold else None
+
+
+def _enforced_minor(legs: Legs) -> NDArray[np.int64]:
+    """Return the amount that a measure keeps on the account where this debit goes against it, else 0.
+
+    Against a limit goes a debit after which less than the limit stays; without a known balance every debit.
+    """
+    kept: NDArray[np.int64] = legs.account["enforced_minor"]
+    stays = legs.transfer["balance_after_minor"]
+    return np.where((kept > 0) & ((kept == NOTHING_LEAVES) | (stays < kept)), kept, 0)
 
 
 def _check_reasons(leg: Leg, model: LegModel) -> None:

@@ -11,13 +11,16 @@ from apache_beam.metrics import Metrics
 from msgspec import ValidationError
 from numpy.typing import NDArray
 
+from measures.in_force import read_enforcement
+from models.ledger import ENFORCEMENT, NOTHING_LEAVES
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.records import dead_letter_record
 from pipelines.shards import Rows, by_shard, joined, pack, shard_of, windowed
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
-from schemas.transfers import TRANSFER, transfers
+from schemas.topics import MEASURES
+from schemas.transfers import TRANSFER, token_words, transfers
 
 #: No payment is larger; a longer value is refused before it is parsed.
 VALUE_BYTES_MAX = 16_384
@@ -28,6 +31,9 @@ FUTURE_US_MAX = 3_600_000_000
 _INITIATED = STATUSES.index("INITIATED")
 
 _QUOTED_WORD = re.compile(r"^Invalid enum value .*(?= - at `\$\.\w+`$)", re.DOTALL)
+
+#: A measure without an end, microseconds UTC.
+FOREVER = np.iinfo(np.int64).max
 
 Places = NDArray[np.int64]
 
@@ -87,11 +93,31 @@ def _letter(chunk: Chunk, place: int, code: ErrorCode, message: str) -> DeadLett
     )
 
 
+def enforcements(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
+    """Read what a chunk of topic `measures` forbids: ENFORCEMENT rows, a dead letter per unreadable one."""
+    found, letters = [], []
+    for place, value in enumerate(chunk.values):
+        try:
+            stated = read_enforcement(value)
+            if stated is not None:
+                found.append((stated, token_words([stated.account_token])[0]))
+        except (ValueError, RecursionError) as error:
+            letters.append(_letter(chunk, place, _code(error), str(error)))
+    rows = np.zeros(len(found), ENFORCEMENT)
+    for row, (stated, words) in zip(rows, found, strict=True):
+        limit = NOTHING_LEAVES if stated.limit_minor is None else stated.limit_minor
+        until = FOREVER if stated.until_us is None else stated.until_us
+        row["key"], row["version"] = words, stated.version
+        row["limit_minor"], row["until_us"] = limit if stated.in_force else 0, until
+    return rows, letters
+
+
 class DecodeFn(beam.DoFn):  # type: ignore[misc]
     """Decode chunks; per bundle one block of TRANSFER rows for every shard of the paying parties.
 
-    Payments that are not INITIATED are counted and go no further. Refused messages leave as records for
-    the topic `dead_letters` on the output of that name.
+    Payments that are not INITIATED are counted and go no further. What topic `measures` forbids leaves as
+    blocks of ENFORCEMENT rows for the shards of the accounts. Refused messages leave as records for the
+    topic `dead_letters` on the output of that name.
     """
 
     _payments = Metrics.counter("stopline.decode", "payments")
@@ -105,20 +131,28 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         """Start without rows."""
         self._blocks: list[Rows] = []
+        self._enforced: list[tuple[Rows, int]] = []
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Decode one chunk."""
-        rows, letters = decode(chunk, self._policy)
-        initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
-        self._payments.inc(len(initiated))
-        self._other.inc(len(rows) - len(initiated))
+        if chunk.topic == MEASURES:
+            stated, letters = enforcements(chunk)
+            self._enforced.append((stated, int(chunk.timestamps[0])))
+        else:
+            rows, letters = decode(chunk, self._policy)
+            initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
+            self._payments.inc(len(initiated))
+            self._other.inc(len(rows) - len(initiated))
+            self._blocks.append(initiated)
         self._refused.inc(len(letters))
-        self._blocks.append(initiated)
         for letter in letters:
             yield pvalue.TaggedOutput("dead_letters", dead_letter_record(letter, self._policy.law.id))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit what the bundle decoded, by shard."""
+        for stated, received_us in self._enforced:
+            for shard, part in by_shard(stated, shard_of(stated["key"], self._shards)):
+                yield windowed((shard, pack(part)), received_us)
         rows = joined(self._blocks, TRANSFER)
         for shard, part in by_shard(rows, shard_of(rows["debtor"], self._shards)):
             yield windowed((shard, pack(part)), int(part["received_us"].min()))

@@ -18,7 +18,7 @@ from pipelines import shard_state
 from pipelines.decide import Decider
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
-from pipelines.shards import Block, Rows, event_order, joined, pack, shard_of, unpack, windowed
+from pipelines.shards import Block, Rows, event_order, holds, joined, pack, shard_of, unpack, windowed
 from schemas.transfers import TRANSFER
 
 #: A leg on its way to its account: the payment, what was known of its payer, and which leg it is.
@@ -26,12 +26,19 @@ LEG = np.dtype(
     [("transfer", TRANSFER), ("payer", ledger.PARTY_VIEW), ("value", "f8"), ("credit", "?")], align=True
 )
 
-PAYERS = Kind("payers", ledger.PARTY_ROW, ledger.PARTY_FACT, ledger.observe_parties)
-ACCOUNTS = Kind("accounts", ledger.ACCOUNT_ROW, ledger.ACCOUNT_FACT, ledger.observe_accounts)
+PAYERS = Kind("payers", ledger.PARTY_ROW, {ledger.PARTY_FACT: ledger.observe_parties})
+ACCOUNTS = Kind(
+    "accounts",
+    ledger.ACCOUNT_ROW,
+    {ledger.ACCOUNT_FACT: ledger.observe_accounts, ledger.ENFORCEMENT: ledger.enforce},
+)
 
 
 class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
-    """Add payments to their payers' ledger; per bundle one block of legs for every shard of accounts."""
+    """Add payments to their payers' ledger; per bundle one block of legs for every shard of accounts.
+
+    What measures forbid passes through, so that it reaches the accounts in step with the payments.
+    """
 
     VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
@@ -43,15 +50,20 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         """Start without legs."""
         self._blocks: list[Rows] = []
+        self._passing: list[tuple[Block, int]] = []
 
     def process(
         self,
         block: Block,
         version: Any = beam.DoFn.StateParam(VERSION),
         log: Any = beam.DoFn.StateParam(LOG),
+        received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Add one shard's payments."""
         shard, packed = block
+        if holds(packed, ledger.ENFORCEMENT):
+            self._passing.append((block, received.micros))
+            return
         transfers = unpack(packed, TRANSFER)
         transfers = transfers.take(event_order(transfers))
         legs = np.empty(len(transfers), LEG)
@@ -63,6 +75,8 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit the bundle's legs by the shard of their accounts, debit legs first."""
+        for block, at_us in self._passing:
+            yield windowed(block, at_us)
         legs = joined(self._blocks, LEG)
         payers = shard_of(legs["transfer"]["debtor_account"], self._shards)
         payees = shard_of(legs["transfer"]["creditor_account"], self._shards)
@@ -100,6 +114,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[Any]:
         """Add one shard's legs and decide them."""
         shard, packed = block
+        if holds(packed, ledger.ENFORCEMENT):
+            shard_state.observe(ACCOUNTS, shard, unpack(packed, ledger.ENFORCEMENT), version, log)
+            return
         legs = unpack(packed, LEG)
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
         order = event_order(transfer, legs["credit"])

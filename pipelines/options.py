@@ -4,13 +4,17 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings
-from pipelines.kafka.source import Start
+from pipelines.kafka.source import Since, Whole
+from schemas import topics
 from schemas.errors import ConfigError
+
+First = Literal["committed", "earliest", "latest"] | int | Since
 
 
 class StoplineOptions(PipelineOptions):  # type: ignore[misc]
@@ -56,7 +60,7 @@ class JobSettings:
     """
 
     kafka: KafkaSettings
-    start: Start
+    start: First
     warmup_h: float
     bundle: Path
     policy: policy.Policy
@@ -64,6 +68,11 @@ class JobSettings:
     decision_log: Path | None
     decision_log_share: float
     decided: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Whole:
+        """Where reading begins without a checkpoint: what is in force is read whole."""
+        return Whole((topics.MEASURES,), self.start)
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobSettings":
@@ -117,8 +126,8 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _start(text: str) -> Start:
-    named: dict[str, Start] = {"committed": "committed", "earliest": "earliest", "latest": "latest"}
+def _start(text: str) -> First:
+    named: dict[str, First] = {"committed": "committed", "earliest": "earliest", "latest": "latest"}
     if text in named:
         return named[text]
     if text.isdigit():

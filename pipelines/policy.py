@@ -27,11 +27,20 @@ Threshold = float | str
 
 
 class Verdict(NamedTuple):
-    """What was decided about one leg: the outcome's place in `OUTCOMES`, the score, the strongest reasons."""
+    """What was decided about one leg.
+
+    Attributes:
+        outcome: its place in `OUTCOMES`.
+        score: calibrated probability.
+        reasons: the strongest ones.
+        enforced_minor: what a measure in force keeps on the account, where this debit goes against it.
+
+    """
 
     outcome: int
     score: float
     reasons: tuple[Reason, ...]
+    enforced_minor: int = 0
 
 
 class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,14 +9,14 @@ about twice over its life. Works on every runner that has value and bag state.
 
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.ledger import Table
-from pipelines.shards import Rows, pack, unpack
+from pipelines.shards import Rows, holds, pack, unpack
 
 #: Logs shorter than this are not worth replacing.
 COMPACT_BYTES = 1 << 20
@@ -39,12 +39,19 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True)
 class Kind:
-    """A ledger: its name, the type of its rows and of its facts, and the fold that adds facts."""
+    """A ledger: its name, the type of its rows, and for every type of facts the fold that adds them."""
 
     name: str
     row: np.dtype[np.void]
-    fact: np.dtype[np.void]
-    observe: Callable[[Table, Rows], Rows]
+    folds: Mapping[np.dtype[np.void], Callable[[Table, Rows], Rows]]
+
+    def replay(self, table: Table, entry: bytes) -> None:
+        """Add the facts of a log entry."""
+        for fact, fold in self.folds.items():
+            if holds(entry, fact):
+                fold(table, unpack(entry, fact))
+                return
+        unpack(entry, self.row)
 
 
 _live: dict[tuple[str, int], tuple[bytes, Table]] = {}
@@ -60,7 +67,7 @@ def observe(kind: Kind, shard: int, facts: Rows, version: Any, log: Any) -> Rows
     token, table = _live.pop((kind.name, shard), (None, None))
     if table is None or token != held.token:
         table = rebuilt(kind, log.read(), held.sequence) if stored else Table.empty(kind.row)
-    views = kind.observe(table, facts)
+    views = kind.folds[facts.dtype](table, facts)
     entry = pack(facts)
     written = Version(held.sequence + 1, os.urandom(8), held.facts_bytes + len(entry), held.table_bytes)
     compact = written.facts_bytes >= max(COMPACT_BYTES, held.table_bytes)
@@ -82,15 +89,15 @@ def rebuilt(kind: Kind, log: Iterable[bytes], sequence: int) -> Table:
 
     """
     entries = sorted((*_ENTRY.unpack_from(entry), entry) for entry in log)
-    table, expected = Table.empty(kind.row), None
+    table, expected = Table.empty(kind.row), 1
     for number, is_snapshot, entry in entries:
-        if expected is not None and number != expected:
-            raise ValueError(f"the {kind.name} log lacks entry {expected}; restore an earlier checkpoint")
         body = entry[_ENTRY.size :]
         if is_snapshot:
             table = Table.of(unpack(body, kind.row))
+        elif number == expected:
+            kind.replay(table, body)
         else:
-            kind.observe(table, unpack(body, kind.fact))
+            raise ValueError(f"the {kind.name} log lacks entry {expected}; restore an earlier checkpoint")
         expected = number + 1
     if expected != sequence + 1:
         raise ValueError(f"the {kind.name} log ends before entry {sequence}; restore an earlier checkpoint")

@@ -25,6 +25,11 @@ def pack(*parts: Rows) -> bytes:
     return b"".join((_mark(parts[0].dtype), *(part.data for part in parts)))
 
 
+def holds(block: bytes, row: np.dtype[np.void]) -> bool:
+    """Tell whether `block` holds rows of this type."""
+    return block[:_HEAD] == _mark(row)
+
+
 def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
     """Return the rows of `block`, read-only.
 
@@ -32,7 +37,7 @@ def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
         ValueError: the bytes hold rows of another release; state written before an upgrade needs a drain.
 
     """
-    if block[:_HEAD] != _mark(row):
+    if not holds(block, row):
         raise ValueError("rows were written by another release of Stopline; drain the job before upgrading")
     return np.frombuffer(block, row, offset=_HEAD)
 

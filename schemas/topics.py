@@ -26,7 +26,7 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
 }
 
 #: What the main job reads and what it writes.
-READ, WRITTEN = (PAYMENTS,), (ALERTS, WARNINGS, DEAD_LETTERS)
+READ, WRITTEN = (PAYMENTS, MEASURES), (ALERTS, WARNINGS, DEAD_LETTERS)
 
 #: What the lifecycle job reads and what it writes.
 LIFECYCLE_READ, LIFECYCLE_WRITTEN = (ORDERS, ACCOUNTS), (MEASURES, REFUNDS, DEAD_LETTERS)

@@ -45,7 +45,14 @@ class Since(NamedTuple):
     since_us: int
 
 
-Start = Literal["committed", "earliest", "latest"] | int | Since
+class Whole(NamedTuple):
+    """Read some topics from their beginning, the others from `start`: those hold the state of this job."""
+
+    topics: tuple[str, ...]
+    start: Literal["committed", "earliest", "latest"] | int | Since
+
+
+Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
 
 MARK_VERSION = 1
 _HEAD = struct.Struct("<BHI")
@@ -359,6 +366,12 @@ def start_offsets(
         OffsetOutOfRangeError: the group's committed offset is not (or no longer) in the log.
 
     """
+    if isinstance(start, Whole):
+        whole = [at for at in partitions if at[0] in start.topics]
+        others = [at for at in partitions if at[0] not in start.topics]
+        return start_offsets(admin, settings, whole, "earliest") | start_offsets(
+            admin, settings, others, start.start
+        )
     if isinstance(start, Since):
         recent = admin.offsets_for_times(partitions, start.since_us)
         committed = start_offsets(admin, settings, partitions, "committed")
