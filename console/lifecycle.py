@@ -68,7 +68,7 @@ def run(
             read = ReadChunksBounded(kafka, *topics.LIFECYCLE_READ)
             write(build(pipeline | "Read" >> read, settings), settings)
         return
-    settings = LifecycleSettings(kafka, ring, journal.journal_bounds(kafka))
+    settings = LifecycleSettings(kafka, ring, journal.journal_bounds(kafka), ticks=True)
     known = settings.past()
     woken = journal.wake(kafka, known, wall_clock_us())
     Console().print(f"{len(known.kept):,} accounts rebuilt from the journal, {woken:,} with terms running")

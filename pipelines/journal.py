@@ -14,9 +14,9 @@ import msgspec
 
 from measures import intake
 from measures.account import next_due_us
-from measures.commands import AccountMessage, Tick
 from measures.intake import Kept
 from measures.register import Registered
+from pipelines.alarm import tick_message
 from pipelines.kafka.bounded import Bound, captured_bounds
 from pipelines.kafka.port import KafkaSettings, open_consumer, open_producer
 from schemas import topics
@@ -63,8 +63,8 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
     woken = 0
     for token, kept in known.kept.items():
         if next_due_us(kept.account) is not None:
-            message = AccountMessage(account_token=token, jurisdiction=kept.jurisdiction, command=Tick())
-            producer.send(topics.ACCOUNTS, token.encode(), msgspec.json.encode(message), (), now_us)
+            value = tick_message(token, kept.jurisdiction)
+            producer.send(topics.ACCOUNTS, token.encode(), value, (), now_us)
             woken += 1
     producer.flush()
     return woken

@@ -5,8 +5,9 @@ orders, accounts ─ Read ─ Open ─ by order number ─ Register ─ by accou
                                                                                      └─ dead letters
 
 Time is the broker's time of receipt, never what a message claims. Terms end by event-time timers, which
-are believed only if the clock agrees. Written before read positions are committed, and one entry per
-command: a crash repeats messages, whose replies then say DUPLICATE, and never leaves half a transition.
+are believed only if the clock agrees, or by ticks through Kafka (`alarm.py`). What a command led to is
+written, in one entry, before read positions are committed: a crash repeats messages, whose replies then
+say DUPLICATE, and never leaves half a transition.
 """
 
 import time
@@ -31,6 +32,7 @@ from measures.keys import KeyEntry, ring_of
 from measures.machine import Refusal
 from measures.register import Registered
 from measures.signing import KeyRing
+from pipelines.alarm import alarm_clock
 from pipelines.journal import Past, past
 from pipelines.kafka.bounded import Bound
 from pipelines.kafka.port import Chunk, KafkaSettings
@@ -42,9 +44,10 @@ from schemas.envelope import headers
 from schemas.measure import JournalEntry, RefundChanged
 from schemas.order import Record, ReplyCode, Why
 
-SECOND_US = 1_000_000
-HOUR_US = 3_600 * SECOND_US
-DAY_US = 24 * HOUR_US
+#: Timers keep milliseconds: one set a millisecond later never fires before its time.
+TIMER_ROUNDING_US = 1_000
+
+DAY_US = 86_400_000_000
 
 #: No message is received later than this (the year 2200); calendars end at the year 9999.
 LATEST_US = 7_258_118_400_000_000
@@ -111,6 +114,7 @@ class LifecycleSettings:
         keys: public keys of the authorities.
         journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
         clock: microseconds UTC that a timer is checked against, besides the newest message.
+        ticks: wake accounts by messages instead of Beam's timers; for the in-process runner.
 
     """
 
@@ -118,6 +122,7 @@ class LifecycleSettings:
     keys: tuple[KeyEntry, ...]
     journal: tuple[Bound, ...] = ()
     clock: Callable[[], int] = wall_clock_us
+    ticks: bool = False
 
     def past(self) -> Past:
         """Read what the journal says."""
@@ -230,7 +235,8 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         registered, arrival = intake.entered(known, item.arrival)
         if registered is not None and registered != known:
             entry.write(_ENCODE(registered))
-            forget.set(Timestamp(micros=registered.forget_at_us // DAY_US * DAY_US + DAY_US))
+            if not self._settings.ticks:
+                forget.set(_timer(registered.forget_at_us))
         payload = (
             element[1] if arrival is item.arrival else _ENCODE(Item(source=item.source, arrival=arrival))
         )
@@ -255,7 +261,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         if forget_at_us <= clock_us:
             entry.clear()
         else:
-            forget.set(Timestamp(micros=forget_at_us // DAY_US * DAY_US + DAY_US))
+            forget.set(_timer(forget_at_us))
 
 
 class AccountFn(beam.DoFn):  # type: ignore[misc]
@@ -306,8 +312,8 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[Any]:
         """Let the account's next due time pass, if the clock has reached it.
 
-        A timer comes early by design (`wake_at`) or because the runner fires a bundle's timers together.
-        It is set anew, unless nothing has happened since: then a replay has come to its end.
+        A runner may fire early, as the in-process one does. The timer is then set anew, unless nothing has
+        happened since it last was: a replay has come to its end.
         """
         held = self._read(token, state)
         at_us = next_due_us(held.kept.account) if held else None
@@ -320,7 +326,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         self._early.inc()
         if held.early_at_us != reached_us:
             state.write(_ENCODE(msgspec.structs.replace(held, early_at_us=reached_us)))
-            due.set(wake_at(at_us, reached_us))
+            due.set(_timer(at_us))
 
     def _read(self, token: str, state: Any) -> Held | None:
         if encoded := state.read():
@@ -334,11 +340,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
 
     def _keep(self, applied: Applied, newest_us: int, state: Any, due: Any) -> Iterator[Any]:
         state.write(_ENCODE(Held(kept=applied.kept, newest_us=newest_us)))
-        next_us = next_due_us(applied.kept.account)
-        if next_us is None:
-            due.clear()
-        else:
-            due.set(wake_at(next_us, self._reached_us(newest_us)))
+        self._wake(applied.kept, due)
         if applied.entry is None:
             return
         self._entries.inc()
@@ -346,6 +348,15 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         for event in applied.entry.events:
             if isinstance(event, RefundChanged):
                 yield beam.pvalue.TaggedOutput("refunds", refund_record(event))
+
+    def _wake(self, kept: Kept, due: Any) -> None:
+        at_us = next_due_us(kept.account)
+        if self._settings.ticks:
+            alarm_clock(self._settings.kafka).set(kept.account.account_token, kept.jurisdiction, at_us)
+        elif at_us is None:
+            due.clear()
+        else:
+            due.set(_timer(at_us))
 
     def _put_aside(self, item: Item, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
         letter = letter_record(item.source, code, message, item.arrival.jurisdiction)
@@ -392,19 +403,5 @@ def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> Ou
     return dead_letter_record(letter, law)
 
 
-def wake_at(due_us: int, reached_us: int) -> Timestamp:
-    """Say when to look at an account with something due: a far time is approached in steps.
-
-    The in-process runner goes through all distinct pending times after every bundle, so there must be
-    few of them: the day or the hour before the due time, and only at the end its second (rounded up).
-
-    >>> wake_at(50 * HOUR_US + 1, 0) == Timestamp(micros=2 * DAY_US)
-    True
-    >>> wake_at(50 * HOUR_US + 1, 49 * HOUR_US) == Timestamp(micros=50 * HOUR_US + SECOND_US)
-    True
-    """
-    left_us = due_us - reached_us
-    if left_us > 2 * HOUR_US:
-        step = DAY_US if left_us > 2 * DAY_US else HOUR_US
-        return Timestamp(micros=due_us // step * step)
-    return Timestamp(micros=-(-due_us // SECOND_US) * SECOND_US)
+def _timer(at_us: int) -> Timestamp:
+    return Timestamp(micros=at_us + TIMER_ROUNDING_US)

@@ -1,0 +1,91 @@
+"""Alarms by message, for the in-process runner: at the due time a Tick goes to topic `accounts`.
+
+That runner keeps no watermark between the begin and the end of time: it fires every event-time timer at
+once, again and again (Beam 2.77, `fn_runner._build_watermark_updates`), so that each pass would cost as
+much as there are terms running. A message has its place in the log and is replayed like any other.
+"""
+
+import heapq
+import logging
+import threading
+import time
+
+import msgspec
+
+from measures.commands import AccountMessage, Tick
+from pipelines.kafka.port import KafkaSettings, open_producer
+from schemas import topics
+from schemas.errors import StoplineError
+
+_LOGGER = logging.getLogger(__name__)
+
+#: How often the list is looked at.
+LOOK_S = 0.25
+
+
+def tick_message(token: str, jurisdiction: str) -> bytes:
+    """Return the message that lets time pass on an account."""
+    message = AccountMessage(account_token=token, jurisdiction=jurisdiction, command=Tick())
+    return msgspec.json.encode(message)
+
+
+class AlarmClock:
+    """Next due time of every account of this process; one thread sends the ticks."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._next: dict[str, tuple[int, str]] = {}
+        self._agenda: list[tuple[int, str]] = []
+
+    def set(self, token: str, jurisdiction: str, due_us: int | None) -> None:
+        """Wake an account at `due_us` (microseconds UTC) instead of any earlier wish; None for never."""
+        with self._lock:
+            if due_us is None:
+                self._next.pop(token, None)
+            elif self._next.get(token) != (due_us, jurisdiction):
+                self._next[token] = (due_us, jurisdiction)
+                heapq.heappush(self._agenda, (due_us, token))
+
+    def due(self, now_us: int) -> list[tuple[str, str]]:
+        """Take the accounts whose time has come: tokens and jurisdictions."""
+        found = []
+        with self._lock:
+            while self._agenda and self._agenda[0][0] <= now_us:
+                due_us, token = heapq.heappop(self._agenda)
+                known = self._next.get(token)
+                if known is not None and known[0] == due_us:
+                    found.append((token, known[1]))
+                    del self._next[token]
+        return found
+
+    def run(self) -> None:
+        """Send ticks for ever; the body of the daemon thread."""
+        waiting: list[tuple[str, str]] = []
+        while True:
+            now_us = time.time_ns() // 1000
+            waiting += self.due(now_us)
+            if waiting:
+                try:
+                    producer = open_producer(self._settings)
+                    for token, jurisdiction in waiting:
+                        value = tick_message(token, jurisdiction)
+                        producer.send(topics.ACCOUNTS, token.encode(), value, (), now_us)
+                    producer.flush()
+                    waiting = []
+                except StoplineError as error:
+                    _LOGGER.warning("ticks were not sent and will be sent again: %s", error)
+            time.sleep(LOOK_S)
+
+
+_lock = threading.Lock()
+_clocks: dict[KafkaSettings, AlarmClock] = {}
+
+
+def alarm_clock(settings: KafkaSettings) -> AlarmClock:
+    """Return the process's alarm clock for these brokers; starts its thread on first use."""
+    with _lock:
+        if settings not in _clocks:
+            clock = _clocks[settings] = AlarmClock(settings)
+            threading.Thread(target=clock.run, name="alarm-clock", daemon=True).start()
+        return _clocks[settings]
