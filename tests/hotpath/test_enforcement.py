@@ -1,0 +1,145 @@
+"""Measures in force meet debits in the hot path."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+import numpy as np
+import pytest
+
+from models import ledger
+from pipelines.decode import enforcements
+from pipelines.graph import build, write
+from pipelines.kafka import process
+from pipelines.kafka.bounded import ReadChunksBounded
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
+from pipelines.options import JobSettings
+from pipelines.runner import in_process
+from schemas import topics
+from schemas.measure import EnforcementChanged, JournalEntry
+from schemas.payment import Payment
+from schemas.transfers import token_text, token_words
+from tests.hotpath.conftest import taken
+
+HOUR_US = 3_600_000_000
+NOW = 1_790_000_000_000_000
+ACCOUNT, PAYEE, PARTY = "a" * 26, "b" * 25 + "a", "c" * 25 + "a"
+
+
+def journal(version: int, **stated: Any) -> bytes:
+    event = EnforcementChanged(
+        event_id=f"v{version}", account_token=ACCOUNT, at_us=NOW, version=version, **stated
+    )
+    return msgspec.json.encode(
+        JournalEntry(
+            entry_id=f"e{version}",
+            account_token=ACCOUNT,
+            jurisdiction="CN",
+            version=version,
+            at_us=NOW,
+            command="test",
+            events=(event,),
+        )
+    )
+
+
+def debit(number: int, after_us: int = 0, balance_after_minor: int = 900_000) -> bytes:
+    return msgspec.json.encode(
+        Payment(
+            txn_id=f"t{number}",
+            accepted_at_us=NOW + after_us,
+            amount_minor=100_000,
+            currency="CNY",
+            debtor=PARTY,
+            debtor_account=ACCOUNT,
+            creditor_account=PAYEE,
+            balance_after_minor=balance_after_minor,
+        )
+    )
+
+
+def chunk(topic: str, *values: bytes) -> Chunk:
+    count = len(values)
+    return Chunk(
+        topic, list(values), np.zeros(count, np.int32), np.arange(count), np.full(count, NOW, np.int64)
+    )
+
+
+@pytest.fixture
+def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+    """Send journal entries, then payments, and run the main job: the alerts of measures in force."""
+    with EmbeddedBroker() as broker:
+        kafka = KafkaSettings(broker.address)
+        settings = replace(job, kafka=kafka)
+        with closing(open_admin(kafka)) as admin:
+            admin.create_topics([NewTopic(name, 1) for name in (*topics.READ, *topics.WRITTEN)])
+
+        def run(journals: list[bytes], payments: list[bytes]) -> list[dict[str, Any]]:
+            producer = open_producer(kafka)
+            for value in journals:
+                producer.send(topics.MEASURES, b"k", value, (), NOW)
+            for value in payments:
+                producer.send(topics.PAYMENTS, b"k", value, (), NOW + 1000)
+            producer.flush()
+            with beam.Pipeline(runner=in_process()) as pipeline:
+                chunks = pipeline | "Read" >> ReadChunksBounded(kafka, *topics.READ, chunk_rows=len(journals))
+                write(build(chunks, settings), settings)
+            with closing(open_admin(kafka)) as admin:
+                end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
+            sent = [msgspec.json.decode(each.value) for each in taken(kafka, topics.ALERTS, 0, 0, end)]
+            return [alert for alert in sent if alert["reasons"][0]["code"] == "MEASURE_IN_FORCE"]
+
+        yield run
+        process.close_connections()
+
+
+def test_a_debit_of_a_stopped_account_is_a_stop_alert_on_the_ground_of_the_order(alerts_of: Any) -> None:
+    (alert,) = alerts_of([journal(1, receive_only=True)], [debit(1)])
+
+    assert (alert["outcome"], alert["leg"], alert["account_token"]) == ("STOP", "DEBIT", ACCOUNT)
+    assert (alert["measure_rule"], alert["notice"]["reason_code"]) == ("stop", "STOP_ORDERED")
+    assert alert["notice"]["legal_basis"] and alert["notice"]["remedy_channel"]
+
+
+def test_a_frozen_amount_lets_debits_through_until_less_than_it_would_stay(alerts_of: Any) -> None:
+    (alert,) = alerts_of(
+        [journal(1, limit_minor=500_000)],
+        [debit(1, balance_after_minor=500_000), debit(2, 1, balance_after_minor=499_999)],
+    )
+
+    assert (alert["txn_id"], alert["notice"]["reason_code"]) == ("t2", "FREEZE_ORDERED")
+
+
+def test_a_measure_that_ran_out_forbids_nothing(alerts_of: Any) -> None:
+    ends = journal(1, receive_only=True, until_us=NOW + HOUR_US)
+
+    found = alerts_of([ends], [debit(1, HOUR_US - 1), debit(2, HOUR_US)])
+
+    assert [alert["txn_id"] for alert in found] == ["t1"]
+
+
+def test_a_measure_that_was_lifted_forbids_nothing(alerts_of: Any) -> None:
+    assert alerts_of([journal(1, receive_only=True), journal(2)], [debit(1)]) == []
+
+
+def test_the_newest_statement_holds_whatever_the_order_they_come_in() -> None:
+    rows, letters = enforcements(chunk("measures", journal(2), journal(1, receive_only=True)))
+    table = ledger.Table.empty(ledger.ACCOUNT_ROW)
+
+    ledger.enforce(table, rows)
+
+    assert letters == []
+    assert token_text(rows["key"][0]) == ACCOUNT
+    assert table.filled["enforced_minor"].tolist() == [0]
+    assert table.filled["key"].tolist() == token_words([ACCOUNT]).tolist()
+
+
+def test_a_journal_message_that_cannot_be_read_is_a_dead_letter() -> None:
+    rows, letters = enforcements(chunk("measures", b'{"type":"enforcement"'))
+
+    assert len(rows) == 0
+    assert [(letter.topic, letter.offset) for letter in letters] == [("measures", 0)]
