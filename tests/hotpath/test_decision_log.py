@@ -1,0 +1,103 @@
+"""The decision log: hourly Parquet, one row per payment and leg, weights for what is left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from models import features
+from models.features import Legs
+from pipelines.decision_log import HOUR_US, LogDecisionsFn, block, read, schema
+from tests.hotpath.conftest import Stream
+
+
+def logged(stream: Stream, of: slice = slice(0, 2_000), *, share: float = 1.0, flagged: int = 0) -> bytes:
+    return block_of(Legs(*(column[of] for column in stream.history.credit)), share, flagged)
+
+
+def block_of(legs: Legs, share: float, flagged: int) -> bytes:
+    X = features.matrix(features.CREDIT, legs)
+    outcome = np.zeros(len(X), np.int64)
+    outcome[:flagged] = 3
+    return block("CREDIT", legs, X, np.linspace(0, 1, len(X)), outcome=outcome, share=share)
+
+
+def started(folder: Path) -> LogDecisionsFn:
+    fn = LogDecisionsFn(folder)
+    fn.setup()
+    return fn
+
+
+def test_an_hour_becomes_a_parquet_file_that_reads_back_as_logged(stream: Stream, tmp_path: Path) -> None:
+    fn = started(tmp_path)
+    fn.process(logged(stream, slice(0, 1_000)))
+    fn.process(logged(stream, slice(1_000, 2_000)))
+    fn.teardown()
+    table = read(tmp_path, "CREDIT")
+
+    assert table.num_rows == 2_000
+    assert table.schema == schema("CREDIT")
+    assert table["txn_id"].to_pylist() == stream.rows["txn_id"][:2_000].astype(str).tolist()
+    assert not list(tmp_path.rglob("*.arrows"))
+    for path in tmp_path.rglob("*.parquet"):
+        hours = {at // HOUR_US for at in pq.read_table(path, partitioning=None)["at_us"].to_pylist()}
+        assert len(hours) == 1
+    assert read(tmp_path, "DEBIT").num_rows == 0
+
+
+def test_a_crash_loses_nothing_that_was_written_and_half_a_batch_is_left_out(
+    stream: Stream, tmp_path: Path
+) -> None:
+    fn = started(tmp_path)
+    fn.process(logged(stream, slice(0, 500)))
+    assert read(tmp_path, "CREDIT").num_rows == 500
+
+    fn.process(logged(stream, slice(500, 1_000)))
+    newest = max(tmp_path.rglob("*.arrows"), key=lambda path: path.name and path.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[:-50])
+    table = read(tmp_path, "CREDIT")
+
+    assert 500 <= table.num_rows < 1_000
+    assert len(set(table["txn_id"].to_pylist())) == table.num_rows
+
+
+def test_a_retried_bundle_and_a_second_worker_leave_one_row_a_payment(stream: Stream, tmp_path: Path) -> None:
+    one, other = started(tmp_path), started(tmp_path)
+    for fn in (one, one, other):
+        fn.process(logged(stream, slice(0, 300)))
+    one.teardown()
+
+    assert read(tmp_path, "CREDIT").num_rows == 300
+
+
+def test_late_rows_of_a_sealed_hour_are_kept(stream: Stream, tmp_path: Path) -> None:
+    fn = started(tmp_path)
+    last = slice(len(stream.rows) - 100, None)
+    for of in (slice(0, 100), last, slice(100, 200), last, slice(200, 300)):
+        fn.process(logged(stream, of))
+    fn.teardown()
+
+    assert read(tmp_path, "CREDIT").num_rows == 400
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_weights_make_up_for_the_accounts_left_out_and_flagged_legs_are_always_kept(
+    stream: Stream, tmp_path: Path, share: float
+) -> None:
+    flagged, draw = 50, np.random.default_rng(0)
+    strangers = stream.rows.copy()
+    strangers["creditor_account"] = draw.integers(0, 2**64, (len(strangers), 2), np.uint64)
+    fn = started(tmp_path)
+    fn.process(block_of(stream.history.credit._replace(transfer=strangers), share, flagged))
+    table = read(tmp_path, "CREDIT")
+    outcome, weight = table["outcome"].to_numpy(), table["weight"].to_numpy()
+
+    assert (outcome > 0).sum() == flagged
+    assert set(weight[outcome > 0]) == {1.0}
+    assert set(weight[outcome == 0]) == {1 / share}
+    assert weight.sum() == pytest.approx(len(stream.rows), rel=0.12)
+
+
+def test_no_legs_to_keep_are_no_block(stream: Stream) -> None:
+    assert logged(stream, share=0.0) == b""

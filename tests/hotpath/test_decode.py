@@ -1,0 +1,174 @@
+"""Decoding: every message is accepted or dead-lettered, none stops the job, none vanishes."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.decision_log import read
+from pipelines.decode import FUTURE_US_MAX, VALUE_BYTES_MAX, decode
+from pipelines.policy import Policy
+from schemas.dead_letter import HINTS, DeadLetter
+from schemas.ids import derived_id
+from schemas.payment import STATUSES
+from schemas.stored import stored
+from tests.hotpath.conftest import Stream, Written, chunk_of
+from tests.hotpath.mutations import mutated
+
+MUTATIONS = 10_000
+REPLAYED = 3_000
+
+Run = Callable[..., Written]
+
+
+@pytest.fixture(scope="module")
+def broken(stream: Stream) -> list[bytes]:
+    """10,000 messages of the stream, each broken in some way, always the same."""
+    draw = random.Random(20251124)
+    return [mutated(draw.choice(stream.values), draw) for _ in range(MUTATIONS)]
+
+
+@pytest.fixture(scope="module")
+def arrival_us(stream: Stream) -> int:
+    return int(stream.rows["at_us"].max())
+
+
+def decoded(
+    values: list[bytes], policy: Policy, at_us: int, first_offset: int = 0
+) -> tuple[np.ndarray, list]:
+    chunk = chunk_of(values, timestamps_us=[at_us] * len(values), first_offset=first_offset)
+    return decode(chunk, policy)
+
+
+def test_each_of_10_000_broken_messages_is_either_a_row_or_a_dead_letter(
+    broken: list[bytes], rules: Policy, arrival_us: int
+) -> None:
+    accepted, refused, codes = set(), set(), set()
+    for start in range(0, MUTATIONS, 2_000):
+        values = broken[start : start + 2_000]
+        rows, letters = decoded(values, rules, arrival_us, start)
+        for letter in letters:
+            assert letter.value == broken[letter.offset]
+            assert (letter.topic, letter.partition, letter.stage) == ("payments", 1, "decode")
+            assert (letter.timestamp_us, letter.hint) == (arrival_us, HINTS[letter.error_code])
+            assert letter.dead_letter_id == derived_id("dead", "payments", 1, letter.offset)
+            assert letter.message
+        refused |= {letter.offset for letter in letters}
+        codes |= {letter.error_code for letter in letters}
+        assert len(rows) + len(letters) == len(values)
+        assert set(rows["partition"]) <= {1}
+        accepted |= set(rows["offset"].tolist())
+
+    assert accepted | refused == set(range(MUTATIONS))
+    assert not accepted & refused
+    assert min(len(accepted), len(refused)) > MUTATIONS / 20
+    assert codes == {"NOT_JSON", "INVALID", "UNKNOWN_CURRENCY", "FUTURE", "TOO_LARGE"}
+
+
+def test_what_is_accepted_follows_the_published_schema(
+    broken: list[bytes], rules: Policy, arrival_us: int
+) -> None:
+    rows, _ = decoded(broken[:3_000], rules, arrival_us)
+    check = jsonschema.Draft202012Validator(stored("payment.v1"))
+
+    for place in rows["offset"].tolist():
+        check.validate(json.loads(broken[place].decode(errors="replace")))  # in names of unknown fields
+
+
+def test_a_block_decodes_as_its_messages_do_one_by_one(
+    broken: list[bytes], stream: Stream, rules: Policy, arrival_us: int
+) -> None:
+    mixed = [*stream.values[:300], *broken[:300], *stream.values[300:600]]
+    rows, letters = decoded(mixed, rules, arrival_us)
+    alone = [decoded([value], rules, arrival_us, place) for place, value in enumerate(mixed)]
+
+    assert (rows == np.concatenate([each[0] for each in alone])).all()
+    assert sorted(letters, key=lambda letter: letter.offset) == [
+        letter for each in alone for letter in each[1]
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(bad=st.sets(st.integers(0, 63), max_size=64))
+def test_good_neighbours_of_bad_messages_are_kept_in_order(
+    bad: set[int], stream: Stream, rules: Policy, arrival_us: int
+) -> None:
+    values = [b"{" if place in bad else stream.values[place] for place in range(64)]
+    rows, letters = decoded(values, rules, arrival_us)
+
+    assert rows["offset"].tolist() == [place for place in range(64) if place not in bad]
+    assert {letter.offset for letter in letters} == bad
+
+
+def test_no_messages_are_no_rows_and_no_letters(rules: Policy) -> None:
+    rows, letters = decode(chunk_of([]), rules)
+
+    assert (len(rows), letters) == (0, [])
+
+
+def changed(stream: Stream, **fields: object) -> bytes:
+    return json.dumps({**json.loads(stream.values[0]), **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field"),
+    [
+        ({"amount_minor": 0}, "INVALID", "amount_minor"),
+        ({"amount_minor": "4111 1111"}, "INVALID", "amount_minor"),
+        ({"channel": "Zhang San"}, "INVALID", "channel"),
+        ({"channel": "a` - at `$.b\n"}, "INVALID", "channel"),
+        ({"txn_id": "Zhang San"}, "INVALID", "txn_id"),
+        ({"debtor": "Zhang San Zhang San Zhang!"}, "INVALID", "debtor"),
+        ({"currency": "XXX"}, "UNKNOWN_CURRENCY", "currency"),
+        ({"tomorrow": "x" * VALUE_BYTES_MAX}, "TOO_LARGE", str(VALUE_BYTES_MAX)),
+    ],
+)
+def test_a_dead_letter_names_the_field_and_never_its_value(
+    stream: Stream, rules: Policy, fields: dict[str, object], code: str, field: str
+) -> None:
+    _, (letter,) = decoded([changed(stream, **fields)], rules, 2**53)
+
+    assert (letter.error_code, field in letter.message) == (code, True)
+    for value in fields.values():
+        assert str(value) not in letter.message or value == 0
+
+
+def test_an_event_time_is_refused_only_where_it_lies_over_an_hour_after_arrival(
+    stream: Stream, rules: Policy
+) -> None:
+    at_us = int(stream.rows["at_us"][0])
+    arrivals = [at_us - FUTURE_US_MAX, at_us - FUTURE_US_MAX - 1, 0]
+    rows, letters = decode(chunk_of([stream.values[0]] * 3, timestamps_us=arrivals), rules)
+
+    assert rows["offset"].tolist() == [0, 2]
+    assert [(letter.offset, letter.error_code) for letter in letters] == [(1, "FUTURE")]
+
+
+def test_the_job_lives_through_broken_messages_wrong_clocks_tombstones_and_giants(
+    broken: list[bytes], stream: Stream, rules: Policy, run: Run, tmp_path: Path
+) -> None:
+    draw = random.Random(5)
+    values = [*stream.values[:1_000], *broken[:REPLAYED], b"", b"x" * 900_000]
+    keys = [*stream.keys[:1_000], *(b"%d" % draw.randrange(99) for _ in range(REPLAYED + 2))]
+    times = [*stream.timestamps_us[:1_000], *([int(stream.timestamps_us[-1])] * (REPLAYED + 2))]
+    for place, at_us in ((1_000, 0), (1_001, 10**18), (1_002, 9 * 10**18)):
+        values[place], times[place] = b"{", at_us
+    letters = [
+        msgspec.json.decode(sent.value, type=DeadLetter)
+        for partition in run(keys, values, times, tmp_path)["dead_letters"]
+        for sent in partition
+    ]
+
+    rows, expected = decode(chunk_of(values, timestamps_us=times), rules)
+    asked = rows["txn_id"][rows["status"] == STATUSES.index("INITIATED")]
+    assert set(read(tmp_path, "CREDIT")["txn_id"].to_pylist()) == set(asked.astype(str).tolist())
+    assert sorted(letter.value for letter in letters) == sorted(letter.value for letter in expected)
+    assert len({letter.dead_letter_id for letter in letters}) == len(letters)
+    assert max(letter.value_bytes for letter in letters) == 900_000

@@ -1,0 +1,70 @@
+"""The shape of the main job: its labels are part of what an update must keep."""
+
+import re
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+
+from pipelines.graph import build, write
+from pipelines.options import JobSettings
+from pipelines.runner import in_process
+from schemas.errors import ConfigError
+from tests.hotpath.conftest import chunk_of
+
+
+class Labels(PipelineVisitor):
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def enter_composite_transform(self, node: AppliedPTransform) -> None:
+        self._note(node)
+
+    def visit_transform(self, node: AppliedPTransform) -> None:
+        self._note(node)
+
+    def _note(self, node: AppliedPTransform) -> None:
+        if node.full_label and "/" not in node.full_label:
+            self.found.append(node.full_label)
+
+
+def test_labels_are_those_of_the_running_jobs(job: JobSettings) -> None:
+    """A changed label breaks updates in place: change it here only together with the changelog."""
+    pipeline = beam.Pipeline(runner=in_process())
+    write(build(pipeline | "Read" >> beam.Create([chunk_of([])]), job), job)
+    labels = Labels()
+    pipeline.visit(labels)
+
+    assert labels.found == [
+        "Read", "Decode", "Payers", "Accounts", "Dissuade",
+        "Send alerts", "Send warnings", "Send dead_letters",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "no model bundle is named; train one with `stopline train`"),
+        (["--ledger_shards", "0"], "--ledger_shards must be 1 to 1024, got 0"),
+        (["--decision_log_share", "1.5"], "--decision_log_share must be 0 to 1, got 1.5"),
+        (["--kafka_brokers", ""], "kafka brokers must be host:port"),
+        (["--kafka_start", "yesterday"], "--kafka_start must be committed, earliest, latest or microseconds"),
+        (["--kafka_security", "sasl"], "--kafka_security takes KEY=VALUE, got 'sasl'"),
+        (["--policy_file", "none.yaml"], "none.yaml cannot be used"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named_with_the_way_out(words: list[str], complaint: str) -> None:
+    given = ["--kafka_brokers", "127.0.0.1:1", *(["--model_bundle", "b"] if words else []), *words]
+
+    with pytest.raises(ConfigError, match=re.escape(complaint)):
+        JobSettings.of(PipelineOptions(given))
+
+
+def test_options_become_settings_once() -> None:
+    given = ["--kafka_brokers", "b:1", "--model_bundle", "b", "--kafka_start", "17", "--ledger_shards", "8"]
+    settings = JobSettings.of(PipelineOptions(given))
+
+    assert (settings.start, settings.shards, settings.decision_log) == (17, 8, None)
+    assert settings.bundle.is_absolute()
+    assert settings.kafka.brokers == "b:1"

@@ -1,0 +1,154 @@
+"""What the stream computes is what training computes, and a replay says the same every time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import apache_beam as beam
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from models import features
+from models.bundle import Bundle
+from models.features import Legs
+from models.history import history
+from pipelines.decision_log import read
+from pipelines.graph import build
+from pipelines.options import JobSettings
+from pipelines.policy import HOLD, OUTCOMES, WARN, Policy, decide, thresholds
+from pipelines.runner import in_process
+from schemas.alert import Alert
+from schemas.warning import Warning
+from tests.hotpath.conftest import Stream, Written, chunk_of
+
+LEGS = ("CREDIT", "DEBIT")
+GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
+
+each_leg = pytest.mark.parametrize("leg", LEGS)
+
+
+@pytest.fixture(scope="module")
+def recorded(stream: Stream, produce: Callable[..., str]) -> str:
+    return produce(stream.keys, stream.values, stream.timestamps_us)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log")
+
+
+@pytest.fixture(scope="module")
+def first(recorded: str, replay: Callable[..., Written], log: Path) -> Written:
+    return replay(recorded, log)
+
+
+@pytest.fixture(scope="module")
+def second(recorded: str, replay: Callable[..., Written], first: Written) -> Written:
+    return replay(recorded)
+
+
+def offline(stream: Stream, leg: str) -> Legs:
+    return stream.history.credit if leg == "CREDIT" else stream.history.debit
+
+
+def model_of(trained: Bundle, leg: str):  # type: ignore[no-untyped-def]
+    return trained.credit if leg == "CREDIT" else trained.debit
+
+
+def expected_scores(stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
+    scores: np.ndarray = model_of(trained, leg).score(features.matrix(GROUPS[leg], offline(stream, leg)))
+    return scores
+
+
+def by_txn(table: pa.Table, stream: Stream) -> pa.Table:
+    """The table's rows in the order of the stream."""
+    place = {txn.decode(): number for number, txn in enumerate(stream.rows["txn_id"].tolist())}
+    order = np.argsort([place[txn] for txn in table["txn_id"].to_pylist()])
+    return table.take(order)
+
+
+def assert_features(table: pa.Table, legs: Legs, leg: str) -> None:
+    X = features.matrix(GROUPS[leg], legs)
+    for column, name in enumerate(features.names(GROUPS[leg])):
+        np.testing.assert_allclose(
+            table[name].to_numpy(), X[:, column], rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=name
+        )
+
+
+@each_leg
+@pytest.mark.usefixtures("first")
+def test_a_replayed_stream_has_the_features_of_training(stream: Stream, log: Path, leg: str) -> None:
+    table = by_txn(read(log, leg), stream)  # type: ignore[arg-type]
+
+    assert table["txn_id"].to_pylist() == stream.rows["txn_id"].astype(str).tolist()
+    assert_features(table, offline(stream, leg), leg)
+
+
+@each_leg
+@pytest.mark.usefixtures("first")
+def test_a_replayed_stream_has_the_scores_and_outcomes_of_the_bundle(
+    stream: Stream, log: Path, trained: Bundle, rules: Policy, leg: str
+) -> None:
+    table = by_txn(read(log, leg), stream)  # type: ignore[arg-type]
+    scores = expected_scores(stream, trained, leg)
+    least = thresholds(rules.credit, model_of(trained, leg).thresholds)
+
+    np.testing.assert_allclose(table["score"].to_numpy(), scores, rtol=1e-9, atol=1e-9)
+    assert table["outcome"].to_pylist() == decide(scores, least).tolist()
+    assert set(table["outcome"].to_pylist()) == set(range(len(OUTCOMES)))
+
+
+def test_two_replays_write_the_same_bytes_in_the_same_order(first: Written, second: Written) -> None:
+    assert first == second
+    assert all(any(partitions) for name, partitions in first.items() if name != "dead_letters")
+
+
+def test_ids_are_unique_and_stand_in_the_headers(first: Written) -> None:
+    for name, of, field in (("alerts", Alert, "alert_id"), ("warnings", Warning, "warning_id")):
+        sent = [record for partition in first[name] for record in partition]
+        ids = [getattr(msgspec.json.decode(record.value, type=of), field) for record in sent]
+        assert len(set(ids)) == len(ids)
+        assert [dict(record.headers)["ce_id"].decode() for record in sent] == ids
+
+
+def test_every_leg_at_or_above_delay_has_its_alert(
+    stream: Stream, first: Written, trained: Bundle, rules: Policy
+) -> None:
+    alerts = [
+        msgspec.json.decode(sent.value, type=Alert) for partition in first["alerts"] for sent in partition
+    ]
+    expected = set()
+    for leg in LEGS:
+        scores = expected_scores(stream, trained, leg)
+        outcome = decide(scores, thresholds(rules.credit, model_of(trained, leg).thresholds))
+        expected |= {
+            (stream.rows["txn_id"][row].decode(), leg, OUTCOMES[outcome[row]])
+            for row in np.flatnonzero(outcome > WARN).tolist()
+        }
+
+    assert {(alert.txn_id, alert.leg, alert.outcome) for alert in alerts} == expected
+    assert len(alerts) == len(expected) > 100
+    assert HOLD in {OUTCOMES.index(alert.outcome) for alert in alerts}
+
+
+@each_leg
+def test_within_a_bundle_accounts_see_debits_and_credits_in_event_time_order(
+    stream: Stream, job: JobSettings, tmp_path: Path, leg: str
+) -> None:
+    """The rows of one bundle arrive in any order; the features are those of the ordered stream."""
+    count = 1_500
+    order = np.random.default_rng(2).permutation(count)
+    chunk = chunk_of(
+        [stream.values[at] for at in order], timestamps_us=[stream.timestamps_us[at] for at in order]
+    )
+    ordered = stream.rows[:count]
+    legs = history(ordered, ordered["amount_minor"].astype(np.float64))
+
+    with beam.Pipeline(runner=in_process()) as pipeline:
+        build(pipeline | beam.Create([chunk], reshuffle=False), replace(job, decision_log=tmp_path))
+
+    table = by_txn(read(tmp_path, leg), stream)  # type: ignore[arg-type]
+    assert table.num_rows == count
+    assert_features(table, legs.credit if leg == "CREDIT" else legs.debit, leg)

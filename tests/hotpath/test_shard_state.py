@@ -1,0 +1,206 @@
+"""Log-structured shard state: the live table is used only where it is the one the log describes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.ledger import ACCOUNT_FACT, PARTY_FACT, Table, observe_parties
+from pipelines import shard_state
+from pipelines.ledgers import ACCOUNTS, PAYERS
+from pipelines.shard_state import Kind, observe, rebuilt
+from pipelines.shards import by_shard, pack, shard_of, unpack
+from tests.hotpath.states import Shard
+from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
+
+each_kind = pytest.mark.parametrize("kind", [PAYERS, ACCOUNTS], ids=lambda kind: kind.name)
+_numbers = itertools.count(10_000)
+
+
+@pytest.fixture
+def number() -> int:
+    """A shard number that no other test uses: live tables stay in the process."""
+    return next(_numbers)
+
+
+def blocks_of(kind: Kind, count: int, rows: int = 200, keys: int = 60, seed: int = 0) -> list[np.ndarray]:
+    return np.array_split(random_facts(kind, count * rows, keys, seed), count)
+
+
+def live(kind: Kind, number: int) -> Table:
+    return shard_state._live[kind.name, number][1]
+
+
+def sequence(shard: Shard) -> int:
+    return int(shard_state._VERSION.unpack(shard.version.read() or b"")[0])
+
+
+def forget(kind: Kind, number: int) -> None:
+    """As a restart or a move to another worker does."""
+    shard_state._live.pop((kind.name, number), None)
+
+
+@each_kind
+@pytest.mark.parametrize("compact_bytes", [1 << 20, 20_000])
+def test_a_rebuilt_table_equals_the_live_one_bit_for_bit(
+    kind: Kind, number: int, compact_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", compact_bytes)
+    shard = Shard()
+    for block in blocks_of(kind, 30):
+        observe(kind, number, block, shard.version, shard.log)
+        again = rebuilt(kind, reversed(shard.log.read()), sequence(shard))
+        assert again.filled.tobytes() == live(kind, number).filled.tobytes()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from(["observe", "fail before", "fail after", "restart"]), max_size=15))
+def test_failed_bundles_and_restarts_leave_no_trace_in_what_is_seen(steps: list[str]) -> None:
+    number, shard = next(_numbers), Shard()
+    blocks = iter(blocks_of(ACCOUNTS, 16, rows=20, keys=5))
+    done, seen = [], []
+    for step in steps:
+        if step == "restart":
+            forget(ACCOUNTS, number)
+            continue
+        block = next(blocks)
+        try:
+            with shard.bundle():
+                if step == "fail before":
+                    raise OSError
+                views = observe(ACCOUNTS, number, block, shard.version, shard.log)
+                if step == "fail after":
+                    raise OSError
+        except OSError:
+            continue
+        done.append(block)
+        seen.append(views)
+    if done:
+        table, views = fold(ACCOUNTS, *done)
+        assert np.concatenate(seen).tobytes() == views.tobytes()
+        assert rebuilt(ACCOUNTS, shard.log.read(), sequence(shard)).filled.tobytes() == table.filled.tobytes()
+
+
+def test_a_fold_that_fails_half_way_leaves_no_half_table(number: int) -> None:
+    shard = Shard()
+    first, second, third = blocks_of(PAYERS, 3)
+    observe(PAYERS, number, first, shard.version, shard.log)
+
+    def half(table: Table, facts: np.ndarray) -> np.ndarray:
+        observed(PAYERS, table, facts[: len(facts) // 2])
+        raise MemoryError
+
+    with pytest.raises(MemoryError), shard.bundle():
+        observe(Kind("payers", PAYERS.row, {PARTY_FACT: half}), number, second, shard.version, shard.log)
+    observe(PAYERS, number, third, shard.version, shard.log)
+
+    assert live(PAYERS, number).filled.tobytes() == fold(PAYERS, first, third)[0].filled.tobytes()
+
+
+def test_another_workers_table_of_the_same_sequence_is_not_used(number: int) -> None:
+    """Two attempts of one bundle end at the same sequence with different facts; one of them is committed."""
+    first, mine, other, last = blocks_of(PAYERS, 4)
+    shard = Shard()
+    observe(PAYERS, number, first, shard.version, shard.log)
+    lost = shard.copy()
+    observe(PAYERS, number, mine, shard.version, shard.log)
+    forget(PAYERS, number)
+    observe(PAYERS, number, other, lost.version, lost.log)  # leaves its table live in this process
+    assert sequence(lost) == sequence(shard)
+
+    views = observe(PAYERS, number, last, shard.version, shard.log)
+
+    assert views.tobytes() == fold(PAYERS, first, mine, last)[1][-len(last) :].tobytes()
+
+
+def test_several_blocks_of_one_bundle_see_each_other(number: int) -> None:
+    blocks = blocks_of(PAYERS, 5)
+    shard = Shard()
+    with shard.bundle():
+        seen = [observe(PAYERS, number, block, shard.version, shard.log) for block in blocks]
+
+    assert np.concatenate(seen).tobytes() == fold(PAYERS, *blocks)[1].tobytes()
+
+
+@each_kind
+def test_compaction_bounds_what_is_written_and_what_is_kept(
+    kind: Kind, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a settled set of accounts a fact is written about twice, and the log is at most two tables."""
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", 10_000)
+    shard, facts_bytes, largest = Shard(), 0, 0
+    for block in blocks_of(kind, 400, rows=100, keys=80):
+        observe(kind, number, block, shard.version, shard.log)
+        facts_bytes += block.nbytes
+        largest = max(largest, sum(map(len, shard.log.read())))
+    table = live(kind, number).filled.nbytes
+
+    assert shard.log.written <= 2.2 * facts_bytes + 2 * table
+    assert largest <= 2 * max(table, 10_000) + 100 * (FACTS[kind.name].itemsize + 32)
+    assert table < facts_bytes / 20
+
+
+@pytest.mark.parametrize("lost", [0, 3, -1])
+def test_a_missing_log_entry_is_noticed(number: int, lost: int) -> None:
+    shard = Shard()
+    for block in blocks_of(PAYERS, 8, rows=5):
+        observe(PAYERS, number, block, shard.version, shard.log)
+    last = sequence(shard)
+    del shard.log.items[lost]
+    forget(PAYERS, number)
+
+    with pytest.raises(ValueError, match=r"payers log .* restore an earlier checkpoint"):
+        rebuilt(PAYERS, shard.log.read(), last)
+    with pytest.raises(ValueError, match="restore an earlier checkpoint"):
+        observe(PAYERS, number, block, shard.version, shard.log)
+
+
+def test_an_empty_log_with_a_version_is_noticed() -> None:
+    with pytest.raises(ValueError, match="restore an earlier checkpoint"):
+        rebuilt(PAYERS, [], 3)
+
+
+def test_state_of_another_release_is_refused_in_one_sentence(number: int) -> None:
+    shard = Shard()
+    observe(PAYERS, number, random_facts(PAYERS, 5, 2), shard.version, shard.log)
+    forget(PAYERS, number)
+    newer = np.dtype([*PARTY_FACT.descr, ("device", "u8")])
+
+    with pytest.raises(ValueError, match="another release of Stopline; drain the job before upgrading"):
+        rebuilt(Kind("payers", PAYERS.row, {newer: observe_parties}), shard.log.read(), 1)
+
+
+@pytest.mark.parametrize("block", [b"", b"12345678", pack(np.zeros(2, PAYERS.row))])
+def test_bytes_that_are_not_rows_of_this_kind_are_refused(block: bytes) -> None:
+    with pytest.raises(ValueError, match="another release"):
+        unpack(block, PARTY_FACT)
+
+
+def test_rows_packed_are_rows_unpacked() -> None:
+    facts = random_facts(ACCOUNTS, 7, 3)
+
+    assert (unpack(pack(facts), ACCOUNT_FACT) == facts).all()
+    assert len(unpack(pack(facts[:0]), ACCOUNT_FACT)) == 0
+
+
+@given(st.integers(1, 64), st.integers(0, 300))
+def test_a_split_by_shard_keeps_every_row_once_and_in_order(shards: int, count: int) -> None:
+    rows = random_facts(PAYERS, count, 50)
+    rows["at_us"] = np.arange(count)
+    shard = shard_of(rows["key"], shards)
+    parts = dict(by_shard(rows, shard))
+
+    assert all(len(part) for part in parts.values())
+    for number, part in parts.items():
+        assert part["at_us"].tolist() == np.flatnonzero(shard == number).tolist()
+    assert sum(map(len, parts.values())) == count
+
+
+def test_hashed_tokens_spread_evenly_over_shards() -> None:
+    tokens = np.random.default_rng(1).integers(0, 2**64, (40_000, 2), np.uint64)
+
+    counts = np.bincount(shard_of(tokens, 8), minlength=8)
+
+    assert counts.min() > 4_700

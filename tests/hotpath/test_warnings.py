@@ -1,0 +1,265 @@
+"""Warnings: how grave, in which words, how often."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.test_stream import TestStream
+from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from measures.country_file import FOLDER, jurisdiction
+from models.features import Legs
+from pipelines.dissuade import DAY_US, DissuadeFn, Said, may_warn
+from pipelines.kafka.sink import OutRecord
+from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
+from pipelines.warn import CHANNELS, VALID_US, fraud_class, severity, templates, warning
+from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, token_text
+from schemas.warning import Warning
+from tests.hotpath.conftest import Stream
+from tests.hotpath.states import Value
+
+COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))
+HOUR_US, T0_US = 3_600_000_000, 1_756_656_000_000_000
+CN = jurisdiction("CN")
+
+
+def one(stream: Stream, *, signals: int = 0, share: float = 0.1, count_1d: float = 0.0) -> Legs:
+    """The credit leg of one payment whose payer shows what is asked for."""
+    legs = Legs(*(column[:1].copy() for column in stream.history.credit))
+    legs.transfer["signals"] = signals
+    legs.transfer["amount_minor"] = 1_000
+    legs.transfer["balance_after_minor"] = round(1_000 / share) - 1_000
+    legs.payer["count"][0, 1] = count_1d
+    return legs
+
+
+def warned(stream: Stream, rules: Policy, outcome: int = HOLD, **shown: Any) -> Warning:
+    return warning(rules, one(stream, **shown), 0, Verdict(outcome, 0.75, ()), hold=True)
+
+
+# Severity and words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "signals", "expected"),
+    [
+        (WARN, 0, 1), (WARN, REMOTE_CONTROL, 1), (DELAY, 0, 2), (DELAY, CALL_IN_PROGRESS, 2), (HOLD, 0, 3),
+        (HOLD, SCREEN_SHARE, 4), (STOP, 0, 4), (STOP, REMOTE_CONTROL, 4),
+    ],
+)  # fmt: skip
+def test_severity_follows_the_outcome_and_whether_the_payer_is_guided(
+    stream: Stream, rules: Policy, outcome: int, signals: int, expected: int
+) -> None:
+    made = warned(stream, rules, outcome, signals=signals)
+
+    assert severity(outcome, signals) == made.severity == expected
+    assert made.grade == {4: "高", 3: "高", 2: "中", 1: "低"}[expected]
+    assert made.channels == CHANNELS[expected]
+    assert made.valid_until_us - made.issued_at_us == VALID_US[expected]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ({"signals": CALL_IN_PROGRESS, "share": 0.9}, "POLICE_COURT"),
+        ({"signals": CALL_IN_PROGRESS | SCREEN_SHARE, "share": 0.9}, "POLICE_COURT"),
+        ({"signals": CALL_IN_PROGRESS, "share": 0.3}, "UNKNOWN"),
+        ({"signals": REMOTE_CONTROL}, "FAKE_SERVICE"),
+        ({"signals": SCREEN_SHARE, "count_1d": 5.0}, "FAKE_SERVICE"),
+        ({"count_1d": 2.5}, "BRUSHING"),
+        ({"count_1d": 1.5}, "UNKNOWN"),
+    ],
+)
+def test_the_kind_of_scam_is_guessed_from_what_the_payer_shows(
+    stream: Stream, rules: Policy, shown: dict[str, Any], expected: str
+) -> None:
+    assert fraud_class(one(stream, **shown), 0) == warned(stream, rules, **shown).fraud_class == expected
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+@pytest.mark.parametrize("kind", templates())
+def test_words_fit_one_message_have_no_link_and_no_number_but_the_known_one(country: str, kind: str) -> None:
+    hotline = jurisdiction(country).warning[-1].hotline
+    for language, words in templates()[kind].items():  # type: ignore[index]
+        text = words.format(tail="abcd", hotline=hotline)
+        limit = 70 if language.startswith("zh") else 160
+        assert len(text.encode("utf-16-be")) // 2 <= limit
+        assert not re.search(r"https?:|www\.|[a-z]\.(com|cn|net)", text)
+        assert re.findall(r"\d{3,}", text) == re.findall(r"\d{3,}", hotline)
+        assert hotline in text
+        if not language.startswith("zh"):
+            assert text.isascii()
+
+
+def test_every_kind_of_scam_has_words_in_english_and_chinese() -> None:
+    assert all({"en", "zh-Hans"} <= set(words) for words in templates().values())
+
+
+def test_a_warning_names_the_tail_of_the_payee_and_the_countrys_number_and_nothing_personal(
+    stream: Stream, rules: Policy
+) -> None:
+    made = warned(stream, rules)
+    transfer = stream.rows[0]
+
+    assert token_text(transfer["creditor_account"])[-4:] in made.text
+    assert "96110" in made.text
+    assert made.party_token == token_text(transfer["debtor"])
+    assert made.party_token not in made.text
+    assert made.legal_basis == CN.on(int(transfer["at_us"])).warning.basis
+    assert (made.language, made.posterior, made.issued_at_us) == ("zh-Hans", 0.75, transfer["at_us"])
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_a_language_without_words_gets_the_english_ones(stream: Stream, rules: Policy, country: str) -> None:
+    law = jurisdiction(country)
+    for language in law.languages:
+        made = warned(stream, replace(rules, law=law, language=language))
+        known = language in templates()[made.fraud_class]
+        assert made.language == (language if known else "en")
+        assert made.jurisdiction == country
+
+
+def test_the_same_payment_gives_the_same_warning_and_another_says_the_same_thing_under_another_id(
+    stream: Stream, rules: Policy
+) -> None:
+    made, again = warned(stream, rules), warned(stream, rules)
+    legs = one(stream)
+    legs.transfer["txn_id"] = b"another"
+    other = warning(rules, legs, 0, Verdict(HOLD, 0.75, ()), hold=True)
+
+    assert made == again
+    assert made.warning_id != other.warning_id
+    assert made.dedup_key == other.dedup_key
+
+
+# How often
+
+
+def said(hours: float, grade: int = 1, kind: Any = "BRUSHING") -> Said:
+    return Said(round(T0_US + hours * HOUR_US), grade, kind)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "asked", "allowed"),
+    [
+        ([], said(0), True),
+        ([said(0)], said(1), False),
+        ([said(0)], said(6), True),
+        ([said(0)], said(1, kind="UNKNOWN"), True),
+        ([said(0)], said(1, grade=2), True),
+        ([said(0, grade=3)], said(1, grade=2), False),
+        ([said(2)], said(1), False),
+        ([said(0), said(6), said(12)], said(18.5), False),
+        ([said(0), said(6), said(12)], said(18.5, grade=2), True),
+        ([said(0), said(6), said(12, grade=2)], said(18.5, grade=2), False),
+        ([said(0, grade=4)], said(7, grade=1), True),
+    ],
+)
+def test_cool_down_daily_cap_and_upgrades(earlier: list[Said], asked: Said, allowed: bool) -> None:
+    assert may_warn(tuple(earlier), asked, cooldown_us=6 * HOUR_US, per_day=3) == allowed
+
+
+def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "a" * 26) -> tuple[str, bytes]:
+    return party, msgspec.json.encode(
+        Warning(
+            warning_id=f"w{hours}", dedup_key="", jurisdiction="CN", party_token=party, severity=grade,
+            grade="", fraud_class=kind, posterior=0.5, top_reasons=(), channels=(), template_id="",
+            language="en", text="", txn_id="", amount_minor=1, currency="CNY", hold=False, legal_basis="",
+            issued_at_us=round(T0_US + hours * HOUR_US), valid_until_us=0,
+        )
+    )  # fmt: skip
+
+
+def hour_of(record: OutRecord) -> float:
+    return (record.timestamp_us - T0_US) / HOUR_US
+
+
+steps = st.lists(
+    st.tuples(st.floats(0, 20), st.integers(1, 4), st.sampled_from(["BRUSHING", "UNKNOWN"])), max_size=20
+)
+
+
+class Timer:
+    def __init__(self) -> None:
+        self.at: Timestamp | None = None
+
+    def set(self, at: Timestamp) -> None:
+        self.at = at
+
+
+@settings(max_examples=60)
+@given(steps)
+def test_nobody_gets_more_than_the_days_cap_of_warnings_except_for_graver_ones(drawn: list[Any]) -> None:
+    fn, state, timer, now, sent = DissuadeFn(CN), Value(), Timer(), 0.0, []
+    for gap, grade, kind in drawn:
+        now += gap
+        if timer.at is not None and timer.at.micros <= T0_US + now * HOUR_US:
+            fn.expire(state, timer, timer.at)
+        went = list(
+            fn.process(
+                message(now, grade, kind), state, timer, Timestamp(micros=round(T0_US + now * HOUR_US))
+            )
+        )
+        sent += [(now, grade, kind)] * len(went)
+        recent = [each for each in sent if now - each[0] < 24]
+        if went and len(recent) > 3:
+            assert grade > max(each[1] for each in recent[:-1])
+        alike = [each for each in recent[:-1] if each[2] == kind and now - each[0] < 6 - 1e-6]
+        if went:
+            assert all(grade > each[1] for each in alike)
+    if drawn:
+        assert sent
+
+
+def test_what_was_said_is_forgotten_a_day_later_and_not_by_a_timer_that_fires_early() -> None:
+    fn, state, timer = DissuadeFn(CN), Value(), Timer()
+    list(fn.process(message(0), state, timer, Timestamp(micros=T0_US)))
+    assert timer.at is not None
+    due = timer.at
+
+    fn.expire(state, timer, Timestamp(micros=T0_US + DAY_US // 2))
+    assert state.read()
+    assert timer.at == due
+    fn.expire(state, timer, due)
+    assert state.read() is None
+
+
+def test_on_a_runner_warnings_are_counted_per_party_and_forgotten_by_event_time() -> None:
+    """BundleBasedDirectRunner with --streaming: TestStream's clock and event-time timers are real there."""
+
+    events = TestStream()
+    for hours, grade, party in (
+        (0, 1, "a"), (1, 1, "a"), (1.5, 1, "b"), (2, 3, "a"), (3, 3, "a"), (40, 1, "a"), (41, 1, "a"),
+    ):  # fmt: skip
+        now = Timestamp(micros=round(T0_US + hours * HOUR_US))
+        said_now = TimestampedValue(message(hours, grade, party=party * 26), now)
+        events = events.advance_watermark_to(now).add_elements([said_now])
+    options = PipelineOptions(["--streaming"])
+    with TestPipeline(runner="BundleBasedDirectRunner", options=options) as pipeline:
+        records = (
+            pipeline
+            | events.advance_watermark_to_infinity()
+            | beam.Map(lambda each: each).with_output_types(tuple[str, bytes])
+            | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
+            | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
+        )
+        assert_that(records, equal_to([("a", 0), ("b", 1.5), ("a", 2), ("a", 40)]))
+
+
+def test_the_record_of_a_warning_is_keyed_by_its_party() -> None:
+    (record,) = DissuadeFn(CN).process(message(0), Value(), Timer(), Timestamp(micros=T0_US))
+    head = dict(record.headers)
+
+    assert (record.topic, record.key) == ("warnings", b"a" * 26)
+    assert head["ce_type"] == b"fp.warning.issued.v1"
+    assert head["ce_subject"] == b"party:" + b"a" * 26
+    assert record.timestamp_us == T0_US
