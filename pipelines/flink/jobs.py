@@ -39,7 +39,8 @@ class Tuning:
         bundle_ms: a stage hands on what it has after this long.
         bundle_elements: or after this many elements.
         checkpoint_ms: between the starts of two checkpoints.
-        cache_mb: state a Python worker keeps across bundles instead of asking the TaskManager for it.
+        cache_mb: state a Python worker keeps across bundles instead of asking the TaskManager for it; 0 as
+            our state is two small values a shard, and weighing one for the cache costs more than asking.
 
     """
 
@@ -48,7 +49,7 @@ class Tuning:
     bundle_ms: int = 20
     bundle_elements: int = 1000
     checkpoint_ms: int = 5000
-    cache_mb: int = 256
+    cache_mb: int = 0
 
 
 class Job(NamedTuple):

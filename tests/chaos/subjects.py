@@ -5,13 +5,14 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
 import msgspec
 import numpy as np
+import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixtures.stream import messages
@@ -21,9 +22,11 @@ from pipelines.kafka.keyed_source import ReadChunksKeyed
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
 from pipelines.options import JobSettings
 from schemas import topics
+from schemas.alert import Leg
 from schemas.payment import Payment
 from tests.flink import standin
 
+TIME_PRESSED = 100
 DECISION_LOGS = Path("var/chaos")
 
 Tables = dict[Any, tuple[float, ...]]
@@ -159,7 +162,7 @@ class MainJob:
 
     def missing(self, seen: np.ndarray) -> tuple[int, int]:
         """Count in the decision log, which keeps one row of each."""
-        decided = decision_log.read(self._folder, "CREDIT").column("txn_id").to_pylist()
+        decided = self._log("CREDIT").column("txn_id").to_pylist()
         return len(self._number.keys() - set(decided)), 0
 
     def tables(self, settings: KafkaSettings, send: Callable[[list[bytes]], None]) -> Tables:
@@ -167,7 +170,7 @@ class MainJob:
         send(probes)
         while True:
             time.sleep(2)
-            logs = {leg: decision_log.read(self._folder, leg) for leg in ("CREDIT", "DEBIT")}
+            logs = {leg: self._log(leg) for leg in ("CREDIT", "DEBIT")}
             ids = [log.column("txn_id").to_pylist() for log in logs.values()]
             if all(sum(each.startswith(self.PROBE) for each in found) == len(probes) for found in ids):
                 break
@@ -180,6 +183,12 @@ class MainJob:
 
     def alert_id(self, record: bytes) -> str:
         return str(msgspec.json.decode(record)["alert_id"])
+
+    def _log(self, leg: Leg) -> pa.Table:
+        """Read a log that workers are writing; one that has just been sealed has another name."""
+        while True:
+            with suppress(FileNotFoundError):
+                return decision_log.read(self._folder, leg)
 
     def _probes(self) -> Iterator[bytes]:
         """One payment between accounts two by two, an hour after the last; no account has two."""
@@ -202,11 +211,17 @@ class MainJob:
 
 
 def _world(seed: int, count: int) -> Iterator[bytes]:
-    """Payments of a world that lasts long enough for `count` of them."""
+    """Payments of a world that lasts long enough for `count` of them, its time pressed into hours.
+
+    The decision log keeps files by hour, and a round lasts a minute.
+    """
     for days in itertools.count(2, 3):
         payments = simulate(seed=seed, days=days, accounts=5_000, scam_rate=0.01).payments
         if len(payments) >= count:
-            for block in messages(payments):
+            at_us = payments.column("accepted_at_us").to_numpy()
+            pressed = pa.array(at_us[0] + (at_us - at_us[0]) // TIME_PRESSED)
+            place = payments.schema.get_field_index("accepted_at_us")
+            for block in messages(payments.set_column(place, payments.schema.field(place), pressed)):
                 yield from block.values
             return
 
@@ -256,7 +271,7 @@ class Watched:
         """Wait until every payment has its outcome, at most so long; return how many lack it, and repeats."""
         deadline = time.monotonic() + seconds
         while self._subject.missing(self.seen)[0] and time.monotonic() < deadline:
-            time.sleep(1)
+            time.sleep(2)
         time.sleep(1)
         self._ended.set()
         self._thread.join(10)
