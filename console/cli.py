@@ -25,6 +25,7 @@ LAZY = {
     "run": ("Read payments and send alerts, warnings and dead letters.", "console.run"),
     "demo": ("Watch simulated scams being stopped, on a broker of its own.", "console.demo"),
     "replay": ("Run a scenario and compare what it gives with what is expected.", "console.replay"),
+    "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
     "train": ("Train a model bundle on a simulated world.", "console.train"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),
 }

@@ -29,7 +29,9 @@ from schemas import topics
 from schemas.errors import BrokerError, ConfigError
 from schemas.order import Actor
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carry out legal orders.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Carry out legal orders: keys, country files, the job."
+)
 
 YEAR_US = 365 * 86_400_000_000
 
