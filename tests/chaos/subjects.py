@@ -121,6 +121,10 @@ class MainJob:
 
     Its decision log, kept in full, holds the outcome and features of every leg. After the last payment comes
     a probe of every pair of accounts: its features tell what both ledgers hold of them.
+
+    One partition is read with one shard, so that payments reach the ledgers in one order and every feature
+    and alert must be the same. Shards run side by side like partitions: with several of either, what was
+    known at a payment depends on arrival, and only the ledgers, asked by the probes, must agree.
     """
 
     outcomes = topics.ALERTS
@@ -148,7 +152,8 @@ class MainJob:
     def build(self, pipeline: beam.Pipeline, settings: KafkaSettings) -> None:
         self._folder = DECISION_LOGS / settings.group
         options = [f"--kafka_brokers={settings.brokers}", f"--kafka_group={settings.group}"]
-        options += ["--kafka_start=earliest", "--ledger_shards=8", f"--model_bundle={self._bundle}"]
+        shards = 1 if self.partitions == 1 else 8
+        options += ["--kafka_start=earliest", f"--ledger_shards={shards}", f"--model_bundle={self._bundle}"]
         options += [f"--decision_log={self._folder}", "--decision_log_share=1.0"]
         job = JobSettings.of(PipelineOptions(options))
         chunks = pipeline | "Read" >> ReadChunksKeyed(settings, topics.PAYMENTS, start=job.start)
