@@ -66,13 +66,15 @@ class History:
         running = self._running_max(self._sorted(values))
         return self._back(np.where(high > low, running[np.maximum(high - 1, 0)], np.nan))
 
+    def latest(self, values: ArrayLike, event: ArrayLike, *, delay: int = 0) -> FloatArray:
+        """Value of the newest past row where `event` is true; nan where there is none."""
+        seen, newest = self._newest(event, delay)
+        return self._back(np.where(seen, self._sorted(values)[newest], np.nan))
+
     def since(self, event: ArrayLike, *, delay: int = 0) -> FloatArray:
         """Time since the newest past row where `event` is true; nan where there is none."""
-        low, high = self._bounds(None, delay, False)
-        marked = np.where(self._sorted(event) > 0, self._position, -1)
-        newest = np.maximum.accumulate(marked)[np.maximum(high - 1, 0)]
-        seen = (high > low) & (newest >= low)
-        return self._back(np.where(seen, self._time - self._time[np.maximum(newest, 0)], np.nan))
+        seen, newest = self._newest(event, delay)
+        return self._back(np.where(seen, self._time - self._time[newest], np.nan))
 
     def run_start(self, event: ArrayLike, *, gap: int) -> FloatArray:
         """Time at which the current run of events began: the newest event with none in `gap` before it.
@@ -85,6 +87,12 @@ class History:
         begins = flag & ~(previous <= gap)
         marked = np.maximum.accumulate(np.where(begins, self._position, -1))
         return self._back(np.where(marked >= self._start, self._time[np.maximum(marked, 0)], np.nan))
+
+    def _newest(self, event: ArrayLike, delay: int) -> tuple[NDArray[np.bool_], IntArray]:
+        low, high = self._bounds(None, delay, False)
+        marked = np.where(self._sorted(event) > 0, self._position, -1)
+        newest = np.maximum.accumulate(marked)[np.maximum(high - 1, 0)]
+        return (high > low) & (newest >= low), np.maximum(newest, 0)
 
     def _bounds(self, window: int | None, delay: int, with_self: bool) -> tuple[IntArray, IntArray]:
         if delay:

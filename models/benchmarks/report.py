@@ -1,0 +1,26 @@
+"""What a benchmark reports."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Area under the ROC curve, average precision and, where cards have days, Card Precision@100."""
+
+    auc: float
+    ap: float
+    cp100: float | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One data set under one protocol.
+
+    `lines` are (what, figures) in the order to print; `ours` goes into `bench/benchmarks.json` under `key`.
+    """
+
+    key: str
+    title: str
+    lines: tuple[tuple[str, Figures], ...]
+    ours: Figures
+    note: str

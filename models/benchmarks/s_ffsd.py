@@ -1,0 +1,122 @@
+"""S-FFSD: 77,881 payments with few labels, split by time.
+
+The first 60 % train, the labelled rest is tested. The published figures come from a random split in which the
+graph sees the whole table, so they are easier to reach; the fraud rate also doubles from training to test here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models import evaluate
+from models.benchmarks.lookback import FloatArray, History, IntArray
+from models.benchmarks.report import Benchmark, Figures
+from models.train import BoolArray, fit_classifier, probability
+from schemas.errors import ConfigError
+
+TRAIN_SHARE = 0.6
+DELAY_SHARE = 0.1
+UNLABELLED = 2
+ENTITIES = ("Source", "Target", "Location", "Type")
+PAIRS = (
+    ("Source", "Target"),
+    ("Target", "Type"),
+    ("Target", "Location"),
+    ("Source", "Location"),
+    ("Source", "Type"),
+    ("Target", "Amount"),
+    ("Source", "Amount"),
+)
+PARTNERS = (
+    ("Source", "Target"),
+    ("Target", "Source"),
+    ("Source", "Location"),
+    ("Target", "Location"),
+    ("Target", "Amount"),
+)
+
+# Chosen on three blocks of the first 60 %, each tested on the 15 % after it; risk by entity from delayed labels
+# did not raise average precision there and is left out.
+SETTINGS: dict[str, Any] = {
+    "learning_rate": 0.03,
+    "max_iter": 400,
+    "max_features": 0.3,
+    "min_samples_leaf": 80,
+    "l2_regularization": 5.0,
+}
+
+PUBLISHED = {"GTAN": Figures(0.8286, 0.6585), "RGTAN": Figures(0.8461, 0.6939)}
+
+
+def streaming_features(table: pd.DataFrame) -> dict[str, FloatArray]:
+    """Return counts, gaps and deviations over each entity's past rows, float64[n] each; no label is read."""
+    time, amount = table["Time"].to_numpy(), table["Amount"].to_numpy(np.float64)
+    size = np.log1p(np.maximum(amount, 0))
+    code = {name: pd.factorize(table[name])[0] for name in (*ENTITIES, "Amount")}
+    features = {
+        "amount": amount,
+        "cents": np.round(amount * 100) % 100,
+        "round": (amount % 10 == 0).astype(np.float64),
+    }
+    keys = code | {f"{a}-{b}": _pair(code[a], code[b]) for a, b in PAIRS}
+    for name, key in keys.items():
+        past = History(key, time)
+        count = past.count()
+        features[f"{name}_count"] = count
+        features[f"{name}_gap"] = past.since(np.ones(len(time)))
+        for window in (100, 1_000, 5_000):
+            features[f"{name}_count_{window}"] = past.count(window=window)
+        if not name.endswith("Amount"):
+            seen = np.where(count > 0, count, np.nan)
+            mean = past.total(size) / seen
+            spread = np.sqrt(np.maximum(past.total(size**2) / seen - mean**2, 0))
+            features[f"{name}_size_minus_mean"] = size - mean
+            features[f"{name}_size_minus_last"] = size - past.last(size)
+            features[f"{name}_size_deviation"] = (size - mean) / (spread + 0.1)
+        if name in ("Source", "Target"):
+            for window in (100, 1_000):
+                features[f"{name}_amount_{window}"] = past.total(amount, window=window)
+    for name, partner in PARTNERS:
+        new = History(_pair(code[name], code[partner]), time).count() == 0
+        past = History(code[name], time)
+        features[f"{name}_distinct_{partner}"] = past.total(new)
+        features[f"{name}_new_{partner}_500"] = past.total(new, window=500)
+    return features
+
+
+def _pair(a: IntArray, b: IntArray) -> IntArray:
+    return a.astype(np.int64) * (int(b.max()) + 1) + b
+
+
+def run(folder: Path) -> list[Benchmark]:
+    """Fit on the first 60 %, test on the rest; once more without the labels of the last tenth before the test."""
+    file = folder / "s_ffsd.parquet"
+    if not file.exists():
+        raise ConfigError(f"{file} is missing; set STOPLINE_DATA to the public data's folder.")
+    table = pd.read_parquet(file)
+    time, y = table["Time"].to_numpy(), table["Labels"].to_numpy()
+    X = np.column_stack(list(streaming_features(table).values()))
+    known, start = y != UNLABELLED, TRAIN_SHARE * len(table)
+    test = known & (time >= start)
+    ours = _fit_and_test(X, y, known & (time < start), test)
+    late = _fit_and_test(X, y, known & (time < start - DELAY_SHARE * len(table)), test)
+    return [
+        Benchmark(
+            key="s_ffsd",
+            title="S-FFSD, time split 60/40",
+            lines=(
+                *((f"{name}, published, random split", figures) for name, figures in PUBLISHED.items()),
+                ("boosted trees, labels delayed 7,788, measured for the bar", Figures(0.911, 0.744)),
+                ("ours, training labels of the last 7,788 payments unknown too", late),
+            ),
+            ours=ours,
+            note="No feature reads a label, so a label delay touches the training rows only.",
+        )
+    ]
+
+
+def _fit_and_test(X: FloatArray, y: IntArray, train: BoolArray, test: BoolArray) -> Figures:
+    score = probability(fit_classifier(X[train], y[train], **SETTINGS), X[test])
+    return Figures(evaluate.auc(y[test], score), evaluate.average_precision(y[test], score))

@@ -1,0 +1,139 @@
+import shutil
+
+import pytest
+from joserfc.jwk import OKPKey
+
+from models.bundle import MANIFEST
+from models.registry import Registry
+from schemas.errors import ModelError
+from tests.models.kit import FEATURES, save_bundle
+
+KEY = OKPKey.generate_key("Ed25519")
+STRANGER = OKPKey.generate_key("Ed25519")
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundles")
+    for number in (1, 2):
+        save_bundle(folder / str(number), created=number)
+    return [folder / "1", folder / "2"]
+
+
+@pytest.fixture
+def registry(tmp_path, bundles):
+    return Registry(tmp_path / "registry", OKPKey.import_key(KEY.as_dict(private=False)))
+
+
+def test_a_promoted_bundle_is_live_and_loads(registry, bundles):
+    digest = registry.add(bundles[0], KEY)
+    registry.promote(digest, KEY)
+
+    assert registry.digest("live") == digest
+    assert registry.load("live", features=FEATURES).digest == digest
+    assert registry.digests() == [digest]
+
+
+def test_an_empty_role_says_what_to_do(registry):
+    assert registry.digest("shadow") is None
+    with pytest.raises(ModelError, match="no live bundle; run `stopline promote`"):
+        registry.load("live")
+
+
+def test_the_old_live_bundle_becomes_previous_and_rollback_swaps_them(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    registry.promote(two, KEY)
+    assert (registry.digest("live"), registry.digest("previous")) == (two, one)
+
+    assert registry.rollback(KEY) == one
+    assert (registry.digest("live"), registry.digest("previous")) == (one, two)
+
+
+def test_promoting_the_live_bundle_again_keeps_the_previous_one(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    for digest in (one, two, two):
+        registry.promote(digest, KEY)
+
+    assert registry.digest("previous") == one
+
+
+def test_a_shadow_that_goes_live_is_no_longer_shadow(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    registry.promote(two, KEY, role="shadow")
+    assert registry.load("shadow").digest == two
+
+    registry.promote(two, KEY)
+    assert registry.digest("shadow") is None
+
+
+def test_rollback_without_a_previous_bundle_is_refused(registry, bundles):
+    registry.promote(registry.add(bundles[0], KEY), KEY)
+
+    with pytest.raises(ModelError, match="no previous bundle"):
+        registry.rollback(KEY)
+
+
+def test_another_key_can_neither_add_nor_promote(registry, bundles):
+    with pytest.raises(ModelError, match="not signed by the registry's key"):
+        registry.add(bundles[0], STRANGER)
+    digest = registry.add(bundles[0], KEY)
+    with pytest.raises(ModelError, match="not signed by the registry's key"):
+        registry.promote(digest, STRANGER)
+
+    assert registry.digest("live") is None
+
+
+def test_an_unsigned_bundle_put_into_the_folder_is_refused(registry, bundles):
+    digest = registry.add(bundles[0], KEY)
+    (registry.folder / "signatures" / digest).unlink()
+
+    with pytest.raises(ModelError, match="cannot be read"):
+        registry.promote(digest, KEY)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "credit.skops", "thresholds.json", "card.md"])
+def test_a_bundle_altered_after_signing_is_refused(registry, bundles, name):
+    digest = registry.add(bundles[0], KEY)
+    registry.promote(digest, KEY)
+    file = registry.folder / "bundles" / digest / name
+    file.write_bytes(file.read_bytes() + b" ")
+
+    with pytest.raises(ModelError, match=r"not the bundle that was signed|does not match its hash"):
+        registry.load("live")
+
+
+def test_a_bundle_under_another_bundle_s_signature_is_refused(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    shutil.rmtree(registry.folder / "bundles" / one)
+    shutil.copytree(registry.folder / "bundles" / two, registry.folder / "bundles" / one)
+
+    with pytest.raises(ModelError, match="not the bundle that was signed"):
+        registry.load("live")
+
+
+def test_an_altered_pointer_is_refused(registry, bundles):
+    registry.promote(registry.add(bundles[0], KEY), KEY)
+    pointer = registry.folder / "live.json"
+    pointer.write_text('{"role": "live", "digest": "0"}')
+
+    with pytest.raises(ModelError, match="not signed"):
+        registry.digest("live")
+
+
+def test_a_pointer_of_another_role_is_refused(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    registry.promote(two, KEY)
+    shutil.copy(registry.folder / "previous.json", registry.folder / "live.json")
+
+    with pytest.raises(ModelError, match="signed as 'previous'"):
+        registry.load("live")
+
+
+@pytest.mark.parametrize("digest", ["../../etc", "", "a/b"])
+def test_a_digest_that_is_a_path_is_refused(registry, digest):
+    with pytest.raises(ModelError, match="not a bundle digest"):
+        registry.bundle(digest)
