@@ -11,6 +11,7 @@ import apache_beam as beam
 import msgspec
 import typer
 from apache_beam.options.pipeline_options import PipelineOptions
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from rich.console import Console
 
@@ -18,16 +19,17 @@ from console.cli import BEAM_FLAGS
 from measures.calendar import EPOCH, MICROSECOND
 from measures.country_file import jurisdiction, load
 from measures.keys import KeyEntry, public_entry, read_keys
+from measures.signing import sign
 from pipelines import journal, runner
 from pipelines.kafka.bounded import ReadChunksBounded
-from pipelines.kafka.port import KafkaSettings, NewTopic
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_producer
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
 from pipelines.lifecycle import LifecycleSettings, build, no_clock, wall_clock_us, write
 from pipelines.options import kafka_settings
 from schemas import topics
 from schemas.errors import BrokerError, ConfigError
-from schemas.order import Actor
+from schemas.order import Actor, Order
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Carry out legal orders: keys, country files, the job."
@@ -128,10 +130,37 @@ def keygen(
         good_until=_iso(now + years * YEAR_US),
     )
     out.touch(mode=0o600)
-    out.write_bytes(msgspec.json.encode(private.as_dict(private=True)))
+    out.write_bytes(msgspec.json.encode(private.as_dict(private=True) | {"kid": entry.key_id}))
     keys.write_bytes(msgspec.json.format(msgspec.json.encode([*known, entry])))
     read_keys(keys)
     typer.echo(f"key {entry.key_id}: private half in {out}, public half in {keys}")
+
+
+@app.command(context_settings=BEAM_FLAGS)
+def send(
+    context: typer.Context,
+    order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],
+    key: Annotated[Path, typer.Option(help="Private key, as keygen wrote it.")],
+) -> None:
+    """Sign an order as its authority would and send it to topic `orders`.
+
+    The reply comes on topic `measures`. Kafka is named as for run: --kafka_brokers and so on.
+
+    Example: stopline lifecycle send order.json --key private.jwk --kafka_brokers 127.0.0.1:9092
+    """
+    kafka = kafka_settings(PipelineOptions(context.args))
+    try:
+        signing = msgspec.json.decode(key.read_bytes(), type=dict[str, str])
+        private = OKPKey.import_key({"kty": "OKP", **signing})
+        given = msgspec.json.decode(order.read_bytes(), type=Order)
+        message = sign(given, private, signing.get("kid", ""))
+    except (OSError, msgspec.MsgspecError, JoseError, ValueError) as error:
+        raise ConfigError(f"{order} cannot be signed with {key}: {error}") from error
+    producer = open_producer(kafka)
+    target = given.target.account_token.encode()
+    producer.send(topics.ORDERS, target, message, (), wall_clock_us())
+    producer.flush()
+    typer.echo(f"order {given.order_no} sent; its reply comes on topic {topics.MEASURES}")
 
 
 @app.command()

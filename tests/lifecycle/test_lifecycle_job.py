@@ -8,20 +8,21 @@ import msgspec
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from measures import intake
 from measures.commands import DecideRefund, OpenRefund
 from measures.keys import KeyEntry
 from pipelines import journal, runner
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
-from pipelines.lifecycle import LifecycleSettings, build, no_clock, write
+from pipelines.lifecycle import LifecycleSettings, OpenFn, build, no_clock, write
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.errors import SchemaError
 from schemas.ids import derived_id
 from schemas.measure import Claim, JournalEntry, Refund
 from schemas.order import Disbursement, Order, ReplyCode, Target, key_of
-from tests.lifecycle.conftest import FORGER, facts, paid_in, signed, told
+from tests.lifecycle.conftest import FORGER, chunk, facts, paid_in, signed, told
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, PAID, T0, make_order
 
 Keys = tuple[KeyEntry, ...]
@@ -193,3 +194,35 @@ def give_the_money_back(desk: Desk) -> None:
         ("DIRECT", "CLOSED", PAID),
     ]
     assert desk.replies() == [("F1", str(ReplyCode.OK)), ("D1", str(ReplyCode.OK))]
+
+
+def test_a_fault_of_the_engine_sets_the_message_aside_and_the_rest_goes_on(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = intake.apply
+
+    def failing(kept: Any, arrival: Any) -> Any:
+        if arrival.account_token == OTHER:
+            raise ZeroDivisionError("by a fault")
+        return apply(kept, arrival)
+
+    with EmbeddedBroker() as broker:
+        desk = Desk(with_topics(broker), keys)
+        desk.send(topics.ACCOUNTS, facts(OTHER), at_us=T0, token=OTHER)
+        desk.send(topics.ACCOUNTS, facts(), paid_in(), at_us=T0)
+        desk.send(topics.ORDERS, signed(make_order("S1")), at_us=T0 + MINUTE)
+        monkeypatch.setattr(intake, "apply", failing)
+        desk.run()
+        (letter,) = desk.read(topics.DEAD_LETTERS, DeadLetter)
+        assert (letter.error_code, letter.message) == ("FAULT", "ZeroDivisionError: by a fault")
+        assert letter.value == facts(OTHER)
+        assert desk.replies() == [("S1", "OK")]
+
+
+@pytest.mark.parametrize("received_us", [0, -1, 2**62])
+def test_a_time_of_receipt_that_cannot_be_is_refused(received_us: int, keys: Keys) -> None:
+    opening = OpenFn(LifecycleSettings(KafkaSettings("none:1"), keys, clock=no_clock))
+    opening.setup()
+    (refused,) = opening.process(chunk(topics.ACCOUNTS, (facts(), received_us)))
+    letter = msgspec.json.decode(refused.value.value, type=DeadLetter)
+    assert (refused.tag, letter.error_code) == ("unreadable", "FUTURE")

@@ -6,8 +6,7 @@ from pathlib import Path
 import apache_beam as beam
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.testing.test_pipeline import TestPipeline
-from apache_beam.testing.test_stream import TestStream
+from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.utils.timestamp import Timestamp
 
 from measures.keys import KeyEntry
@@ -30,7 +29,7 @@ def far_ahead() -> int:
 def journal_of(keys: Keys, clock: Callable[[], int], steps: list[Step], folder: Path) -> list[JournalEntry]:
     """Run steps of (watermark before, chunk) and give the journal in order of time."""
     file = folder / "journal"
-    stream = TestStream(coder=beam.coders.registry.get_coder(Chunk))
+    stream = test_stream.TestStream(coder=beam.coders.registry.get_coder(Chunk))
     for at_us, given in steps:
         stream = stream.advance_watermark_to(Timestamp(micros=at_us))
         if given is not None:
@@ -38,7 +37,7 @@ def journal_of(keys: Keys, clock: Callable[[], int], steps: list[Step], folder: 
     stream = stream.advance_watermark_to_infinity()
     settings = LifecycleSettings(KafkaSettings("none:1"), keys, clock=clock)
     options = PipelineOptions(["--streaming"])
-    with TestPipeline(runner="BundleBasedDirectRunner", options=options) as pipeline:
+    with test_pipeline.TestPipeline(runner="BundleBasedDirectRunner", options=options) as pipeline:
         journal = build(pipeline | stream, settings).journal
         _ = journal | beam.ParDo(AppendFn(str(file)))
     entries = [msgspec.json.decode(line, type=JournalEntry) for line in file.read_bytes().splitlines()]

@@ -114,6 +114,26 @@ def test_keys_are_made_rotated_and_checked(tmp_path: Path) -> None:
     assert (tmp_path / "one.jwk").stat().st_mode & 0o077 == 0
 
 
+def test_an_order_signed_with_a_made_key_is_carried_out(tmp_path: Path) -> None:
+    keys, key, order = tmp_path / "keys.json", tmp_path / "private.jwk", tmp_path / "order.json"
+    words = ["--authority", "police-1", "--country", "CN", "--keys", str(keys), "--out", str(key)]
+    subprocess.run([*COMMAND, "keygen", *words], check=True, capture_output=True)
+    with EmbeddedBroker() as broker:
+        kafka = KafkaSettings(broker.address, client="confluent")
+        with closing(open_admin(kafka)) as admin:
+            names = (*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN)
+            admin.create_topics([NewTopic(name, 1) for name in names])
+        outside, paid_us = Outside(kafka), now_us()
+        with job(kafka, keys):
+            outside.send(topics.ACCOUNTS, facts(TOKEN), paid_in(TOKEN, at_us=paid_us))
+            outside.until('"type":"moved"')
+            order.write_bytes(msgspec.json.encode(order_for(TOKEN, now_us(), paid_us)))
+            words = ["send", str(order), "--key", str(key), "--kafka_brokers", kafka.brokers]
+            sent = subprocess.run([*COMMAND, *words], check=True, capture_output=True, text=True)
+            assert "sent; its reply comes on topic measures" in sent.stdout
+            outside.until('"state":"ACTIVE"')
+
+
 def test_a_country_file_is_checked_by_line(tmp_path: Path) -> None:
     good = Path("measures/jurisdictions/cn.yaml")
     checked = subprocess.run([*COMMAND, "law", str(good)], check=True, capture_output=True, text=True)
