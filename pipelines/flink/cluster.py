@@ -91,7 +91,7 @@ def resolve_jars(cluster: Cluster = DEFAULT) -> None:
         raise FlinkError(f"Maven could not resolve the Flink jars: {done.stdout.strip()[:500]}")
 
 
-def up(cluster: Cluster = DEFAULT, *, timeout_s: float = 60.0) -> None:
+def up(cluster: Cluster = DEFAULT, *, timeout_s: float = 120.0) -> None:
     """Start every process that is not running and wait until the cluster takes jobs.
 
     Raises:
@@ -158,11 +158,17 @@ def ask(cluster: Cluster, path: str, body: object = None, *, method: str | None 
         ) from error
 
 
-def _java(cluster: Cluster, heap: str, main: str, *arguments: str) -> list[str]:
+#: Processes that only coordinate: starting soon matters more than running fast.
+_COORDINATING = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+def _java(
+    cluster: Cluster, heap: str, main: str, *arguments: str, tuning: Sequence[str] = _COORDINATING
+) -> list[str]:
     opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
     path = f"{cluster.home}/build/stopline-flink-1.jar:{cluster.home}/libs/*"
     return [
-        "java", f"-Xmx{heap}", "-XX:+UseG1GC", *opens, "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+        "java", f"-Xmx{heap}", *tuning, *opens, "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
         f"-Djava.io.tmpdir={cluster.home / 'tmp'}", "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
         "-cp", path, main, *arguments,
@@ -178,7 +184,7 @@ def _command(cluster: Cluster, name: Process) -> Sequence[str]:
             return _java(cluster, "768m", main, "--configDir", configuration)
         case "taskmanager":
             main = f"{entrypoints}.taskexecutor.TaskManagerRunner"
-            return _java(cluster, "1280m", main, "--configDir", configuration)
+            return _java(cluster, "1280m", main, "--configDir", configuration, tuning=["-XX:+UseG1GC"])
         case "jobserver":
             return _java(
                 cluster, "512m", "org.apache.beam.runners.flink.FlinkJobServerDriver",
@@ -242,13 +248,14 @@ def _listens(port: int) -> bool:
 
 
 def _pid(cluster: Cluster, name: Process) -> int | None:
-    """Process id from the pid file, if that process still runs."""
+    """Process id from the pid file, if that process still runs and works in our folder."""
     try:
         pid = int(_pid_file(cluster, name).read_text())
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ValueError):
+        ours = Path(f"/proc/{pid}/cwd").resolve() == cluster.home.resolve()
+    except (OSError, ValueError):
         return None
-    return None if state == "Z" else pid
+    return pid if ours and state != "Z" else None
 
 
 def _pid_file(cluster: Cluster, name: Process) -> Path:

@@ -1,0 +1,71 @@
+"""A real cluster: a job killed in mid-stream goes on from its checkpoint."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.flink import cluster
+from pipelines.flink.cluster import Cluster
+from pipelines.kafka.brokers import free_port
+from tests.chaos import rounds
+from tests.chaos.faults import Fault, schedule
+from tests.chaos.subjects import StandIn
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Cluster]:
+    if missing := [tool for tool in ("java", "mvn") if shutil.which(tool) is None]:
+        pytest.skip(f"Flink needs {' and '.join(missing)} on the path")
+    cluster.resolve_jars()
+    for folder in ("libs", "build"):
+        (tmp_path / folder).symlink_to(cluster.DEFAULT.home / folder)
+    base = free_port()
+    one = Cluster(
+        tmp_path, 2, rest_port=base, rpc_port=free_port(), job_port=free_port(), worker_port=free_port()
+    )
+    cluster.up(one)
+    yield one
+    cluster.down(one)
+
+
+@pytest.mark.java
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_job_whose_taskmanager_is_killed_in_mid_stream_ends_like_one_nobody_disturbed(
+    running: Cluster,
+) -> None:
+    subject = StandIn(30_000, 1, seed=1)
+
+    whole = rounds.run("whole", subject, 2000, [], running)
+    hurt = rounds.run("hurt", subject, 2000, [Fault(7.0, "kill", "taskmanager")], running)
+
+    assert whole.lost == hurt.lost == 0
+    assert whole.tables
+    assert rounds.differing(whole.tables, hurt.tables) == 0
+    assert whole.alerts == hurt.alerts != set()
+    assert hurt.events == [hurt.events[0]]
+    assert "taskmanager gone" in hurt.events[0]
+
+
+def test_a_process_of_somebody_else_under_a_remembered_id_is_neither_seen_nor_stopped(tmp_path: Path) -> None:
+    one = Cluster(home=tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "taskmanager.pid").write_text("1")
+
+    assert cluster.status(one)["taskmanager"] is None
+    cluster.down(one)
+
+
+def test_equal_seeds_draw_equal_faults_and_all_fall_into_the_feed() -> None:
+    drawn = [schedule(seed, 30.0) for seed in range(50)]
+
+    assert drawn == [schedule(seed, 30.0) for seed in range(50)]
+    assert all(0 < fault.at_s < 30 for faults in drawn for fault in faults)
+    assert {fault.target for faults in drawn for fault in faults} >= {
+        "worker",
+        "taskmanager",
+        "jobmanager",
+        "all",
+    }
