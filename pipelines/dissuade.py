@@ -2,6 +2,10 @@
 
 At most one warning about one kind of scam in the country's cool-down and so many in a day; a graver one
 always passes. Time is event time, so a replay warns the same people.
+
+What was said to a party is forgotten when the next warning to it comes over a day later, not by a timer:
+Beam's in-process runner fires event-time timers as soon as they are set, and would let everything through.
+So the state of a party that was warned stays, a few dozen bytes.
 """
 
 from collections.abc import Iterator
@@ -11,9 +15,7 @@ import apache_beam as beam
 import msgspec
 from apache_beam import coders
 from apache_beam.metrics import Metrics
-from apache_beam.transforms.timeutil import TimeDomain
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
-from apache_beam.utils.timestamp import Timestamp
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 
 from measures.jurisdiction import Jurisdiction
 from pipelines.kafka.sink import OutRecord
@@ -23,17 +25,13 @@ from schemas.warning import FraudClass, Warning
 
 DAY_US = 86_400_000_000
 
-#: Timers keep milliseconds: one set a millisecond later never fires before its time.
-TIMER_ROUNDING_US = 1_000
-
 
 class Said(msgspec.Struct, frozen=True, array_like=True):
-    """A warning that went out: event time, what it said, and when Beam saw its cause."""
+    """A warning that went out."""
 
     at_us: int
     severity: int
     fraud_class: FraudClass
-    received_us: int = 0
 
 
 def may_warn(said: tuple[Said, ...], asked: Said, *, cooldown_us: int, per_day: int) -> bool:
@@ -60,7 +58,6 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
     """Let through the warnings a party may get now, as records for `warnings`; input (party token, JSON)."""
 
     SAID = ReadModifyWriteStateSpec("said", coders.BytesCoder())
-    FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     _sent = Metrics.counter("stopline.dissuade", "warnings")
     _suppressed = Metrics.counter("stopline.dissuade", "suppressed")
@@ -69,11 +66,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         self._law = law
 
     def process(
-        self,
-        element: tuple[str, bytes],
-        said: Any = beam.DoFn.StateParam(SAID),
-        forget: Any = beam.DoFn.TimerParam(FORGET),
-        received: Any = beam.DoFn.TimestampParam,
+        self, element: tuple[str, bytes], said: Any = beam.DoFn.StateParam(SAID)
     ) -> Iterator[OutRecord]:
         """Decide about one warning."""
         warning = msgspec.json.decode(element[1], type=Warning)
@@ -81,7 +74,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         at_us = warning.issued_at_us
         stored = msgspec.json.decode(said.read() or b"[]", type=tuple[Said, ...])
         recent = tuple(each for each in stored if at_us - each.at_us < DAY_US)
-        asked = Said(at_us, warning.severity, warning.fraud_class, received.micros)
+        asked = Said(at_us, warning.severity, warning.fraud_class)
         cooldown_us = self._law.calendar.add(at_us, rule.cooldown) - at_us
         if not may_warn(recent, asked, cooldown_us=cooldown_us, per_day=rule.per_day):
             self._suppressed.inc()
@@ -89,25 +82,4 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         self._sent.inc()
         TELEMETRY.count("warnings", 1)
         said.write(msgspec.json.encode((*recent, asked)))
-        forget.set(_forget_at((*recent, asked)))
         yield warning_record(warning)
-
-    @on_timer(FORGET)  # type: ignore[untyped-decorator]
-    def expire(
-        self,
-        said: Any = beam.DoFn.StateParam(SAID),
-        forget: Any = beam.DoFn.TimerParam(FORGET),
-        at: Any = beam.DoFn.TimestampParam,
-    ) -> None:
-        """Forget what was said a day ago; runners may fire early or late, so look at each."""
-        stored = msgspec.json.decode(said.read() or b"[]", type=tuple[Said, ...])
-        recent = tuple(each for each in stored if at.micros - each.received_us < DAY_US)
-        if recent:
-            said.write(msgspec.json.encode(recent))
-            forget.set(_forget_at(recent))
-        else:
-            said.clear()
-
-
-def _forget_at(said: tuple[Said, ...]) -> Timestamp:
-    return Timestamp(micros=max(each.received_us for each in said) + DAY_US + TIMER_ROUNDING_US)

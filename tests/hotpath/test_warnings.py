@@ -1,6 +1,7 @@
 """Warnings: how grave, in which words, how often."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 
 from measures.country_file import FOLDER, jurisdiction
 from models.features import Legs
-from pipelines.dissuade import DAY_US, DissuadeFn, Said, may_warn
+from pipelines.dissuade import DissuadeFn, Said, may_warn
+from pipelines.kafka.bounded import ReadChunksBounded
+from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
+from pipelines.runner import in_process
 from pipelines.warn import CHANNELS, VALID_US, fraud_class, severity, templates, warning
 from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, token_text
 from schemas.warning import Warning
@@ -188,27 +192,13 @@ steps = st.lists(
 )
 
 
-class Timer:
-    def __init__(self) -> None:
-        self.at: Timestamp | None = None
-
-    def set(self, at: Timestamp) -> None:
-        self.at = at
-
-
 @settings(max_examples=60)
 @given(steps)
 def test_nobody_gets_more_than_the_days_cap_of_warnings_except_for_graver_ones(drawn: list[Any]) -> None:
-    fn, state, timer, now, sent = DissuadeFn(CN), Value(), Timer(), 0.0, []
+    fn, state, now, sent = DissuadeFn(CN), Value(), 0.0, []
     for gap, grade, kind in drawn:
         now += gap
-        if timer.at is not None and timer.at.micros <= T0_US + now * HOUR_US:
-            fn.expire(state, timer, timer.at)
-        went = list(
-            fn.process(
-                message(now, grade, kind), state, timer, Timestamp(micros=round(T0_US + now * HOUR_US))
-            )
-        )
+        went = list(fn.process(message(now, grade, kind), state))
         sent += [(now, grade, kind)] * len(went)
         recent = [each for each in sent if now - each[0] < 24]
         if went and len(recent) > 3:
@@ -220,26 +210,29 @@ def test_nobody_gets_more_than_the_days_cap_of_warnings_except_for_graver_ones(d
         assert sent
 
 
-def test_what_was_said_is_forgotten_a_day_later_and_not_by_a_timer_that_fires_early() -> None:
-    fn, state, timer = DissuadeFn(CN), Value(), Timer()
-    list(fn.process(message(0), state, timer, Timestamp(micros=T0_US)))
-    assert timer.at is not None
-    due = timer.at
-
-    fn.expire(state, timer, Timestamp(micros=T0_US + DAY_US // 2))
-    assert state.read()
-    assert timer.at == due
-    fn.expire(state, timer, due)
-    assert state.read() is None
+#: Hour, severity and party of warnings about one kind of scam, and those that go out.
+ASKED = (
+    (0, 1, "a"), (1, 1, "a"), (1.5, 1, "b"), (2, 3, "a"), (3, 3, "a"), (40, 1, "a"), (41, 1, "a"),
+)  # fmt: skip
+SENT = [("a", 0), ("b", 1.5), ("a", 2), ("a", 40)]
 
 
-def test_on_a_runner_warnings_are_counted_per_party_and_forgotten_by_event_time() -> None:
-    """BundleBasedDirectRunner with --streaming: TestStream's clock and event-time timers are real there."""
+def test_state_keeps_the_last_day_alone() -> None:
+    fn, state = DissuadeFn(CN), Value()
+    for hours in (0, 7, 14, 40):
+        list(fn.process(message(hours), state))
 
+    assert [round((each.at_us - T0_US) / HOUR_US) for each in stored(state)] == [40]
+
+
+def stored(state: Value) -> list[Said]:
+    return msgspec.json.decode(state.read() or b"[]", type=list[Said])
+
+
+def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
+    """BundleBasedDirectRunner with --streaming: TestStream's clock is real there."""
     events = TestStream()
-    for hours, grade, party in (
-        (0, 1, "a"), (1, 1, "a"), (1.5, 1, "b"), (2, 3, "a"), (3, 3, "a"), (40, 1, "a"), (41, 1, "a"),
-    ):  # fmt: skip
+    for hours, grade, party in ASKED:
         now = Timestamp(micros=round(T0_US + hours * HOUR_US))
         said_now = TimestampedValue(message(hours, grade, party=party * 26), now)
         events = events.advance_watermark_to(now).add_elements([said_now])
@@ -252,11 +245,34 @@ def test_on_a_runner_warnings_are_counted_per_party_and_forgotten_by_event_time(
             | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
             | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
         )
-        assert_that(records, equal_to([("a", 0), ("b", 1.5), ("a", 2), ("a", 40)]))
+        assert_that(records, equal_to(SENT))
+
+
+def test_on_the_in_process_runner_what_was_said_in_one_bundle_holds_in_the_next(
+    kafka: KafkaSettings, produce: Callable[..., str]
+) -> None:
+    """Each message is a bundle of its own; this runner fires event-time timers at once."""
+    asked = [message(hours, grade, party=party * 26) for hours, grade, party in ASKED]
+    times = [round(T0_US + hours * HOUR_US) for hours, *_ in ASKED]
+    topic = produce([party.encode() for party, _ in asked], [value for _, value in asked], times)
+    read = ReadChunksBounded(kafka, topic, chunk_rows=1, bundle_chunks=1)
+    with beam.Pipeline(runner=in_process()) as pipeline:
+        records = (
+            pipeline
+            | read
+            | beam.FlatMap(by_party).with_output_types(tuple[str, bytes])
+            | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
+            | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
+        )
+        assert_that(records, equal_to(SENT))
+
+
+def by_party(chunk: Chunk) -> list[tuple[str, bytes]]:
+    return [(msgspec.json.decode(value, type=Warning).party_token, value) for value in chunk.values]
 
 
 def test_the_record_of_a_warning_is_keyed_by_its_party() -> None:
-    (record,) = DissuadeFn(CN).process(message(0), Value(), Timer(), Timestamp(micros=T0_US))
+    (record,) = DissuadeFn(CN).process(message(0), Value())
     head = dict(record.headers)
 
     assert (record.topic, record.key) == ("warnings", b"a" * 26)
