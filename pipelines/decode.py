@@ -30,7 +30,7 @@ FUTURE_US_MAX = 3_600_000_000
 
 _INITIATED = STATUSES.index("INITIATED")
 
-_QUOTED_WORD = re.compile(r"^Invalid enum value .*(?= - at `\$\.\w+`$)", re.DOTALL)
+_QUOTED_WORD = re.compile(r"^Invalid enum value .*(?= - at `\$[^`]*`$)", re.DOTALL)
 
 #: A measure without an end, microseconds UTC.
 FOREVER = np.iinfo(np.int64).max
@@ -76,7 +76,7 @@ def _code(error: Exception) -> ErrorCode:
 
 
 def _without_value(message: str) -> str:
-    """Return `message` without the one thing of the payment it may quote: a word that is not in a list."""
+    """Return `message` without the one thing of the record it may quote: a word that is not in a list."""
     return _QUOTED_WORD.sub("Not one of the words of the schema", message)
 
 
@@ -102,7 +102,7 @@ def enforcements(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
             if stated is not None:
                 found.append((stated, token_words([stated.account_token])[0]))
         except (ValueError, RecursionError) as error:
-            letters.append(_letter(chunk, place, _code(error), str(error)))
+            letters.append(_letter(chunk, place, _code(error), _without_value(str(error))))
     rows = np.zeros(len(found), ENFORCEMENT)
     for row, (stated, words) in zip(rows, found, strict=True):
         limit = NOTHING_LEAVES if stated.limit_minor is None else stated.limit_minor

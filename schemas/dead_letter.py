@@ -23,7 +23,7 @@ VALUE_BYTES_MAX = 1 << 19
 #: The next step for each kind of refusal.
 HINTS: dict[str, str] = {
     "NOT_JSON": "The value is not JSON; check the producer's serializer, then send the message again.",
-    "INVALID": "The value breaks schemas/json/payment.v1.json where it says; mend it and send it again.",
+    "INVALID": "The value breaks its topic's schema (schemas/json) where it says; mend it and send it again.",
     "UNKNOWN_CURRENCY": "The policy has no rate for this currency; add it to `currencies` and send it again.",
     "FUTURE": "The event time lies after its arrival; check the producer's clock and send it again.",
     "UNSIGNED": "The signature or its key does not hold; ask the authority over a channel you know.",
