@@ -2,12 +2,13 @@
 
 Every leg that was flagged is kept, of the others those of a fixed share of payee accounts, with a weight
 that makes up for the rest. A worker appends to one Arrow stream per hour and leg and turns it into Parquet
-when the hour is over; `read` takes both, so a crash loses nothing that was written. A retried bundle
-writes rows twice; `read` keeps one per payment and leg.
+when a bundle holds nothing older than the hour after; `read` takes both, so a crash loses nothing that was
+written. A retried bundle writes rows twice; `read` keeps one per payment and leg.
 """
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from pipelines.shards import event_order
 from schemas.alert import Leg
 
 HOUR_US = 3_600_000_000
+
+#: Most streams a worker keeps open; a backlog of many quiet hours would run into the limit on open files.
+OPEN_MAX = 256
 
 #: Bits of a payee token that decide whether its ordinary legs are kept.
 _SHARE_BITS = 1 << 20
@@ -66,7 +70,7 @@ def block(
 
 
 class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
-    """Append blocks to the log in `folder`; an hour becomes Parquet when the next but one begins."""
+    """Append blocks to the log in `folder` and turn the hours that are over into Parquet."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -76,14 +80,25 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._open: dict[tuple[int, str], pa.ipc.RecordBatchStreamWriter] = {}
 
+    def start_bundle(self) -> None:
+        """Start without hours."""
+        self._hours: set[int] = set()
+
     def process(self, block: bytes) -> None:
-        """Append one block, split by hour."""
+        """Append one block, cut where the hour changes."""
         for batch in pa.ipc.open_stream(block):
+            leg = batch.column("leg")[0].as_py()
             hours = batch.column("at_us").to_numpy() // HOUR_US
-            for hour in np.unique(hours).tolist():
-                self._writer(hour, batch.column("leg")[0].as_py(), batch.schema).write_batch(
-                    batch.filter(pa.array(hours == hour))
-                )
+            cuts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(hours)]
+            for start, end in pairwise(cuts):
+                hour = int(hours[start])
+                self._hours.add(hour)
+                self._writer(hour, leg, batch.schema).write_batch(batch.slice(start, end - start))
+
+    def finish_bundle(self) -> None:
+        """Close the hours that are over: partitions of a backlog differ in time, so the oldest row counts."""
+        for key in [key for key in self._open if self._hours and key[0] < min(self._hours) - 1]:
+            self._seal(key)
 
     def teardown(self) -> None:
         """Close every hour."""
@@ -93,8 +108,8 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
     def _writer(self, hour: int, leg: str, columns: pa.Schema) -> Any:
         key = hour, leg
         if key not in self._open:
-            for other in [other for other in self._open if other[0] < hour - 1]:
-                self._seal(other)
+            if len(self._open) >= OPEN_MAX:
+                self._seal(min(self._open))
             path = self._path(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open[key] = pa.ipc.new_stream(path.open("ab", buffering=0), columns)
