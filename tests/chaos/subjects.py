@@ -272,6 +272,12 @@ class Watched:
         self.sent_us[arrival.numbers] = arrival.sent_us
         np.add.at(self.seen, arrival.numbers, 1)
 
+    def wait_for_any(self, seconds: float) -> None:
+        """Wait until a payment has its outcome, at most so long."""
+        deadline = time.monotonic() + seconds
+        while self._subject.missing(self.seen)[0] == len(self.seen) and time.monotonic() < deadline:
+            time.sleep(0.5)
+
     def wait(self, seconds: float) -> tuple[int, int]:
         """Wait until every payment has its outcome, at most so long; return how many lack it, and repeats."""
         deadline = time.monotonic() + seconds
