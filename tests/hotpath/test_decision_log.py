@@ -26,6 +26,7 @@ def block_of(legs: Legs, share: float, flagged: int) -> bytes:
 def started(folder: Path) -> LogDecisionsFn:
     fn = LogDecisionsFn(folder)
     fn.setup()
+    fn.start_bundle()
     return fn
 
 
@@ -75,10 +76,24 @@ def test_late_rows_of_a_sealed_hour_are_kept(stream: Stream, tmp_path: Path) -> 
     fn = started(tmp_path)
     last = slice(len(stream.rows) - 100, None)
     for of in (slice(0, 100), last, slice(100, 200), last, slice(200, 300)):
+        fn.start_bundle()
         fn.process(logged(stream, of))
+        fn.finish_bundle()
+    assert list(tmp_path.rglob("*.parquet"))
     fn.teardown()
 
     assert read(tmp_path, "CREDIT").num_rows == 400
+
+
+def test_hours_stay_open_while_a_bundle_holds_rows_as_old(stream: Stream, tmp_path: Path) -> None:
+    fn = started(tmp_path)
+    for _ in range(3):
+        fn.process(logged(stream, slice(0, 1_000)))
+        fn.process(logged(stream, slice(1_000, 2_000)))
+    fn.finish_bundle()
+
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert read(tmp_path, "CREDIT").num_rows == 2_000
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
