@@ -20,12 +20,14 @@ from measures.calendar import EPOCH, MICROSECOND
 from measures.country_file import jurisdiction, load
 from measures.keys import KeyEntry, public_entry, read_keys
 from measures.signing import sign
-from pipelines import journal, runner
+from pipelines import runner
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_producer
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
-from pipelines.lifecycle import LifecycleSettings, build, no_clock, wall_clock_us, write
+from pipelines.lifecycle import journal
+from pipelines.lifecycle.job import build, write
+from pipelines.lifecycle.settings import LifecycleSettings, no_clock, wall_clock_us
 from pipelines.options import kafka_settings
 from schemas import topics
 from schemas.errors import BrokerError, ConfigError

@@ -11,11 +11,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from measures import intake
 from measures.commands import DecideRefund, OpenRefund
 from measures.keys import KeyEntry
-from pipelines import journal, runner
+from pipelines import runner
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
-from pipelines.lifecycle import LifecycleSettings, OpenFn, build, no_clock, write
+from pipelines.lifecycle import journal
+from pipelines.lifecycle.job import build, write
+from pipelines.lifecycle.settings import LifecycleSettings, no_clock
+from pipelines.lifecycle.steps import OpenFn
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.errors import SchemaError

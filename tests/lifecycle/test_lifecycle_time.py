@@ -12,7 +12,8 @@ from apache_beam.utils.timestamp import Timestamp
 from measures.keys import KeyEntry
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle import LifecycleSettings, build, no_clock
+from pipelines.lifecycle.job import build
+from pipelines.lifecycle.settings import LifecycleSettings, no_clock
 from schemas import topics
 from schemas.measure import EnforcementChanged, JournalEntry, MeasureChanged
 from tests.lifecycle.conftest import chunk, facts, paid_in, signed

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipelines.alarm import AlarmClock
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from pipelines.lifecycle.alarm import AlarmClock
 from schemas import topics
 from schemas.measure import JournalEntry
 from schemas.order import Order

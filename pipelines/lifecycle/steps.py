@@ -1,19 +1,7 @@
-"""The lifecycle job: what becomes of orders, measures and refunds, account by account.
+"""The three steps of the lifecycle job: open messages, look order numbers up, drive the engine."""
 
-orders, accounts ─ Read ─ Open ─ by order number ─ Register ─ by account ─ Accounts ─┬─ measures
-                            └ dead letters                                           ├─ refunds
-                                                                                     └─ dead letters
-
-Time is the broker's time of receipt, never what a message claims. Terms end by event-time timers, which
-are believed only if the clock agrees, or by ticks through Kafka (`alarm.py`). What a command led to is
-written, in one entry, before read positions are committed: a crash repeats messages, whose replies then
-say DUPLICATE, and never leaves half a transition.
-"""
-
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import apache_beam as beam
 import msgspec
@@ -28,20 +16,17 @@ from apache_beam.utils.windowed_value import WindowedValue
 from measures import intake
 from measures.account import next_due_us
 from measures.intake import Applied, Arrival, Kept
-from measures.keys import KeyEntry, ring_of
+from measures.keys import ring_of
 from measures.machine import Refusal
 from measures.register import Registered
 from measures.signing import KeyRing
-from pipelines.alarm import alarm_clock
-from pipelines.journal import Past, past
-from pipelines.kafka.bounded import Bound
-from pipelines.kafka.port import Chunk, KafkaSettings
-from pipelines.kafka.sink import OutRecord, WriteRecords
-from pipelines.records import dead_letter_record
+from pipelines.kafka.port import Chunk
+from pipelines.lifecycle.alarm import alarm_clock
+from pipelines.lifecycle.records import Source, journal_record, letter_record, refund_record
+from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
-from schemas.dead_letter import ErrorCode, dead_letter
-from schemas.envelope import headers
-from schemas.measure import JournalEntry, RefundChanged
+from schemas.dead_letter import ErrorCode
+from schemas.measure import RefundChanged
 from schemas.order import Record, ReplyCode, Why
 
 #: Timers keep milliseconds: one set a millisecond later never fires before its time.
@@ -63,16 +48,6 @@ CODES: dict[Why, ErrorCode] = {
 }
 
 
-class Source(Record, order=True, frozen=True, kw_only=True):
-    """Where a message was read, when it was received, and its bytes; in order of receipt."""
-
-    at_us: int
-    topic: str
-    partition: int
-    offset: int
-    value: bytes
-
-
 class Item(Record, frozen=True, kw_only=True):
     """One readable message on its way through the job."""
 
@@ -89,76 +64,9 @@ class Held(Record, frozen=True, kw_only=True):
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
-_JSON = msgspec.json.Encoder().encode
 _ITEM = msgspec.msgpack.Decoder(Item)
 _HELD = msgspec.msgpack.Decoder(Held)
 _REGISTERED = msgspec.msgpack.Decoder(Registered)
-
-
-def wall_clock_us() -> int:
-    """Tell the time, for a job that reads as messages come."""
-    return time.time_ns() // 1000
-
-
-def no_clock() -> int:
-    """Know only what the messages say, for a replay: nothing happens after the newest of them."""
-    return 0
-
-
-@dataclass(frozen=True)
-class LifecycleSettings:
-    """What the job needs to know.
-
-    Attributes:
-        kafka: brokers and group.
-        keys: public keys of the authorities.
-        journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
-        clock: microseconds UTC that a timer is checked against, besides the newest message.
-        ticks: wake accounts by messages instead of Beam's timers; for the in-process runner.
-
-    """
-
-    kafka: KafkaSettings
-    keys: tuple[KeyEntry, ...]
-    journal: tuple[Bound, ...] = ()
-    clock: Callable[[], int] = wall_clock_us
-    ticks: bool = False
-
-    def past(self) -> Past:
-        """Read what the journal says."""
-        return past(self.kafka, self.journal)
-
-
-class Outputs(NamedTuple):
-    """What the job emits, records ready to send; `unreadable` and `refused` both go to dead letters."""
-
-    journal: "beam.PCollection[OutRecord]"
-    refunds: "beam.PCollection[OutRecord]"
-    unreadable: "beam.PCollection[OutRecord]"
-    refused: "beam.PCollection[OutRecord]"
-
-
-def build(chunks: "beam.PCollection[Chunk]", settings: LifecycleSettings) -> Outputs:
-    """Apply the job to chunks of topics `orders` and `accounts`."""
-    keyed = tuple[str, bytes]
-    opening = beam.ParDo(OpenFn(settings)).with_output_types(keyed, unreadable=OutRecord)
-    opened = chunks | "Open" >> opening.with_outputs("unreadable", main="items")
-    register = beam.ParDo(RegisterFn(settings)).with_output_types(keyed)
-    accounts = beam.ParDo(AccountFn(settings)).with_output_types(
-        OutRecord, refunds=OutRecord, refused=OutRecord
-    )
-    done = (
-        opened.items
-        | "Register" >> register
-        | "Accounts" >> accounts.with_outputs("refunds", "refused", main="journal")
-    )
-    return Outputs(done.journal, done.refunds, opened.unreadable, done.refused)
-
-
-def write(outputs: Outputs, settings: LifecycleSettings) -> None:
-    """Send what the job emits to its topics."""
-    for name, records in outputs._asdict().items():
-        _ = records | f"Send {name}" >> WriteRecords(settings.kafka)
 
 
 class OpenFn(beam.DoFn):  # type: ignore[misc]
@@ -361,46 +269,6 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     def _put_aside(self, item: Item, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
         letter = letter_record(item.source, code, message, item.arrival.jurisdiction)
         return beam.pvalue.TaggedOutput("refused", letter)
-
-
-def journal_record(entry: JournalEntry) -> OutRecord:
-    """Return an entry for topic `measures`, keyed by its account."""
-    head = headers(
-        event_id=entry.entry_id,
-        event_type="fp.measure.entry.v1",
-        source=f"urn:fp:{entry.jurisdiction}:stopline",
-        subject=f"acct:{entry.account_token}",
-        time_us=entry.at_us,
-    )
-    return OutRecord(topics.MEASURES, entry.account_token.encode(), _JSON(entry), head, entry.at_us)
-
-
-def refund_record(event: RefundChanged) -> OutRecord:
-    """Return a refund round as it is after an event, for topic `refunds`, keyed by its case family."""
-    refund = event.refund
-    head = headers(
-        event_id=event.event_id,
-        event_type="fp.refund.round.v1",
-        source=f"urn:fp:{refund.jurisdiction}:stopline",
-        subject=f"case:{refund.case_family}",
-        time_us=event.at_us,
-    )
-    return OutRecord(topics.REFUNDS, refund.case_family.encode(), _JSON(refund), head, event.at_us)
-
-
-def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
-    """Return a refused message for topic `dead_letters`."""
-    letter = dead_letter(
-        source.topic,
-        source.partition,
-        source.offset,
-        timestamp_us=source.at_us,
-        stage="lifecycle",
-        error_code=code,
-        message=message,
-        value=source.value,
-    )
-    return dead_letter_record(letter, law)
 
 
 def _timer(at_us: int) -> Timestamp:

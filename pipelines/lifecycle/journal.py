@@ -16,9 +16,9 @@ from measures import intake
 from measures.account import next_due_us
 from measures.intake import Kept
 from measures.register import Registered
-from pipelines.alarm import tick_message
 from pipelines.kafka.bounded import Bound, captured_bounds
 from pipelines.kafka.port import KafkaSettings, open_consumer, open_producer
+from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
 from schemas.errors import SchemaError
 from schemas.measure import JournalEntry

@@ -1,0 +1,63 @@
+"""What the lifecycle job sends: journal entries, refund rounds and refused messages as records."""
+
+import msgspec
+
+from pipelines.kafka.sink import OutRecord
+from pipelines.records import dead_letter_record
+from schemas import topics
+from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.envelope import headers
+from schemas.measure import JournalEntry, RefundChanged
+from schemas.order import Record
+
+_JSON = msgspec.json.Encoder().encode
+
+
+class Source(Record, order=True, frozen=True, kw_only=True):
+    """Where a message was read, when it was received, and its bytes; in order of receipt."""
+
+    at_us: int
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+
+def journal_record(entry: JournalEntry) -> OutRecord:
+    """Return an entry for topic `measures`, keyed by its account."""
+    head = headers(
+        event_id=entry.entry_id,
+        event_type="fp.measure.entry.v1",
+        source=f"urn:fp:{entry.jurisdiction}:stopline",
+        subject=f"acct:{entry.account_token}",
+        time_us=entry.at_us,
+    )
+    return OutRecord(topics.MEASURES, entry.account_token.encode(), _JSON(entry), head, entry.at_us)
+
+
+def refund_record(event: RefundChanged) -> OutRecord:
+    """Return a refund round as it is after an event, for topic `refunds`, keyed by its case family."""
+    refund = event.refund
+    head = headers(
+        event_id=event.event_id,
+        event_type="fp.refund.round.v1",
+        source=f"urn:fp:{refund.jurisdiction}:stopline",
+        subject=f"case:{refund.case_family}",
+        time_us=event.at_us,
+    )
+    return OutRecord(topics.REFUNDS, refund.case_family.encode(), _JSON(refund), head, event.at_us)
+
+
+def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
+    """Return a refused message for topic `dead_letters`."""
+    letter = dead_letter(
+        source.topic,
+        source.partition,
+        source.offset,
+        timestamp_us=source.at_us,
+        stage="lifecycle",
+        error_code=code,
+        message=message,
+        value=source.value,
+    )
+    return dead_letter_record(letter, law)

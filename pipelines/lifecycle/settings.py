@@ -1,0 +1,44 @@
+"""What the lifecycle job needs to know, and the clocks its timers are checked against."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from measures.keys import KeyEntry
+from pipelines.kafka.bounded import Bound
+from pipelines.kafka.port import KafkaSettings
+from pipelines.lifecycle.journal import Past, past
+
+
+def wall_clock_us() -> int:
+    """Tell the time, for a job that reads as messages come."""
+    return time.time_ns() // 1000
+
+
+def no_clock() -> int:
+    """Know only what the messages say, for a replay: nothing happens after the newest of them."""
+    return 0
+
+
+@dataclass(frozen=True)
+class LifecycleSettings:
+    """What the job needs to know.
+
+    Attributes:
+        kafka: brokers and group.
+        keys: public keys of the authorities.
+        journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
+        clock: microseconds UTC that a timer is checked against, besides the newest message.
+        ticks: wake accounts by messages instead of Beam's timers; for the in-process runner.
+
+    """
+
+    kafka: KafkaSettings
+    keys: tuple[KeyEntry, ...]
+    journal: tuple[Bound, ...] = ()
+    clock: Callable[[], int] = wall_clock_us
+    ticks: bool = False
+
+    def past(self) -> Past:
+        """Read what the journal says."""
+        return past(self.kafka, self.journal)
