@@ -43,7 +43,7 @@ chaos-long: $(READY) ## twenty rounds on one partition, five on four
 	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --report bench/chaos-4.json
 
 train: $(READY) ## train the demo's model from scratch
-	@$(BIN)/stopline train --out models/shipped --replace
+	@$(BIN)/stopline train --out models/shipped --replace --days 28 --accounts 8000 --trees 100
 
 benchmarks: $(READY) ## the models on public data
 	@$(BIN)/python -m models.benchmarks

@@ -27,7 +27,7 @@ def train_bundle(
     *,
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("var/bundle"),
     seed: Annotated[int, typer.Option(help="Seed of the world and of the trees.")] = 1,
-    days: Annotated[int, typer.Option(help="Days to simulate; the split needs 20.")] = 24,
+    days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 20_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.")] = 150,

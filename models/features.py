@@ -18,6 +18,9 @@ FloatArray = NDArray[np.float64]
 Rows = NDArray[np.void]
 
 HOUR_S, DAY_S = 3600.0, 86400.0
+
+#: Ages count up to here: beyond, they tell how long the ledger runs rather than anything of the account.
+AGE_DAYS_MAX = 3.0
 _HOUR, _DAY, _WEEK, _MONTH = range(4)
 
 
@@ -157,8 +160,8 @@ def limit_raised_h(legs: Legs) -> FloatArray:
 
 
 def payer_age_d(legs: Legs) -> FloatArray:
-    """Days since the payer was first seen."""
-    return legs.payer["age_s"] / DAY_S
+    """Days since the payer was first seen, at most `AGE_DAYS_MAX`."""
+    return np.minimum(legs.payer["age_s"] / DAY_S, AGE_DAYS_MAX)
 
 
 def payer_gap_h(legs: Legs) -> FloatArray:
@@ -202,8 +205,8 @@ def account_open_d(legs: Legs) -> FloatArray:
 
 
 def account_age_d(legs: Legs) -> FloatArray:
-    """Days since the account was first seen."""
-    return legs.account["age_s"] / DAY_S
+    """Days since the account was first seen, at most `AGE_DAYS_MAX`."""
+    return np.minimum(legs.account["age_s"] / DAY_S, AGE_DAYS_MAX)
 
 
 def in_gap_h(legs: Legs) -> FloatArray:

@@ -14,7 +14,7 @@ from models.history import history
 from models.train import Windows, fit_leg, rows_digest
 
 #: Fewer, earlier days than a bank has: a simulated month. A bank's log wants `Windows()`.
-SHORT = Windows(train=10, validation=4, test=4, delay=1)
+SHORT = Windows(train=11, validation=7, test=7, delay=1)
 
 
 class Recorded(NamedTuple):
