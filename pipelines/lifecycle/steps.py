@@ -1,6 +1,9 @@
 """The three steps of the lifecycle job: open messages, look order numbers up, drive the engine."""
 
+import re
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -95,7 +98,9 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 continue
             read = self._read(source)
             if isinstance(read, Refusal):
-                yield self._refuse(source, CODES.get(read.why, "INVALID"), f"{read.why}: {read.detail}")
+                yield self._refuse(
+                    source, CODES.get(read.why, "INVALID"), f"{read.why}: {unquoted(read.detail)}"
+                )
                 continue
             self._opened.inc()
             yield read.register_key, _ENCODE(Item(source=source, arrival=read))
@@ -204,7 +209,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
             applied = intake.apply(held.kept if held else None, item.arrival)
         except Exception as error:
             self._faults.inc()
-            yield self._put_aside(item, "FAULT", f"{type(error).__name__}: {error}")
+            yield self._put_aside(item, "FAULT", fault_text(error))
             return
         if applied.entry and any(reply.code is ReplyCode.CONFLICT for reply in applied.entry.replies):
             self._conflicts.inc()
@@ -269,6 +274,21 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     def _put_aside(self, item: Item, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
         letter = letter_record(item.source, code, message, item.arrival.jurisdiction)
         return beam.pvalue.TaggedOutput("refused", letter)
+
+
+def unquoted(detail: str) -> str:
+    """Take values out of a refusal; dead letters and logs hold none.
+
+    >>> unquoted("Invalid enum value 'secret' - at `$.kind`")
+    "Invalid enum value '...' - at `$.kind`"
+    """
+    return re.sub(r"'.*'", "'...'", detail, flags=re.DOTALL)
+
+
+def fault_text(error: Exception) -> str:
+    """Name a fault by its kind and place, without the values its message may quote."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
 def _timer(at_us: int) -> Timestamp:

@@ -1,5 +1,6 @@
 """The lifecycle job on a real broker: what goes in, what comes out, and what a restart knows."""
 
+import re
 from contextlib import closing
 from typing import Any
 
@@ -217,7 +218,8 @@ def test_a_fault_of_the_engine_sets_the_message_aside_and_the_rest_goes_on(
         monkeypatch.setattr(intake, "apply", failing)
         desk.run()
         (letter,) = desk.read(topics.DEAD_LETTERS, DeadLetter)
-        assert (letter.error_code, letter.message) == ("FAULT", "ZeroDivisionError: by a fault")
+        assert letter.error_code == "FAULT"
+        assert re.fullmatch(r"ZeroDivisionError at test_lifecycle_job\.py:\d+", letter.message)
         assert letter.value == facts(OTHER)
         assert desk.replies() == [("S1", "OK")]
 
@@ -229,3 +231,12 @@ def test_a_time_of_receipt_that_cannot_be_is_refused(received_us: int, keys: Key
     (refused,) = opening.process(chunk(topics.ACCOUNTS, (facts(), received_us)))
     letter = msgspec.json.decode(refused.value.value, type=DeadLetter)
     assert (refused.tag, letter.error_code) == ("unreadable", "FUTURE")
+
+
+def test_a_dead_letter_quotes_no_value_of_the_message(keys: Keys) -> None:
+    opening = OpenFn(LifecycleSettings(KafkaSettings("none:1"), keys, clock=no_clock))
+    opening.setup()
+    message = facts().replace(b'"StateFacts"', b'"a secret"').replace(b'"CN"', b'"PII"')
+    (refused,) = opening.process(chunk(topics.ACCOUNTS, (message, T0)))
+    letter = msgspec.json.decode(refused.value.value, type=DeadLetter)
+    assert letter.error_code == "INVALID" and "secret" not in letter.message and "PII" not in letter.message
