@@ -42,7 +42,7 @@ def show(benchmark: Benchmark) -> Table:
 
 def _cells(figures: Figures) -> list[str]:
     values = (figures.auc, figures.ap, figures.cp100)
-    return ["" if value is None or value != value else f"{value:.3f}" for value in values]
+    return ["" if value is None else f"{value:.3f}" for value in values]
 
 
 def write(benchmarks: list[Benchmark], output: Path) -> None:

@@ -8,7 +8,7 @@ class Figures:
     """Area under the ROC curve, average precision and, where cards have days, Card Precision@100."""
 
     auc: float
-    ap: float
+    ap: float | None = None
     cp100: float | None = None
 
 

@@ -1,7 +1,8 @@
 """S-FFSD: 77,881 payments with few labels, split by time.
 
-The first 60 % train, the labelled rest is tested. The published figures come from a random split in which the
-graph sees the whole table, so they are easier to reach; the fraud rate also doubles from training to test here.
+The first 60 % train, the labelled rest is tested. The published figures come from a random split in which
+the graph sees the whole table, so they are easier to reach; here the fraud rate also doubles from training to
+test.
 """
 
 from pathlib import Path
@@ -37,8 +38,8 @@ PARTNERS = (
     ("Target", "Amount"),
 )
 
-# Chosen on three blocks of the first 60 %, each tested on the 15 % after it; risk by entity from delayed labels
-# did not raise average precision there and is left out.
+# Chosen on three blocks of the first 60 %, each tested on the 15 % after it; risk by entity from delayed
+# labels did not raise average precision there and is left out.
 SETTINGS: dict[str, Any] = {
     "learning_rate": 0.03,
     "max_iter": 400,
@@ -91,7 +92,7 @@ def _pair(a: IntArray, b: IntArray) -> IntArray:
 
 
 def run(folder: Path) -> list[Benchmark]:
-    """Fit on the first 60 %, test on the rest; once more without the labels of the last tenth before the test."""
+    """Fit on the first 60 %, test on the rest; once more without the last tenth of labels before the test."""
     file = folder / "s_ffsd.parquet"
     if not file.exists():
         raise ConfigError(f"{file} is missing; set STOPLINE_DATA to the public data's folder.")

@@ -1,0 +1,138 @@
+"""The public data are not shipped: tests that read them are skipped where they are absent."""
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.benchmarks import __main__ as command
+from models.benchmarks import fdh, s_ffsd, sichuan
+from models.benchmarks.fdh_world import Payments, day_number, generate, read
+from models.benchmarks.report import Benchmark, Figures
+from schemas.errors import ConfigError
+
+DATA = command.data_folder()
+
+
+def needs(name):
+    missing = not list(DATA.glob(name))
+    return pytest.mark.skipif(missing, reason=f"no {name} in {DATA}; set STOPLINE_DATA to the public data")
+
+
+@pytest.fixture(scope="module")
+def published():
+    return read(next(DATA.glob("fdh_*.parquet")))
+
+
+def some_payments(rows=4_000, days=60, seed=0) -> Payments:
+    draw = np.random.default_rng(seed)
+    second = np.sort(draw.integers(0, days * 86_400, rows))
+    fraud = (draw.random(rows) < 0.05).astype(int)
+    return Payments(
+        second,
+        draw.integers(0, 40, rows),
+        draw.integers(0, 40, rows),
+        draw.gamma(2, 20, rows),
+        fraud,
+        fraud * 2,
+    )
+
+
+@pytest.mark.slow
+@needs("fdh_*.parquet")
+def test_our_fdh_world_equals_the_published_data_bit_for_bit(published):
+    ours = generate()
+
+    assert len(ours) == 1_754_155
+    assert ours.fraud.sum() == 14_681
+    for field in fields(published):
+        expected = getattr(published, field.name)
+        np.testing.assert_array_equal(
+            getattr(ours, field.name)[: len(expected)], expected, err_msg=field.name
+        )
+
+
+@pytest.mark.slow
+@needs("fdh_*.parquet")
+def test_logistic_regression_and_forest_of_the_published_week_are_reproduced_to_three_decimals(published):
+    features = fdh.book_features(published)
+    start = day_number(fdh.TEST_WEEK)
+    train, test = fdh.split(published, start, train_days=fdh.BOOK_TRAIN_DAYS)
+    assert (train.sum(), published.fraud[train].sum()) == (67_240, 598)
+    assert (test.sum(), published.fraud[test].sum()) == (58_264, 385)
+
+    measured = fdh.book_models(published, np.column_stack(list(features.values())), train, test)
+
+    assert rounded(measured["logistic regression"]) == (0.870, 0.605, 0.291)
+    assert rounded(measured["random forest"]) == (0.867, 0.658, 0.287)
+
+
+def rounded(figures: Figures):
+    return round(figures.auc, 3), round(figures.ap, 3), round(figures.cp100, 3)
+
+
+@pytest.mark.parametrize("build", [fdh.book_features, fdh.streaming_features])
+def test_fdh_features_know_neither_later_payments_nor_labels_within_the_delay(build):
+    payments = some_payments()
+    cut = 3_000
+    now = payments.second[cut - 1]
+    unknown = payments.second > now - fdh.DELAY_DAYS * 86_400
+    assert unknown[:cut].any()
+
+    whole = build(payments)
+    past = build(payments[:cut])
+    relabelled = build(replace(payments, fraud=np.where(unknown, 1 - payments.fraud, payments.fraud)))
+
+    for name, values in whole.items():
+        np.testing.assert_allclose(values[:cut], past[name], atol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(values[cut - 1], relabelled[name][cut - 1], err_msg=name)
+
+
+def test_a_card_known_to_be_compromised_leaves_the_fdh_test():
+    days = np.array([20, 20, 29, 30, 37, 37, 38, 38])
+    cards = np.array([1, 2, 3, 3, 1, 2, 3, 4])
+    fraud = np.array([1, 0, 0, 1, 0, 0, 0, 0])
+    payments = Payments(days * 86_400, cards, cards, np.ones(8), fraud, fraud)
+
+    _, test = fdh.split(payments, 34, train_days=7)
+
+    # Card 1 was defrauded in the last training week, card 3 eight days before its payment on day 38.
+    assert [(days[row], cards[row]) for row in np.flatnonzero(test)] == [(37, 2), (38, 4)]
+
+
+@needs("s_ffsd.parquet")
+def test_s_ffsd_features_read_neither_labels_nor_later_payments():
+    table = pd.read_parquet(DATA / "s_ffsd.parquet")[:6_000]
+    whole = s_ffsd.streaming_features(table)
+    past = s_ffsd.streaming_features(table[:4_000].assign(Labels=0))
+
+    for name, values in whole.items():
+        np.testing.assert_allclose(values[:4_000], past[name], rtol=1e-3, atol=1e-2, err_msg=name)
+
+
+@needs("sichuan_telecom.parquet")
+def test_sichuan_features_do_not_hold_the_label():
+    table = pd.read_parquet(DATA / "sichuan_telecom.parquet")[:500]
+
+    np.testing.assert_array_equal(
+        sichuan.subscriber_features(table), sichuan.subscriber_features(table.assign(label=0))
+    )
+
+
+@pytest.mark.parametrize("run", [fdh.run, s_ffsd.run, sichuan.run])
+def test_absent_data_are_named_with_the_next_step(tmp_path, run):
+    with pytest.raises(ConfigError, match=r"set STOPLINE_DATA"):
+        run(tmp_path)
+
+
+def test_figures_are_written_by_key_and_other_keys_stay(tmp_path):
+    output = tmp_path / "bench" / "benchmarks.json"
+    for key, figures in (("a", Figures(0.9, 0.8, 0.3)), ("b", Figures(0.7, 0.6))):
+        command.write([Benchmark(key, key, (), figures, "")], output)
+
+    assert json.loads(output.read_text()) == {
+        "a": {"auc": 0.9, "ap": 0.8, "cp100": 0.3},
+        "b": {"auc": 0.7, "ap": 0.6},
+    }
