@@ -62,7 +62,7 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 def _pids(target: Target, on: Cluster, rng: random.Random) -> list[int]:
     running = {name: pid for name, pid in cluster.status(on).items() if pid is not None}
-    workers = _children(running["workers"]) if "workers" in running else []
+    workers = children(running["workers"]) if "workers" in running else []
     if target == "worker":
         return [rng.choice(workers)] if workers else []
     if target == "all":
@@ -71,7 +71,7 @@ def _pids(target: Target, on: Cluster, rng: random.Random) -> list[int]:
     return chosen + (workers if target == "workers" else [])
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
     """Process ids whose parent is `parent`, in order."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):

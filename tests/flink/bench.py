@@ -2,15 +2,18 @@
 
     python -m tests.flink.bench --rate 20000 --seconds 40 --backlog 2000000 --bundle_ms 20
 
-Latency runs from the call that sends a payment to the arrival of its outcome at a consumer. Feeder, observer,
-broker, Flink and its workers share the machine.
+Latency runs from the call that sends a payment to the arrival of its outcome at a consumer. Feeder,
+observer, broker, Flink and its workers share the machine. The processor time that TaskManager and workers
+took per million payments hardly depends on what else the machine does: compare settings by it.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from pipelines.flink import cluster, jobs
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from tests.chaos.faults import children
 from tests.flink import standin
 
 WARM_S = 10.0
@@ -66,6 +70,15 @@ def observe(
     return np.concatenate(arrived), np.concatenate(sent)
 
 
+def cpu_s() -> float:
+    """Processor time of the TaskManager and the Python workers so far."""
+    pids = [cluster.status()["taskmanager"], *children(cluster.status()["workers"])]
+    ticks = [
+        sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in pids
+    ]
+    return sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.flink.bench", description=__doc__)
     parser.add_argument("--rate", type=int, default=20_000)
@@ -109,6 +122,7 @@ def measure_latency(settings: KafkaSettings, asked: argparse.Namespace) -> None:
         target=feed, args=(settings.brokers, count, asked.rate, asked.accounts, asked.partitions)
     )
     start = outcomes_end(settings)
+    before = cpu_s()
     feeder.start()
     arrived, sent = observe(settings, start, count, asked.seconds * 2 + 30)
     feeder.join()
@@ -116,7 +130,8 @@ def measure_latency(settings: KafkaSettings, asked: argparse.Namespace) -> None:
     p50, p90, p99, p999 = np.percentile((arrived - sent)[steady] / 1e6, [50, 90, 99, 99.9])
     print(
         f"{asked.rate:,}/s for {asked.seconds:.0f} s: {len(sent):,} of {count:,} outcomes, "
-        f"p50 {p50:.3f} p90 {p90:.3f} p99 {p99:.3f} p99.9 {p999:.3f} s",
+        f"p50 {p50:.3f} p90 {p90:.3f} p99 {p99:.3f} p99.9 {p999:.3f} s, "
+        f"{(cpu_s() - before) / count * 1e6:.1f} CPU s per million",
         flush=True,
     )
 
@@ -127,11 +142,16 @@ def measure_throughput(settings: KafkaSettings, asked: argparse.Namespace) -> No
         target=feed, args=(settings.brokers, asked.backlog, 0, asked.accounts, asked.partitions)
     )
     start = outcomes_end(settings)
+    before = cpu_s()
     feeder.start()
     arrived, _ = observe(settings, start, asked.backlog, asked.backlog / 10_000 + 60)
     feeder.join()
     span = (arrived.max() - arrived.min()) / 1e6
-    print(f"backlog of {asked.backlog:,}: {len(arrived) / span:,.0f}/s over {span:.1f} s", flush=True)
+    print(
+        f"backlog of {asked.backlog:,}: {len(arrived) / span:,.0f}/s over {span:.1f} s, "
+        f"{(cpu_s() - before) / asked.backlog * 1e6:.1f} CPU s per million",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
