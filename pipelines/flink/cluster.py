@@ -104,14 +104,13 @@ def up(cluster: Cluster = DEFAULT, *, timeout_s: float = 120.0) -> None:
         if _pid(cluster, name) is None:
             _start(cluster, name)
     deadline = time.monotonic() + timeout_s
-    for name, port in _ports(cluster):
-        while not _listens(port):
-            if _pid(cluster, name) is None or time.monotonic() > deadline:
-                raise FlinkError(f"the {name} did not open port {port}; see {_log(cluster, name)}")
-            time.sleep(0.2)
-    while not _takes_jobs(cluster):
+    while waiting := _waiting_for(cluster):
+        if dead := [name for name, pid in status(cluster).items() if pid is None]:
+            raise FlinkError(f"the {dead[0]} ended while the cluster started; see {_log(cluster, dead[0])}")
         if time.monotonic() > deadline:
-            raise FlinkError(f"the TaskManager did not register; see {_log(cluster, 'taskmanager')}")
+            raise FlinkError(
+                f"the {waiting} was not ready within {timeout_s:.0f} s; see {_log(cluster, waiting)}"
+            )
         time.sleep(0.2)
 
 
@@ -234,11 +233,16 @@ def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:
     yield "workers", cluster.worker_port
 
 
-def _takes_jobs(cluster: Cluster) -> bool:
+def _waiting_for(cluster: Cluster) -> Process | None:
+    """Process that keeps the cluster from taking jobs, if one does."""
+    for name, port in _ports(cluster):
+        if not _listens(port):
+            return name
     try:
-        return bool(ask(cluster, "/overview")["slots-total"] >= cluster.slots)
+        ready = ask(cluster, "/overview")["slots-total"] >= cluster.slots
     except FlinkError:
-        return False
+        return "jobmanager"
+    return None if ready else "taskmanager"
 
 
 def _listens(port: int) -> bool:
