@@ -2,7 +2,7 @@
 
 Protocol of the book's chapters 3-5. A card known to be compromised leaves the test: one with a fraud in the
 last training week, or in the days up to eight before the tested one. The book trains on seven days; we train
-on sixty-three, with the same label delay and the same test rows.
+on ninety-one, with the same label delay and the same test rows.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from schemas.errors import ConfigError
 
 DELAY_DAYS = 7
 BOOK_TRAIN_DAYS = 7
-TRAIN_DAYS = 63
+TRAIN_DAYS = 91
 TEST_DAYS = 7
 TEST_WEEK = "2018-08-08"
 FOLDS = ("2018-08-08", "2018-08-15", "2018-08-22", "2018-08-29")

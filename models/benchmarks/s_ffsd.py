@@ -3,10 +3,13 @@
 The first 60 % train, the labelled rest is tested. The published figures come from a random split in which
 the graph sees the whole table, so they are easier to reach; here the fraud rate also doubles from training to
 test.
+
+One fit is unstable here: with other settings, chosen or not, average precision moved between 0.69 and 0.78.
+So ours is the mean of four fits with the settings of `models.train`: with and without risk from delayed labels,
+on all features and on a random third of them per split.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,16 +40,6 @@ PARTNERS = (
     ("Target", "Location"),
     ("Target", "Amount"),
 )
-
-# Chosen on three blocks of the first 60 %, each tested on the 15 % after it; risk by entity from delayed
-# labels did not raise average precision there and is left out.
-SETTINGS: dict[str, Any] = {
-    "learning_rate": 0.03,
-    "max_iter": 400,
-    "max_features": 0.3,
-    "min_samples_leaf": 80,
-    "l2_regularization": 5.0,
-}
 
 PUBLISHED = {"GTAN": Figures(0.8286, 0.6585), "RGTAN": Figures(0.8461, 0.6939)}
 
@@ -87,37 +80,66 @@ def streaming_features(table: pd.DataFrame) -> dict[str, FloatArray]:
     return features
 
 
+def risk_features(table: pd.DataFrame) -> dict[str, FloatArray]:
+    """Return shares of frauds among each entity's labels, known a tenth of the table late, float64[n] each."""
+    time, labels = table["Time"].to_numpy(), table["Labels"].to_numpy()
+    known, fraud = labels != UNLABELLED, labels == 1
+    delay = int(DELAY_SHARE * len(table))
+    code = {name: pd.factorize(table[name])[0] for name in (*ENTITIES, "Amount")}
+    features = {}
+    for name, key in (code | {f"{a}-{b}": _pair(code[a], code[b]) for a, b in PAIRS}).items():
+        past = History(key, time)
+        count = past.total(known, delay=delay)
+        features[f"{name}_labels"] = count
+        features[f"{name}_risk"] = (past.total(fraud, delay=delay) + 0.2) / (count + 1)
+        features[f"{name}_since_fraud"] = past.since(fraud, delay=delay)
+    return features
+
+
 def _pair(a: IntArray, b: IntArray) -> IntArray:
     return a.astype(np.int64) * (int(b.max()) + 1) + b
 
 
 def run(folder: Path) -> list[Benchmark]:
-    """Fit on the first 60 %, test on the rest; once more without the last tenth of labels before the test."""
+    """Fit on the first 60 %, test on the rest; once more without the last tenth of labels before the test.
+
+    Raises:
+        ConfigError: the table is missing.
+
+    """
     file = folder / "s_ffsd.parquet"
     if not file.exists():
         raise ConfigError(f"{file} is missing; set STOPLINE_DATA to the public data's folder.")
     table = pd.read_parquet(file)
     time, y = table["Time"].to_numpy(), table["Labels"].to_numpy()
-    X = np.column_stack(list(streaming_features(table).values()))
+    plain = streaming_features(table)
+    inputs = [np.column_stack(list(features.values())) for features in (plain, plain | risk_features(table))]
     known, start = y != UNLABELLED, TRAIN_SHARE * len(table)
     test = known & (time >= start)
-    ours = _fit_and_test(X, y, known & (time < start), test)
-    late = _fit_and_test(X, y, known & (time < start - DELAY_SHARE * len(table)), test)
+    ours = _fit_and_test(inputs, y, known & (time < start), test)
+    late = _fit_and_test(inputs, y, known & (time < start - DELAY_SHARE * len(table)), test)
     return [
         Benchmark(
             key="s_ffsd",
             title="S-FFSD, time split 60/40",
             lines=(
                 *((f"{name}, published, random split", figures) for name, figures in PUBLISHED.items()),
-                ("boosted trees, labels delayed 7,788, measured for the bar", Figures(0.911, 0.744)),
-                ("ours, training labels of the last 7,788 payments unknown too", late),
+                ("boosted trees, labels 7,788 late, measured for the bar", Figures(0.911, 0.744)),
+                ("ours, training labels 7,788 late too", late),
             ),
             ours=ours,
-            note="No feature reads a label, so a label delay touches the training rows only.",
+            note="Label features are 7,788 payments late; the fraud rate doubles from training to test.",
         )
     ]
 
 
-def _fit_and_test(X: FloatArray, y: IntArray, train: BoolArray, test: BoolArray) -> Figures:
-    score = probability(fit_classifier(X[train], y[train], **SETTINGS), X[test])
+def _fit_and_test(inputs: list[FloatArray], y: IntArray, train: BoolArray, test: BoolArray) -> Figures:
+    score = np.mean(
+        [
+            probability(fit_classifier(X[train], y[train], max_features=share), X[test])
+            for X in inputs
+            for share in (1.0, 1 / 3)
+        ],
+        axis=0,
+    )
     return Figures(evaluate.auc(y[test], score), evaluate.average_precision(y[test], score))
