@@ -5,8 +5,8 @@ the graph sees the whole table, so they are easier to reach; here the fraud rate
 test.
 
 One fit is unstable here: with other settings, chosen or not, average precision moved between 0.69 and 0.78.
-So ours is the mean of four fits with the settings of `models.train`: with and without risk from delayed labels,
-on all features and on a random third of them per split.
+So ours is the mean of four fits with the settings of `models.train`: with and without risk from delayed
+labels, on all features and on a random third of them per split.
 """
 
 from pathlib import Path
@@ -81,7 +81,7 @@ def streaming_features(table: pd.DataFrame) -> dict[str, FloatArray]:
 
 
 def risk_features(table: pd.DataFrame) -> dict[str, FloatArray]:
-    """Return shares of frauds among each entity's labels, known a tenth of the table late, float64[n] each."""
+    """Return shares of frauds among each entity's labels, known a tenth of the table late; float64[n]."""
     time, labels = table["Time"].to_numpy(), table["Labels"].to_numpy()
     known, fraud = labels != UNLABELLED, labels == 1
     delay = int(DELAY_SHARE * len(table))
