@@ -49,7 +49,7 @@ benchmarks: $(READY) ## the models on public data
 	@$(BIN)/python -m models.benchmarks
 
 vopr: $(READY) ## seeded simulation of the legal engine under faults
-	@$(BIN)/python -m tests.vopr
+	@$(BIN)/python -m tests.vopr $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
 clean: ## remove caches, builds and benchmark results; .venv and var (state, logs, jars) stay
 	@rm -rf build dist bench ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

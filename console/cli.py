@@ -22,11 +22,11 @@ BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options"
 
 #: Commands that load Beam, which takes seconds: name, its help in one line, the module whose `app` it is.
 LAZY = {
-    "run": ("Read payments and send alerts, warnings and dead letters.", "console.run"),
-    "demo": ("Watch simulated scams being stopped, on a broker of its own.", "console.demo"),
-    "replay": ("Run a scenario and compare what it gives with what is expected.", "console.replay"),
+    "run": ("Read payments and send alerts, warnings and dead letters until stopped", "console.run"),
+    "demo": ("Watch scams being stopped: simulated days at high speed, then a scoreboard.", "console.demo"),
+    "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
-    "train": ("Train a model bundle on a simulated world.", "console.train"),
+    "train": ("Simulate a world, train both legs on it and write the bundle.", "console.train"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),
 }
 

@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,11 +22,11 @@ from rich.text import Text
 from console.run import wanted_topics
 from console.scoreboard import Scoreboard
 from fixtures.stream import messages
-from fixtures.world import World, simulate
+from fixtures.world import START_US, simulate
 from pipelines import policy
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.port import KafkaSettings, open_consumer, open_producer
+from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
 from pipelines.kafka.preflight import problems
 from schemas import topics
 from schemas.alert import Alert
@@ -35,6 +37,7 @@ app = typer.Typer(add_completion=False)
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parents[1] / "models" / "shipped"
 PARTITIONS = 4
+DAY_US = 86_400_000_000
 
 #: The demo gives up if nothing is decided for this long.
 STALL_S = 60.0
@@ -44,11 +47,10 @@ STALL_S = 60.0
 def demo(
     *,
     seed: Annotated[int, typer.Option(help="Seed of the world.")] = 2,
-    days: Annotated[int, typer.Option(help="Days to simulate.")] = 3,
-    accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 40_000,
-    rate: Annotated[
-        int, typer.Option(help="Payments per second to send; 0 is as fast as possible.")
-    ] = 10_000,
+    days: Annotated[int, typer.Option(help="Days to watch.")] = 3,
+    history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.")] = 21,
+    accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 10_000,
+    rate: Annotated[int, typer.Option(help="Payments a second to watch; 0 is as fast as possible.")] = 3_000,
     model_bundle: Annotated[Path, typer.Option(help="Bundle to score with.")] = SHIPPED_BUNDLE,
 ) -> None:
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
@@ -60,14 +62,21 @@ def demo(
     """
     console = Console()
     with console.status("simulating people, shops, scammers and mules"):
-        world = simulate(seed=seed, days=days, accounts=accounts)
-    board = Scoreboard.of(world.payments, world.truth)
+        world = simulate(seed=seed, days=history_days + days, accounts=accounts)
+    began = pc.greater_equal(world.payments["accepted_at_us"], START_US + history_days * DAY_US)
+    history, watched = world.payments.filter(pc.invert(began)), world.payments.filter(began)
+    board = Scoreboard.of(watched, world.truth.filter(began))
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address)
         if found := problems(settings, wanted_topics(PARTITIONS), create_topics=True):
             raise BrokerError("; ".join(found))
+        with console.status(f"sending {history.num_rows:,} payments of the past {history_days} days"):
+            _send(history, settings)
+            _commit(settings)
         with _job(settings, model_bundle) as job:
-            threading.Thread(target=_send, args=(world, settings, rate, job), daemon=True).start()
+            with console.status("filling the ledgers with the past"):
+                job.wait_for(history.num_rows, "observed")
+            threading.Thread(target=_send, args=(watched, settings, rate), daemon=True).start()
             _follow(console, job, board, settings)
         process.close_connections()
     currency = policy.load().law.currency
@@ -118,13 +127,11 @@ def _line(alert: Alert) -> str:
     return f"{alert.outcome:<5} {alert.leg:<6} {alert.amount_minor / 100:>12,.2f} {alert.currency}  {reason}"
 
 
-def _send(world: World, settings: KafkaSettings, rate: int, job: "Job") -> None:
-    """Send the world's payments once the job reads, at `rate` a second; their Kafka time is now."""
-    while not job.status and not job.ended():
-        time.sleep(0.05)
+def _send(payments: pa.Table, settings: KafkaSettings, rate: int = 0) -> None:
+    """Send payments, at `rate` a second if it is not 0; their Kafka time is now."""
     producer = open_producer(settings)
     began, sent = time.monotonic(), 0
-    for block in messages(world.payments):
+    for block in messages(payments, block=500 if rate else 5_000):
         if rate and (ahead := sent / rate - (time.monotonic() - began)) > 0:
             time.sleep(ahead)
         now_us = time.time_ns() // 1000
@@ -132,6 +139,13 @@ def _send(world: World, settings: KafkaSettings, rate: int, job: "Job") -> None:
             producer.send(topics.PAYMENTS, key, value, (), now_us)
         producer.flush()
         sent += len(block.keys)
+
+
+def _commit(settings: KafkaSettings) -> None:
+    """Let the job's group stand at the end of the topic, as if it had decided all that is there."""
+    places = [(topics.PAYMENTS, number) for number in range(PARTITIONS)]
+    with closing(open_admin(settings)) as admin:
+        admin.commit(settings.group, admin.end_offsets(places))
 
 
 class _Listener:
@@ -163,6 +177,19 @@ class Job:
         """Tell whether the child has exited."""
         return self.child.poll() is not None
 
+    def wait_for(self, least: int, count: str) -> None:
+        """Wait until the child has counted so many.
+
+        Raises:
+            BrokerError: it ended, or did not get there in time.
+
+        """
+        deadline = time.monotonic() + STALL_S
+        while self.status.get(count, 0) < least:
+            if self.ended() or time.monotonic() > deadline:
+                raise BrokerError(f"the job does not get on; it said: {self.last_words()}")
+            time.sleep(0.05)
+
     def last_words(self) -> str:
         """Return the last line of its error output."""
         return self._words[-1] if self._words else "nothing"
@@ -182,7 +209,7 @@ def _job(settings: KafkaSettings, bundle: Path) -> Iterator[Job]:
     """Run the main job on `settings`' broker while the block runs."""
     command = [
         sys.executable, "-c", "from console.cli import main; main()", "run",
-        "--kafka_brokers", settings.brokers, "--kafka_start", "earliest", "--model_bundle", str(bundle),
+        "--kafka_brokers", settings.brokers, "--model_bundle", str(bundle),
         "--partitions", str(PARTITIONS), "--status", "json",
     ]  # fmt: skip
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -3,19 +3,21 @@
 import difflib
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from console.demo import SHIPPED_BUNDLE
 from console.run import wanted_topics
-from fixtures.scenario import SCENARIOS, load
+from fixtures.scenario import SCENARIOS, Scenario, load
 from fixtures.stream import messages
-from fixtures.world import World
 from pipelines import graph, runner
 from pipelines.kafka import process
 from pipelines.kafka.bounded import ReadChunksBounded, captured_bounds
@@ -44,7 +46,7 @@ def replay(
 
     Example: stopline replay police_call
     """
-    given = emitted(load(scenario).world(), model_bundle)
+    given = emitted(load(scenario), model_bundle)
     file = SCENARIOS / scenario / "expected.jsonl"
     console = Console()
     if update:
@@ -64,25 +66,38 @@ def replay(
     raise typer.Exit(1)
 
 
-def emitted(world: World, bundle: Path) -> list[str]:
-    """Run a world; return every record the job sends as JSON, ordered by topic and id."""
+def emitted(scenario: Scenario, bundle: Path) -> list[str]:
+    """Run a scenario; return every record the job sends as JSON, ordered by topic and id.
+
+    Its history goes through the ledgers and leads to nothing.
+    """
+    payments = scenario.world().payments
+    began = pc.less(payments["accepted_at_us"], scenario.begins_us)
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address)
         with closing(open_admin(settings)) as admin:
             admin.create_topics(wanted_topics(PARTITIONS))
-        producer = open_producer(settings)
-        for block in messages(world.payments):
-            for key, value, at_us in zip(*block, strict=True):
-                producer.send(topics.PAYMENTS, key, value, (), at_us)
-            producer.flush()
+            send(settings, payments.filter(began))
+            places = [(topics.PAYMENTS, number) for number in range(PARTITIONS)]
+            decided = {number: offset for (_, number), offset in admin.end_offsets(places).items()}
+        send(settings, payments.filter(pc.invert(began)))
         options = PipelineOptions(["--kafka_brokers", broker.address, "--model_bundle", str(bundle)])
-        job = JobSettings.of(options)
+        job = replace(JobSettings.of(options), decided=decided)
         with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
             chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
             graph.write(graph.build(chunks, job), job)
         lines = [line for topic in topics.WRITTEN for line in sorted(_records(settings, topic))]
         process.close_connections()
     return lines
+
+
+def send(settings: KafkaSettings, payments: pa.Table) -> None:
+    """Send payments under their own time."""
+    producer = open_producer(settings)
+    for block in messages(payments):
+        for key, value, at_us in zip(*block, strict=True):
+            producer.send(topics.PAYMENTS, key, value, (), at_us)
+        producer.flush()
 
 
 def _records(settings: KafkaSettings, topic: str) -> list[str]:

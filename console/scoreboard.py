@@ -18,6 +18,7 @@ class Fact(NamedTuple):
     scam: bool
     case_id: str
     amount_minor: int
+    payer: str
 
 
 @dataclass
@@ -38,10 +39,10 @@ class Scoreboard:
     def of(cls, payments: pa.Table, truth: pa.Table) -> "Scoreboard":
         """Return an empty board for a world."""
         columns = [truth[name].to_pylist() for name in ("txn_id", "scam", "laundering", "case_id")]
-        amounts = payments["amount_minor"].to_pylist()
+        columns += [payments[name].to_pylist() for name in ("amount_minor", "debtor")]
         facts = {
-            txn_id: Fact(scam, case_id, amount)
-            for txn_id, scam, laundering, case_id, amount in zip(*columns, amounts, strict=True)
+            txn_id: Fact(scam, case_id, amount, payer)
+            for txn_id, scam, laundering, case_id, amount, payer in zip(*columns, strict=True)
             if scam or laundering
         }
         return cls(payments.num_rows, facts)
@@ -54,7 +55,7 @@ class Scoreboard:
         """Count warnings."""
         for warning in warnings:
             self.severities[warning.severity] += 1
-            self.warned.add(warning.txn_id)
+            self.warned.add(warning.party_token)
 
     def result(self) -> "Result":
         """Add up what is known now."""
@@ -74,6 +75,7 @@ class Scoreboard:
                 caught[fact.case_id] += fact.amount_minor
         caught_minor = sum(min(amount, owed[case]) for case, amount in caught.items())
         innocent = {txn_id for txn_id, _ in acted} - self.facts.keys()
+        victims = {fact.payer for fact in self.facts.values() if fact.scam}
         return Result(
             payments=self.payments,
             scams=scams,
@@ -81,9 +83,10 @@ class Scoreboard:
             stopped=stopped,
             stopped_minor=stopped_minor,
             caught_minor=caught_minor,
-            victims_warned=sum(fact.scam and txn_id in self.warned for txn_id, fact in self.facts.items()),
+            victims=len(victims),
+            victims_warned=len(victims & self.warned),
             innocent_held=len(innocent),
-            innocent_warned=len(self.warned - self.facts.keys()),
+            others_warned=len(self.warned - victims),
         )
 
 
@@ -96,9 +99,10 @@ class Result(NamedTuple):
     stopped: int
     stopped_minor: int
     caught_minor: int
+    victims: int
     victims_warned: int
     innocent_held: int
-    innocent_warned: int
+    others_warned: int
 
     def table(self, currency: str, digits: int = 2) -> Table:
         """Return the sums for people."""
@@ -115,8 +119,8 @@ class Result(NamedTuple):
         table.add_row("stopped at the victim", money(self.stopped_minor))
         table.add_row("caught leaving a mule", money(self.caught_minor))
         table.add_row("lost", money(lost_minor))
-        table.add_row("scam payments warned about", f"{self.victims_warned:,} of {self.scams:,}")
+        table.add_row("victims warned", f"{self.victims_warned:,} of {self.victims:,}")
         per_10_000 = 10_000 * self.innocent_held / good
         table.add_row("good payments held", f"{self.innocent_held:,}  {per_10_000:.1f} per 10,000")
-        table.add_row("good payments warned about", f"{self.innocent_warned:,}")
+        table.add_row("others warned", f"{self.others_warned:,}")
         return table

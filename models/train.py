@@ -102,6 +102,7 @@ def operating_points(y: ArrayLike, score: ArrayLike) -> dict[str, float]:
         "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5),
         "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10),
         "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1),
+        "innocent_2_per_10k": evaluate.threshold_at_innocent_holds(y, score, 2),
         "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5),
     }
 

@@ -19,6 +19,7 @@ from pipelines.decide import Decider
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
 from pipelines.shards import Block, Rows, event_order, holds, joined, pack, shard_of, unpack, windowed
+from pipelines.telemetry import TELEMETRY
 from schemas.transfers import TRANSFER
 
 #: A leg on its way to its account: the payment, what was known of its payer, and which leg it is.
@@ -123,6 +124,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         facts = account_facts(transfer, value, legs["credit"]).take(order)
         account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(np.argsort(order))
         debits = np.count_nonzero(~legs["credit"])
+        TELEMETRY.count("observed", len(legs) - int(debits))
         for credit, part in ((False, slice(debits)), (True, slice(debits, None))):
             seen = self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
             decided = self._decider.decide(seen, credit)

@@ -1,0 +1,20 @@
+"""Scenarios give what they gave before, byte for byte."""
+
+import pytest
+
+from console.demo import SHIPPED_BUNDLE
+from console.replay import emitted
+from fixtures.scenario import SCENARIOS, load, names
+
+QUICK = "quiet_day"
+
+
+@pytest.mark.parametrize(
+    "name", [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names()]
+)
+def test_a_scenario_gives_what_is_expected(name: str) -> None:
+    expected = (SCENARIOS / name / "expected.jsonl").read_text(encoding="utf-8").splitlines()
+
+    given = emitted(load(name), SHIPPED_BUNDLE)
+
+    assert given == expected
