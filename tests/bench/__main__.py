@@ -1,0 +1,335 @@
+"""Speed, latency and memory of the main job against the usual per-event graph, on one broker of our own.
+
+    python -m tests.bench              about eight minutes
+    python -m tests.bench --quick      the same figures in under three
+    python -m tests.bench --profile    where the pipeline's thread spends its time, and nothing else
+
+Writes bench/latest.json. Everything runs on this machine: broker, load generator and job share its
+processors, so close what else is running.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import policy
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings
+from schemas.errors import StoplineError
+from tests.bench import baseline, ceiling, figures, load, profile
+from tests.bench.alerts import AlertClock
+from tests.bench.child import Child, answer
+from tests.bench.job import PROFILE, RESET, Job, Sample, options_of, run
+
+RESULT = Path("bench/latest.json")
+SHIPPED = Path("models/shipped")
+WORLD = load.World()
+
+#: How many messages the baseline's features are compared on.
+SAMPLE = 2_000
+
+#: After the last message the job has so long to decide what is left, seconds.
+SETTLE_S = 60.0
+
+
+class Size(NamedTuple):
+    """How much of everything; times in seconds."""
+
+    backlog: int
+    baseline: int
+    slow_client: int
+    warm_s: float
+    steady_s: float
+    rate: int = 20_000
+
+
+FULL = Size(backlog=2_000_000, baseline=20_000, slow_client=100_000, warm_s=20, steady_s=300)
+QUICK = Size(backlog=400_000, baseline=8_000, slow_client=30_000, warm_s=12, steady_s=40)
+
+_console = Console(highlight=False)
+
+
+class Broker(NamedTuple):
+    address: str
+    pid: int
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="less of everything, under three minutes")
+    parser.add_argument("--profile", action="store_true", help="profile the pipeline's thread instead")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="model bundle to score with")
+    parser.add_argument("--messages", type=int, help="backlog instead of the usual one")
+    parser.add_argument("--rate", type=int, help="payments a second offered instead of 20,000")
+    asked = parser.parse_args()
+    size = QUICK if asked.quick or asked.profile else FULL
+    size = size._replace(backlog=asked.messages or size.backlog, rate=asked.rate or size.rate)
+    with tempfile.TemporaryDirectory(prefix="stopline-bench-") as scratch:
+        try:
+            (profiled if asked.profile else measured)(size, asked.bundle, Path(scratch))
+        except (RuntimeError, StoplineError) as failed:
+            _console.print(f"[red]failed[/] {failed}")
+            return 1
+    return 0
+
+
+def measured(size: Size, bundle: Path, scratch: Path) -> None:
+    """Take all figures, print them and write them down."""
+    report: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(),
+        "runner": "FnApiRunner, in process", "broker": "embedded", "accounts": WORLD.accounts,
+        **throughput(size, bundle, scratch), **latency(size, bundle, scratch),
+    }  # fmt: skip
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(report, indent=1) + "\n")
+    show(report)
+
+
+def throughput(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
+    """Measure backlogs: both clients reading only, our graph, and the baseline, all from one topic."""
+    with broker() as at:
+        step(f"sending a backlog of {size.backlog:,} payments of {WORLD.accounts:,} accounts")
+        filled: load.Sent = answer(load.fill, at.address, WORLD, size.backlog)
+        step("reading it with each client and nothing else")
+        ceilings = {
+            client: answer(ceiling.read, at.address, client, count)
+            for client, count in (("confluent", size.backlog // 2), ("kafka-python", size.slow_client))
+        }
+        options = options_of(at.address, bundle, scratch / "log")
+        step("our graph")
+        ours = drained(Job(options), size.backlog)
+        rate = figures.rate(ours, size.backlog)
+        step(f"the per-event baseline on the first {size.baseline:,}")
+        usual = figures.rate(drained(Job(options, baseline=True), size.baseline), size.baseline, 0.3)
+        unlike = baseline.difference(load.sample(WORLD, SAMPLE), policy.load())
+    return {
+        "messages": size.backlog,
+        "events_per_s": round(rate.events_per_s),
+        "baseline_events_per_s": round(usual.events_per_s),
+        "ratio": round(rate.events_per_s / usual.events_per_s, 1),
+        "baseline_messages": size.baseline,
+        "baseline_feature_difference": unlike,
+        "cpu_us_per_event": {
+            "job": round(rate.cpu_us, 2), "pipeline_thread": round(rate.thread_us, 2),
+            "baseline": round(usual.cpu_us, 1),
+        },
+        "ceilings": {
+            client: {"events_per_s": round(read.events_per_s), "cpu_us_per_event": round(read.cpu_us, 2)}
+            for client, read in ceilings.items()
+        },
+        "outcomes_per_10k": {
+            name: round(ours[-1].counts.get(name, 0) / ours[-1].decided * 1e4, 1)
+            for name in ("alerts", "warnings")
+        },
+        "produced_per_s": round(filled.messages / filled.seconds),
+    }  # fmt: skip
+
+
+def latency(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
+    """Measure a steady load: latency of decisions and of alerts, processors, memory."""
+    seconds = size.warm_s + size.steady_s
+    step(f"{size.rate:,} payments a second for {seconds:.0f} s, the first {size.warm_s:.0f} to warm up")
+    with (
+        broker() as at,
+        Child(run, Job(options_of(at.address, bundle, scratch / "steady"))) as job,
+        Child(load.offer, at.address, WORLD, size.rate, seconds) as feeder,
+        closing(AlertClock(KafkaSettings(at.address))) as alerts,
+    ):
+        feeder.receive()
+        steady: list[Sample] = []
+        broker_s = 0.0
+        warm_at, sent = time.monotonic() + size.warm_s, None
+        while sent is None:
+            sample = news(job)
+            alerts.poll()
+            if steady:
+                steady.append(sample)
+            elif time.monotonic() >= warm_at:
+                job.send(RESET)
+                alerts.restart()
+                steady, broker_s = [sample], cpu_s(at.pid)
+            if feeder.has_news():
+                sent = feeder.receive()
+        broker_s = cpu_s(at.pid) - broker_s
+        last = steady[-1]
+        settled = time.monotonic() + SETTLE_S
+        while last.decided < sent.messages and time.monotonic() < settled:
+            last = news(job)
+            alerts.poll()
+        delivered = figures.quantiles(alerts.delays_ms)
+    span_s = steady[-1].at_s - steady[0].at_s
+    return {
+        "offered_per_s": size.rate,
+        "seconds": size.steady_s,
+        "sent_per_s": round(sent.messages / sent.seconds),
+        "sent_late_ms": {"p99": round(sent.late_ms[0], 1), "max": round(sent.late_ms[1], 1)},
+        "undecided": sent.messages - last.decided,
+        "latency_ms": {
+            name.removesuffix("_ms"): round(value, 1) if math.isfinite(value) else None
+            for name, value in last.latency._asdict().items()
+        },
+        "alert_latency_ms": {**delivered, "alerts": len(alerts.delays_ms)},
+        "rss_mb": round(steady[-1].rss_mb, 1),
+        "rss_growth_mb": round(figures.growth_mb(steady), 1),
+        "cpu": {
+            "job_cores": round(figures.cores(steady), 3),
+            "broker_cores": round(broker_s / span_s, 3),
+            "generator_cores": round(sent.cpu_s / sent.seconds, 3),
+        },
+    }
+
+
+def profiled(size: Size, bundle: Path, scratch: Path) -> None:
+    """Print what the pipeline's thread does, microseconds of processor time per event."""
+    with broker() as at:
+        step(f"sending a backlog of {size.backlog:,} payments of {WORLD.accounts:,} accounts")
+        answer(load.fill, at.address, WORLD, size.backlog)
+        step("our graph under cProfile, which makes calls of small functions look dearer than they are")
+        with Child(run, Job(options_of(at.address, bundle, scratch / "log"), profile=True)) as job:
+            readings, decided = [], []
+            for share in (0.1, 1.0):
+                while (sample := news(job)).decided < share * size.backlog:
+                    pass
+                job.send(PROFILE)
+                while isinstance(found := job.receive(), Sample):
+                    pass
+                readings.append(found)
+                decided.append(sample.decided)
+    events = decided[1] - decided[0]
+    spent = profile.since(readings[1], readings[0])
+    table = Table("stage", "us/event", title="processor time by stage, with everything called from it")
+    for label, seconds in profile.stages(spent).items():
+        table.add_row(label, f"{seconds / events * 1e6:.2f}")
+    table.add_row("all", f"{sum(each.own_s for each in spent.values()) / events * 1e6:.2f}")
+    _console.print(table)
+    table = Table(
+        "us/event", "with callees", "calls", "function", title="the 25 that take most by themselves"
+    )
+    for (file, name, line), each in sorted(spent.items(), key=lambda item: -item[1].own_s)[:25]:
+        own, total = each.own_s / events * 1e6, each.total_s / events * 1e6
+        table.add_row(
+            f"{own:.2f}", f"{total:.2f}", f"{each.calls:,}", f"{file}:{line} {name}" if file else name
+        )
+    _console.print(table)
+
+
+def drained(job: Job, total: int) -> list[Sample]:
+    """Run a job until it has decided `total` messages of a backlog; return its samples."""
+    with Child(run, job) as child:
+        samples = [news(child)]
+        while samples[-1].decided < total:
+            samples.append(news(child))
+    return samples
+
+
+def news(job: Child) -> Sample:
+    """Return the job's next sample.
+
+    Raises:
+        RuntimeError: it failed; holds its traceback.
+
+    """
+    sample = job.receive()
+    if isinstance(sample, str):
+        raise RuntimeError(sample)
+    assert isinstance(sample, Sample)
+    return sample
+
+
+@contextmanager
+def broker() -> Iterator[Broker]:
+    """Start an embedded broker with the job's topics; a fresh one for each step, as its logs slow it down."""
+    embedded = EmbeddedBroker()
+    pid = embedded.start()
+    try:
+        load.create_topics(embedded.address)
+        yield Broker(embedded.address, pid)
+    finally:
+        embedded.stop()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def machine() -> dict[str, Any]:
+    """Say where this runs, and how busy it was before."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def step(doing: str) -> None:
+    _console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {doing}")
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the bars and what explains them."""
+    table = Table("", "measured", "bar", "", title="bench")
+    for bar in figures.bars(report):
+        sign = ">=" if bar.at_least else "<="
+        verdict = "[green]reached[/]" if bar.reached else "[red]not reached[/]"
+        figure = "none" if bar.figure is None else f"{bar.figure:,.1f} {bar.unit}"
+        table.add_row(bar.name, figure, f"{sign} {bar.bar:,.0f} {bar.unit}", verdict)
+    _console.print(table)
+    decided, alerts, cpu = report["latency_ms"], report["alert_latency_ms"], report["cpu"]
+    _console.print(
+        f"baseline {report['baseline_events_per_s']:,}/s; clients reading only: "
+        + ", ".join(f"{name} {read['events_per_s']:,}/s" for name, read in report["ceilings"].items())
+    )
+    _console.print(
+        f"at {report['offered_per_s']:,}/s: decision p50 {decided['p50']} p99 {decided['p99']} p99.9 "
+        f"{decided['p999']} ms; alert in hand p50 {alerts['p50']} p99 {alerts['p99']} ms; processors: job "
+        f"{cpu['job_cores']}, broker {cpu['broker_cores']}, generator {cpu['generator_cores']}; "
+        f"memory {report['rss_mb']} MB"
+    )
+    for warning in doubts(report):
+        _console.print(f"[yellow]mind:[/] {warning}")
+    _console.print(f"written to {RESULT}")
+
+
+def doubts(report: dict[str, Any]) -> list[str]:
+    """Say what makes the figures less than they seem."""
+    found = []
+    if report["machine"]["load_before"] > 0.5 * report["machine"]["cores"]:
+        found.append("the machine was busy before the bench began; figures are worse than they could be")
+    if report["sent_per_s"] < 0.99 * report["offered_per_s"] or report["sent_late_ms"]["p99"] > 50:
+        found.append(
+            f"the generator did not keep its pace ({report['sent_per_s']:,}/s, p99 "
+            f"{report['sent_late_ms']['p99']} ms late); its lateness is part of the latencies"
+        )
+    if report["undecided"] > 0:
+        found.append(f"{report['undecided']:,} payments were still undecided {SETTLE_S:.0f} s after the last")
+    if report["baseline_feature_difference"] > 1e-9:
+        found.append("the baseline's features differ from ours, so the ratio compares two different things")
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The job under test in a process of its own, as `stopline run` would run it, watched from inside."""
+
+import os
+import threading
+import time
+import traceback
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import graph
+from pipelines.kafka.source import ReadChunks
+from pipelines.options import JobSettings
+from pipelines.runner import in_process
+from pipelines.telemetry import TELEMETRY, Latency
+from schemas import topics
+from schemas.errors import StoplineError
+from tests.bench import baseline
+from tests.bench.profile import Profiler
+
+SAMPLE_S = 0.02
+
+#: Commands a job takes: forget the latencies so far; answer with the profile so far.
+RESET, PROFILE = "reset", "profile"
+
+
+class Job(NamedTuple):
+    """What to run: options of the main job, and whether it is the per-event baseline or profiled."""
+
+    options: tuple[str, ...]
+    baseline: bool = False
+    profile: bool = False
+
+
+class Sample(NamedTuple):
+    """How the job stands at a moment. `thread_s` is processor time of the thread that runs the pipeline."""
+
+    at_s: float
+    decided: int
+    counts: dict[str, int]
+    cpu_s: float
+    thread_s: float
+    rss_mb: float
+    latency: Latency
+
+
+def options_of(brokers: str, bundle: Path, decision_log: Path, *more: str) -> tuple[str, ...]:
+    return (
+        f"--kafka_brokers={brokers}", f"--model_bundle={bundle}", f"--decision_log={decision_log}",
+        "--kafka_start=earliest", *more,
+    )  # fmt: skip
+
+
+def run(job: Job, to: Connection) -> None:
+    """Run the job until the pipe is closed; send a `Sample` every `SAMPLE_S`, or what ended it as text."""
+    profiler = Profiler() if job.profile else None
+    failed: list[str] = []
+    pipeline = baseline.run if job.baseline else ours
+
+    def work() -> None:
+        try:
+            if profiler:
+                profiler.call(pipeline, job.options)
+            else:
+                pipeline(job.options)
+        except StoplineError as error:
+            failed.append(str(error))
+        except BaseException:
+            failed.append(traceback.format_exc())
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    clock = time.pthread_getcpuclockid(thread.ident or 0)
+    with suppress(EOFError, OSError):
+        while not failed:
+            if to.poll(SAMPLE_S):
+                if to.recv() == RESET:
+                    TELEMETRY.latency(reset=True)
+                elif profiler:
+                    to.send(profiler.times())
+            to.send(sample(clock))
+        to.send(failed[0])
+    os._exit(0)  # a streaming pipeline has no other end
+
+
+def ours(arguments: tuple[str, ...]) -> None:
+    """Run the main job for ever."""
+    options = PipelineOptions(list(arguments), streaming=True)
+    settings = JobSettings.of(options)
+    with beam.Pipeline(runner=in_process(), options=options) as pipeline:
+        chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
+        graph.write(graph.build(chunks, settings), settings)
+
+
+def sample(clock: int) -> Sample:
+    counts = TELEMETRY.counts()
+    thread_s = 0.0
+    with suppress(OSError):  # the thread has ended
+        thread_s = time.clock_gettime(clock)
+    return Sample(
+        time.monotonic(), counts.get("decided", 0), counts, time.process_time(), thread_s, rss_mb(),
+        TELEMETRY.latency(),
+    )  # fmt: skip
+
+
+def rss_mb() -> float:
+    """Resident memory of this process; Linux only."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,124 @@
+"""The harness itself: rates, growth, quantiles, verdicts, and a baseline that computes what we compute."""
+
+import itertools
+import math
+import multiprocessing
+
+import msgspec
+import pytest
+
+from fixtures.world import simulate
+from pipelines import policy
+from pipelines.telemetry import Latency
+from schemas.payment import Payment
+from tests.bench import baseline, figures, load, profile
+from tests.bench.child import Child, answer
+from tests.bench.job import Sample
+
+SMALL = load.World(seed=3, days=2, accounts=300)
+UNKNOWN = Latency(math.nan, math.nan, math.nan)
+
+
+def sample(at_s: float, decided: int = 0, *, cpu_s: float = 0.0, rss_mb: float = 0.0) -> Sample:
+    return Sample(at_s, decided, {"decided": decided}, cpu_s, cpu_s / 2, rss_mb, UNKNOWN)
+
+
+def payments(count: int) -> list[Payment]:
+    return [msgspec.json.decode(message, type=Payment) for message in load.sample(SMALL, count)]
+
+
+def test_a_rate_counts_from_a_tenth_of_the_backlog_to_its_last_message() -> None:
+    samples = [
+        sample(0.0), sample(50.0, 50, cpu_s=40.0), sample(51.0, 100, cpu_s=41.0),
+        sample(53.0, 900, cpu_s=43.0), sample(54.0, 1_000, cpu_s=44.0), sample(99.0, 1_000, cpu_s=99.0),
+    ]  # fmt: skip
+
+    found = figures.rate(samples, total=1_000)
+
+    assert found.events_per_s == pytest.approx(900 / 3)
+    assert found.cpu_us == pytest.approx(3 / 900 * 1e6)
+    assert found.thread_us == pytest.approx(1.5 / 900 * 1e6)
+
+
+def test_a_rate_of_one_jump_is_refused() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        figures.rate([sample(0.0), sample(1.0, 1_000)], total=1_000)
+
+
+def test_growth_leaves_out_the_first_fifth_and_does_not_mind_a_spike() -> None:
+    memory = [900.0 if second < 20 else 500.0 + second / 10 for second in range(101)]
+    memory[100] = 5_000.0
+
+    grown = figures.growth_mb([sample(float(second), rss_mb=mb) for second, mb in enumerate(memory)])
+
+    assert grown == pytest.approx(7.2, abs=0.1)
+
+
+def test_quantiles_are_those_of_the_samples_and_none_without_any() -> None:
+    assert figures.quantiles(list(range(1_001))) == {"p50": 500.0, "p99": 990.0, "p999": 999.0}
+    assert figures.quantiles([]) == {"p50": None, "p99": None, "p999": None}
+
+
+def test_a_bar_is_reached_or_not_and_a_figure_that_is_missing_never_reaches_it() -> None:
+    report = {
+        "events_per_s": 100_000, "ratio": 29.9, "offered_per_s": 20_000, "latency_ms": {"p99": None},
+        "rss_growth_mb": -3.0,
+    }  # fmt: skip
+
+    assert [bar.reached for bar in figures.bars(report)] == [True, False, False, True]
+
+
+def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
+    lap = simulate(*SMALL).payments.num_rows
+    twice = payments(lap + 5)
+    first, again = twice[:5], twice[lap:]
+
+    assert [(a.debtor, a.amount_minor) for a in first] == [(b.debtor, b.amount_minor) for b in again]
+    assert twice[lap].accepted_at_us - twice[0].accepted_at_us == SMALL.days * load.DAY_US
+    assert all(a.accepted_at_us <= b.accepted_at_us for a, b in itertools.pairwise(twice))
+    assert all(
+        (each.payee_added_at_us, each.limit_changed_at_us) == (-1, -1)
+        or max(each.payee_added_at_us, each.limit_changed_at_us) <= each.accepted_at_us
+        for each in twice
+    )
+
+
+def test_the_baseline_computes_the_same_features() -> None:
+    messages = load.sample(SMALL, 2_500)
+
+    assert baseline.difference(messages, policy.load()) < 1e-9
+
+
+def test_the_comparison_notices_a_baseline_that_computes_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(baseline, "HORIZONS_S", [3601.0, *baseline.HORIZONS_S[1:]])
+
+    assert baseline.difference(load.sample(SMALL, 500), policy.load()) > 1e-6
+
+
+def test_a_profile_names_files_and_stages_and_subtracts_an_earlier_reading() -> None:
+    profiler = profile.Profiler()
+    profiler.call(load.sample, SMALL, 10)
+    before = profiler.times()
+    profiler.call(figures.quantiles, list(range(100_000)))
+    spent = profile.since(profiler.times(), before)
+    calls = {(file, name): each.calls for (file, name, _), each in spent.items()}
+
+    assert calls["tests/bench/figures.py", "quantiles"] == 1
+    assert calls["tests/bench/load.py", "sample"] == 0
+    assert set(profile.stages(spent)) == set(profile.STAGES)
+
+
+def double(number: int, to: "multiprocessing.connection.Connection") -> None:
+    to.send(2 * number)
+
+
+def fail(to: "multiprocessing.connection.Connection") -> None:
+    raise SystemExit(3)
+
+
+def test_a_child_answers_and_one_that_ends_without_is_named() -> None:
+    assert answer(double, 21) == 42
+    with Child(fail) as child, pytest.raises(RuntimeError, match="fail ended with code 3"):
+        child.receive()
