@@ -6,6 +6,7 @@ or savepoint any of them left, unless told to begin afresh.
 """
 
 import logging
+import re
 import shutil
 import time
 import urllib.parse
@@ -77,7 +78,7 @@ class Progress(NamedTuple):
         checkpoint_age_s: since the last completed checkpoint was complete.
         checkpoint_bytes: of that checkpoint.
         checkpoint_ms: it took, start to end.
-        failure: first line of the last failure of the job.
+        failure: what caused the last failure of the job.
 
     """
 
@@ -260,7 +261,7 @@ def progress(job: Job, cluster: Cluster = processes.DEFAULT) -> Progress:
         checkpoint_age_s=time.time() - done["latest_ack_timestamp"] / 1000 if done else None,
         checkpoint_bytes=done["state_size"] if done else None,
         checkpoint_ms=done["end_to_end_duration"] if done else None,
-        failure=failures[0]["stacktrace"].splitlines()[0] if failures else None,
+        failure=root_cause(failures[0]["stacktrace"]) if failures else None,
     )
 
 
@@ -290,6 +291,16 @@ def follow(
         except FlinkError as error:
             yield str(error)
         time.sleep(every_s)
+
+
+def root_cause(trace: str) -> str:
+    """Return the innermost error of a Java trace, which may quote a Python one.
+
+    >>> root_cause("java.lang.RuntimeException: a\\n\\tat b\\nCaused by: c.D: e\\n  File x\\nf.GError: h")
+    'f.GError: h'
+    """
+    errors = [line for line in trace.splitlines() if re.match(r"(Caused by: )?[\w.$]+: ", line)]
+    return errors[-1].removeprefix("Caused by: ")[:300] if errors else trace[:300]
 
 
 def _messages_read(job: Job, vertices: Sequence[str], cluster: Cluster) -> int | None:
