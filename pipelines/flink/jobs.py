@@ -294,9 +294,9 @@ def follow(
 
 
 def root_cause(trace: str) -> str:
-    """Return the innermost error of a Java trace, which may quote a Python one.
+    r"""Return the innermost error of a Java trace, which may quote a Python one.
 
-    >>> root_cause("java.lang.RuntimeException: a\\n\\tat b\\nCaused by: c.D: e\\n  File x\\nf.GError: h")
+    >>> root_cause("java.lang.RuntimeException: a\n\tat b\nCaused by: c.D: e\n  File x\nf.GError: h")
     'f.GError: h'
     """
     errors = [line for line in trace.splitlines() if re.match(r"(Caused by: )?[\w.$]+: ", line)]
