@@ -13,9 +13,10 @@ from typing import Annotated, Literal
 
 import apache_beam as beam
 import typer
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
+from console import flink
 from console.cli import BEAM_FLAGS
 from pipelines import graph, runner
 from pipelines.decide import Decider
@@ -26,10 +27,11 @@ from pipelines.options import JobSettings
 from pipelines.telemetry import TELEMETRY
 from pipelines.warmup import warm_up
 from schemas import topics
-from schemas.errors import BrokerError, ConfigError
+from schemas.errors import BrokerError
 
 app = typer.Typer(add_completion=False)
 
+RunnerName = Literal["in-process", "flink"]
 StatusFormat = Literal["line", "json", "none"]
 
 STATUS_S = 1.0
@@ -38,6 +40,7 @@ STATUS_S = 1.0
 @app.command(context_settings=BEAM_FLAGS)
 def run(
     context: typer.Context,
+    named: Annotated[RunnerName, typer.Option("--runner", help="Where the job runs.")] = "in-process",
     partitions: Annotated[int, typer.Option(help="Partitions every topic must have.")] = 4,
     create_topics: Annotated[bool, typer.Option(help="Create topics that are missing.")] = False,
     status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
@@ -55,9 +58,9 @@ def run(
     options = PipelineOptions(context.args, streaming=True)
     settings = JobSettings.of(options)
     preflight(settings, partitions, create_topics)
-    named = options.view_as(StandardOptions).runner or "in-process"
-    if named != "in-process":
-        raise ConfigError(f"runner {named!r} is not known to `stopline run`; leave --runner out or use flink")
+    if named == "flink":
+        flink.run_main(settings, context.args)
+        return
     if settings.start == "committed" and settings.warmup_h > 0:
         plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
         settings = replace(settings, start=plan.start, decided=plan.decided)
