@@ -36,10 +36,10 @@ bench-quick: $(READY) ## the same in under three minutes
 	@$(BIN)/python -m tests.bench --quick
 
 chaos: $(READY) ## kill and pause parts of a running Flink job, compare with an undisturbed run
-	@$(BIN)/python -m tests.chaos --rounds 3
+	@$(BIN)/python -m tests.chaos --rounds 3 --partitions 1
 
 chaos-long: $(READY) ## twenty rounds on one partition, five on four
-	@$(BIN)/python -m tests.chaos --rounds 20 --partitions 1
+	@$(BIN)/python -m tests.chaos --rounds 20 --partitions 1 --rescale
 	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --report bench/chaos-4.json
 
 train: $(READY) ## train the demo's model from scratch
