@@ -33,11 +33,8 @@ class Bar(NamedTuple):
         return self.figure >= self.bar if self.at_least else self.figure <= self.bar
 
 
-def rate(samples: Sequence[Sample], total: int, skip: float = 0.1) -> Rate:
-    """Return the speed from the moment a share `skip` of `total` was decided to the last decision.
-
-    What is skipped are start-up, compilation, and the messages that were fetched meanwhile.
-    """
+def rate(samples: Sequence[Sample], total: int, skip: float) -> Rate:
+    """Return the speed from the moment a share `skip` of `total` was decided to the last decision."""
     first = next(sample for sample in samples if sample.decided >= max(skip * total, 1))
     last = next(sample for sample in samples if sample.decided >= total)
     events, seconds = last.decided - first.decided, last.at_s - first.at_s

@@ -4,7 +4,9 @@ import os
 import threading
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -29,17 +31,39 @@ RESET, PROFILE = "reset", "profile"
 
 
 class Job(NamedTuple):
-    """What to run: options of the main job, and whether it is the per-event baseline or profiled."""
+    """What to run.
+
+    Attributes:
+        options: of the main job.
+        history: by partition, the offset below which messages only fill the ledgers.
+        baseline: run the per-event baseline instead; it knows no history.
+        profile: profile the pipeline's thread.
+
+    """
 
     options: tuple[str, ...]
+    history: Mapping[int, int]
     baseline: bool = False
     profile: bool = False
 
 
 class Sample(NamedTuple):
-    """How the job stands at a moment. `thread_s` is processor time of the thread that runs the pipeline."""
+    """How the job stands at a moment.
+
+    Attributes:
+        at_s: monotonic clock.
+        observed: payments added to the ledgers, those of the history too.
+        decided: payments decided.
+        counts: alerts, warnings and so on.
+        cpu_s: processor time of the process.
+        thread_s: processor time of the thread that runs the pipeline.
+        rss_mb: resident memory.
+        latency: of the decisions since the last `RESET`.
+
+    """
 
     at_s: float
+    observed: int
     decided: int
     counts: dict[str, int]
     cpu_s: float
@@ -59,14 +83,15 @@ def run(job: Job, to: Connection) -> None:
     """Run the job until the pipe is closed; send a `Sample` every `SAMPLE_S`, or what ended it as text."""
     profiler = Profiler() if job.profile else None
     failed: list[str] = []
-    pipeline = baseline.run if job.baseline else ours
+    pipeline: Callable[..., None] = baseline.run if job.baseline else ours
+    arguments = (job.options,) if job.baseline else (job.options, job.history)
 
     def work() -> None:
         try:
             if profiler:
-                profiler.call(pipeline, job.options)
+                profiler.call(pipeline, *arguments)
             else:
-                pipeline(job.options)
+                pipeline(*arguments)
         except StoplineError as error:
             failed.append(str(error))
         except BaseException:
@@ -87,10 +112,10 @@ def run(job: Job, to: Connection) -> None:
     os._exit(0)  # a streaming pipeline has no other end
 
 
-def ours(arguments: tuple[str, ...]) -> None:
-    """Run the main job for ever."""
+def ours(arguments: tuple[str, ...], history: Mapping[int, int]) -> None:
+    """Run the main job for ever, the way `stopline run` does after a restart at the end of the history."""
     options = PipelineOptions(list(arguments), streaming=True)
-    settings = JobSettings.of(options)
+    settings = replace(JobSettings.of(options), decided=history)
     with beam.Pipeline(runner=in_process(), options=options) as pipeline:
         chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
         graph.write(graph.build(chunks, settings), settings)
@@ -102,8 +127,8 @@ def sample(clock: int) -> Sample:
     with suppress(OSError):  # the thread has ended
         thread_s = time.clock_gettime(clock)
     return Sample(
-        time.monotonic(), counts.get("decided", 0), counts, time.process_time(), thread_s, rss_mb(),
-        TELEMETRY.latency(),
+        time.monotonic(), counts.get("observed", 0), counts.get("decided", 0), counts, time.process_time(),
+        thread_s, rss_mb(), TELEMETRY.latency(),
     )  # fmt: skip
 
 

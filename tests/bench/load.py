@@ -2,13 +2,16 @@
 
 The world is repeated lap after lap, each lap later in event time, so that any number of messages comes from a
 fixed set of accounts living at an ordinary pace. Event time therefore runs faster than the clock.
+
+Messages that count come after a history that only fills the ledgers, as after a restart: among strangers ten
+times as many payments are flagged as later.
 """
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import chain, islice
+from itertools import islice
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -17,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fixtures.stream import Block, messages
+from fixtures.stream import messages
 from fixtures.world import START_US, simulate
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
 from schemas import topics
@@ -31,13 +34,23 @@ BLOCK = 500
 #: The generator sends what is due this often, seconds.
 TICK_S = 0.002
 
+#: Key, value and event time, microseconds UTC.
+Message = tuple[bytes, bytes, int]
+
 
 class World(NamedTuple):
     """Arguments of the world; a lap has about two payments per account and day."""
 
     seed: int = 7
-    days: int = 1
-    accounts: int = 100_000
+    days: int = 2
+    accounts: int = 50_000
+
+
+class Pace(NamedTuple):
+    """How many messages a second, and for how many seconds."""
+
+    rate: int
+    seconds: float
 
 
 class Sent(NamedTuple):
@@ -45,31 +58,29 @@ class Sent(NamedTuple):
 
     Attributes:
         messages: how many were sent; all of them were confirmed.
+        ends: the end of each partition behind them.
         seconds: from the first to the last.
-        cpu_s: processor time of the feeder.
+        cpu_s: processor time of the feeder meanwhile.
         late_ms: how long after its time the latest in a hundred, and the very latest, was handed over.
 
     """
 
     messages: int
+    ends: dict[int, int]
     seconds: float
     cpu_s: float
     late_ms: tuple[float, float] = (0.0, 0.0)
 
 
-def laps(world: World, count: int) -> Iterator[Block]:
+def stream(world: World, count: int) -> Iterator[Message]:
     """Yield `count` messages in order of event time; the last lap ends before now."""
-    payments = simulate(world.seed, world.days, world.accounts).payments
-    whole = -(-count // payments.num_rows)
+    payments = simulate(*world).payments
+    laps = -(-count // payments.num_rows)
     days_since = (time.time_ns() // 1000 - START_US) // DAY_US
-    for lap in range(whole):
-        shifted = later(payments, (days_since - (whole - lap) * world.days) * DAY_US)
-        yield from messages(shifted.slice(0, count - lap * payments.num_rows), BLOCK)
-
-
-def sample(world: World, count: int) -> list[bytes]:
-    """Return the first messages of a world."""
-    return list(islice(chain.from_iterable(block.values for block in laps(world, count)), count))
+    for lap in range(laps):
+        shifted = later(payments, (days_since - (laps - lap) * world.days) * DAY_US)
+        for block in messages(shifted.slice(0, count - lap * payments.num_rows), BLOCK):
+            yield from zip(*block, strict=True)
 
 
 def later(payments: pa.Table, by_us: int) -> pa.Table:
@@ -88,50 +99,47 @@ def create_topics(brokers: str) -> None:
         admin.create_topics([NewTopic(name, PARTITIONS) for name in names])
 
 
-def fill(brokers: str, world: World, count: int, to: Connection) -> None:
-    """Send a backlog as fast as it goes; timestamps are event times, as in a topic that lay there."""
+def fill(brokers: str, world: World, history: int, count: int, to: Connection) -> None:
+    """Send a history and a backlog as fast as it goes, under their event times; sends `Sent` for each."""
+    coming = stream(world, history + count)
     producer = _producer(brokers, linger_ms=100)
-    began = time.monotonic()
-    for block in laps(world, count):
-        for key, value, at_us in zip(*block, strict=True):
-            _send(producer, key, value, at_us)
-    _confirmed(producer, brokers, count)
-    to.send(Sent(count, time.monotonic() - began, time.process_time()))
+    to.send(_as_fast_as_it_goes(producer, brokers, islice(coming, history)))
+    to.send(_as_fast_as_it_goes(producer, brokers, coming))
 
 
-def offer(brokers: str, world: World, rate: int, seconds: float, to: Connection) -> None:
-    """Send `rate` messages a second, whatever becomes of them; timestamps are the scheduled send times.
+def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) -> None:
+    """Send a history, then, when told to, messages at a pace, whatever becomes of them.
 
-    A message that could not be sent in time keeps its scheduled time, so that waiting counts as latency.
+    Their timestamps are the scheduled send times. A message that could not be sent in time keeps its
+    scheduled time, so that waiting counts as latency. Sends `Sent` for the history and for the rest.
     """
+    rate, count = pace.rate, int(pace.rate * pace.seconds)
+    coming = stream(world, history + count)
     producer = _producer(brokers, linger_ms=10)
-    count = int(rate * seconds)
-    blocks = laps(world, count)
-    block = next(blocks)
+    past = _as_fast_as_it_goes(producer, brokers, islice(coming, history))
+    to.send(past)
+    to.recv()
     gc.freeze()
     late_ms = np.empty(count)
-    sent, place = 0, 0
-    to.send("ready")
-    idle_s = time.process_time()
+    idle_s, sent = time.process_time(), 0
     began_us = time.time_ns() // 1000 + 100_000
     while sent < count:
         now_us = time.time_ns() // 1000
-        due = min(int((now_us - began_us) / 1e6 * rate) + 1, count)
+        due = min((now_us - began_us) * rate // 1_000_000 + 1, count)
         if sent >= due:
             producer.poll(0)
             time.sleep(TICK_S)
         for number in range(sent, due):
-            if place == len(block.keys):
-                block, place = next(blocks), 0
+            key, value, _ = next(coming)
             at_us = began_us + number * 1_000_000 // rate
-            _send(producer, block.keys[place], block.values[place], at_us)
+            _send(producer, key, value, at_us)
             late_ms[number] = (time.time_ns() // 1000 - at_us) / 1000
-            place += 1
         sent = max(sent, due)
-    took = time.time_ns() / 1e9 - began_us / 1e6
-    _confirmed(producer, brokers, count)
+    took_s = time.time_ns() / 1e9 - began_us / 1e6
+    spent_s = time.process_time() - idle_s
+    ends = _confirmed(producer, brokers, past.messages + count)
     late = float(np.quantile(late_ms, 0.99)), float(late_ms.max())
-    to.send(Sent(count, took, time.process_time() - idle_s, late))
+    to.send(Sent(count, ends, took_s, spent_s, late))
 
 
 def _producer(brokers: str, linger_ms: int) -> ck.Producer:
@@ -147,6 +155,16 @@ def _producer(brokers: str, linger_ms: int) -> ck.Producer:
     )
 
 
+def _as_fast_as_it_goes(producer: ck.Producer, brokers: str, coming: Iterable[Message]) -> Sent:
+    before = sum(_ends(brokers).values())
+    began_s, idle_s, count = time.monotonic(), time.process_time(), 0
+    for key, value, at_us in coming:
+        _send(producer, key, value, at_us)
+        count += 1
+    ends = _confirmed(producer, brokers, before + count)
+    return Sent(count, ends, time.monotonic() - began_s, time.process_time() - idle_s)
+
+
 def _send(producer: ck.Producer, key: bytes, value: bytes, at_us: int) -> None:
     while True:
         try:
@@ -156,9 +174,15 @@ def _send(producer: ck.Producer, key: bytes, value: bytes, at_us: int) -> None:
             producer.poll(0.01)
 
 
-def _confirmed(producer: ck.Producer, brokers: str, count: int) -> None:
+def _confirmed(producer: ck.Producer, brokers: str, count: int) -> dict[int, int]:
     producer.flush()
-    with closing(open_admin(KafkaSettings(brokers))) as admin:
-        ends = admin.end_offsets([(topics.PAYMENTS, number) for number in range(PARTITIONS)])
+    ends = _ends(brokers)
     if sum(ends.values()) != count:
         raise RuntimeError(f"the broker holds {sum(ends.values()):,} of {count:,} messages sent")
+    return ends
+
+
+def _ends(brokers: str) -> dict[int, int]:
+    with closing(open_admin(KafkaSettings(brokers))) as admin:
+        ends = admin.end_offsets([(topics.PAYMENTS, number) for number in range(PARTITIONS)])
+    return {number: end for (_, number), end in ends.items()}

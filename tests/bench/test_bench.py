@@ -20,20 +20,24 @@ UNKNOWN = Latency(math.nan, math.nan, math.nan)
 
 
 def sample(at_s: float, decided: int = 0, *, cpu_s: float = 0.0, rss_mb: float = 0.0) -> Sample:
-    return Sample(at_s, decided, {"decided": decided}, cpu_s, cpu_s / 2, rss_mb, UNKNOWN)
+    return Sample(at_s, decided, decided, {"decided": decided}, cpu_s, cpu_s / 2, rss_mb, UNKNOWN)
+
+
+def messages(count: int) -> list[bytes]:
+    return [value for _, value, _ in load.stream(SMALL, count)]
 
 
 def payments(count: int) -> list[Payment]:
-    return [msgspec.json.decode(message, type=Payment) for message in load.sample(SMALL, count)]
+    return [msgspec.json.decode(message, type=Payment) for message in messages(count)]
 
 
-def test_a_rate_counts_from_a_tenth_of_the_backlog_to_its_last_message() -> None:
+def test_a_rate_counts_from_a_share_of_the_backlog_to_its_last_message() -> None:
     samples = [
         sample(0.0), sample(50.0, 50, cpu_s=40.0), sample(51.0, 100, cpu_s=41.0),
         sample(53.0, 900, cpu_s=43.0), sample(54.0, 1_000, cpu_s=44.0), sample(99.0, 1_000, cpu_s=99.0),
     ]  # fmt: skip
 
-    found = figures.rate(samples, total=1_000)
+    found = figures.rate(samples, total=1_000, skip=0.1)
 
     assert found.events_per_s == pytest.approx(900 / 3)
     assert found.cpu_us == pytest.approx(3 / 900 * 1e6)
@@ -42,7 +46,7 @@ def test_a_rate_counts_from_a_tenth_of_the_backlog_to_its_last_message() -> None
 
 def test_a_rate_of_one_jump_is_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
-        figures.rate([sample(0.0), sample(1.0, 1_000)], total=1_000)
+        figures.rate([sample(0.0), sample(1.0, 1_000)], total=1_000, skip=0.1)
 
 
 def test_growth_leaves_out_the_first_fifth_and_does_not_mind_a_spike() -> None:
@@ -84,9 +88,7 @@ def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
 
 
 def test_the_baseline_computes_the_same_features() -> None:
-    messages = load.sample(SMALL, 2_500)
-
-    assert baseline.difference(messages, policy.load()) < 1e-9
+    assert baseline.difference(messages(2_500), policy.load()) < 1e-9
 
 
 def test_the_comparison_notices_a_baseline_that_computes_something_else(
@@ -94,19 +96,19 @@ def test_the_comparison_notices_a_baseline_that_computes_something_else(
 ) -> None:
     monkeypatch.setattr(baseline, "HORIZONS_S", [3601.0, *baseline.HORIZONS_S[1:]])
 
-    assert baseline.difference(load.sample(SMALL, 500), policy.load()) > 1e-6
+    assert baseline.difference(messages(500), policy.load()) > 1e-6
 
 
 def test_a_profile_names_files_and_stages_and_subtracts_an_earlier_reading() -> None:
     profiler = profile.Profiler()
-    profiler.call(load.sample, SMALL, 10)
+    profiler.call(messages, 10)
     before = profiler.times()
     profiler.call(figures.quantiles, list(range(100_000)))
     spent = profile.since(profiler.times(), before)
     calls = {(file, name): each.calls for (file, name, _), each in spent.items()}
 
     assert calls["tests/bench/figures.py", "quantiles"] == 1
-    assert calls["tests/bench/load.py", "sample"] == 0
+    assert calls["tests/bench/test_bench.py", "messages"] == 0
     assert set(profile.stages(spent)) == set(profile.STAGES)
 
 
