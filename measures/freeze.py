@@ -119,7 +119,7 @@ def renew(order: Order, measure: Measure, regime: Regime, now: int) -> Measure |
         sequence=measure.sequence + 1,
         issued_at_us=order.issued_at_us,
         expires_at_us=longer,
-        clocks=tuple(sorted(kept + _end_clocks(longer, rule, regime))),
+        clocks=tuple(sorted(kept + _end_clocks(longer, rule, regime, now))),
     )
 
 
@@ -176,13 +176,14 @@ def _start(measure: Measure, regime: Regime, now: int) -> Measure:
         S.ACTIVE,
         executed_at_us=now,
         expires_at_us=expires,
-        clocks=tuple(sorted(checks + _end_clocks(expires, rule, regime))),
+        clocks=tuple(sorted(checks + _end_clocks(expires, rule, regime, now))),
     )
 
 
-def _end_clocks(expires: int, rule: FreezeRule, regime: Regime) -> tuple[Clock, ...]:
+def _end_clocks(expires: int, rule: FreezeRule, regime: Regime, now: int) -> tuple[Clock, ...]:
+    """Return when the term ends and by when a renewal must be in, unless the term is too short for one."""
     end = Clock(due_us=expires, kind=ClockKind.EXPIRY)
-    if rule.renew_before is None:
+    deadline = regime.calendar.subtract(expires, rule.renew_before) if rule.renew_before else now
+    if deadline <= now:
         return (end,)
-    deadline = regime.calendar.subtract(expires, rule.renew_before)
     return (Clock(due_us=deadline, kind=ClockKind.RENEWAL), end)

@@ -258,3 +258,13 @@ def test_an_action_a_measure_does_not_know_is_refused() -> None:
     reply = bench.order(make_order("D1", action=Action.DISBURSE, original_order_no="S1"))
     assert reply.why is Why.NO_LEGAL_BASIS
     assert bench.order(at_doc("C9", "CONFIRM")).why is Why.PARENT_NOT_FOUND
+
+
+def test_a_term_shorter_than_the_renewal_notice_has_no_renewal_deadline() -> None:
+    bench = defrauded()
+    bench.order(make_order("F1", "FREEZE", start_at_us=bench.now, expire_at_us=bench.now + 3 * DAY))
+
+    kinds = {clock.kind for clock in bench.measure("F1").clocks}
+
+    assert ClockKind.EXPIRY in kinds
+    assert ClockKind.RENEWAL not in kinds
