@@ -27,6 +27,7 @@ LAZY = {
     "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
     "train": ("Simulate a world, train both legs on it and write the bundle.", "console.train"),
+    "registry": ("Sign model bundles and say which one acts.", "console.registry"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),
 }
 

@@ -32,8 +32,8 @@ synthetic cards the published average precision is 0.69, on real cards under the
 Before it acts anywhere, train it on that institution's own labelled payments and run it as shadow."""
 
 ROLLBACK = """\
-`stopline rollback` puts the previous signed bundle back; running jobs pick it up without a restart. Roll back
-first and ask afterwards when good payments held exceed twice the rate below."""
+`stopline registry rollback` puts the previous signed bundle back and names it; start the job again with it.
+Roll back first and ask afterwards when good payments held exceed twice the rate below."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class Registry:
         """
         digest = self.digest(role)
         if digest is None:
-            raise ModelError(f"{self.folder} has no {role} bundle; run `stopline promote` first.")
+            raise ModelError(f"{self.folder} has no {role} bundle; run `stopline registry promote` first.")
         return self.bundle(digest, features=features)
 
     def digest(self, role: Role) -> str | None:

@@ -36,7 +36,7 @@ def test_a_promoted_bundle_is_live_and_loads(registry, bundles):
 
 def test_an_empty_role_says_what_to_do(registry):
     assert registry.digest("shadow") is None
-    with pytest.raises(ModelError, match="no live bundle; run `stopline promote`"):
+    with pytest.raises(ModelError, match="no live bundle; run `stopline registry promote`"):
         registry.load("live")
 
 
