@@ -159,13 +159,13 @@ def _bytes(name: str, text: str) -> bytes:
 
 
 def _ascii(name: str, texts: Sequence[str], size: int) -> NDArray[np.bytes_]:
-    raw = _bytes(name, "".join(texts))
-    if not raw.isascii() or any(byte in raw for byte in _FORBIDDEN):
+    letters = np.frombuffer(_bytes(name, "".join(texts)), np.uint8)
+    if ((letters <= _BLANK) | (letters == _DELETE)).any():
         raise ValidationError(f"Expected printable ASCII characters without blanks - at `$.{name}`")
     return np.array(texts, f"S{size}")
 
 
-_FORBIDDEN = bytes(range(33)) + b"\x7f"
+_BLANK, _DELETE = 32, 127
 
 
 @compiled

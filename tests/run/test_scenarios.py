@@ -6,7 +6,7 @@ from console.demo import SHIPPED_BUNDLE
 from console.replay import emitted
 from fixtures.scenario import SCENARIOS, load, names
 
-QUICK = "quiet_day"
+QUICK = "police_call"
 
 
 @pytest.mark.parametrize(
