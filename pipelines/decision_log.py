@@ -37,6 +37,9 @@ _COLUMNS = [
     ("currency", pa.string()), ("score", pa.float64()), ("outcome", pa.int8()), ("weight", pa.float64()),
 ]  # fmt: skip
 
+#: Columns whose values repeat; for the others a Parquet dictionary costs time and saves nothing.
+_REPEATED = ["leg", "currency"]
+
 
 def schema(leg: Leg) -> pa.Schema:
     """Return the columns of a leg's log: identity, score, outcome, weight, then its features."""
@@ -125,7 +128,8 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
         part, final = path.with_suffix(".part"), path.with_suffix(".parquet")
         if final.exists():
             final = path.with_name(f"{path.stem}-{os.urandom(4).hex()}.parquet")
-        pq.write_table(pa.Table.from_batches(_batches(path), schema(key[1])), part)  # type: ignore[arg-type]
+        table = pa.Table.from_batches(_batches(path), schema(key[1]))  # type: ignore[arg-type]
+        pq.write_table(table, part, use_dictionary=_REPEATED)
         part.rename(final)
         path.unlink()
 
