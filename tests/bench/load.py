@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from fixtures.stream import messages
 from fixtures.world import START_US, simulate
-from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
+from pipelines.kafka.port import LINGER_MS, KafkaSettings, NewTopic, open_admin
 from schemas import topics
 
 PARTITIONS = 4
@@ -115,7 +115,7 @@ def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) 
     """
     rate, count = pace.rate, int(pace.rate * pace.seconds)
     coming = stream(world, history + count)
-    producer = _producer(brokers, linger_ms=10)
+    producer = _producer(brokers, LINGER_MS)
     past = _as_fast_as_it_goes(producer, brokers, islice(coming, history))
     to.send(past)
     to.recv()
