@@ -95,7 +95,7 @@ def test_a_threshold_that_is_no_probability_is_refused(least: float) -> None:
 def test_a_bundle_without_the_points_of_the_policy_is_refused_before_the_first_payment(
     bundle_path: Path,
 ) -> None:
-    with pytest.raises(ConfigError, match="at_5_to_1"):
+    with pytest.raises(ConfigError, match="innocent_5_per_10k"):
         Decider(policy.load(), bundle_path, 0.0).thresholds()
 
 
