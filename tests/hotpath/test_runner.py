@@ -1,0 +1,38 @@
+"""The in-process runner keeps counters of endless pipelines and nothing that grows with their bundles."""
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.metrics.metric import MetricsFilter
+from apache_beam.metrics.monitoring_infos import extract_counter_value
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+
+from pipelines.runner import in_process
+
+
+class CountFn(beam.DoFn):
+    _seen = Metrics.counter("test", "seen")
+
+    def process(self, element: int) -> None:
+        self._seen.inc(element)
+
+
+def test_counters_add_up_over_bundles() -> None:
+    pipeline = beam.Pipeline(runner=in_process())
+    _ = pipeline | beam.Create([1, 2, 3]) | beam.Reshuffle() | beam.ParDo(CountFn())
+    result = pipeline.run()
+
+    (seen,) = result.metrics().query(MetricsFilter().with_name("seen"))["counters"]
+    assert seen.committed == 6
+
+
+def test_the_reports_of_many_bundles_become_one_list_of_counters() -> None:
+    pipeline = beam.Pipeline(runner=in_process())
+    _ = pipeline | beam.Create([1]) | beam.ParDo(CountFn())
+    report = [info for infos in pipeline.run()._monitoring_infos_by_stage.values() for info in infos]
+
+    kept: list[object] = []
+    for _ in range(1_000):
+        kept = fn_runner.consolidate_monitoring_infos([*report, *kept])
+
+    (counter,) = kept
+    assert extract_counter_value(counter) == 1_000
