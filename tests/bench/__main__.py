@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
@@ -26,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import policy
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.brokers import ApacheKafka, BrokerKind, EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from schemas.errors import StoplineError
 from tests.bench import baseline, ceiling, figures, load, profile
@@ -57,13 +58,22 @@ class Size(NamedTuple):
     slow_client: int
     warm_s: float
     steady_s: float
+    steady_broker: BrokerKind
     rate: int = 20_000
 
 
 FULL = Size(
-    history=1_200_000, backlog=1_500_000, baseline=20_000, slow_client=100_000, warm_s=20, steady_s=300
+    history=1_600_000,
+    backlog=1_600_000,
+    baseline=20_000,
+    slow_client=100_000,
+    warm_s=30,
+    steady_s=300,
+    steady_broker="kafka" if shutil.which("java") and shutil.which("mvn") else "embedded",
 )
-QUICK = Size(history=600_000, backlog=400_000, baseline=8_000, slow_client=30_000, warm_s=10, steady_s=40)
+QUICK = Size(history=800_000, backlog=400_000, baseline=8_000, slow_client=30_000, warm_s=10, steady_s=40,
+    steady_broker="embedded",
+)  # fmt: skip
 
 _console = Console(highlight=False)
 
@@ -83,10 +93,16 @@ def main() -> int:
     parser.add_argument("--profile", action="store_true", help="profile the pipeline's thread instead")
     parser.add_argument("--bundle", type=Path, default=SHIPPED, help="model bundle to score with")
     parser.add_argument("--messages", type=int, help="backlog instead of the usual one")
+    parser.add_argument(
+        "--broker",
+        choices=("embedded", "kafka"),
+        help="broker of the steady load; kafka needs Java and Maven",
+    )
     parser.add_argument("--rate", type=int, help="payments a second offered instead of 20,000")
     asked = parser.parse_args()
     size = QUICK if asked.quick or asked.profile else FULL
     size = size._replace(backlog=asked.messages or size.backlog, rate=asked.rate or size.rate)
+    size = size._replace(steady_broker=asked.broker or size.steady_broker)
     with tempfile.TemporaryDirectory(prefix="stopline-bench-") as scratch:
         try:
             (profiled if asked.profile else measured)(size, asked.bundle, Path(scratch))
@@ -100,7 +116,8 @@ def measured(size: Size, bundle: Path, scratch: Path) -> None:
     """Take all figures, print them and write them down."""
     report: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(),
-        "runner": "FnApiRunner, in process", "broker": "embedded", "accounts": WORLD.accounts,
+        "runner": "FnApiRunner, in process", "accounts": WORLD.accounts,
+        "broker": {"backlog": "embedded", "steady": size.steady_broker},
         **throughput(size, bundle, scratch), **latency(size, bundle, scratch),
     }  # fmt: skip
     RESULT.parent.mkdir(exist_ok=True)
@@ -110,7 +127,7 @@ def measured(size: Size, bundle: Path, scratch: Path) -> None:
 
 def throughput(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
     """Measure backlogs: both clients reading only, our graph, and the baseline, all from one topic."""
-    with broker() as at:
+    with broker("embedded") as at:
         past, filled = backlog(at, size)
         step("reading it with each client and nothing else")
         ceilings = {
@@ -152,9 +169,12 @@ def throughput(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
 def latency(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
     """Measure a steady load: latency of decisions and of alerts, processors, memory."""
     seconds = size.warm_s + size.steady_s
-    step(f"{size.rate:,} payments a second for {seconds:.0f} s, the first {size.warm_s:.0f} to warm up")
+    step(
+        f"{size.rate:,} payments a second for {seconds:.0f} s, the first {size.warm_s:.0f} to warm up, "
+        f"on the {size.steady_broker} broker"
+    )
     with (
-        broker() as at,
+        broker(size.steady_broker) as at,
         ExitStack() as stack,
         Child(load.offer, at.address, WORLD, size.history, load.Pace(size.rate, seconds)) as feeder,
         closing(AlertClock(KafkaSettings(at.address))) as alerts,
@@ -211,7 +231,7 @@ def latency(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
 
 def profiled(size: Size, bundle: Path, scratch: Path) -> None:
     """Print what the pipeline's thread does, microseconds of processor time per event."""
-    with broker() as at:
+    with broker("embedded") as at:
         past, _ = backlog(at, size)
         step("our graph under cProfile, which makes calls of small functions look dearer than they are")
         asked = Job(options_of(at.address, bundle, scratch / "log"), past.ends, profile=True)
@@ -276,15 +296,18 @@ def news(job: Child) -> Sample:
 
 
 @contextmanager
-def broker() -> Iterator[Broker]:
-    """Start an embedded broker with the job's topics; a fresh one for each step, as its logs slow it down."""
-    embedded = EmbeddedBroker()
-    pid = embedded.start()
+def broker(kind: BrokerKind) -> Iterator[Broker]:
+    """Start a broker with the job's topics, a fresh one for each step.
+
+    The embedded one slows down as its logs grow: after five minutes at 20,000/s its fetches take seconds.
+    """
+    local = ApacheKafka() if kind == "kafka" else EmbeddedBroker()
+    pid = local.start()
     try:
-        load.create_topics(embedded.address)
-        yield Broker(embedded.address, pid)
+        load.create_topics(local.address)
+        yield Broker(local.address, pid)
     finally:
-        embedded.stop()
+        local.stop()
 
 
 def cpu_s(pid: int) -> float:

@@ -43,7 +43,7 @@ class World(NamedTuple):
 
     seed: int = 7
     days: int = 2
-    accounts: int = 50_000
+    accounts: int = 100_000
 
 
 class Pace(NamedTuple):
