@@ -1,9 +1,22 @@
 """Identifiers derived from their cause, so that a retry or a replay names the same thing."""
 
-import base64
 import hashlib
 
 SEPARATOR = "\x1f"
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+_SHIFTS = range(120, -1, -10)
+
+
+def base32(bits: int) -> str:
+    """Return 128 bits as 26 letters of lower-case base32 without padding; the last letter holds three bits.
+
+    >>> base32(1)
+    'aaaaaaaaaaaaaaaaaaaaaaaaae'
+    """
+    bits <<= 2
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 def derived_id(kind: str, *causes: object) -> str:
@@ -18,4 +31,4 @@ def derived_id(kind: str, *causes: object) -> str:
     """
     text = SEPARATOR.join((kind, *map(str, causes)))
     digest = hashlib.sha256(text.encode()).digest()[:16]
-    return f"{kind}_{base64.b32encode(digest).decode().rstrip('=').lower()}"
+    return f"{kind}_{base32(int.from_bytes(digest, 'big'))}"

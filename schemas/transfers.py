@@ -13,6 +13,7 @@ from msgspec import ValidationError
 from numpy.typing import NDArray
 
 from schemas.compiled import compiled
+from schemas.ids import base32
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
 
 Rows = NDArray[np.void]
@@ -147,8 +148,7 @@ def token_words(tokens: Sequence[str], name: str = "token") -> Words:
 
 def token_text(words: Words) -> str:
     """Return the token of uint64[2]; the inverse of `token_words`."""
-    bits = (int(words[0]) << 64 | int(words[1])) << 2
-    return "".join("abcdefghijklmnopqrstuvwxyz234567"[bits >> shift & 31] for shift in range(125, -1, -5))
+    return base32(int(words[0]) << 64 | int(words[1]))
 
 
 def _bytes(name: str, text: str) -> bytes:
