@@ -24,7 +24,7 @@ from schemas.errors import StoplineError
 from tests.bench import baseline
 from tests.bench.profile import Profiler
 
-SAMPLE_S = 0.02
+SAMPLE_S = 0.05
 
 #: Commands a job takes: forget the latencies so far; answer with the profile so far.
 RESET, PROFILE = "reset", "profile"
