@@ -8,7 +8,7 @@ import msgspec
 import typer
 from joserfc.jwk import OKPKey
 
-from models.registry import Registry, Role
+from models.registry import PUBLIC_KEY, Role, open_registry, read_key
 from schemas.errors import ConfigError
 
 app = typer.Typer(
@@ -17,8 +17,6 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Option("--registry", help="Folder of the registry.")]
 PrivateKey = Annotated[Path, typer.Option("--key", help="Private key, as keygen wrote it.")]
-
-PUBLIC_KEY = "public.jwk"
 
 
 @app.command()
@@ -49,10 +47,10 @@ def promote(
 
     Example: stopline registry promote var/bundle --registry var/registry --key registry.jwk
     """
-    opened, private = _registry(registry), _key(key)
+    opened, private = open_registry(registry), read_key(key)
     digest = opened.add(bundle, private)
     opened.promote(digest, private, role=role)
-    typer.echo(f"{role}: {digest[:12]}; run it with --model_bundle {registry / 'bundles' / digest}")
+    typer.echo(f"{role}: {digest[:12]}; jobs with --model_registry {registry} follow")
 
 
 @app.command()
@@ -61,8 +59,8 @@ def rollback(registry: Folder = Path("var/registry"), key: PrivateKey = Path("re
 
     Example: stopline registry rollback --registry var/registry --key registry.jwk
     """
-    digest = _registry(registry).rollback(_key(key))
-    typer.echo(f"live: {digest[:12]}; run it with --model_bundle {registry / 'bundles' / digest}")
+    digest = open_registry(registry).rollback(read_key(key))
+    typer.echo(f"live: {digest[:12]}; jobs with --model_registry {registry} follow")
 
 
 @app.command()
@@ -71,7 +69,7 @@ def show(registry: Folder = Path("var/registry")) -> None:
 
     Example: stopline registry show --registry var/registry
     """
-    opened = _registry(registry)
+    opened = open_registry(registry)
     for role in _roles():
         digest = opened.digest(role)
         typer.echo(f"{role:<9}{opened.bundle(digest).version if digest else '-'}")
@@ -79,14 +77,3 @@ def show(registry: Folder = Path("var/registry")) -> None:
 
 def _roles() -> Sequence[Role]:
     return get_args(Role)
-
-
-def _registry(folder: Path) -> Registry:
-    return Registry(folder, _key(folder / PUBLIC_KEY))
-
-
-def _key(path: Path) -> OKPKey:
-    try:
-        return OKPKey.import_key(msgspec.json.decode(path.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} is no key ({error}); make one with: stopline registry keygen") from error

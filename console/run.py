@@ -18,8 +18,7 @@ from rich.console import Console
 
 from console import flink
 from console.cli import BEAM_FLAGS
-from pipelines import graph, runner
-from pipelines.decide import Decider
+from pipelines import graph, runner, serving
 from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
@@ -50,8 +49,10 @@ def run(
     At-least-once: after a crash messages may be read and sent again, under the same ids. The in-process
     runner (default) keeps its ledgers in memory; `--runner flink` keeps them in checkpoints.
     Everything else is an option of the job or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
-    --kafka_security, --kafka_start, --ledger_warmup_h, --model_bundle, --policy_file, --ledger_shards,
-    --decision_log, --decision_log_share.
+    --kafka_security, --kafka_start, --ledger_warmup_h, --model_bundle or --model_registry, --policy_file,
+    --ledger_shards, --decision_log, --decision_log_share.
+
+    With --model_registry the registry's live bundle is followed while the job runs, without a restart.
 
     Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
     """
@@ -84,7 +85,7 @@ def preflight(settings: JobSettings, partitions: int, create: bool) -> None:
         BrokerError: the broker or a topic is not as needed; says the command that mends it.
 
     """
-    Decider(settings.policy, settings.bundle, 0.0).thresholds()
+    serving.check(settings.models, settings.policy)
     if found := problems(settings.kafka, wanted_topics(partitions), create_topics=create):
         raise BrokerError("; ".join(found))
 

@@ -17,18 +17,20 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from models.bundle import MANIFEST, Bundle, load
-from schemas.errors import ModelError
+from schemas.errors import ConfigError, ModelError
 
 Role = Literal["live", "shadow", "previous"]
 
 ALGORITHM = "Ed25519"
+
+PUBLIC_KEY = "public.jwk"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Registry:
 
     folder: Path
     public_key: OKPKey
+
+    def __reduce__(self) -> Any:
+        """Take the key along: the workers of a job trust the key that the job began with."""
+        return _unpickled, (self.folder, self.public_key.as_dict(private=False))
 
     def add(self, bundle: Path, private_key: OKPKey) -> str:
         """Copy a bundle that loads into the registry, sign it and return its digest.
@@ -68,7 +74,7 @@ class Registry:
             raise ModelError(f"{digest!r} is not a bundle digest; use one of {self.digests()}.")
         where = self._bundle(digest)
         signed = _verify(_read(self.folder / "signatures" / digest), self.public_key, f"bundle {digest[:12]}")
-        if not where.is_dir() or (where / MANIFEST).read_bytes() != signed:
+        if _read(where / MANIFEST) != signed:
             raise ModelError(f"{where} is not the bundle that was signed; restore it or roll back.")
         return load(where, features=features, digest=digest)
 
@@ -140,6 +146,33 @@ class Registry:
 
     def _bundle(self, digest: str) -> Path:
         return self.folder / "bundles" / digest
+
+
+def open_registry(folder: Path) -> Registry:
+    """Open the registry in a folder, trusting the public key it holds now.
+
+    Raises:
+        ConfigError: there is no key.
+
+    """
+    return Registry(folder, read_key(folder / PUBLIC_KEY))
+
+
+def read_key(path: Path) -> OKPKey:
+    """Read a public or private key.
+
+    Raises:
+        ConfigError: there is none.
+
+    """
+    try:
+        return OKPKey.import_key(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no key ({error}); make one with: stopline registry keygen") from error
+
+
+def _unpickled(folder: Path, public_key: dict[str, str | list[str]]) -> Registry:
+    return Registry(folder, OKPKey.import_key(public_key))
 
 
 def _sign(content: bytes, private_key: OKPKey) -> bytes:

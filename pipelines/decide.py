@@ -1,6 +1,5 @@
 """Scores into outcomes, outcomes into alerts and warning requests: every decision of the hot path."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -9,25 +8,22 @@ from numpy.typing import NDArray
 
 from measures.jurisdiction import Regime
 from models import features, reasons
-from models.bundle import Bundle, LegModel, load
+from models.bundle import Bundle, LegModel
 from models.features import FloatArray, Legs
 from models.ledger import NOTHING_LEAVES
 from pipelines import decision_log
 from pipelines.kafka.sink import OutRecord
-from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict, decide, thresholds
+from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict, decide
 from pipelines.records import alert_record
+from pipelines.serving import InUse, Source, in_use
 from pipelines.shards import event_order
 from pipelines.telemetry import TELEMETRY
 from pipelines.warn import warning
 from schemas.alert import Alert, Leg, Reason
-from schemas.errors import ModelError
 from schemas.ids import derived_id
 from schemas.transfers import token_text
 
 GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
-FEATURES = {"credit": features.names(features.CREDIT), "debit": features.names(features.DEBIT)}
-
-_bundles: dict[Path, Bundle] = {}
 
 
 class Decided(NamedTuple):
@@ -39,49 +35,30 @@ class Decided(NamedTuple):
 
 
 class Decider:
-    """A policy and a model bundle; picklable, the bundle is loaded where it is used."""
+    """A policy and where models come from; picklable, models are loaded where they are used."""
 
-    def __init__(self, policy: Policy, bundle: Path, log_share: float) -> None:
+    def __init__(self, policy: Policy, source: Source, log_share: float) -> None:
         self._policy = policy
-        self._path = bundle
+        self._source = source
         self._log_share = log_share
 
-    def load(self) -> Bundle:
-        """Return the bundle, loaded once per process.
+    def models(self) -> InUse:
+        """Return the models that a bundle of payments beginning now is scored with.
 
         Raises:
-            ModelError: the bundle must not be used.
-
-        """
-        if self._path not in _bundles:
-            bundle = load(self._path, features=FEATURES)
-            _check_reasons("CREDIT", bundle.credit)
-            _check_reasons("DEBIT", bundle.debit)
-            _bundles[self._path] = bundle
-        return _bundles[self._path]
-
-    def thresholds(self) -> dict[Leg, FloatArray]:
-        """Return the least score of each outcome, by leg.
-
-        Raises:
-            ModelError: the bundle must not be used.
+            ModelError: a bundle must not be used.
             ConfigError: policy and bundle do not fit.
 
         """
-        bundle = self.load()
-        return {
-            "CREDIT": thresholds(self._policy.credit, bundle.credit.thresholds),
-            "DEBIT": thresholds(self._policy.debit, bundle.debit.thresholds),
-        }
+        return in_use(self._source, self._policy)
 
-    def decide(self, legs: Legs, credit: bool) -> Decided:
+    def decide(self, models: InUse, legs: Legs, credit: bool) -> Decided:
         """Score legs of one kind and say what follows."""
-        bundle = self.load()
         leg: Leg = "CREDIT" if credit else "DEBIT"
-        model = bundle.credit if credit else bundle.debit
+        bundle, model = models.live.bundle, models.live.model(leg)
         X = features.matrix(GROUPS[leg], legs)
         score = model.score(X)
-        outcome = decide(score, self.thresholds()[leg])
+        outcome = decide(score, models.live.least[leg])
         enforced_minor = np.where(credit, 0, _enforced_minor(legs))
         outcome[enforced_minor > 0] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
@@ -164,14 +141,6 @@ def _enforced_minor(legs: Legs) -> NDArray[np.int64]:
     kept: NDArray[np.int64] = legs.account["enforced_minor"]
     stays = legs.transfer["balance_after_minor"]
     return np.where((kept > 0) & ((kept == NOTHING_LEAVES) | (stays < kept)), kept, 0)
-
-
-def _check_reasons(leg: Leg, model: LegModel) -> None:
-    if unknown := set(model.groups) - set(reasons.texts(leg)):
-        raise ModelError(
-            f"the bundle explains {leg} by {', '.join(sorted(unknown))}, which {reasons.FILE.name} does not "
-            "put into words; train again on this release"
-        )
 
 
 def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:

@@ -31,7 +31,7 @@ class Outputs(NamedTuple):
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     """Apply the hot path to chunks of payments."""
     policy = settings.policy
-    decider = Decider(policy, settings.bundle, settings.decision_log_share if settings.decision_log else 0.0)
+    decider = Decider(policy, settings.models, settings.decision_log_share if settings.decision_log else 0.0)
     decode = beam.ParDo(DecodeFn(policy, settings.shards)).with_output_types(Block, dead_letters=OutRecord)
     decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
     payers = beam.ParDo(PayerLedgerFn(policy, settings.shards)).with_output_types(Block)

@@ -104,8 +104,12 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._decided = decided
 
     def setup(self) -> None:
-        """Load the model bundle, once per process, and refuse one that does not fit the policy."""
-        self._decider.thresholds()
+        """Load the models, once per process, and refuse one that does not fit the policy."""
+        self._decider.models()
+
+    def start_bundle(self) -> None:
+        """Begin with the models in use now; they stay until the bundle ends."""
+        self._models = self._decider.models()
 
     def process(
         self,
@@ -127,7 +131,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         TELEMETRY.count("observed", len(legs) - int(debits))
         for credit, part in ((False, slice(debits)), (True, slice(debits, None))):
             seen = self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
-            decided = self._decider.decide(seen, credit)
+            decided = self._decider.decide(self._models, seen, credit)
             yield from decided.alerts
             yield from (pvalue.TaggedOutput("warnings", asked) for asked in decided.warnings)
             if decided.log:

@@ -8,9 +8,11 @@ from typing import Literal
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from models.registry import open_registry
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.source import Since, Whole
+from pipelines.serving import Source
 from schemas import topics
 from schemas.errors import ConfigError
 
@@ -42,6 +44,9 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             help="hours read again after a restart of the in-process runner, to refill its ledgers",
         )
         parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
+        parser.add_argument(
+            "--model_registry", default="", help="folder of a registry whose live bundle is followed, instead"
+        )
         parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
         parser.add_argument(
             "--ledger_shards", type=int, default=4, help="shards per ledger; fixed for a job's life"
@@ -62,7 +67,7 @@ class JobSettings:
     kafka: KafkaSettings
     start: First
     warmup_h: float
-    bundle: Path
+    models: Source
     policy: policy.Policy
     shards: int
     decision_log: Path | None
@@ -83,10 +88,6 @@ class JobSettings:
 
         """
         given = options.view_as(StoplineOptions)
-        if not given.model_bundle:
-            raise ConfigError(
-                "no model bundle is named; train one with `stopline train` and set --model_bundle"
-            )
         if not 1 <= given.ledger_shards <= 1024:
             raise ConfigError(f"--ledger_shards must be 1 to 1024, got {given.ledger_shards}")
         if not 0 <= given.decision_log_share <= 1:
@@ -95,7 +96,7 @@ class JobSettings:
             kafka=kafka_settings(options),
             start=_start(given.kafka_start),
             warmup_h=given.ledger_warmup_h,
-            bundle=Path(given.model_bundle).resolve(),
+            models=_models(given.model_bundle, given.model_registry),
             policy=policy.load(Path(given.policy_file)),
             shards=given.ledger_shards,
             decision_log=Path(given.decision_log).resolve() if given.decision_log else None,
@@ -114,6 +115,19 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     return KafkaSettings(
         given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
     )
+
+
+def _models(bundle: str, registry: str) -> Source:
+    if bundle and registry:
+        raise ConfigError("--model_bundle and --model_registry exclude each other; give one of them")
+    if registry:
+        return open_registry(Path(registry).resolve())
+    if not bundle:
+        raise ConfigError(
+            "no model bundle is named; train one with `stopline train` and set --model_bundle or "
+            "--model_registry"
+        )
+    return Path(bundle).resolve()
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

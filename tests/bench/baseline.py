@@ -25,7 +25,7 @@ from models import features, ledger
 from models.bundle import MODELS, TRUSTED
 from models.features import FloatArray, Legs
 from models.history import NEW_PAYEE_US, history
-from pipelines.decide import Decider
+from pipelines import serving
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.kafka.source import ReadChunks
@@ -260,7 +260,7 @@ def run(arguments: tuple[str, ...]) -> None:
     """Run the baseline for ever."""
     options = PipelineOptions(list(arguments), streaming=True)
     settings = JobSettings.of(options)
-    least = Decider(settings.policy, settings.bundle, 0.0).thresholds()
+    least = serving.check(settings.models, settings.policy).live.least
     with beam.Pipeline(runner=in_process(), options=options) as pipeline:
         read = ReadChunks(
             settings.kafka, topics.PAYMENTS, start=settings.first, chunk_rows=CHUNK_ROWS,
@@ -279,7 +279,7 @@ def run(arguments: tuple[str, ...]) -> None:
             _ = (
                 legs[name]
                 | f"Batch {name}" >> BatchElements(min_batch_size=1, max_batch_size=BATCH_MAX)
-                | f"Score {name}" >> beam.ParDo(ScoreFn(settings.bundle, name, float(outcomes[DELAY - 1])))
+                | f"Score {name}" >> beam.ParDo(ScoreFn(settings.models, name, float(outcomes[DELAY - 1])))
                 | f"Send {name}" >> WriteRecords(settings.kafka)
             )
 

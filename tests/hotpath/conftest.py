@@ -149,7 +149,7 @@ def job(kafka: KafkaSettings, rules: Policy, bundle_path: Path) -> JobSettings:
         kafka=kafka,
         start="earliest",
         warmup_h=0.0,
-        bundle=bundle_path,
+        models=bundle_path,
         policy=rules,
         shards=4,
         decision_log=None,

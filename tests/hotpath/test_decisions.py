@@ -35,7 +35,7 @@ def legs_of(stream: Stream, leg: str) -> Legs:
 
 
 def decided(decider: Decider, stream: Stream, leg: str) -> Decided:
-    return decider.decide(legs_of(stream, leg), leg == "CREDIT")
+    return decider.decide(decider.models(), legs_of(stream, leg), leg == "CREDIT")
 
 
 def alerts(of: Decided) -> list[Alert]:
@@ -49,7 +49,7 @@ def warnings(of: Decided) -> list[Warning]:
 def outcomes(decider: Decider, stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
     model = trained.credit if leg == "CREDIT" else trained.debit
     scores = model.score(features.matrix(GROUPS[leg], legs_of(stream, leg)))  # type: ignore[index]
-    return decide(scores, decider.thresholds()[leg])  # type: ignore[index]
+    return decide(scores, decider.models().live.least[leg])  # type: ignore[index]
 
 
 # The lattice
@@ -96,7 +96,7 @@ def test_a_bundle_without_the_points_of_the_policy_is_refused_before_the_first_p
     bundle_path: Path,
 ) -> None:
     with pytest.raises(ConfigError, match="innocent_5_per_10k"):
-        Decider(policy.load(), bundle_path, 0.0).thresholds()
+        Decider(policy.load(), bundle_path, 0.0).models()
 
 
 def test_a_bundle_that_explains_by_unknown_reasons_is_refused(
@@ -104,10 +104,10 @@ def test_a_bundle_that_explains_by_unknown_reasons_is_refused(
 ) -> None:
     known = reasons.texts
     monkeypatch.setattr(reasons, "texts", lambda leg: dict(list(known(leg).items())[1:]))
-    monkeypatch.setattr("pipelines.decide._bundles", {})
+    monkeypatch.setattr("pipelines.serving._opened", {})
 
     with pytest.raises(ModelError, match=r"AMOUNT_UNUSUAL, which reasons\.yaml does not put into words"):
-        Decider(rules, bundle_path, 0.0).load()
+        Decider(rules, bundle_path, 0.0).models()
 
 
 # The policy file
@@ -252,7 +252,7 @@ def test_without_a_legal_ground_there_is_no_alert_and_it_is_counted(
     early["payee_added_at_us"] += BEFORE_THE_LAW_US - legs.transfer["at_us"]
     before = TELEMETRY.counts().get("without_legal_ground", 0)
 
-    found = decider.decide(legs._replace(transfer=early), leg == "CREDIT")
+    found = decider.decide(decider.models(), legs._replace(transfer=early), leg == "CREDIT")
 
     counted = TELEMETRY.counts()["without_legal_ground"] - before
     assert alerts(found) == []

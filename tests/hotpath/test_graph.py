@@ -1,6 +1,7 @@
 """The shape of the main job: its labels are part of what an update must keep."""
 
 import re
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -66,5 +67,6 @@ def test_options_become_settings_once() -> None:
     settings = JobSettings.of(PipelineOptions(given))
 
     assert (settings.start, settings.shards, settings.decision_log) == (17, 8, None)
-    assert settings.bundle.is_absolute()
+    assert isinstance(settings.models, Path)
+    assert settings.models.is_absolute()
     assert settings.kafka.brokers == "b:1"

@@ -182,6 +182,7 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
             for attempt in range(1 + failing):
                 with suppress(OSError), payer_shard.bundle() as payer, account_shard.bundle() as account:
                     payers.start_bundle()
+                    accounts.start_bundle()
                     payers.process((0, pack(rows)), payer.version, payer.log, Timestamp(0))
                     blocks = [each.value for each in payers.finish_bundle()]
                     out = [

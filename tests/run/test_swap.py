@@ -1,0 +1,116 @@
+"""A model is promoted and rolled back under a running `stopline run`, on a real broker."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import groupby
+from pathlib import Path
+
+from console import registry
+from console.demo import SHIPPED_BUNDLE, Job
+from console.run import wanted_topics
+from fixtures.stream import Block, messages
+from fixtures.world import simulate
+from models import features
+from models.bundle import load
+from models.history import history
+from models.registry import open_registry
+from pipelines import policy
+from pipelines.kafka import process
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
+from pipelines.policy import DELAY, decide, thresholds
+from schemas import topics
+from schemas.transfers import transfers
+from tests.hotpath.test_serving import variant
+
+
+def expected(blocks: list[Block]) -> set[tuple[str, str]]:
+    """Payment and leg of every alert, computed without a stream."""
+    rules, bundle = policy.load(), load(SHIPPED_BUNDLE)
+    rows = transfers([value for block in blocks for value in block.values])
+    legs = history(rows, rules.value(rows))
+    found = set()
+    for leg, seen, groups, model, asked in (
+        ("CREDIT", legs.credit, features.CREDIT, bundle.credit, rules.credit),
+        ("DEBIT", legs.debit, features.DEBIT, bundle.debit, rules.debit),
+    ):
+        outcome = decide(model.score(features.matrix(groups, seen)), thresholds(asked, model.thresholds))
+        found |= {(txn.decode(), leg) for txn in rows["txn_id"][outcome >= DELAY]}
+    return found
+
+
+@contextmanager
+def running(broker: str, folder: Path) -> Iterator[Job]:
+    command = [
+        sys.executable, "-c", "from console.cli import main; main()", "run", "--kafka_brokers", broker,
+        "--model_registry", str(folder), "--partitions", "1", "--status", "json",
+    ]  # fmt: skip
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield Job(child)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def alerts(settings: KafkaSettings) -> list[dict]:
+    with closing(open_admin(settings)) as admin:
+        end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
+    found: list[dict] = []
+    with closing(open_consumer(settings, topics.ALERTS, 0, 0)) as consumer:
+        while consumer.position() < end:
+            chunk = consumer.poll(10_000)
+            found += [json.loads(value) for value in chunk.values] if chunk else []
+    return found
+
+
+def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_is_lost(
+    tmp_path: Path,
+) -> None:
+    folder, key = tmp_path / "registry", tmp_path / "key.jwk"
+    registry.keygen(folder, key)
+    registry.promote(SHIPPED_BUNDLE, registry=folder, key=key, role="live")
+    old = open_registry(folder).digest("live")
+    blocks = list(messages(simulate(seed=3, days=2, accounts=1_000, scam_rate=0.02).payments, block=50))
+    rows = sum(len(block.keys) for block in blocks)
+    wanted = expected(blocks)
+    with EmbeddedBroker() as broker:
+        settings = KafkaSettings(broker.address)
+        with closing(open_admin(settings)) as admin:
+            admin.create_topics(wanted_topics(1))
+        producer = open_producer(settings)
+
+        def send(some: list[Block]) -> None:
+            for block in some:
+                for each, value in zip(block.keys, block.values, strict=True):
+                    producer.send(topics.PAYMENTS, each, value, (), time.time_ns() // 1000)
+                producer.flush()
+
+        parts = [blocks[len(blocks) * part // 6 : len(blocks) * (part + 1) // 6] for part in range(6)]
+        with running(broker.address, folder) as job:
+            send(parts[0])
+            job.wait_for(1, "decided")
+            send(parts[1])
+            registry.promote(variant(SHIPPED_BUNDLE, tmp_path / "new"), registry=folder, key=key, role="live")
+            new = open_registry(folder).digest("live")
+            send(parts[2])
+            job.wait_for(1, "live_models_taken_up")
+            send(parts[3])
+            job.wait_for(rows // 2, "decided")
+            registry.rollback(folder, key)
+            send(parts[4])
+            job.wait_for(2, "live_models_taken_up")
+            send(parts[5])
+            job.wait_for(rows, "decided")
+            words = job.last_words()
+            sent = alerts(settings)
+        process.close_connections()
+
+    assert [model for model, _ in groupby(alert["model"] for alert in sent)] == [old, new, old]
+    assert {(alert["txn_id"], alert["leg"]) for alert in sent} == wanted
+    assert len(sent) == len(wanted) > 20
+    assert "live model" in words and "from the next bundle on" in words
