@@ -28,6 +28,7 @@ LAZY = {
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
     "train": ("Simulate a world, train both legs on it and write the bundle.", "console.train"),
     "registry": ("Sign model bundles and say which one acts.", "console.registry"),
+    "shadow": ("Compare the shadow model with the live one from the decision log", "console.shadow"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),
 }
 

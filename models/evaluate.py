@@ -144,20 +144,28 @@ def calibration_table(y: ArrayLike, probability: ArrayLike, *, bins: int = 10) -
     ]
 
 
-def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
+def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10, weight: ArrayLike | None = None) -> float:
     """Sum (a - e) ln(a / e) over the `bins` quantile groups of `expected`: the population stability index.
 
     Siddiqi, "Credit Risk Scorecards" (2006): below 0.1 stable, above 0.25 shifted. A missing value is a group
-    of its own; a share is at least 1e-4, so that an empty group counts but does not give infinity.
+    of its own; a share is at least 1e-4, so that an empty group counts but does not give infinity. `weight`
+    is that of each row, where both are about the same rows.
     """
     expected, actual = (np.asarray(values, dtype=np.float64) for values in (expected, actual))
-    known = expected[~np.isnan(expected)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.array([])
-    e, a = (_shares(values, edges) for values in (expected, actual))
+    weight = None if weight is None else np.asarray(weight, dtype=np.float64)
+    known = ~np.isnan(expected)
+    inner = np.linspace(0, 1, bins + 1)[1:-1]
+    edges = np.array([])
+    if known.any() and weight is None:
+        edges = np.unique(np.quantile(expected[known], inner))
+    elif weight is not None and weight[known].any():
+        edges = np.unique(np.quantile(expected[known], inner, method="inverted_cdf", weights=weight[known]))
+    e, a = (_shares(values, edges, weight) for values in (expected, actual))
     return float(((a - e) * np.log(a / e)).sum())
 
 
-def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
+def _shares(values: FloatArray, edges: FloatArray, weight: FloatArray | None) -> FloatArray:
     group = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
-    counts = np.bincount(group, minlength=len(edges) + 2)
-    return np.maximum(counts / max(len(values), 1), SMALLEST_SHARE)
+    counts = np.bincount(group, weight, minlength=len(edges) + 2)
+    shares: FloatArray = np.maximum(counts / max(counts.sum(), 1), SMALLEST_SHARE)
+    return shares

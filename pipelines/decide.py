@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from measures.jurisdiction import Regime
 from models import features, reasons
-from models.bundle import Bundle, LegModel
+from models.bundle import LegModel
 from models.features import FloatArray, Legs
 from models.ledger import NOTHING_LEAVES
 from pipelines import decision_log
 from pipelines.kafka.sink import OutRecord
-from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict, decide
+from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict
 from pipelines.records import alert_record
-from pipelines.serving import InUse, Source, in_use
+from pipelines.serving import InUse, Scored, Source, in_use
 from pipelines.shards import event_order
 from pipelines.telemetry import TELEMETRY
 from pipelines.warn import warning
@@ -55,32 +55,36 @@ class Decider:
     def decide(self, models: InUse, legs: Legs, credit: bool) -> Decided:
         """Score legs of one kind and say what follows."""
         leg: Leg = "CREDIT" if credit else "DEBIT"
-        bundle, model = models.live.bundle, models.live.model(leg)
         X = features.matrix(GROUPS[leg], legs)
-        score = model.score(X)
-        outcome = decide(score, models.live.least[leg])
+        live = models.live.scored(leg, X)
+        shadow = models.shadow.scored(leg, X) if models.shadow else None
+        outcome = live.outcome.copy()
         enforced_minor = np.where(credit, 0, _enforced_minor(legs))
         outcome[enforced_minor > 0] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
-        explained = _explain(model, leg, self._policy.language, X[flagged])
+        explained = _explain(models.live.model(leg), leg, self._policy.language, X[flagged])
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
-            verdict = Verdict(int(outcome[row]), round(float(score[row]), 6), why, int(enforced_minor[row]))
-            alert = self._alert(bundle, leg, legs.transfer[row], verdict) if verdict.outcome >= DELAY else []
+            score = round(float(live.score[row]), 6)
+            verdict = Verdict(int(outcome[row]), score, why, int(enforced_minor[row]))
+            held = verdict.outcome >= DELAY
+            alert = self._alert(live.model, leg, legs.transfer[row], verdict) if held else []
             alerts += alert
             if credit:
                 warnings.append(warning(self._policy, legs, row, verdict, hold=bool(alert)))
         if credit:
             TELEMETRY.decided(legs.transfer["received_us"])
         TELEMETRY.count("alerts", len(alerts))
+        if shadow is not None:
+            _compare(live, shadow)
         return Decided(
             [alert_record(alert) for alert in alerts],
             [(asked.party_token, msgspec.json.encode(asked)) for asked in warnings],
-            decision_log.block(leg, legs, X, score, outcome=outcome, share=self._log_share),
+            decision_log.block(leg, legs, X, (live, shadow), outcome=outcome, share=self._log_share),
         )
 
-    def _alert(self, bundle: Bundle, leg: Leg, transfer: np.void, verdict: Verdict) -> list[Alert]:
+    def _alert(self, model: str, leg: Leg, transfer: np.void, verdict: Verdict) -> list[Alert]:
         """Return the alert, or none where the law of the day gives no ground to act."""
         ground = _ground(self._policy.law.on(int(transfer["at_us"])), leg, verdict)
         if ground is None:
@@ -106,7 +110,7 @@ class Decider:
             reasons=(*enforced, *verdict.reasons),
             notice=self._policy.law.notice(ground.reason_code, ground.basis, self._policy.language),
             policy=self._policy.stamp,
-            model=bundle.digest,
+            model=model,
             partition=int(transfer["partition"]),
             offset=int(transfer["offset"]),
             received_us=int(transfer["received_us"]),
@@ -141,6 +145,13 @@ def _enforced_minor(legs: Legs) -> NDArray[np.int64]:
     kept: NDArray[np.int64] = legs.account["enforced_minor"]
     stays = legs.transfer["balance_after_minor"]
     return np.where((kept > 0) & ((kept == NOTHING_LEAVES) | (stays < kept)), kept, 0)
+
+
+def _compare(live: Scored, shadow: Scored) -> None:
+    more = int(((shadow.outcome >= DELAY) & (live.outcome < DELAY)).sum())
+    fewer = int(((shadow.outcome < DELAY) & (live.outcome >= DELAY)).sum())
+    for name, by in (("scored", len(live.score)), ("more_held", more), ("fewer_held", fewer)):
+        TELEMETRY.count(f"shadow_{name}", by)
 
 
 def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:

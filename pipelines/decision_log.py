@@ -1,9 +1,9 @@
 """The decision log: features, score and outcome of legs, hour by hour in Parquet; tomorrow's training set.
 
-Every leg that was flagged is kept, of the others those of a fixed share of payee accounts, with a weight
-that makes up for the rest. A worker appends to one Arrow stream per hour and leg and turns it into Parquet
-when a bundle holds nothing older than the hour after; `read` takes both, so a crash loses nothing that was
-written. A retried bundle writes rows twice; `read` keeps one per payment and leg.
+Every leg that was flagged, by the shadow model too, is kept, of the others those of a fixed share of payee
+accounts, with a weight that makes up for the rest. A worker appends to one Arrow stream per hour and leg and
+turns it into Parquet when a bundle holds nothing older than the hour after; `read` takes both, so a crash
+loses nothing that was written. A retried bundle writes rows twice; `read` keeps one per payment and leg.
 """
 
 import os
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models import features
 from models.features import FloatArray, Legs
+from pipelines.serving import Scored
 from pipelines.shards import event_order
 from schemas.alert import Leg
 
@@ -35,41 +36,74 @@ _GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
 _COLUMNS = [
     ("txn_id", pa.string()), ("leg", pa.string()), ("at_us", pa.int64()), ("amount_minor", pa.int64()),
     ("currency", pa.string()), ("score", pa.float64()), ("outcome", pa.int8()), ("weight", pa.float64()),
+    ("model", pa.string()), ("model_outcome", pa.int8()),
+    ("shadow", pa.string()), ("shadow_score", pa.float64()), ("shadow_outcome", pa.int8()),
 ]  # fmt: skip
 
 #: Columns whose values repeat; for the others a Parquet dictionary costs time and saves nothing.
-_REPEATED = ["leg", "currency"]
+_REPEATED = ["leg", "currency", "model", "shadow"]
+
+#: Letters of a digest that name a model.
+_MODEL_LETTERS = 12
 
 
 def schema(leg: Leg) -> pa.Schema:
-    """Return the columns of a leg's log: identity, score, outcome, weight, then its features."""
+    """Return the columns of a leg's log: identity, score, outcome, weight, models, then its features.
+
+    `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for.
+    """
     return pa.schema([*_COLUMNS, *((name, pa.float64()) for name in features.names(_GROUPS[leg]))])
 
 
 def block(
-    leg: Leg, legs: Legs, X: FloatArray, score: FloatArray, *, outcome: NDArray[np.int64], share: float
+    leg: Leg,
+    legs: Legs,
+    X: FloatArray,
+    scored: tuple[Scored, Scored | None],
+    *,
+    outcome: NDArray[np.int64],
+    share: float,
 ) -> bytes:
-    """Return the legs to keep as one Arrow IPC message stream, or `b""` if there are none."""
+    """Return the legs to keep as one Arrow IPC message stream, or `b""` if there are none.
+
+    `scored` is what the live model and the shadow model, if there is one, say of the legs.
+    """
+    live, shadow = scored
+    flagged = (outcome > 0) | (live.outcome > 0)
+    if shadow is not None:
+        flagged |= shadow.outcome > 0
     bits = (legs.transfer["creditor_account"][:, 1] % np.uint64(_SHARE_BITS)).astype(np.int64)
     chosen = bits < share * _SHARE_BITS
-    kept = np.flatnonzero(chosen | (outcome > 0))
+    kept = np.flatnonzero(chosen | flagged)
     if not len(kept):
         return b""
     kept = kept[event_order(legs.transfer[kept])]
     transfer = legs.transfer[kept]
-    weight = np.where(outcome[kept] > 0, 1.0, 1 / share if share else 1.0)
+    weight = np.where(flagged[kept], 1.0, 1 / share if share else 1.0)
     columns: list[Any] = [
         transfer["txn_id"].astype(str), np.full(len(kept), leg), transfer["at_us"], transfer["amount_minor"],
-        transfer["currency"].astype(str), score[kept], outcome[kept].astype(np.int8), weight,
+        transfer["currency"].astype(str), live.score[kept], outcome[kept].astype(np.int8), weight,
+        pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
+        *_shadow_columns(shadow, kept),
         *X[kept].T,
     ]  # fmt: skip
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema(leg), strict=True)]
+    arrays = [
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for column, field in zip(columns, schema(leg), strict=True)
+    ]
     batch = pa.record_batch(arrays, schema=schema(leg))
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     stream: bytes = sink.getvalue().to_pybytes()
     return stream
+
+
+def _shadow_columns(shadow: Scored | None, kept: NDArray[np.int64]) -> list[Any]:
+    if shadow is None:
+        return [pa.nulls(len(kept), kind) for kind in (pa.string(), pa.float64(), pa.int8())]
+    name = pa.repeat(shadow.model[:_MODEL_LETTERS], len(kept))
+    return [name, shadow.score[kept], shadow.outcome[kept].astype(np.int8)]
 
 
 class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models import features, reasons
 from models.bundle import Bundle, FloatArray, LegModel, load
 from models.registry import Registry, Role
-from pipelines.policy import Policy, thresholds
+from pipelines.policy import Policy, decide, thresholds
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Leg
 from schemas.errors import ModelError, StoplineError
@@ -30,6 +33,21 @@ LOOK_S = 0.5
 
 #: A bundle that was refused is tried again, and complained of again, after so long.
 RETRY_S = 60.0
+
+
+class Scored(NamedTuple):
+    """What a model says of n legs.
+
+    Attributes:
+        model: the bundle's digest.
+        score: calibrated probability, float64[n].
+        outcome: the outcome by the score alone, its place in `OUTCOMES`, int64[n].
+
+    """
+
+    model: str
+    score: FloatArray
+    outcome: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,11 @@ class Scorer:
     def model(self, leg: Leg) -> LegModel:
         """Return the classifier of a leg."""
         return self.bundle.credit if leg == "CREDIT" else self.bundle.debit
+
+    def scored(self, leg: Leg, X: FloatArray) -> Scored:
+        """Score legs of one kind, float64[n, features]."""
+        score = self.model(leg).score(X)
+        return Scored(self.bundle.digest, score, decide(score, self.least[leg]))
 
 
 class InUse(NamedTuple):

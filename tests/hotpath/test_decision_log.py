@@ -9,6 +9,7 @@ import pytest
 from models import features
 from models.features import Legs
 from pipelines.decision_log import HOUR_US, LogDecisionsFn, block, read, schema
+from pipelines.serving import Scored
 from tests.hotpath.conftest import Stream
 
 
@@ -16,11 +17,12 @@ def logged(stream: Stream, of: slice = slice(0, 2_000), *, share: float = 1.0, f
     return block_of(Legs(*(column[of] for column in stream.history.credit)), share, flagged)
 
 
-def block_of(legs: Legs, share: float, flagged: int) -> bytes:
+def block_of(legs: Legs, share: float, flagged: int, shadow: Scored | None = None) -> bytes:
     X = features.matrix(features.CREDIT, legs)
     outcome = np.zeros(len(X), np.int64)
     outcome[:flagged] = 3
-    return block("CREDIT", legs, X, np.linspace(0, 1, len(X)), outcome=outcome, share=share)
+    live = Scored("f" * 64, np.linspace(0, 1, len(X)), outcome)
+    return block("CREDIT", legs, X, (live, shadow), outcome=outcome, share=share)
 
 
 def started(folder: Path) -> LogDecisionsFn:
@@ -116,3 +118,34 @@ def test_weights_make_up_for_the_accounts_left_out_and_flagged_legs_are_always_k
 
 def test_no_legs_to_keep_are_no_block(stream: Stream) -> None:
     assert logged(stream, share=0.0) == b""
+
+
+def test_legs_that_only_the_shadow_flags_are_kept_with_what_both_models_say(
+    stream: Stream, tmp_path: Path
+) -> None:
+    count = len(stream.rows)
+    outcome = np.zeros(count, np.int64)
+    outcome[[3, 17]] = 1, 4
+    fn = started(tmp_path)
+    shadow = Scored("e" * 64, np.linspace(1, 0, count), outcome)
+    fn.process(block_of(stream.history.credit, share=0.0, flagged=1, shadow=shadow))
+    table = read(tmp_path, "CREDIT")
+
+    assert set(zip(table["model"].to_pylist(), table["shadow"].to_pylist(), strict=True)) == {
+        ("f" * 12, "e" * 12)
+    }
+    assert table["txn_id"].to_pylist() == stream.rows["txn_id"][[0, 3, 17]].astype(str).tolist()
+    assert table["model_outcome"].to_pylist() == [3, 0, 0]
+    assert table["shadow_outcome"].to_pylist() == [0, 1, 4]
+    assert table["shadow_score"].to_pylist() == shadow.score[[0, 3, 17]].tolist()
+    assert table["weight"].to_pylist() == [1.0, 1.0, 1.0]
+
+
+def test_without_a_shadow_its_columns_are_empty(stream: Stream, tmp_path: Path) -> None:
+    fn = started(tmp_path)
+    fn.process(logged(stream, slice(0, 100)))
+    table = read(tmp_path, "CREDIT")
+
+    assert table["model"].to_pylist() == ["f" * 12] * 100
+    for name in ("shadow", "shadow_score", "shadow_outcome"):
+        assert table[name].null_count == 100

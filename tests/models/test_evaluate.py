@@ -113,3 +113,12 @@ def test_psi_sees_values_that_go_missing():
 
     assert ev.psi(values, holes) > 0.25
     assert np.isfinite(ev.psi(np.full(10, np.nan), values))
+
+
+def test_the_stability_index_of_weighted_rows_is_that_of_rows_repeated_as_often():
+    draw = np.random.default_rng(5)
+    one, other, weight = draw.random(500), draw.random(500) ** 1.3, draw.integers(1, 11, 500)
+    repeated = ev.psi(np.repeat(one, weight), np.repeat(other, weight))
+
+    assert ev.psi(one, other, weight=weight) == pytest.approx(repeated, rel=0.05)
+    assert ev.psi(one, other, weight=np.ones(500)) == pytest.approx(ev.psi(one, other), rel=0.05)

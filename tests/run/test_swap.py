@@ -75,6 +75,7 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
     registry.keygen(folder, key)
     registry.promote(SHIPPED_BUNDLE, registry=folder, key=key, role="live")
     old = open_registry(folder).digest("live")
+    registry.promote(variant(SHIPPED_BUNDLE, tmp_path / "shadow"), registry=folder, key=key, role="shadow")
     blocks = list(messages(simulate(seed=3, days=2, accounts=1_000, scam_rate=0.02).payments, block=50))
     rows = sum(len(block.keys) for block in blocks)
     wanted = expected(blocks)
@@ -113,4 +114,5 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
     assert [model for model, _ in groupby(alert["model"] for alert in sent)] == [old, new, old]
     assert {(alert["txn_id"], alert["leg"]) for alert in sent} == wanted
     assert len(sent) == len(wanted) > 20
+    assert job.status["shadow_scored"] == 2 * rows
     assert "live model" in words and "from the next bundle on" in words

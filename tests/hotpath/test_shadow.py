@@ -1,0 +1,79 @@
+"""A shadow model is scored beside the live one, logged and compared, and never acts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from console.shadow import app
+from models.shadow import compare
+from pipelines.decide import Decider
+from pipelines.decision_log import LogDecisionsFn, read
+from pipelines.policy import DELAY
+from pipelines.serving import InUse
+from pipelines.telemetry import TELEMETRY
+from schemas.errors import ConfigError
+from tests.hotpath.conftest import Stream
+
+
+@pytest.fixture(scope="module")
+def models(decider: Decider) -> InUse:
+    """Beside the live model one that holds from STOP on only."""
+    live = decider.models().live
+    least = {leg: np.full_like(values, values[-1]) for leg, values in live.least.items()}
+    bundle = replace(live.bundle, digest="5" * 64)
+    return InUse(live, replace(live, bundle=bundle, least=least))
+
+
+def shadow_counts() -> dict[str, int]:
+    return {name: count for name, count in TELEMETRY.counts().items() if name.startswith("shadow_")}
+
+
+def test_alerts_and_warnings_are_those_without_a_shadow(
+    decider: Decider, stream: Stream, models: InUse
+) -> None:
+    for credit, legs in ((True, stream.history.credit), (False, stream.history.debit)):
+        alone = decider.decide(InUse(models.live), legs, credit)
+        beside = decider.decide(models, legs, credit)
+
+        assert beside[:2] == alone[:2]
+        assert beside.alerts
+
+
+def test_without_a_shadow_nothing_is_counted(decider: Decider, stream: Stream, models: InUse) -> None:
+    before = shadow_counts()
+
+    decider.decide(InUse(models.live), stream.history.credit, True)
+
+    assert shadow_counts() == before
+
+
+def test_the_log_says_what_the_shadow_would_have_held_and_the_report_counts_it(
+    decider: Decider, stream: Stream, models: InUse, tmp_path: Path
+) -> None:
+    before = shadow_counts()
+    decided = decider.decide(models, stream.history.credit, True)
+    fn = LogDecisionsFn(tmp_path)
+    fn.setup()
+    fn.start_bundle()
+    fn.process(decided.log)
+    fn.teardown()
+    (found,) = compare(read(tmp_path, "CREDIT"), DELAY)
+    counted = {name: count - before.get(name, 0) for name, count in shadow_counts().items()}
+
+    assert found.held.live == len(decided.alerts)
+    assert 0 < found.held.shadow < found.held.live
+    assert (found.held.more, found.score_psi) == (0, 0)
+    assert counted["shadow_fewer_held"] == found.held.fewer
+    assert counted["shadow_scored"] == found.legs == len(stream.rows)
+
+    said = CliRunner().invoke(app, ["--decision-log", str(tmp_path)], env={"COLUMNS": "120"}).output
+    assert "CREDIT: shadow 555555555555 beside" in said
+    assert f"{found.held.fewer:,.0f}" in said
+
+
+def test_a_log_without_a_shadow_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--role shadow"):
+        CliRunner().invoke(app, ["--decision-log", str(tmp_path)], catch_exceptions=False)
