@@ -26,7 +26,7 @@ LAZY = {
     "demo": ("Watch scams being stopped: simulated days at high speed, then a scoreboard.", "console.demo"),
     "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
-    "train": ("Simulate a world, train both legs on it and write the bundle.", "console.train"),
+    "train": ("Train both legs on a decision log with feedback, or on a simulated world", "console.train"),
     "registry": ("Sign model bundles and say which one acts.", "console.registry"),
     "shadow": ("Compare the shadow model with the live one from the decision log", "console.shadow"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import apache_beam as beam
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
@@ -15,16 +16,18 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from console.demo import SHIPPED_BUNDLE
+from console.recorded import topic_values
 from console.run import wanted_topics
 from fixtures.scenario import SCENARIOS, Scenario, load
-from fixtures.stream import messages
+from fixtures.stream import feedback, messages
 from pipelines import graph, runner
 from pipelines.kafka import process
-from pipelines.kafka.bounded import ReadChunksBounded, captured_bounds
+from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
+from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.options import JobSettings
 from schemas import topics
+from schemas.errors import ConfigError
 
 app = typer.Typer(add_completion=False)
 
@@ -34,21 +37,47 @@ DIFFERENCES_SHOWN = 20
 
 @app.command()
 def replay(
-    scenario: Annotated[str, typer.Argument(help="Name of a scenario in fixtures/scenarios.")],
+    scenario: Annotated[
+        str, typer.Argument(help="Name of a scenario in fixtures/scenarios, or a YAML file like theirs.")
+    ],
     *,
     update: Annotated[bool, typer.Option(help="Write what it gives now as what is expected.")] = False,
     model_bundle: Annotated[Path, typer.Option(help="Bundle to score with.")] = SHIPPED_BUNDLE,
+    decision_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--decision_log",
+            "--decision-log",
+            help="New folder for decision log and feedback.jsonl.",
+        ),
+    ] = None,
+    decision_log_share: Annotated[
+        float, typer.Option("--decision_log_share", help="Share of unflagged accounts the log keeps.")
+    ] = 1.0,
 ) -> None:
     """Run a scenario from its first payment to its last and compare alerts, warnings and dead letters.
 
     All partitions are merged by event time, so every run gives the same records, byte for byte. Exit code 1
-    if they differ from the scenario's expected.jsonl.
+    if they differ from the scenario's expected.jsonl. With --decision_log it is a source of training rows:
+    days of `history_days` only fill the ledgers and are not in the log.
 
     Example: stopline replay police_call
     """
-    given = emitted(load(scenario), model_bundle)
-    file = SCENARIOS / scenario / "expected.jsonl"
     console = Console()
+    chosen = load(scenario)
+    if decision_log is not None:
+        if decision_log.exists():
+            raise ConfigError(f"{decision_log} exists and a log is never mixed; choose a new folder")
+        emitted(chosen, model_bundle, decision_log, decision_log_share)
+        labels = feedback(chosen.world().truth)
+        lines = b"".join(msgspec.json.encode(label) + b"\n" for label in labels)
+        (decision_log / "feedback.jsonl").write_bytes(lines)
+        console.print(
+            f"decision log and feedback.jsonl with {len(labels):,} labels in {decision_log}", highlight=False
+        )
+        return
+    given = emitted(chosen, model_bundle)
+    file = SCENARIOS / scenario / "expected.jsonl"
     if update:
         file.write_text("".join(f"{line}\n" for line in given), encoding="utf-8")
         console.print(f"{file.name} of {scenario} now holds {len(given)} records", highlight=False)
@@ -66,7 +95,9 @@ def replay(
     raise typer.Exit(1)
 
 
-def emitted(scenario: Scenario, bundle: Path) -> list[str]:
+def emitted(
+    scenario: Scenario, bundle: Path, decision_log: Path | None = None, share: float = 1.0
+) -> list[str]:
     """Run a scenario; return every record the job sends as JSON, ordered by topic and id.
 
     Its history goes through the ledgers and leads to nothing.
@@ -82,7 +113,9 @@ def emitted(scenario: Scenario, bundle: Path) -> list[str]:
             decided = {number: offset for (_, number), offset in admin.end_offsets(places).items()}
         send(settings, payments.filter(pc.invert(began)))
         options = PipelineOptions(["--kafka_brokers", broker.address, "--model_bundle", str(bundle)])
-        job = replace(JobSettings.of(options), decided=decided)
+        job = replace(
+            JobSettings.of(options), decided=decided, decision_log=decision_log, decision_log_share=share
+        )
         with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
             chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
             graph.write(graph.build(chunks, job), job)
@@ -101,14 +134,7 @@ def send(settings: KafkaSettings, payments: pa.Table) -> None:
 
 
 def _records(settings: KafkaSettings, topic: str) -> list[str]:
-    values: list[bytes] = []
-    for (name, partition), start, end in captured_bounds(settings, [topic], "earliest"):
-        consumer = open_consumer(settings, name, partition, start)
-        while consumer.position() < end:
-            chunk = consumer.poll(10_000)
-            values += chunk.values if chunk else []
-        consumer.close()
     return [
         json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False, sort_keys=True)
-        for value in values
+        for value in topic_values(settings, topic)
     ]

@@ -45,14 +45,18 @@ class Segment:
     innocent_holds_per_10k: float
 
 
-def segments(names: ArrayLike, y: ArrayLike, score: ArrayLike, threshold: float) -> list[Segment]:
+def segments(
+    names: ArrayLike, y: ArrayLike, score: ArrayLike, threshold: float, weight: evaluate.Weight = None
+) -> list[Segment]:
     """Innocent holds in each segment, the most disturbed first; `names` has one segment name per row."""
     names, y, score = np.asarray(names), np.asarray(y), np.asarray(score)
+    count = evaluate.weights(weight, len(y))
     found = []
     for name in np.unique(names):
         rows = names == name
-        good = int((y[rows] != 1).sum())
-        found.append(Segment(str(name), good, evaluate.innocent_holds(y[rows], score[rows], threshold)))
+        good = round(count[rows & (y != 1)].sum())
+        held = evaluate.innocent_holds(y[rows], score[rows], threshold, count[rows])
+        found.append(Segment(str(name), good, held))
     return sorted(found, key=lambda segment: (-segment.innocent_holds_per_10k, segment.name))
 
 

@@ -44,22 +44,23 @@ def drift(
     score_before: ArrayLike,
     score_now: ArrayLike,
     threshold: float,
+    weight_before: evaluate.Weight = None,
+    weight_now: evaluate.Weight = None,
 ) -> Drift:
     """Compare two sets of rows, float64[n, k] each with columns `names`, and their scores.
 
     `before` are the rows the thresholds were chosen on, `threshold` the score from which an alert is raised.
     """
+
+    def moved(expected: ArrayLike, actual: ArrayLike) -> float:
+        return evaluate.psi(expected, actual, expected_weight=weight_before, actual_weight=weight_now)
+
     return Drift(
-        features={name: evaluate.psi(before[:, i], now[:, i]) for i, name in enumerate(names)},
-        score=evaluate.psi(score_before, score_now),
-        alerts_before=_alert_rate(score_before, threshold),
-        alerts_now=_alert_rate(score_now, threshold),
+        features={name: moved(before[:, i], now[:, i]) for i, name in enumerate(names)},
+        score=moved(score_before, score_now),
+        alerts_before=evaluate.alert_rate(score_before, threshold, weight_before),
+        alerts_now=evaluate.alert_rate(score_now, threshold, weight_now),
     )
-
-
-def _alert_rate(score: ArrayLike, threshold: float) -> float:
-    score = np.asarray(score)
-    return 10_000 * float((score >= threshold).mean()) if len(score) else 0.0
 
 
 def to_json(report: Drift) -> str:

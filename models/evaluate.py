@@ -1,33 +1,41 @@
 """How good a score is, in the operators' own measures. Pure functions on numpy arrays.
 
-Throughout, `y` is 0 or 1 per row (1 is fraud), `score` rises with suspicion, arrays have one entry per row.
+Throughout, `y` is 0 or 1 per row (1 is fraud), `score` rises with suspicion, arrays have one entry per row,
+`weight` says how many payments a sampled row stands for (1 each if None).
 Choose thresholds on validation days and read these measures on test days.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 FloatArray = NDArray[np.float64]
+Weight = ArrayLike | None
 
 SMALLEST_SHARE = 1e-4
 
 
-def auc(y: ArrayLike, score: ArrayLike) -> float:
+def weights(weight: Weight, rows: int) -> FloatArray:
+    """Return the weights of `rows` rows, float64[rows]."""
+    return np.ones(rows) if weight is None else np.asarray(weight, np.float64)
+
+
+def auc(y: ArrayLike, score: ArrayLike, weight: Weight = None) -> float:
     """Chance that a fraud scores above a good payment, the area under the ROC curve (Hanley, McNeil 1982)."""
-    return float(roc_auc_score(y, score))
+    return float(roc_auc_score(y, score, sample_weight=weight))
 
 
-def average_precision(y: ArrayLike, score: ArrayLike) -> float:
+def average_precision(y: ArrayLike, score: ArrayLike, weight: Weight = None) -> float:
     """Sum of (R_i - R_{i-1}) P_i over the thresholds, without interpolation (scikit-learn's definition)."""
-    return float(average_precision_score(y, score))
+    return float(average_precision_score(y, score, sample_weight=weight))
 
 
-def recall_at_fpr(y: ArrayLike, score: ArrayLike, fpr: float) -> float:
+def recall_at_fpr(y: ArrayLike, score: ArrayLike, fpr: float, weight: Weight = None) -> float:
     """Largest share of frauds found while at most `fpr` of the good payments are flagged."""
-    rates, recalls, _ = roc_curve(y, score, drop_intermediate=False)
+    rates, recalls, _ = roc_curve(y, score, drop_intermediate=False, sample_weight=weight)
     return float(recalls[rates <= fpr].max())
 
 
@@ -73,28 +81,32 @@ def _card_precision(
     return float(np.mean(shares))
 
 
-def threshold_at_ratio(y: ArrayLike, score: ArrayLike, ratio: float) -> float:
+def threshold_at_ratio(y: ArrayLike, score: ArrayLike, ratio: float, weight: Weight = None) -> float:
     """Lowest threshold at which `score >= threshold` gives at most `ratio` false alerts per true one.
 
     5 is the false-positive ratio 5:1 in which the United Kingdom's banks state scam detection (Pay.UK 2024).
     Infinite if no threshold reaches the ratio.
     """
-    score, true, false = _alerts(y, score)
+    score, true, false = _alerts(y, score, weight)
     return _last(score, (false <= ratio * true) & (true > 0))
 
 
-def threshold_at_innocent_holds(y: ArrayLike, score: ArrayLike, per_10_000: float) -> float:
+def threshold_at_innocent_holds(
+    y: ArrayLike, score: ArrayLike, per_10_000: float, weight: Weight = None
+) -> float:
     """Lowest threshold that holds at most `per_10_000` of 10,000 good payments; infinite if none does."""
-    score, _, false = _alerts(y, score)
-    return _last(score, false * 10_000 <= per_10_000 * (np.asarray(y) != 1).sum())
+    good = weights(weight, len(np.asarray(y)))[np.asarray(y) != 1].sum()
+    score, _, false = _alerts(y, score, weight)
+    return _last(score, false * 10_000 <= per_10_000 * good)
 
 
-def _alerts(y: ArrayLike, score: ArrayLike) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]:
+def _alerts(y: ArrayLike, score: ArrayLike, weight: Weight) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Each distinct score, highest first, with the true and false alerts at that threshold."""
     y, score = np.asarray(y), np.asarray(score, dtype=np.float64)
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.append(np.diff(score[order]) != 0, True)[: len(order)]
-    true, false = np.cumsum(y[order] == 1), np.cumsum(y[order] != 1)
+    count = weights(weight, len(y))[order]
+    true, false = np.cumsum(count * (y[order] == 1)), np.cumsum(count * (y[order] != 1))
     return score[order][last_of_tie], true[last_of_tie], false[last_of_tie]
 
 
@@ -102,23 +114,37 @@ def _last(score: FloatArray, allowed: NDArray[np.bool_]) -> float:
     return float(score[np.flatnonzero(allowed)[-1]]) if allowed.any() else float("inf")
 
 
-def value_detection(y: ArrayLike, score: ArrayLike, amount: ArrayLike, threshold: float) -> float:
+def value_detection(
+    y: ArrayLike, score: ArrayLike, amount: ArrayLike, threshold: float, weight: Weight = None
+) -> float:
     """Fraud value flagged (`score >= threshold`) divided by all fraud value; 0 without fraud."""
     value = np.asarray(amount, dtype=np.float64) * (np.asarray(y) == 1)
+    value *= weights(weight, len(value))
     return float(value[np.asarray(score) >= threshold].sum() / max(value.sum(), np.finfo(float).tiny))
 
 
-def innocent_holds(y: ArrayLike, score: ArrayLike, threshold: float) -> float:
+def alert_rate(score: ArrayLike, threshold: float, weight: Weight = None) -> float:
+    """Rows at or above `threshold` per 10,000; 0 without rows."""
+    score = np.asarray(score)
+    if not len(score):
+        return 0.0
+    return 10_000 * float(np.average(score >= threshold, weights=weights(weight, len(score))))
+
+
+def innocent_holds(y: ArrayLike, score: ArrayLike, threshold: float, weight: Weight = None) -> float:
     """Good payments held (`score >= threshold`) per 10,000 good payments."""
     good = np.asarray(y) != 1
-    return 10_000 * float((np.asarray(score)[good] >= threshold).mean()) if good.any() else 0.0
+    return alert_rate(np.asarray(score)[good], threshold, weights(weight, len(good))[good])
 
 
-def false_positive_ratio(y: ArrayLike, score: ArrayLike, threshold: float) -> float | None:
+def false_positive_ratio(
+    y: ArrayLike, score: ArrayLike, threshold: float, weight: Weight = None
+) -> float | None:
     """Count false alerts per true one (`score >= threshold`); None without a true one."""
-    alerted = np.asarray(y)[np.asarray(score) >= threshold]
-    true = int((alerted == 1).sum())
-    return (len(alerted) - true) / true if true else None
+    alerted, scam = np.asarray(score) >= threshold, np.asarray(y) == 1
+    count = weights(weight, len(scam))
+    true = float(count[alerted & scam].sum())
+    return float(count[alerted & ~scam].sum()) / true if true else None
 
 
 @dataclass(frozen=True)
@@ -130,42 +156,53 @@ class CalibrationBin:
     observed: float
 
 
-def calibration_table(y: ArrayLike, probability: ArrayLike, *, bins: int = 10) -> list[CalibrationBin]:
-    """Mean predicted probability and observed fraud share in `bins` groups of equal size, lowest first.
+def calibration_table(
+    y: ArrayLike, probability: ArrayLike, *, bins: int = 10, weight: Weight = None
+) -> list[CalibrationBin]:
+    """Mean predicted probability and observed fraud share in `bins` groups of as many rows, lowest first.
 
     Reliability table after DeGroot and Fienberg (1983).
     """
     y, probability = np.asarray(y), np.asarray(probability, dtype=np.float64)
+    count = weights(weight, len(y))
+
+    def mean(of: NDArray[Any], rows: NDArray[np.int64]) -> float:
+        return float(np.average(of[rows], weights=count[rows]))
+
     groups = np.array_split(np.argsort(probability, kind="stable"), bins)
     return [
-        CalibrationBin(len(rows), float(probability[rows].mean()), float((y[rows] == 1).mean()))
-        for rows in groups
-        if len(rows)
+        CalibrationBin(len(rows), mean(probability, rows), mean(y == 1, rows)) for rows in groups if len(rows)
     ]
 
 
-def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10, weight: ArrayLike | None = None) -> float:
+def psi(
+    expected: ArrayLike,
+    actual: ArrayLike,
+    *,
+    bins: int = 10,
+    expected_weight: Weight = None,
+    actual_weight: Weight = None,
+) -> float:
     """Sum (a - e) ln(a / e) over the `bins` quantile groups of `expected`: the population stability index.
 
     Siddiqi, "Credit Risk Scorecards" (2006): below 0.1 stable, above 0.25 shifted. A missing value is a group
-    of its own; a share is at least 1e-4, so that an empty group counts but does not give infinity. `weight`
-    is that of each row, where both are about the same rows.
+    of its own; a share is at least 1e-4, so that an empty group counts but does not give infinity.
     """
     expected, actual = (np.asarray(values, dtype=np.float64) for values in (expected, actual))
-    weight = None if weight is None else np.asarray(weight, dtype=np.float64)
     known = ~np.isnan(expected)
     inner = np.linspace(0, 1, bins + 1)[1:-1]
+    count = weights(expected_weight, len(expected))[known]
     edges = np.array([])
-    if known.any() and weight is None:
+    if expected_weight is None and known.any():
         edges = np.unique(np.quantile(expected[known], inner))
-    elif weight is not None and weight[known].any():
-        edges = np.unique(np.quantile(expected[known], inner, method="inverted_cdf", weights=weight[known]))
-    e, a = (_shares(values, edges, weight) for values in (expected, actual))
+    elif count.any():
+        edges = np.unique(np.quantile(expected[known], inner, method="inverted_cdf", weights=count))
+    e, a = _shares(expected, edges, expected_weight), _shares(actual, edges, actual_weight)
     return float(((a - e) * np.log(a / e)).sum())
 
 
-def _shares(values: FloatArray, edges: FloatArray, weight: FloatArray | None) -> FloatArray:
+def _shares(values: FloatArray, edges: FloatArray, weight: Weight) -> FloatArray:
     group = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="left"))
-    counts = np.bincount(group, weight, minlength=len(edges) + 2)
+    counts = np.bincount(group, weights(weight, len(values)), minlength=len(edges) + 2)
     shares: FloatArray = np.maximum(counts / max(counts.sum(), 1), SMALLEST_SHARE)
     return shares

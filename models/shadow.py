@@ -91,7 +91,12 @@ def compare(log: pa.Table, held_from: int) -> list[Comparison]:
                 legs=float(column["weight"].sum()),
                 warned=_flagged(rows, 1),
                 held=_flagged(rows, held_from),
-                score_psi=evaluate.psi(column["score"], column["shadow_score"], weight=column["weight"]),
+                score_psi=evaluate.psi(
+                    column["score"],
+                    column["shadow_score"],
+                    expected_weight=column["weight"],
+                    actual_weight=column["weight"],
+                ),
             )
         )
     return found

@@ -1,13 +1,14 @@
 """Training: one classifier with settings that hold at very low fraud rates, and splits that respect time."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble._hist_gradient_boosting import binning
 
 from models import evaluate
 from models.bundle import FloatArray, LegParts
@@ -29,6 +30,22 @@ SAFE_SETTINGS: dict[str, Any] = {
 }
 
 BoolArray = NDArray[np.bool_]
+
+#: From a time, microseconds UTC, to the labels known by then: 1 scam, 0 good, -1 not to be used.
+Known = Callable[[float], NDArray[np.int8]]
+
+
+def sorted_percentile(values: FloatArray, weight: FloatArray, rank: float, average: bool) -> float:
+    """Return the weighted percentile of sorted values: "averaged_inverted_cdf" of Hyndman and Fan (1996)."""
+    below = np.cumsum(weight)
+    wanted = rank / 100 * below[-1]
+    place = min(int(np.searchsorted(below, wanted)), len(values) - 1)
+    above = min(place + 1, len(values) - 1) if average and below[place] == wanted else place
+    return float(values[place] + values[above]) / 2
+
+
+# scikit-learn 1.9.1 sorts a weighted column, sorted already, anew for each of its 254 thresholds: minutes.
+binning._weighted_percentile = sorted_percentile
 
 
 def fit_classifier(
@@ -96,14 +113,14 @@ def time_split(day: ArrayLike, *, test_start: float, windows: Windows = Windows(
     )
 
 
-def operating_points(y: ArrayLike, score: ArrayLike) -> dict[str, float]:
+def operating_points(y: ArrayLike, score: ArrayLike, weight: evaluate.Weight = None) -> dict[str, float]:
     """Return the named thresholds of a bundle, chosen on the rows of a validation window."""
     return {
-        "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5),
-        "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10),
-        "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1),
-        "innocent_2_per_10k": evaluate.threshold_at_innocent_holds(y, score, 2),
-        "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5),
+        "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5, weight),
+        "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10, weight),
+        "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1, weight),
+        "innocent_2_per_10k": evaluate.threshold_at_innocent_holds(y, score, 2, weight),
+        "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5, weight),
     }
 
 
@@ -115,6 +132,8 @@ def fit_leg(
     *,
     time: ArrayLike,
     amount: ArrayLike,
+    known: Known | None = None,
+    weight: evaluate.Weight = None,
     windows: Windows = Windows(),
     seed: int = 0,
     **grid: Any,
@@ -127,11 +146,13 @@ def fit_leg(
 
     Args:
         X: float64[n, k], nan for missing, columns in the order of `names`.
-        y: int[n], 1 for a scam.
+        y: int[n], 1 for a scam, 0 for good, -1 for a row to leave out; all that is known today.
         names: names of the features.
         groups: reason code -> names of the features that speak for it.
         time: int64[n], event time in microseconds UTC, any order.
         amount: float[n], value of each payment in one currency.
+        known: what was known at an earlier time; None if `y` was known once `windows.delay` had passed.
+        weight: how many payments each row stands for; None is one.
         windows: lengths of the split.
         seed: seed of the trees' binning.
         grid: settings that override `SAFE_SETTINGS`.
@@ -140,32 +161,51 @@ def fit_leg(
         ModelError: a window holds no rows, or not both classes.
 
     """
-    y, amount = np.asarray(y), np.asarray(amount, np.float64)
+    y, amount = np.asarray(y, np.int8), np.asarray(amount, np.float64)
     day = np.asarray(time, np.int64) / DAY_US
     # The newest row belongs to the last test day.
     test_start = day.max() - windows.test + 1 / DAY_US
     split = time_split(day, test_start=test_start, windows=windows)
-    for name, rows in vars(split).items():
-        if not rows.any():
+    count = evaluate.weights(weight, len(y))
+    early, late = (
+        y if known is None else known(float(at) * DAY_US)
+        for at in (test_start - windows.delay - windows.validation, test_start)
+    )
+    train, validation, refit, test = (
+        np.flatnonzero(rows & (labels >= 0))
+        for rows, labels in (
+            (split.train, early), (split.validation, late), (split.refit, late), (split.test, y)
+        )
+    )  # fmt: skip
+    used = {"train": train, "validation": validation, "refit": refit, "test": test}
+    for name, rows in used.items():
+        if not len(rows):
             raise ModelError(
                 f"{np.ptp(day):.1f} days of rows leave the {name} window empty with {windows}; "
                 "give more days or shorter windows."
             )
-    first = fit_classifier(X[split.train], y[split.train], seed=seed, **grid)
-    thresholds = operating_points(y[split.validation], probability(first, X[split.validation]))
-    final = fit_classifier(X[split.refit], y[split.refit], seed=seed, **grid)
-    test = split.test
+
+    def fit(rows: NDArray[np.intp], labels: NDArray[np.int8]) -> HistGradientBoostingClassifier:
+        weighted = None if weight is None else count[rows]
+        return fit_classifier(X[rows], labels[rows], seed=seed, sample_weight=weighted, **grid)
+
+    first = fit(train, early)
+    thresholds = operating_points(late[validation], probability(first, X[validation]), count[validation])
+    final = fit(refit, late)
     return LegParts(
         classifier=final,
         features=tuple(names),
         thresholds=thresholds,
-        baseline=median_good(X[split.refit], y[split.refit]),
+        baseline=median_good(X[refit], late[refit]),
         groups=groups,
         metrics={
             "windows_days": asdict(windows),
-            "rows": {name: int(rows.sum()) for name, rows in vars(split).items()},
-            "scams": {name: int((y[rows] == 1).sum()) for name, rows in vars(split).items()},
-            "test": measure(y[test], probability(final, X[test]), amount[test], thresholds),
+            "rows": {name: len(rows) for name, rows in used.items()},
+            "scams": {
+                name: int((labels[rows] == 1).sum())
+                for (name, rows), labels in zip(used.items(), (early, late, late, y), strict=True)
+            },
+            "test": measure(y[test], probability(final, X[test]), amount[test], thresholds, count[test]),
         },
     )
 
@@ -186,20 +226,25 @@ def median_good(X: FloatArray, y: ArrayLike) -> FloatArray:
 
 
 def measure(
-    y: ArrayLike, score: ArrayLike, amount: ArrayLike, thresholds: Mapping[str, float]
+    y: ArrayLike,
+    score: ArrayLike,
+    amount: ArrayLike,
+    thresholds: Mapping[str, float],
+    weight: evaluate.Weight = None,
 ) -> dict[str, Any]:
     """Report the measures of `models.evaluate` at each operating point; a measure without frauds is None."""
     both = 0 < np.mean(np.asarray(y) == 1) < 1
     return {
-        "auc": evaluate.auc(y, score) if both else None,
-        "average_precision": evaluate.average_precision(y, score) if both else None,
-        "recall_at_fpr_0.1%": evaluate.recall_at_fpr(y, score, 0.001) if both else None,
-        "calibration": [asdict(group) for group in evaluate.calibration_table(y, score)],
+        "auc": evaluate.auc(y, score, weight) if both else None,
+        "average_precision": evaluate.average_precision(y, score, weight) if both else None,
+        "recall_at_fpr_0.1%": evaluate.recall_at_fpr(y, score, 0.001, weight) if both else None,
+        "calibration": [asdict(group) for group in evaluate.calibration_table(y, score, weight=weight)],
         "points": {
             name: {
-                "value_detection": evaluate.value_detection(y, score, amount, threshold),
-                "innocent_holds_per_10k": evaluate.innocent_holds(y, score, threshold),
-                "false_per_true": evaluate.false_positive_ratio(y, score, threshold),
+                "value_detection": evaluate.value_detection(y, score, amount, threshold, weight),
+                "innocent_holds_per_10k": evaluate.innocent_holds(y, score, threshold, weight),
+                "false_per_true": evaluate.false_positive_ratio(y, score, threshold, weight),
+                "alerts_per_10k": evaluate.alert_rate(score, threshold, weight),
             }
             for name, threshold in thresholds.items()
         },

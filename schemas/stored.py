@@ -10,6 +10,7 @@ from msgspec import Struct
 from schemas import contract, measure, order
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
+from schemas.feedback import Feedback
 from schemas.payment import Payment
 from schemas.warning import Warning
 
@@ -21,6 +22,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "alert.v1": Alert,
     "warning.v1": Warning,
     "dead_letter.v1": DeadLetter,
+    "feedback.v1": Feedback,
 }
 
 

@@ -120,5 +120,8 @@ def test_the_stability_index_of_weighted_rows_is_that_of_rows_repeated_as_often(
     one, other, weight = draw.random(500), draw.random(500) ** 1.3, draw.integers(1, 11, 500)
     repeated = ev.psi(np.repeat(one, weight), np.repeat(other, weight))
 
-    assert ev.psi(one, other, weight=weight) == pytest.approx(repeated, rel=0.05)
-    assert ev.psi(one, other, weight=np.ones(500)) == pytest.approx(ev.psi(one, other), rel=0.05)
+    assert ev.psi(one, other, expected_weight=weight, actual_weight=weight) == pytest.approx(
+        repeated, rel=0.05
+    )
+    even = ev.psi(one, other, expected_weight=np.ones(500), actual_weight=np.ones(500))
+    assert even == pytest.approx(ev.psi(one, other), rel=0.05)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.utils.stats import _weighted_percentile
 
 from models.bundle import save
 from models.evaluate import average_precision
@@ -13,6 +14,7 @@ from models.train import (
     operating_points,
     probability,
     rows_digest,
+    sorted_percentile,
     time_split,
 )
 from schemas.errors import ModelError
@@ -169,3 +171,12 @@ def test_the_rows_digest_changes_with_any_value_type_or_shape():
 
     assert len(digests) == 4
     assert rows_digest(a) == rows_digest(a.copy())
+
+
+@pytest.mark.parametrize("weights", [np.ones(100), np.random.default_rng(0).choice([1.0, 10.0], 100)])
+def test_weighted_percentiles_of_sorted_values_are_those_of_scikit_learn(weights):
+    values = np.sort(np.random.default_rng(1).normal(size=100))
+
+    for rank in np.linspace(0, 100, 41)[1:-1]:
+        expected = _weighted_percentile(values, weights, rank, average=True)
+        assert sorted_percentile(values, weights, rank, average=True) == pytest.approx(expected)

@@ -1,0 +1,184 @@
+"""Rows to train on and to measure with: from a simulated world, or from a decision log and feedback."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from rich.console import Console
+
+from fixtures.world import World
+from models import labels
+from models.stream import NAMES, LegRows, Recorded, of_log
+from models.train import Windows
+from pipelines import decision_log
+from pipelines.kafka.bounded import captured_bounds
+from pipelines.kafka.port import KafkaSettings, open_consumer
+from pipelines.policy import Policy
+from schemas import topics
+from schemas.errors import ConfigError
+from schemas.feedback import Feedback
+from schemas.transfers import of_columns
+
+_KAFKA = "kafka://"
+_MONEY = np.dtype([("amount_minor", "i8"), ("currency", "S3")])
+_decode = msgspec.json.Decoder(Feedback).decode
+
+
+def of_world(world: World, policy: Policy) -> Recorded:
+    """Return a simulated world as a recorded stream with its labels."""
+    transfers = transfers_of(world.payments)
+    return Recorded(
+        transfers,
+        policy.value(transfers),
+        world.truth["scam"].to_numpy(zero_copy_only=False),
+        world.truth["laundering"].to_numpy(zero_copy_only=False),
+    )
+
+
+def transfers_of(payments: pa.Table) -> np.ndarray:
+    """Return a table of payments as TRANSFER rows."""
+    columns = {name: payments[name].to_pylist() for name in payments.schema.names}
+    return of_columns(columns, payments.num_rows)
+
+
+def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
+    """Return a leg's decision log without labels.
+
+    Raises:
+        ConfigError: there is no log, another release wrote it, or the policy has no rate for a currency.
+
+    """
+    try:
+        table = decision_log.read(folder, leg.upper())  # type: ignore[arg-type]
+    except pa.ArrowInvalid as error:
+        raise ConfigError(
+            f"{folder} was logged by another release ({error}); train on a log of this one"
+        ) from error
+    if not table.num_rows:
+        raise ConfigError(
+            f"{folder} holds no decision log of {leg} legs; name the folder given to "
+            "`stopline run --decision_log`"
+        )
+    money = np.empty(table.num_rows, _MONEY)
+    for name in _MONEY.names or ():
+        money[name] = table[name].to_numpy(zero_copy_only=False)
+    value = policy.value(money)
+    if np.isnan(value).any():
+        unknown = sorted(set(money["currency"][np.isnan(value)].astype(str).tolist()))
+        raise ConfigError(f"the policy has no rate for {', '.join(unknown)}, which {folder} holds; add one")
+    return LegRows(
+        txn_id=table["txn_id"].to_numpy(zero_copy_only=False).astype("S35"),
+        at_us=table["at_us"].to_numpy(),
+        value=value,
+        X=np.asfortranarray(np.column_stack([table[name].to_numpy() for name in NAMES[leg]])),
+        y=np.full(table.num_rows, labels.NONE, np.int8),
+        weight=table["weight"].to_numpy(),
+    )
+
+
+def labelled_log(
+    folder: Path,
+    feedback: Sequence[str],
+    policy: Policy,
+    *,
+    known_by: str,
+    windows: Windows,
+    security: Any = (),
+) -> dict[str, LegRows]:
+    """Return both legs of a decision log with the labels known by `known_by`, or by its newest row if ""."""
+    found = labels.table(read_feedback(feedback, security))
+    rows = {leg: of_decision_log(folder, leg, policy) for leg in ("credit", "debit")}
+    by_us = instant_us(known_by) if known_by else max(int(each.at_us[-1]) for each in rows.values())
+    return {
+        leg: of_log(leg, each, found, known_by_us=by_us, delay_days=windows.delay)
+        for leg, each in rows.items()
+    }
+
+
+def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[Feedback]:
+    """Return the feedback of JSONL files and of brokers (`kafka://host:port`); says what it cannot read.
+
+    Raises:
+        ConfigError: a file is missing.
+        BrokerError: a broker or its topic is.
+
+    """
+    found: list[Feedback] = []
+    for place in places:
+        refused = []
+        for number, value in enumerate(_values(place, security), 1):
+            try:
+                found.append(_decode(value))
+            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                refused.append(f"record {number}: {error}")
+        if refused:
+            Console(stderr=True).print(
+                f"{place}: {len(refused)} of {number} records are no feedback and left out; {refused[0]}",
+                highlight=False, soft_wrap=True, markup=False,
+            )  # fmt: skip
+    return found
+
+
+def _values(place: str, security: Sequence[str]) -> list[bytes]:
+    if place.startswith(_KAFKA):
+        pairs = dict(pair.split("=", 1) for pair in security)
+        return topic_values(KafkaSettings(place.removeprefix(_KAFKA), security=pairs), topics.FEEDBACK)
+    try:
+        lines = Path(place).read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigError(
+            f"feedback {place} cannot be read ({error.strerror}); name a JSONL file or kafka://host:port"
+        ) from error
+    return [line for line in lines if line.strip()]
+
+
+def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
+    """Return the values that a topic holds now, partition by partition."""
+    values: list[bytes] = []
+    for (name, partition), start, end in captured_bounds(settings, [topic], "earliest"):
+        consumer = open_consumer(settings, name, partition, start)
+        while consumer.position() < end:
+            chunk = consumer.poll(10_000)
+            values += chunk.values if chunk else []
+        consumer.close()
+    return values
+
+
+def windows_of(text: str) -> Windows:
+    """Read the lengths of a time split, `train,validation,test,delay` in days.
+
+    >>> windows_of("63,7,7,7")
+    Windows(train=63.0, validation=7.0, test=7.0, delay=7.0)
+
+    Raises:
+        ConfigError: it is something else.
+
+    """
+    with suppress(ValueError):
+        days = [float(part) for part in text.split(",")]
+        if len(days) == 4 and min(days[:3]) > 0 <= days[3]:
+            return Windows(*days)
+    raise ConfigError(f"--windows takes train,validation,test,delay in days, such as 63,7,7,7, got {text!r}")
+
+
+def instant_us(text: str) -> int:
+    """Read an ISO 8601 time as microseconds UTC; without a zone it is UTC.
+
+    >>> instant_us("1970-01-02")
+    86400000000
+
+    Raises:
+        ConfigError: it is something else.
+
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no time; write it as 2026-01-31 or 2026-01-31T08:00+08:00") from error
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return round(at.timestamp() * 1e6)

@@ -1,0 +1,81 @@
+"""What a model does to rows whose labels are known: the figures of `stopline evaluate`, for one leg."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import evaluate
+from models.card import segments
+from models.features import FloatArray
+from models.stream import LegRows
+from models.train import DAY_US, measure
+from schemas.payment import AGE_BANDS
+
+MINUTE_US = 60_000_000
+
+Texts = NDArray[np.str_]
+
+
+def age_bands(leg: str, rows: LegRows) -> Texts:
+    """Return the age band of each row's payer in words, str[n]."""
+    words = np.array(["unknown", *AGE_BANDS[1:]])
+    return words[np.nan_to_num(rows.column(leg, "age_band")).astype(np.int64)]
+
+
+def report(
+    rows: LegRows,
+    score: FloatArray,
+    points: Mapping[str, float],
+    *,
+    segment: Mapping[str, Texts],
+    held_at: float,
+    held_us: NDArray[np.int64],
+) -> dict[str, Any]:
+    """Return one leg's figures; rows that are neither scam nor good to the leg are left out.
+
+    Args:
+        rows: with the labels known today.
+        score: of each row, float64[n].
+        points: thresholds by name, of the bundle and of the policy.
+        segment: kind of segment -> name of each row's segment, str[n].
+        held_at: the score from which the policy holds or delays a payment.
+        held_us: how long each row stays held if it is, int64[n].
+
+    """
+    used = np.flatnonzero(rows.y >= 0)
+    rows, score, held_us = rows.take(used), score[used], held_us[used]
+    count = evaluate.weights(rows.weight, len(rows.y))
+    good, scam = rows.y == 0, rows.y == 1
+    wrong_us = (count * held_us)[good & (score >= held_at)].sum()
+    return {
+        "rows": len(rows.y),
+        "payments": float(count.sum()),
+        "scams": float(count[scam].sum()),
+        "scam_value": float((count * rows.value)[scam].sum()),
+        "days": float(np.ptp(rows.at_us) / DAY_US) if len(rows.y) else 0.0,
+        **measure(rows.y, score, rows.value, points, count),
+        "wrongful_hold_minutes_per_10k": 10_000 * float(wrong_us / MINUTE_US / max(count[good].sum(), 1)),
+        "segments": {
+            kind: [asdict(each) for each in segments(names[used], rows.y, score, held_at, count)]
+            for kind, names in segment.items()
+        },
+    }
+
+
+def minutes_to_freeze(
+    case: Texts, at_us: NDArray[np.int64], scam: NDArray[np.bool_], held: NDArray[np.bool_]
+) -> FloatArray:
+    """Return each case's minutes from its first scam payment to its first held leg, float64[cases].
+
+    A case without one is nan. Arrays have one entry per leg of a case; `scam` marks the victims' payments.
+    """
+    minutes = []
+    for name in np.unique(case[scam]):
+        mine = case == name
+        begin, acts = at_us[mine & scam].min(), at_us[mine & held]
+        acts = acts[acts >= begin]
+        minutes.append((acts.min() - begin) / MINUTE_US if len(acts) else np.nan)
+    return np.array(minutes, np.float64)
