@@ -27,6 +27,12 @@ LAZY = {
     "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
     "train": ("Train both legs on a decision log with feedback, or on a simulated world", "console.train"),
+    "evaluate": ("Measure a bundle on a new simulated world, or on a decision log", "console.evaluate"),
+    "card": ("Print a bundle's model card after checking the bundle.", "console.card"),
+    "drift": (
+        "Compare features, scores and alert rate of a log's newest days with",
+        "console.drift",
+    ),
     "registry": ("Sign model bundles and say which one acts.", "console.registry"),
     "shadow": ("Compare the shadow model with the live one from the decision log", "console.shadow"),
     "flink": ("Run a Flink cluster on this machine.", "console.flink"),

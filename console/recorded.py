@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from fixtures.world import World
 from models import labels
+from models.bundle import LEGS
 from models.stream import NAMES, LegRows, Recorded, of_log
 from models.train import Windows
 from pipelines import decision_log
@@ -82,21 +82,14 @@ def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
 
 
 def labelled_log(
-    folder: Path,
-    feedback: Sequence[str],
-    policy: Policy,
-    *,
-    known_by: str,
-    windows: Windows,
-    security: Any = (),
+    folder: Path, feedback: Sequence[Feedback], policy: Policy, *, known_by: str, delay_days: float
 ) -> dict[str, LegRows]:
     """Return both legs of a decision log with the labels known by `known_by`, or by its newest row if ""."""
-    found = labels.table(read_feedback(feedback, security))
-    rows = {leg: of_decision_log(folder, leg, policy) for leg in ("credit", "debit")}
+    found = labels.table(feedback)
+    rows = {leg: of_decision_log(folder, leg, policy) for leg in LEGS}
     by_us = instant_us(known_by) if known_by else max(int(each.at_us[-1]) for each in rows.values())
     return {
-        leg: of_log(leg, each, found, known_by_us=by_us, delay_days=windows.delay)
-        for leg, each in rows.items()
+        leg: of_log(leg, each, found, known_by_us=by_us, delay_days=delay_days) for leg, each in rows.items()
     }
 
 

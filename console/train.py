@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.recorded import labelled_log, of_world, windows_of
+from console.recorded import labelled_log, of_world, read_feedback, windows_of
 from fixtures.world import simulate
 from models.bundle import LegParts
 from models.card import Segment, card, segments
@@ -70,9 +70,7 @@ def train_bundle(
     rules = policy.load(policy_file)
     if decision_log is None:
         if feedback or known_by:
-            raise ConfigError(
-                "--feedback and --known_by belong to a decision log; name it with --decision_log"
-            )
+            raise ConfigError("--feedback and --known_by belong to a log; name it with --decision_log")
         split = windows_of(windows) if windows else SHORT
         recipe = (
             f"stopline train --seed {seed} --days {days} --accounts {accounts} "
@@ -89,7 +87,8 @@ def train_bundle(
             )
         split = windows_of(windows) if windows else Windows()
         with console.status(f"reading {decision_log}"):
-            rows = labelled_log(decision_log, feedback, rules, known_by=known_by, windows=split)
+            found = read_feedback(feedback)
+            rows = labelled_log(decision_log, found, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
     if replace:
         shutil.rmtree(out, ignore_errors=True)

@@ -53,3 +53,14 @@ def targets(verdict: Codes, leg: str, old_enough: NDArray[np.bool_]) -> Codes:
     """
     good = (verdict == LEGITIMATE) | ((verdict == NONE) & old_enough)
     return np.where(verdict == SOUGHT[leg], 1, np.where(good, 0, -1)).astype(np.int8)
+
+
+def cleared_us(found: Rows, txn_id: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Return when each payment was first found legitimate, microseconds UTC, int64[n]; -1 if it was not."""
+    legitimate = found[found["verdict"] == LEGITIMATE]
+    legitimate = legitimate[np.lexsort((legitimate["known_us"], legitimate["txn_id"]))]
+    out = np.full(len(txn_id), -1, np.int64)
+    if len(legitimate):
+        place = np.minimum(np.searchsorted(legitimate["txn_id"], txn_id), len(legitimate) - 1)
+        out = np.where(legitimate["txn_id"][place] == txn_id, legitimate["known_us"][place], out)
+    return out

@@ -17,20 +17,20 @@ matplotlib.rcParams["svg.hashsalt"] = "stopline"
 RACE_MINUTES, RACE_SHARE = (15, 60), (0.28, 0.53)
 
 
-def precision_recall(path: Path, y: ArrayLike, score: ArrayLike) -> None:
+def precision_recall(path: Path, y: ArrayLike, score: ArrayLike, weight: evaluate.Weight = None) -> None:
     """Draw precision over recall."""
-    precision, recall, _ = precision_recall_curve(y, score)
-    figure, axes = _axes(
-        "recall", "precision", f"Average precision {evaluate.average_precision(y, score):.3f}"
-    )
+    precision, recall, _ = precision_recall_curve(y, score, sample_weight=weight)
+    found = evaluate.average_precision(y, score, weight)
+    figure, axes = _axes("recall", "precision", f"Average precision {found:.3f}")
     axes.step(recall, precision, where="post")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     _save(figure, path)
 
 
-def calibration(path: Path, y: ArrayLike, probability: ArrayLike) -> None:
+def calibration(path: Path, y: ArrayLike, probability: ArrayLike, weight: evaluate.Weight = None) -> None:
     """Draw observed shares of scams over predicted probabilities, on logarithmic axes."""
-    table = [group for group in evaluate.calibration_table(y, probability, bins=20) if group.observed > 0]
+    groups = evaluate.calibration_table(y, probability, bins=20, weight=weight)
+    table = [group for group in groups if group.observed > 0]
     figure, axes = _axes(
         "predicted probability", "observed share of scams", "Calibration, groups of equal size"
     )
@@ -40,11 +40,15 @@ def calibration(path: Path, y: ArrayLike, probability: ArrayLike) -> None:
     _save(figure, path)
 
 
-def value_at_ratio(path: Path, y: ArrayLike, score: ArrayLike, amount: ArrayLike) -> None:
+def value_at_ratio(
+    path: Path, y: ArrayLike, score: ArrayLike, amount: ArrayLike, weight: evaluate.Weight = None
+) -> None:
     """Draw the share of scam value found over false alerts per true one, with 5:1 and 10:1 marked."""
     ratios = np.arange(0.5, 20.5, 0.5)
     found = [
-        evaluate.value_detection(y, score, amount, evaluate.threshold_at_ratio(y, score, ratio))
+        evaluate.value_detection(
+            y, score, amount, evaluate.threshold_at_ratio(y, score, ratio, weight), weight
+        )
         for ratio in ratios
     ]
     figure, axes = _axes("false alerts per true alert", "scam value found", "Value detection rate")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models import labels
-from models.labels import LAUNDERING, LEGITIMATE, NONE, SCAM, UNKNOWN, table, targets, verdicts
+from models.labels import LAUNDERING, LEGITIMATE, NONE, SCAM, UNKNOWN, cleared_us, table, targets, verdicts
 from models.stream import NAMES, LegRows, of_log
 from models.train import DAY_US, Windows, fit_leg, measure, operating_points, probability
 from schemas.feedback import Feedback
@@ -128,3 +128,9 @@ def test_every_verdict_of_the_contract_has_its_code():
     found = table([finding(verdict, "LABEL", verdict, 0) for verdict in ("UNKNOWN", "LEGITIMATE")])
 
     assert verdicts(found, ids("UNKNOWN", "LEGITIMATE"), 0).tolist() == [labels.UNKNOWN, labels.LEGITIMATE]
+
+
+def test_a_payment_is_cleared_when_it_is_first_found_legitimate():
+    found = table([finding("a", kind, "LEGITIMATE", at) for kind, at in (("LABEL", 30), ("ACTION", 20))])
+
+    assert cleared_us(found, ids("b", "a")).tolist() == [-1, 20]

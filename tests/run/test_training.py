@@ -59,30 +59,58 @@ def test_the_feedback_of_a_replayed_scenario_is_what_became_known_of_its_truth(l
     assert len(found) == sum(known >= 0 for known in truth["label_known_us"].to_pylist()) > 50
 
 
-def test_a_bundle_trained_on_the_log_states_its_figures_and_whom_it_harms(
-    log: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture(scope="module")
+def trained(log: Path) -> Path:
     out = log.parent / "bundle"
-    words = (
-        "--decision_log",
-        log,
-        "--feedback",
-        log / "feedback.jsonl",
-        "--windows",
-        "5,2,2,1",
-        "--trees",
-        20,
-    )
+    words = ("--decision_log", log, "--feedback", log / "feedback.jsonl", "--windows", "5,2,2,1")
+    with pytest.MonkeyPatch.context() as patch:
+        assert run(patch, "train", *words, "--trees", 20, "--out", out) == 0
+    return out
 
-    assert run(monkeypatch, "train", *words, "--out", out) == 0
-    assert "scams by leg" in capfd.readouterr().out
-    metrics = json.loads((out / "metrics.json").read_text())
+
+def test_a_bundle_trained_on_the_log_states_its_figures_and_whom_it_harms(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    metrics = json.loads((trained / "metrics.json").read_text())
     assert metrics["credit"]["windows_days"] == {"train": 5, "validation": 2, "test": 2, "delay": 1}
     assert metrics["credit"]["scams"]["refit"] > 0
-    card = (out / "card.md").read_text()
+
+    assert run(monkeypatch, "card", trained) == 0
+    card = capfd.readouterr().out
     assert "Who is harmed by a false stop" in card
     assert "Good payments held, by segment: debit leg" in card
     assert "Simulated data" not in card
+
+
+def test_a_bundle_is_measured_on_a_log_as_json_with_plots(
+    log: Path,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--decision_log", log, "--feedback", log / "feedback.jsonl", "--delay-days", 1)
+
+    assert run(monkeypatch, "evaluate", trained, *words, "--plots", tmp_path, "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    for leg in ("credit", "debit"):
+        assert found["legs"][leg]["auc"] > 0.9
+        assert set(found["legs"][leg]["segments"]) == {"age band"}
+        assert {"at_5_to_1", "policy DELAY"} <= set(found["legs"][leg]["points"])
+    assert found["cases_frozen"] <= found["cases"] > 5
+    assert len(list(tmp_path.glob("*.svg"))) == len(list(tmp_path.glob("*.png"))) == 7
+
+
+def test_a_log_drifts_only_where_its_newest_days_differ(
+    log: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = run(monkeypatch, "drift", trained, "--decision_log", log, "--days", 3, "--json")
+    legs = [json.loads(text + "}") for text in capfd.readouterr().out.split("\n}\n")[:2]]
+
+    assert legs[0]["features"]["channel"] < 0.1
+    assert code == int("shifted" in {leg["verdict"] for leg in legs})
+    assert run(monkeypatch, "drift", trained, "--decision_log", log, "--days", 60) == 1
+    assert "no day before the newest 60" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -90,7 +118,7 @@ def test_a_bundle_trained_on_the_log_states_its_figures_and_whom_it_harms(
     [
         (["--decision_log", "none"], "has no labels of its own; add --feedback"),
         (["--decision_log", "none", "--feedback", "none.jsonl"], "none.jsonl cannot be read"),
-        (["--feedback", "f.jsonl"], "belong to a decision log; name it with --decision_log"),
+        (["--feedback", "f.jsonl"], "belong to a log; name it with --decision_log"),
         (["--windows", "1,2,3"], "train,validation,test,delay in days"),
     ],
 )

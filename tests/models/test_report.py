@@ -1,0 +1,48 @@
+"""What `stopline evaluate` says of one leg, counted by hand."""
+
+import numpy as np
+import pytest
+
+from models.report import MINUTE_US, age_bands, minutes_to_freeze, report
+from models.stream import NAMES, LegRows
+
+
+def rows_of(y: list[int], weight: list[float] | None = None) -> LegRows:
+    X = np.full((len(y), len(NAMES["credit"])), np.nan)
+    X[:, NAMES["credit"].index("age_band")] = np.resize([5, np.nan], len(y))
+    return LegRows(
+        txn_id=np.array([str(place) for place in range(len(y))], "S35"),
+        at_us=np.arange(len(y), dtype=np.int64),
+        value=np.full(len(y), 100.0),
+        X=X,
+        y=np.array(y, np.int8),
+        weight=None if weight is None else np.array(weight),
+    )
+
+
+def test_wrongly_held_minutes_and_segments_count_good_payments_by_their_weight_and_nothing_else():
+    rows = rows_of([0, 0, 0, 0, 1, -1], [1, 1, 5, 3, 1, 1])
+    score = np.array([0.9, 0.1, 0.1, 0.1, 0.9, 0.9])
+    held_us = np.full(6, 30 * MINUTE_US)
+
+    found = report(
+        rows, score, {"p": 0.5}, segment={"age band": age_bands("credit", rows)}, held_at=0.5, held_us=held_us
+    )
+
+    assert (found["rows"], found["payments"], found["scams"]) == (5, 11, 1)
+    assert found["wrongful_hold_minutes_per_10k"] == 10_000 * 30 / 10
+    assert found["points"]["p"]["innocent_holds_per_10k"] == 1_000
+    assert found["points"]["p"]["value_detection"] == 1
+    assert found["segments"]["age band"] == [
+        {"name": "60+", "good_payments": 6, "innocent_holds_per_10k": pytest.approx(10_000 / 6)},
+        {"name": "unknown", "good_payments": 4, "innocent_holds_per_10k": 0.0},
+    ]
+
+
+def test_a_case_is_frozen_by_its_first_held_leg_after_the_first_scam_payment():
+    case = np.array(["a", "a", "a", "b", "b"])
+    at_us = np.array([5, 1, 9, 2, 3]) * MINUTE_US
+    scam = np.array([True, False, False, True, True])
+    held = np.array([False, True, True, False, False])
+
+    np.testing.assert_array_equal(minutes_to_freeze(case, at_us, scam, held), [4.0, np.nan])
