@@ -8,7 +8,9 @@ loses nothing that was written. A retried bundle writes rows twice; `read` keeps
 
 import os
 from collections.abc import Iterator
-from itertools import pairwise
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,10 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
         """Name this worker's files."""
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
-        self._open: dict[tuple[int, str], pa.ipc.RecordBatchStreamWriter] = {}
+        self._files = count()
+        self._open: dict[tuple[int, str], tuple[Path, pa.ipc.RecordBatchStreamWriter]] = {}
+        self._sealer = ThreadPoolExecutor(1, "decision-log")  # an hour's Parquet takes seconds
+        self._sealing: list[Future[None]] = []
 
     def start_bundle(self) -> None:
         """Start without hours."""
@@ -136,46 +141,48 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
         """Close the hours that are over: partitions of a backlog differ in time, so the oldest row counts."""
         for key in [key for key in self._open if self._hours and key[0] < min(self._hours) - 1]:
             self._seal(key)
+        for sealed in [each for each in self._sealing if each.done()]:
+            self._sealing.remove(sealed)
+            sealed.result()
 
     def teardown(self) -> None:
         """Close every hour."""
         for key in list(self._open):
             self._seal(key)
+        self._sealer.shutdown()
 
     def _writer(self, hour: int, leg: str, columns: pa.Schema) -> Any:
         key = hour, leg
         if key not in self._open:
             if len(self._open) >= OPEN_MAX:
                 self._seal(min(self._open))
-            path = self._path(key)
+            named = str(np.datetime64(hour * 3600, "s"))[:13].replace("T", "-")
+            path = self._folder / f"hour={named}" / f"{leg.lower()}-{self._worker}-{next(self._files)}.arrows"
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._open[key] = pa.ipc.new_stream(path.open("ab", buffering=0), columns)
-        return self._open[key]
-
-    def _path(self, key: tuple[int, str]) -> Path:
-        hour = str(np.datetime64(key[0] * 3600, "s"))[:13].replace("T", "-")
-        return self._folder / f"hour={hour}" / f"{key[1].lower()}-{self._worker}.arrows"
+            self._open[key] = path, pa.ipc.new_stream(path.open("ab", buffering=0), columns)
+        return self._open[key][1]
 
     def _seal(self, key: tuple[int, str]) -> None:
-        self._open.pop(key).close()
-        path = self._path(key)
-        part, final = path.with_suffix(".part"), path.with_suffix(".parquet")
-        if final.exists():
-            final = path.with_name(f"{path.stem}-{os.urandom(4).hex()}.parquet")
-        table = pa.Table.from_batches(_batches(path), schema(key[1]))  # type: ignore[arg-type]
-        pq.write_table(table, part, use_dictionary=_REPEATED)
-        part.rename(final)
-        path.unlink()
+        path, writer = self._open.pop(key)
+        writer.close()
+        self._sealing.append(self._sealer.submit(_to_parquet, path, schema(key[1])))
+
+
+def _to_parquet(path: Path, columns: pa.Schema) -> None:
+    part = path.with_suffix(".part")
+    pq.write_table(pa.Table.from_batches(_batches(path), columns), part, use_dictionary=_REPEATED)
+    part.rename(path.with_suffix(".parquet"))
+    path.unlink()
 
 
 def read(folder: Path, leg: Leg) -> pa.Table:
     """Return a leg's log, one row per payment, ordered by event time."""
     batches = [pa.Table.from_batches([], schema(leg))]
-    for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*")):
-        if path.suffix == ".parquet":
-            batches.append(pq.read_table(path, partitioning=None))
-        elif path.suffix == ".arrows":
+    for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*.arrows")):
+        with suppress(FileNotFoundError):  # sealed since the folder was listed
             batches.append(pa.Table.from_batches(_batches(path), schema(leg)))
+    for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*.parquet")):
+        batches.append(pq.read_table(path, partitioning=None))
     table = pa.concat_tables(batches).sort_by([("at_us", "ascending"), ("txn_id", "ascending")])
     _, first = np.unique(table.column("txn_id").to_numpy(zero_copy_only=False), return_index=True)
     return table.take(np.sort(first))

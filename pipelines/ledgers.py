@@ -4,6 +4,7 @@ Both legs of a payment leave `PayerLedgerFn` together, so they reach the account
 """
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -15,7 +16,7 @@ from models import ledger
 from models.features import Legs
 from models.history import account_facts, payer_facts
 from pipelines import shard_state
-from pipelines.decide import Decider
+from pipelines.decide import Decided, Decider
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
 from pipelines.shards import Block, Rows, event_order, holds, joined, pack, shard_of, unpack, windowed
@@ -26,6 +27,9 @@ from schemas.transfers import TRANSFER
 LEG = np.dtype(
     [("transfer", TRANSFER), ("payer", ledger.PARTY_VIEW), ("value", "f8"), ("credit", "?")], align=True
 )
+
+#: The two legs of a block are decided side by side: arrays are computed without the interpreter's lock.
+_BOTH_LEGS = ThreadPoolExecutor(2, "legs")
 
 PAYERS = Kind("payers", ledger.PARTY_ROW, {ledger.PARTY_FACT: ledger.observe_parties})
 ACCOUNTS = Kind(
@@ -129,13 +133,17 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(np.argsort(order))
         debits = np.count_nonzero(~legs["credit"])
         TELEMETRY.count("observed", len(legs) - int(debits))
-        for credit, part in ((False, slice(debits)), (True, slice(debits, None))):
+
+        def decided(credit: bool) -> Decided:
+            part = slice(debits, None) if credit else slice(debits)
             seen = self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
-            decided = self._decider.decide(self._models, seen, credit)
-            yield from decided.alerts
-            yield from (pvalue.TaggedOutput("warnings", asked) for asked in decided.warnings)
-            if decided.log:
-                yield pvalue.TaggedOutput("decisions", decided.log)
+            return self._decider.decide(self._models, seen, credit)
+
+        for alerts, warnings, logged in _BOTH_LEGS.map(decided, (False, True)):
+            yield from alerts
+            yield from (pvalue.TaggedOutput("warnings", asked) for asked in warnings)
+            if logged:
+                yield pvalue.TaggedOutput("decisions", logged)
 
     def _fresh(self, legs: Legs) -> Legs:
         """Return the legs of payments that were not decided before this start."""

@@ -65,6 +65,9 @@ _NUMBERS = (
     "amount_minor", "balance_after_minor", "payee_added_at_us", "creditor_opened_at_us",
     "limit_changed_at_us", "new_device_age_h",
 )  # fmt: skip
+_SIGNALS = {
+    "remote_control": REMOTE_CONTROL, "screen_share": SCREEN_SHARE, "call_in_progress": CALL_IN_PROGRESS
+}  # fmt: skip
 _DECODE = msgspec.json.Decoder(Payment).decode
 _TOKEN_LETTERS = 26
 _BAD = 255
@@ -88,7 +91,7 @@ def transfers(values: Sequence[bytes]) -> Rows:
         DecodeError: at least one is not JSON.
 
     """
-    return of_payments([_DECODE(value) for value in values])
+    return of_payments([*map(_DECODE, values)])
 
 
 def of_payments(payments: Sequence[Payment]) -> Rows:
@@ -114,18 +117,17 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
     out = np.zeros(rows, TRANSFER)
     out["txn_id"] = _ascii("txn_id", columns["txn_id"], 35)
     out["currency"] = _ascii("currency", columns["currency"], 3)
-    out["at_us"] = columns["accepted_at_us"]
+    out["at_us"] = np.fromiter(columns["accepted_at_us"], np.int64, rows)
     for name in _NUMBERS:
-        out[name] = columns[name]
+        out[name] = np.fromiter(columns[name], np.int64, rows)
     for name in _TOKENS:
         out[name] = token_words(columns[name], name)
     for name, codes in _CODES.items():
-        out[name.removesuffix("_code")] = [codes[word] for word in columns[name]]
-    out["signals"] = (
-        np.asarray(columns["remote_control"]) * np.uint8(REMOTE_CONTROL)
-        + np.asarray(columns["screen_share"]) * np.uint8(SCREEN_SHARE)
-        + np.asarray(columns["call_in_progress"]) * np.uint8(CALL_IN_PROGRESS)
-    )
+        out[name.removesuffix("_code")] = np.frombuffer(
+            bytes(map(codes.__getitem__, columns[name])), np.uint8
+        )
+    for name, bit in _SIGNALS.items():
+        out["signals"] |= np.frombuffer(bytes(columns[name]), np.uint8) * np.uint8(bit)
     return out
 
 

@@ -71,7 +71,7 @@ FULL = Size(
     steady_s=300,
     steady_broker="kafka" if shutil.which("java") and shutil.which("mvn") else "embedded",
 )
-QUICK = Size(history=800_000, backlog=400_000, baseline=8_000, slow_client=30_000, warm_s=10, steady_s=40,
+QUICK = Size(history=1_600_000, backlog=400_000, baseline=8_000, slow_client=30_000, warm_s=10, steady_s=40,
     steady_broker="embedded",
 )  # fmt: skip
 

@@ -81,9 +81,10 @@ def test_late_rows_of_a_sealed_hour_are_kept(stream: Stream, tmp_path: Path) -> 
         fn.start_bundle()
         fn.process(logged(stream, of))
         fn.finish_bundle()
-    assert list(tmp_path.rglob("*.parquet"))
     fn.teardown()
+    sealed = list(tmp_path.rglob("*.parquet"))
 
+    assert len(sealed) > len({path.parent for path in sealed})
     assert read(tmp_path, "CREDIT").num_rows == 400
 
 
