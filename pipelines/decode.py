@@ -16,7 +16,7 @@ from models.ledger import ENFORCEMENT, NOTHING_LEAVES
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.records import dead_letter_record
-from pipelines.shards import Rows, by_shard, joined, pack, shard_of, windowed
+from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
 from schemas.topics import MEASURES
@@ -130,7 +130,7 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without rows."""
-        self._blocks: list[Rows] = []
+        self._parts: dict[int, list[Rows]] = {}
         self._enforced: list[tuple[Rows, int]] = []
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
@@ -143,7 +143,8 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
             initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
             self._payments.inc(len(initiated))
             self._other.inc(len(rows) - len(initiated))
-            self._blocks.append(initiated)
+            for shard, part in by_shard(initiated, shard_of(initiated["debtor"], self._shards)):
+                self._parts.setdefault(shard, []).append(part)
         self._refused.inc(len(letters))
         for letter in letters:
             yield pvalue.TaggedOutput("dead_letters", dead_letter_record(letter, self._policy.law.id))
@@ -153,6 +154,5 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         for stated, received_us in self._enforced:
             for shard, part in by_shard(stated, shard_of(stated["key"], self._shards)):
                 yield windowed((shard, pack(part)), received_us)
-        rows = joined(self._blocks, TRANSFER)
-        for shard, part in by_shard(rows, shard_of(rows["debtor"], self._shards)):
-            yield windowed((shard, pack(part)), int(part["received_us"].min()))
+        for shard, parts in sorted(self._parts.items()):
+            yield windowed((shard, pack(*parts)), min(int(part["received_us"].min()) for part in parts))

@@ -19,7 +19,7 @@ from pipelines import shard_state
 from pipelines.decide import Decided, Decider
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
-from pipelines.shards import Block, Rows, event_order, holds, joined, pack, shard_of, unpack, windowed
+from pipelines.shards import Block, Rows, by_shard, event_order, holds, pack, shard_of, unpack, windowed
 from pipelines.telemetry import TELEMETRY
 from schemas.transfers import TRANSFER
 
@@ -54,7 +54,8 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without legs."""
-        self._blocks: list[Rows] = []
+        self._debits: dict[int, list[Rows]] = {}
+        self._credits: dict[int, list[Rows]] = {}
         self._passing: list[tuple[Block, int]] = []
 
     def process(
@@ -75,22 +76,19 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         legs["transfer"] = transfers
         legs["value"] = value = self._policy.value(transfers)
         legs["payer"] = shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log)
-        legs["credit"] = False
-        self._blocks.append(legs)
+        for parts, account in ((self._debits, "debtor_account"), (self._credits, "creditor_account")):
+            for number, part in by_shard(legs, shard_of(transfers[account], self._shards)):
+                part["credit"] = parts is self._credits
+                parts.setdefault(number, []).append(part)
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit the bundle's legs by the shard of their accounts, debit legs first."""
         for block, at_us in self._passing:
             yield windowed(block, at_us)
-        legs = joined(self._blocks, LEG)
-        payers = shard_of(legs["transfer"]["debtor_account"], self._shards)
-        payees = shard_of(legs["transfer"]["creditor_account"], self._shards)
-        for shard in range(self._shards):
-            parts = debits, credits = [legs.take(np.flatnonzero(at == shard)) for at in (payers, payees)]
-            credits["credit"] = True
-            received_us = [int(part["transfer"]["received_us"].min()) for part in parts if len(part)]
-            if received_us:
-                yield windowed((shard, pack(debits, credits)), min(received_us))
+        for shard in sorted(self._debits.keys() | self._credits.keys()):
+            parts = [*self._debits.get(shard, ()), *self._credits.get(shard, ())]
+            received_us = min(int(part["transfer"]["received_us"].min()) for part in parts)
+            yield windowed((shard, pack(*parts)), received_us)
 
 
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]

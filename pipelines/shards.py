@@ -5,7 +5,7 @@ field by field and take five times as long.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from apache_beam.transforms.window import GlobalWindow
@@ -40,11 +40,6 @@ def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
     if not holds(block, row):
         raise ValueError("rows were written by another release of Stopline; drain the job before upgrading")
     return np.frombuffer(block, row, offset=_HEAD)
-
-
-def joined(blocks: Sequence[Rows], row: np.dtype[np.void]) -> Rows:
-    """Return the rows of all blocks, read-only; none of no blocks."""
-    return np.frombuffer(b"".join(block.data for block in blocks), row)
 
 
 def shard_of(tokens: Words, shards: int) -> NDArray[np.int64]:

@@ -45,9 +45,15 @@ def decided(child: "subprocess.Popen[str]", least: int) -> None:
     raise AssertionError("the job ended")
 
 
-def committed(settings: KafkaSettings) -> int:
+def committed_from(settings: KafkaSettings, least: int) -> int:
+    """Wait until the group stands at `least` or after, which it does when the alerts before are sent."""
+    deadline = time.monotonic() + 60
+    at = (topics.PAYMENTS, 0)
     with closing(open_admin(settings)) as admin:
-        return admin.committed(settings.group, [(topics.PAYMENTS, 0)]).get((topics.PAYMENTS, 0), 0)
+        while (done := admin.committed(settings.group, [at]).get(at, 0)) < least:
+            assert time.monotonic() < deadline, f"committed {done} of {least}"
+            time.sleep(0.1)
+    return done
 
 
 def alerts(settings: KafkaSettings) -> dict[str, dict]:
@@ -81,15 +87,12 @@ def run_world(folder: Path, kill: bool) -> dict[str, dict]:
         send(blocks[:half] if kill else blocks)
         with running(broker.address, settings.group) as child:
             decided(child, sum(len(block.keys) for block in blocks[:half]) if kill else rows)
-            deadline = time.monotonic() + 30
-            while kill and committed(settings) == 0 and time.monotonic() < deadline:
-                time.sleep(0.1)
+            done = committed_from(settings, 1 if kill else rows)
         if kill:
-            done = committed(settings)
-            assert done > 0
             send(blocks[half:])
             with running(broker.address, settings.group) as child:
                 decided(child, rows - done)
+                committed_from(settings, rows)
         return alerts(settings)
 
 
