@@ -165,7 +165,7 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
     def _seal(self, key: tuple[int, str]) -> None:
         path, writer = self._open.pop(key)
         writer.close()
-        self._sealing.append(self._sealer.submit(_to_parquet, path, schema(key[1])))
+        self._sealing.append(self._sealer.submit(_to_parquet, path, schema(key[1])))  # type: ignore[arg-type]
 
 
 def _to_parquet(path: Path, columns: pa.Schema) -> None:
