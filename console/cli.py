@@ -22,7 +22,7 @@ BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options"
 
 #: Commands that load Beam, which takes seconds: name, its help in one line, the module whose `app` it is.
 LAZY = {
-    "run": ("Read payments and send alerts, warnings and dead letters until stopped", "console.run"),
+    "run": ("Read payments and send alerts, warnings, traces and dead letters until stopped", "console.run"),
     "demo": ("Watch scams being stopped: simulated days at high speed, then a scoreboard.", "console.demo"),
     "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),

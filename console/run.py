@@ -19,6 +19,7 @@ from rich.console import Console
 from console import flink
 from console.cli import BEAM_FLAGS
 from pipelines import graph, runner, serving
+from pipelines.kafka.bounded import captured_bounds
 from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
@@ -44,7 +45,7 @@ def run(
     create_topics: Annotated[bool, typer.Option(help="Create topics that are missing.")] = False,
     status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
 ) -> None:
-    """Read payments and send alerts, warnings and dead letters until stopped with Ctrl-C.
+    """Read payments and send alerts, warnings, traces and dead letters until stopped with Ctrl-C.
 
     At-least-once: after a crash messages may be read and sent again, under the same ids. The in-process
     runner (default) keeps its ledgers in memory; `--runner flink` keeps them in checkpoints.
@@ -62,6 +63,8 @@ def run(
     if named == "flink":
         flink.run_main(settings, context.args)
         return
+    traced = captured_bounds(settings.kafka, (topics.MEASURES, topics.TRACES), "earliest")
+    settings = replace(settings, traced=traced)
     if settings.start == "committed" and settings.warmup_h > 0:
         plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
         settings = replace(settings, start=plan.start, decided=plan.decided)
@@ -92,8 +95,7 @@ def preflight(settings: JobSettings, partitions: int, create: bool) -> None:
 
 def wanted_topics(partitions: int) -> list[NewTopic]:
     """Return the topics of the main job."""
-    names = (*topics.READ, *topics.WRITTEN)
-    return [NewTopic(name, partitions, config=topics.TOPIC_CONFIG.get(name, {})) for name in names]
+    return [NewTopic(name, partitions, config=topics.TOPIC_CONFIG.get(name, {})) for name in topics.MAIN]
 
 
 @contextmanager

@@ -74,6 +74,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         whole_or_linked=scope is Scope.ALL_OUTFLOW or terms.linked_account,
         major_case=terms.major_case,
         notice=regime.law.notice("FREEZE_ORDERED", rule.basis, facts.language),
+        victim_transfer=order.victim_transfer,
     )
     free = account.balance_minor - sum(waterfall(account, now).values())
     takes = min(limit, free) if scope is Scope.AMOUNT else free

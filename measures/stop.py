@@ -83,6 +83,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
         notice=regime.law.notice("STOP_ORDERED", rule.basis, facts.language if facts else ""),
+        victim_transfer=order.victim_transfer,
     )
     return start(measure, rule, regime, now)
 

@@ -59,15 +59,15 @@ class Decider:
         live = models.live.scored(leg, X)
         shadow = models.shadow.scored(leg, X) if models.shadow else None
         outcome = live.outcome.copy()
-        enforced_minor = np.where(credit, 0, _enforced_minor(legs))
-        outcome[enforced_minor > 0] = STOP
+        forbidden = np.where(credit, 0, enforced_minor(legs))
+        outcome[forbidden > 0] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
         explained = _explain(models.live.model(leg), leg, self._policy.language, X[flagged])
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
             score = round(float(live.score[row]), 6)
-            verdict = Verdict(int(outcome[row]), score, why, int(enforced_minor[row]))
+            verdict = Verdict(int(outcome[row]), score, why, int(forbidden[row]))
             held = verdict.outcome >= DELAY
             alert = self._alert(live.model, leg, legs.transfer[row], verdict) if held else []
             alerts += alert
@@ -137,7 +137,7 @@ def _ground(law: Regime, leg: Leg, verdict: Verdict) -> Ground | None:
     return Ground(rule, reason, law.hold[rule].basis) if rule in law.hold else None
 
 
-def _enforced_minor(legs: Legs) -> NDArray[np.int64]:
+def enforced_minor(legs: Legs) -> NDArray[np.int64]:
     """Return the amount that a measure keeps on the account where this debit goes against it, else 0.
 
     Against a limit goes a debit after which less than the limit stays; without a known balance every debit.

@@ -17,9 +17,10 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.records import dead_letter_record
 from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
+from pipelines.taint import by_account_shard, moves
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
-from schemas.topics import MEASURES
+from schemas.topics import MEASURES, TRACES
 from schemas.transfers import TRANSFER, token_words, transfers
 
 #: No payment is larger; a longer value is refused before it is parsed.
@@ -112,11 +113,22 @@ def enforcements(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
     return rows, letters
 
 
+def tainted(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
+    """Read what a chunk of topic `measures` or `traces` says of tainted money: MOVE rows, dead letters."""
+    letters: list[DeadLetter] = []
+
+    def refuse(place: int, error: Exception) -> None:
+        letters.append(_letter(chunk, place, _code(error), _without_value(str(error))))
+
+    return moves(chunk, refuse), letters
+
+
 class DecodeFn(beam.DoFn):  # type: ignore[misc]
     """Decode chunks; per bundle one block of TRANSFER rows for every shard of the paying parties.
 
     Payments that are not INITIATED are counted and go no further. What topic `measures` forbids leaves as
-    blocks of ENFORCEMENT rows for the shards of the accounts. Refused messages leave as records for the
+    blocks of ENFORCEMENT rows for the shards of the accounts, and what it and topic `traces` say of tainted
+    money as blocks of MOVE rows. Refused messages leave as records for the
     topic `dead_letters` on the output of that name.
     """
 
@@ -132,12 +144,18 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         """Start without rows."""
         self._parts: dict[int, list[Rows]] = {}
         self._enforced: list[tuple[Rows, int]] = []
+        self._moved: list[tuple[Rows, int]] = []
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Decode one chunk."""
-        if chunk.topic == MEASURES:
-            stated, letters = enforcements(chunk)
-            self._enforced.append((stated, int(chunk.timestamps[0])))
+        if chunk.topic in (MEASURES, TRACES):
+            received_us = int(chunk.timestamps[0])
+            moved, letters = tainted(chunk)
+            self._moved.append((moved, received_us))
+            if chunk.topic == MEASURES:
+                stated, more = enforcements(chunk)
+                self._enforced.append((stated, received_us))
+                letters = list({each.dead_letter_id: each for each in (*letters, *more)}.values())
         else:
             rows, letters = decode(chunk, self._policy)
             initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
@@ -153,6 +171,9 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         """Emit what the bundle decoded, by shard."""
         for stated, received_us in self._enforced:
             for shard, part in by_shard(stated, shard_of(stated["key"], self._shards)):
+                yield windowed((shard, pack(part)), received_us)
+        for moved, received_us in self._moved:
+            for shard, part in by_account_shard(moved, self._shards):
                 yield windowed((shard, pack(part)), received_us)
         for shard, parts in sorted(self._parts.items()):
             yield windowed((shard, pack(*parts)), min(int(part["received_us"].min()) for part in parts))

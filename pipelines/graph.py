@@ -1,7 +1,8 @@
-"""The main job, top to bottom: payments in, alerts, warnings and dead letters out.
+"""The main job, top to bottom: payments in, alerts, warnings, traces and dead letters out.
 
 payments ─ Read ─ Decode ─ by payer shard ─ Payers ─ by account shard ─ Accounts ─┬─ alerts
-                    └ dead letters                                                ├─ Dissuade ─ warnings
+measures ──┤        └ dead letters                                                ├─ Dissuade ─ warnings
+traces ────┘                                                                      ├─ traces
                                                                                   └─ decision log
 """
 
@@ -18,6 +19,7 @@ from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
 from pipelines.options import JobSettings
 from pipelines.shards import Block
+from pipelines.taint import Tracer
 
 
 class Outputs(NamedTuple):
@@ -25,6 +27,7 @@ class Outputs(NamedTuple):
 
     alerts: "beam.PCollection[OutRecord]"
     warnings: "beam.PCollection[OutRecord]"
+    traces: "beam.PCollection[OutRecord]"
     dead_letters: "beam.PCollection[OutRecord]"
 
 
@@ -36,15 +39,16 @@ def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
     payers = beam.ParDo(PayerLedgerFn(policy, settings.shards)).with_output_types(Block)
     legs = decoded.payments | "Payers" >> payers
-    accounts = beam.ParDo(AccountLedgerFn(decider, settings.decided)).with_output_types(
-        OutRecord, warnings=tuple[str, bytes], decisions=bytes
+    tracer = Tracer(policy, settings.shards, settings.kafka, settings.traced)
+    accounts = beam.ParDo(AccountLedgerFn(decider, tracer, settings.decided)).with_output_types(
+        OutRecord, traces=OutRecord, warnings=tuple[str, bytes], decisions=bytes
     )
-    decided = legs | "Accounts" >> accounts.with_outputs("warnings", "decisions", main="alerts")
+    decided = legs | "Accounts" >> accounts.with_outputs("traces", "warnings", "decisions", main="alerts")
     dissuade = beam.ParDo(DissuadeFn(policy.law)).with_output_types(OutRecord)
     warnings = decided.warnings | "Dissuade" >> dissuade
     if settings.decision_log is not None:
         _ = decided.decisions | "Log decisions" >> beam.ParDo(LogDecisionsFn(settings.decision_log))
-    return Outputs(decided.alerts, warnings, decoded.dead_letters)
+    return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters)
 
 
 def write(outputs: Outputs, settings: JobSettings) -> None:

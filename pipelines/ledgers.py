@@ -16,10 +16,11 @@ from models import ledger
 from models.features import Legs
 from models.history import account_facts, payer_facts
 from pipelines import shard_state
-from pipelines.decide import Decided, Decider
+from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
 from pipelines.shards import Block, Rows, by_shard, event_order, holds, pack, shard_of, unpack, windowed
+from pipelines.taint import MOVE, Tracer
 from pipelines.telemetry import TELEMETRY
 from schemas.transfers import TRANSFER
 
@@ -42,7 +43,8 @@ ACCOUNTS = Kind(
 class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     """Add payments to their payers' ledger; per bundle one block of legs for every shard of accounts.
 
-    What measures forbid passes through, so that it reaches the accounts in step with the payments.
+    What measures forbid and where tainted money went pass through, so that they reach the accounts in step
+    with the payments.
     """
 
     VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
@@ -67,7 +69,7 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     ) -> None:
         """Add one shard's payments."""
         shard, packed = block
-        if holds(packed, ledger.ENFORCEMENT):
+        if holds(packed, ledger.ENFORCEMENT) or holds(packed, MOVE):
             self._passing.append((block, received.micros))
             return
         transfers = unpack(packed, TRANSFER)
@@ -94,15 +96,18 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     """Add legs to their accounts' ledger, score and decide them.
 
-    Outputs: alerts as records to send; on `warnings` what to tell whom (party token, JSON); on `decisions`
-    blocks for the decision log.
+    Outputs: alerts as records to send; on `traces` where tainted money went, as records; on `warnings` what
+    to tell whom (party token, JSON); on `decisions` blocks for the decision log.
     """
 
     VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
+    TAINT_VERSION = ReadModifyWriteStateSpec("taint_version", coders.BytesCoder())
+    TAINT_LOG = BagStateSpec("taint_log", coders.BytesCoder())
 
-    def __init__(self, decider: Decider, decided: Mapping[int, int]) -> None:
+    def __init__(self, decider: Decider, tracer: Tracer, decided: Mapping[int, int]) -> None:
         self._decider = decider
+        self._tracer = tracer
         self._decided = decided
 
     def setup(self) -> None:
@@ -118,11 +123,17 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         block: Block,
         version: Any = beam.DoFn.StateParam(VERSION),
         log: Any = beam.DoFn.StateParam(LOG),
+        taint_version: Any = beam.DoFn.StateParam(TAINT_VERSION),
+        taint_log: Any = beam.DoFn.StateParam(TAINT_LOG),
     ) -> Iterator[Any]:
         """Add one shard's legs and decide them."""
         shard, packed = block
         if holds(packed, ledger.ENFORCEMENT):
             shard_state.observe(ACCOUNTS, shard, unpack(packed, ledger.ENFORCEMENT), version, log)
+            return
+        if holds(packed, MOVE):
+            traces = self._tracer.heard(shard, unpack(packed, MOVE), taint_version, taint_log)
+            yield from (pvalue.TaggedOutput("traces", record) for record in traces)
             return
         legs = unpack(packed, LEG)
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
@@ -131,11 +142,16 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(np.argsort(order))
         debits = np.count_nonzero(~legs["credit"])
         TELEMETRY.count("observed", len(legs) - int(debits))
+        seen = [
+            self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
+            for part in (slice(debits), slice(debits, None))
+        ]
+        forbidden = enforced_minor(seen[False]) > 0
+        traces = self._tracer.seen(shard, seen[False].transfer, forbidden, taint_version, taint_log)
+        yield from (pvalue.TaggedOutput("traces", record) for record in traces)
 
         def decided(credit: bool) -> Decided:
-            part = slice(debits, None) if credit else slice(debits)
-            seen = self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
-            return self._decider.decide(self._models, seen, credit)
+            return self._decider.decide(self._models, seen[credit], credit)
 
         for alerts, warnings, logged in _BOTH_LEGS.map(decided, (False, True)):
             yield from alerts

@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.registry import open_registry
 from pipelines import policy
+from pipelines.kafka.bounded import Bound
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.source import Since, Whole
 from pipelines.serving import Source
@@ -62,6 +63,7 @@ class JobSettings:
     """The options, read once and checked; nothing below reads options or environment.
 
     `decided` names the offset of each partition below which nothing is sent any more (`pipelines.warmup`).
+    `traced` says what topics `measures` and `traces` held at the start, for runners that lose their state.
     """
 
     kafka: KafkaSettings
@@ -73,11 +75,12 @@ class JobSettings:
     decision_log: Path | None
     decision_log_share: float
     decided: Mapping[int, int] = field(default_factory=dict)
+    traced: tuple[Bound, ...] = ()
 
     @property
     def first(self) -> Whole:
-        """Where reading begins without a checkpoint: what is in force is read whole."""
-        return Whole((topics.MEASURES,), self.start)
+        """Where reading begins without a checkpoint: what is in force and what was traced is read whole."""
+        return Whole((topics.MEASURES, topics.TRACES), self.start)
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobSettings":

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from measures.country_file import jurisdiction
 from measures.jurisdiction import Jurisdiction
+from measures.taint import LEAST_MINOR
 from schemas.alert import Reason
+from schemas.contract import Token
 from schemas.errors import ConfigError
 
 DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
@@ -52,6 +54,14 @@ class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stop: Threshold
 
 
+class TracingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where following tainted money ends: amounts in minor units, accounts by token (`measures.taint`)."""
+
+    least_minor: Annotated[int, Meta(ge=1)] = LEAST_MINOR
+    good_faith: frozenset[Token] = frozenset()
+    pooled: frozenset[Token] = frozenset()
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     jurisdiction: str
@@ -59,6 +69,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currencies: dict[str, Annotated[float, Meta(gt=0, le=1e9)]]
     credit: LegPolicy
     debit: LegPolicy
+    tracing: TracingPolicy = TracingPolicy()
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,7 @@ class Policy:
         currencies: what one minor unit is worth in minor units of the reference currency.
         credit: thresholds of the credit leg.
         debit: thresholds of the debit leg.
+        tracing: where following tainted money ends.
 
     """
 
@@ -81,6 +93,7 @@ class Policy:
     currencies: Mapping[bytes, float]
     credit: LegPolicy
     debit: LegPolicy
+    tracing: TracingPolicy
 
     def value(self, transfers: NDArray[np.void]) -> NDArray[np.float64]:
         """Return amounts in the reference currency, float64[n]; nan for a currency without a rate."""
@@ -118,6 +131,7 @@ def load(path: Path = DEFAULT) -> Policy:
         currencies={currency.encode(): rate for currency, rate in file.currencies.items()},
         credit=file.credit,
         debit=file.debit,
+        tracing=file.tracing,
     )
 
 

@@ -1,4 +1,4 @@
-"""Alerts, warnings and dead letters as records to send."""
+"""Alerts, warnings, traces and dead letters as records to send."""
 
 import msgspec
 
@@ -7,6 +7,7 @@ from schemas import topics
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
+from schemas.trace import Trace
 from schemas.warning import Warning
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -35,6 +36,18 @@ def warning_record(warning: Warning) -> OutRecord:
     )
     key = warning.party_token.encode()
     return OutRecord(topics.WARNINGS, key, _ENCODE(warning), head, warning.issued_at_us)
+
+
+def trace_record(trace: Trace) -> OutRecord:
+    """Return a trace for topic `traces`, keyed by the account the money reached."""
+    head = headers(
+        event_id=trace.trace_id,
+        event_type="fp.trace.hop.v1",
+        source=_source(trace.jurisdiction),
+        subject=f"acct:{trace.creditor_account}",
+        time_us=trace.at_us,
+    )
+    return OutRecord(topics.TRACES, trace.creditor_account.encode(), _ENCODE(trace), head, trace.at_us)
 
 
 def dead_letter_record(letter: DeadLetter, jurisdiction: str) -> OutRecord:

@@ -62,11 +62,8 @@ def observe(kind: Kind, shard: int, facts: Rows, version: Any, log: Any) -> Rows
 
     `version` and `log` are the shard's Beam states: a value of bytes and a bag of bytes.
     """
-    stored = version.read()
-    held = Version(*_VERSION.unpack(stored)) if stored else Version(0, b"", 0, 0)
-    token, table = _live.pop((kind.name, shard), (None, None))
-    if table is None or token != held.token:
-        table = rebuilt(kind, log.read(), held.sequence) if stored else Table.empty(kind.row)
+    held, table = _current(kind, shard, version, log)
+    del _live[kind.name, shard]
     views = kind.folds[facts.dtype](table, facts)
     entry = pack(facts)
     written = Version(held.sequence + 1, os.urandom(8), held.facts_bytes + len(entry), held.table_bytes)
@@ -79,6 +76,21 @@ def observe(kind: Kind, shard: int, facts: Rows, version: Any, log: Any) -> Rows
     version.write(_VERSION.pack(*written))
     _live[kind.name, shard] = (written.token, table)
     return views
+
+
+def known(kind: Kind, shard: int, version: Any, log: Any) -> Table:
+    """Return a shard's ledger, to be read only; an empty one if nothing was ever added."""
+    return _current(kind, shard, version, log)[1]
+
+
+def _current(kind: Kind, shard: int, version: Any, log: Any) -> tuple[Version, Table]:
+    stored = version.read()
+    held = Version(*_VERSION.unpack(stored)) if stored else Version(0, b"", 0, 0)
+    token, table = _live.get((kind.name, shard), (None, None))
+    if table is None or token != held.token:
+        table = rebuilt(kind, log.read(), held.sequence) if stored else Table.empty(kind.row)
+        _live[kind.name, shard] = (held.token, table)
+    return held, table
 
 
 def rebuilt(kind: Kind, log: Iterable[bytes], sequence: int) -> Table:

@@ -18,6 +18,7 @@ from schemas.order import (
     Record,
     Reply,
     Scope,
+    VictimTransfer,
     Why,
 )
 
@@ -139,6 +140,7 @@ class Measure(Record, frozen=True, kw_only=True):
     converted_to: str = ""
     forget_at_us: int | None = None
     notice: Notice | None = None
+    victim_transfer: VictimTransfer | None = None
 
     @property
     def live(self) -> bool:

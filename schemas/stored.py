@@ -12,6 +12,7 @@ from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
 from schemas.payment import Payment
+from schemas.trace import Trace
 from schemas.warning import Warning
 
 FOLDER = Path(__file__).parent / "json"
@@ -21,6 +22,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "payment.v1": Payment,
     "alert.v1": Alert,
     "warning.v1": Warning,
+    "trace.v1": Trace,
     "dead_letter.v1": DeadLetter,
     "feedback.v1": Feedback,
 }

@@ -23,10 +23,12 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     ORDERS: {"message.timestamp.type": "LogAppendTime"},
     ACCOUNTS: {"message.timestamp.type": "LogAppendTime"},
     MEASURES: {"retention.ms": "-1"},
+    TRACES: {"retention.ms": "-1"},
 }
 
-#: What the main job reads and what it writes.
-READ, WRITTEN = (PAYMENTS, MEASURES), (ALERTS, WARNINGS, DEAD_LETTERS)
+#: What the main job reads, what it writes, and both.
+READ, WRITTEN = (PAYMENTS, MEASURES, TRACES), (ALERTS, WARNINGS, TRACES, DEAD_LETTERS)
+MAIN = tuple(dict.fromkeys((*READ, *WRITTEN)))
 
 #: What the lifecycle job reads and what it writes.
 LIFECYCLE_READ, LIFECYCLE_WRITTEN = (ORDERS, ACCOUNTS), (MEASURES, REFUNDS, DEAD_LETTERS)

@@ -46,6 +46,7 @@ TRANSFER = np.dtype(
         ("partition", "i4"),
         ("offset", "i8"),
         ("received_us", "i8"),
+        ("clearing_serial", "S35"),
     ],
     align=True,
 )
@@ -118,6 +119,8 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
     out["txn_id"] = _ascii("txn_id", columns["txn_id"], 35)
     out["currency"] = _ascii("currency", columns["currency"], 3)
     out["at_us"] = np.fromiter(columns["accepted_at_us"], np.int64, rows)
+    if any(columns["clearing_serial"]):
+        out["clearing_serial"] = [serial.encode("ascii", "replace") for serial in columns["clearing_serial"]]
     for name in _NUMBERS:
         out[name] = np.fromiter(columns[name], np.int64, rows)
     for name in _TOKENS:

@@ -289,6 +289,20 @@ class ReadChunksBounded(beam.PTransform):  # type: ignore[misc]
         )
 
 
+def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterator[Chunk]:
+    """Yield what lies within `bounds`, one partition after the other; waits for the broker."""
+    for (topic, partition), start, end in bounds:
+        with closing(open_consumer(settings, topic, partition, start)) as consumer:
+            while consumer.position() < end:
+                chunk = consumer.poll(2000)
+                if chunk is None:
+                    time.sleep(0.005)
+                    continue
+                count = int(np.searchsorted(chunk.offsets, end))
+                places, times = (chunk.partitions[:count], chunk.offsets[:count]), chunk.timestamps[:count]
+                yield Chunk(topic, chunk.values[:count], *places, times)
+
+
 def captured_bounds(settings: KafkaSettings, topics: Collection[str], start: Start) -> tuple[Bound, ...]:
     """Return what the partitions of `topics` hold now, empty ones left out.
 

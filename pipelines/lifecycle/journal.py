@@ -6,8 +6,6 @@ per process, up to the offsets captured when the job was built.
 """
 
 import threading
-import time
-from contextlib import closing
 from typing import NamedTuple
 
 import msgspec
@@ -16,8 +14,8 @@ from measures import intake
 from measures.account import next_due_us
 from measures.intake import Kept
 from measures.register import Registered
-from pipelines.kafka.bounded import Bound, captured_bounds
-from pipelines.kafka.port import KafkaSettings, open_consumer, open_producer
+from pipelines.kafka.bounded import Bound, captured_bounds, chunks_within
+from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
 from schemas.errors import SchemaError
@@ -72,16 +70,10 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
 
 def _read(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
     found = Past({}, {})
-    for (topic, partition), start, end in bounds:
-        with closing(open_consumer(settings, topic, partition, start)) as consumer:
-            while consumer.position() < end:
-                chunk = consumer.poll(2000)
-                if chunk is None:
-                    time.sleep(0.005)
-                    continue
-                for value, offset in zip(chunk.values, chunk.offsets.tolist(), strict=True):
-                    if offset < end:
-                        _remember(found, value, f"{topic}[{partition}]@{offset}")
+    for chunk in chunks_within(settings, bounds):
+        places = zip(chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True)
+        for value, partition, offset in places:
+            _remember(found, value, f"{chunk.topic}[{partition}]@{offset}")
     return found
 
 

@@ -94,9 +94,8 @@ def later(payments: pa.Table, by_us: int) -> pa.Table:
 
 
 def create_topics(brokers: str) -> None:
-    names = (*topics.READ, *topics.WRITTEN)
     with closing(open_admin(KafkaSettings(brokers))) as admin:
-        admin.create_topics([NewTopic(name, PARTITIONS) for name in names])
+        admin.create_topics([NewTopic(name, PARTITIONS) for name in topics.MAIN])
 
 
 def fill(brokers: str, world: World, history: int, count: int, to: Connection) -> None:

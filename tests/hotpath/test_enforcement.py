@@ -76,7 +76,7 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
         kafka = KafkaSettings(broker.address)
         settings = replace(job, kafka=kafka)
         with closing(open_admin(kafka)) as admin:
-            admin.create_topics([NewTopic(name, 1) for name in (*topics.READ, *topics.WRITTEN)])
+            admin.create_topics([NewTopic(name, 1) for name in topics.MAIN])
 
         def run(journals: list[bytes], payments: list[bytes]) -> list[dict[str, Any]]:
             producer = open_producer(kafka)

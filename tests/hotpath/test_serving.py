@@ -14,9 +14,11 @@ from models.bundle import MANIFEST
 from models.registry import Registry
 from pipelines import policy, serving
 from pipelines.decide import Decider
+from pipelines.kafka.port import KafkaSettings
 from pipelines.ledgers import AccountLedgerFn
 from pipelines.policy import Policy
 from pipelines.serving import Follower, InUse
+from pipelines.taint import Tracer
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError, ModelError
 
@@ -196,7 +198,7 @@ def test_models_change_between_bundles_and_never_within_one(
     registry: Registry, rules: Policy, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "LOOK_S", 3600.0)
-    fn = AccountLedgerFn(Decider(rules, registry, 0.0), {})
+    fn = AccountLedgerFn(Decider(rules, registry, 0.0), Tracer(rules, 1, KafkaSettings("none:1"), ()), {})
     fn.setup()
     fn.start_bundle()
     old = fn._models

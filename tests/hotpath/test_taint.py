@@ -1,0 +1,275 @@
+"""Tainted money in the main job: orders and traces come in through Kafka, traces go out and come back."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import msgspec
+import numpy as np
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from measures.taint import Move
+from models.ledger import Table
+from pipelines.decode import tainted
+from pipelines.graph import build, write
+from pipelines.kafka import process
+from pipelines.kafka.bounded import captured_bounds
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from pipelines.kafka.source import ReadChunks
+from pipelines.options import JobSettings
+from pipelines.policy import Policy, TracingPolicy
+from pipelines.runner import in_process
+from pipelines.taint import MOVE, Tracer, by_account_shard, note, rows_of
+from pipelines.telemetry import TELEMETRY
+from schemas import topics
+from schemas.payment import Payment
+from schemas.trace import Trace
+from schemas.transfers import transfers
+from tests.hotpath.states import Shard
+from tests.measures.kit import ACCOUNT, PAID, T0, defrauded, entry_of, make_order
+
+SECOND = 1_000_000
+PARTITIONS = 2
+
+
+def token(name: str) -> str:
+    return name.ljust(25, "x") + "a"
+
+
+VICTIM, M0, M1, POOL, WALLET, M4 = map(token, ("victim", "mule", "next", "pool", "wallet", "last"))
+
+
+def payment(number: int, debtor: str, creditor: str, amount: int, **known: Any) -> bytes:
+    return msgspec.json.encode(
+        Payment(
+            txn_id=f"t{number}",
+            accepted_at_us=T0 + number * SECOND,
+            amount_minor=amount,
+            currency="CNY",
+            debtor=token("p" + debtor[:10]),
+            debtor_account=debtor,
+            creditor_account=creditor,
+            **{"balance_after_minor": 0, **known},
+        )
+    )
+
+
+def stopped() -> bytes:
+    """The journal entry of a stop on the first account, for PAID of the victim's money."""
+    bench = defrauded()
+    bench.order(make_order("S1"), T0 + 10 * SECOND)
+    told = msgspec.json.encode(entry_of(bench))
+    return told.replace(ACCOUNT.encode(), M0.encode()).replace(b"acct-victim", VICTIM.encode())
+
+
+#: The victim pays, and the money goes on through a bank, a wallet's pooled account and a wallet.
+CHAIN = [
+    payment(0, VICTIM, M0, PAID),
+    payment(1, M0, M1, PAID - 200_000, balance_after_minor=200_000),
+    payment(2, M1, token("shop"), 50_000, balance_after_minor=PAID - 150_000),
+    payment(3, M1, POOL, PAID - 250_000, clearing_serial="cs-1"),
+    payment(4, POOL, token("other"), 900_000, clearing_serial="cs-2", balance_after_minor=10**9),
+    payment(5, POOL, WALLET, PAID - 250_000, clearing_serial="cs-1", balance_after_minor=10**9),
+    payment(6, WALLET, M4, 3_000_000, balance_after_minor=PAID - 3_250_000),
+]
+
+#: creditor: (amount, hop, followed, serial)
+EXPECTED = {
+    M1: (PAID - 200_000, 1, True, ""),
+    POOL: (PAID - 250_000, 2, True, "cs-1"),
+    WALLET: (PAID - 250_000, 3, True, "cs-1"),
+    M4: (3_000_000, 4, False, ""),
+}
+
+
+class StopFn(beam.DoFn):
+    """Ends the endless pipeline by failing at the next chunk once `told`."""
+
+    told: ClassVar[threading.Event] = threading.Event()
+
+    def process(self, _: Chunk) -> None:
+        if StopFn.told.is_set():
+            raise RuntimeError("told to stop")
+
+
+class Outside:
+    """Sends messages, reads topic `traces`, and runs the main job meanwhile."""
+
+    def __init__(self, kafka: KafkaSettings, settings: JobSettings) -> None:
+        self.kafka, self.settings = kafka, settings
+        self.raw: list[bytes] = []
+        self._consumers = [open_consumer(kafka, topics.TRACES, number, 0) for number in range(PARTITIONS)]
+
+    def send(self, topic: str, *values: bytes) -> None:
+        producer = open_producer(self.kafka)
+        for value in values:
+            key = msgspec.json.decode(value).get("debtor_account", "k").encode()
+            producer.send(topic, key, value, (), time.time_ns() // 1000)
+        producer.flush()
+
+    def paid(self, *values: bytes) -> None:
+        """Send payments and wait until they are decided."""
+        before = TELEMETRY.counts().get("decided", 0)
+        self.send(topics.PAYMENTS, *values)
+        self.wait(lambda: TELEMETRY.counts().get("decided", 0) >= before + len(values))
+
+    def traces(self, least: int) -> list[Trace]:
+        """Wait until at least so many are there, and a little longer; gives all."""
+        self.wait(lambda: self._read() >= least)
+        time.sleep(0.5)
+        self._read()
+        return [msgspec.json.decode(value, type=Trace) for value in self.raw]
+
+    def close(self) -> None:
+        for each in self._consumers:
+            each.close()
+
+    def wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not done():
+            assert time.monotonic() < deadline, f"{len(self.raw)} traces, {TELEMETRY.counts()}"
+            time.sleep(0.02)
+
+    def _read(self) -> int:
+        for each in self._consumers:
+            while chunk := each.poll(100):
+                self.raw += chunk.values
+        return len(self.raw)
+
+    @contextmanager
+    def job(self) -> Iterator[None]:
+        """Run the job as `stopline run` does; it ends with the block."""
+        bounds = captured_bounds(self.kafka, (topics.MEASURES, topics.TRACES), "earliest")
+        settings = replace(self.settings, start="committed", traced=bounds)
+        StopFn.told.clear()
+
+        def run() -> None:
+            pipeline = beam.Pipeline(runner=in_process(), options=PipelineOptions(streaming=True))
+            chunks = pipeline | "Read" >> ReadChunks(self.kafka, *topics.READ, start=settings.first)
+            _ = chunks | "Stop" >> beam.ParDo(StopFn())
+            write(build(chunks, settings), settings)
+            with suppress(RuntimeError):
+                pipeline.run().wait_until_finish()
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            process.broker_line(self.kafka).exchange()
+            StopFn.told.set()
+            self.send(topics.MEASURES, b"{}")
+            thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_chain_is_traced_through_kafka_and_neither_duplicates_nor_a_restart_double_it(
+    job: JobSettings, rules: Policy
+) -> None:
+    with EmbeddedBroker() as broker:
+        kafka = KafkaSettings(broker.address, group="taint")
+        with closing(open_admin(kafka)) as admin:
+            admin.create_topics([NewTopic(name, PARTITIONS) for name in topics.MAIN])
+        policy = replace(rules, tracing=TracingPolicy(pooled=frozenset({POOL})))
+        outside = Outside(kafka, replace(job, kafka=kafka, policy=policy))
+        with outside.job():
+            outside.paid(*CHAIN)
+            outside.send(topics.MEASURES, stopped())
+            first = outside.traces(len(EXPECTED))
+            outside.send(topics.MEASURES, stopped())
+            outside.send(topics.TRACES, *outside.raw[:2])
+            outside.paid(*CHAIN)
+            outside.paid(payment(20, M0, token("late"), 200_000))
+            again = outside.traces(len(first) + 2)
+        with outside.job():
+            outside.paid(payment(30, WALLET, token("rest"), PAID - 3_250_000), *CHAIN)
+            after = outside.traces(len(again) + 1)
+        outside.close()
+        process.close_connections()
+
+    found = {t.creditor_account: (t.amount_minor, t.hop, t.followed, t.clearing_serial) for t in first}
+    assert found == EXPECTED
+    assert len(first) == len(EXPECTED)
+    assert again[:2] == first[:2]
+    assert sorted(again[len(first) :], key=str) == sorted(first[:2], key=str)
+    (rest,) = after[len(again) :]
+    assert (rest.creditor_account, rest.amount_minor) == (token("rest"), PAID - 3_250_000)
+    assert {(t.case_family, t.currency, t.jurisdiction) for t in after} == {("family-1", "CNY", "CN")}
+
+
+def chunk(topic: str, *values: bytes) -> Chunk:
+    count = len(values)
+    return Chunk(
+        topic, list(values), np.zeros(count, np.int32), np.arange(count), np.full(count, T0, np.int64)
+    )
+
+
+def test_what_cannot_be_read_of_tainted_money_is_a_dead_letter() -> None:
+    rows, letters = tainted(chunk(topics.TRACES, b'{"trace_id": 1}'))
+    assert len(rows) == 0
+    assert [(letter.topic, letter.error_code) for letter in letters] == [("traces", "INVALID")]
+
+    rows, letters = tainted(chunk(topics.MEASURES, b'{"type":"measure"', b"{}", stopped()))
+    assert [letter.offset for letter in letters] == [0]
+    assert rows["stated"].tolist() == [True]
+
+
+def test_a_move_reaches_the_shards_of_both_its_accounts() -> None:
+    pairs = [a + b for a in "abcdefgh" for b in "abcdefgh"]
+    found = [Move(f"x_{token(a + b)}", "c", token(a), token(b), 1, "CNY", 0, 1) for a, b in pairs]
+    rows = rows_of(found)
+
+    parts = dict(by_account_shard(rows, 4))
+
+    assert set(parts) <= set(range(4))
+    assert sum(map(len, parts.values())) == sum(
+        len({shard for shard, part in parts.items() if (part["key"] == row["key"]).all(axis=1).any()})
+        for row in rows
+    )
+    assert len(np.unique(np.concatenate([part["key"] for part in parts.values()]), axis=0)) == len(rows)
+
+
+def test_of_one_move_the_newest_statement_holds_and_of_two_traces_the_smaller() -> None:
+    table = Table.empty(MOVE)
+    one, other = token("one"), token("other")
+    for amount, version in ((500, 2), (900, 1), (0, 3)):
+        note(table, rows_of([Move(f"x_{one}", "c", VICTIM, M0, amount, "CNY", 0, 0, True, version)]))
+    for amount in (70, 60, 80):
+        note(table, rows_of([Move(f"x_{other}", "c", M0, M1, amount, "CNY", 0, 1)]))
+
+    assert table.filled["amount_minor"].tolist() == [0, 60]
+
+
+def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
+    statement, _ = tainted(chunk(topics.MEASURES, stopped()))
+    rows, free = transfers(CHAIN[:4]), np.zeros(4, np.bool_)
+
+    def run(failing: bool) -> list[bytes]:
+        tracer, shard, sent = Tracer(rules, 1, KafkaSettings("none:1"), ()), Shard(), []
+        for work in (
+            lambda state: tracer.seen(0, rows[:2], free[:2], state.version, state.log),
+            lambda state: tracer.heard(0, statement, state.version, state.log),
+            lambda state: tracer.seen(0, rows[1:], free[1:], state.version, state.log),
+        ):
+            for attempt in range(1 + failing):
+                with suppress(OSError), shard.bundle() as state:
+                    records = work(state)
+                    if attempt < failing:
+                        raise OSError
+            sent += [record.value for record in records]
+        return sent
+
+    assert run(failing=True) == run(failing=False)
+    assert len(run(failing=False)) == 2
+
+
+def test_a_block_that_touches_no_tainted_account_reads_nothing_but_the_state(rules: Policy) -> None:
+    tracer, shard = Tracer(rules, 1, KafkaSettings("none:1"), ()), Shard()
+    tracer.seen(0, transfers(CHAIN), np.zeros(len(CHAIN), np.bool_), shard.version, shard.log)
+
+    assert shard.version.value is None and shard.log.written == 0
