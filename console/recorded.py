@@ -57,7 +57,7 @@ def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
         table = decision_log.read(folder, leg.upper())  # type: ignore[arg-type]
     except pa.ArrowInvalid as error:
         raise ConfigError(
-            f"{folder} was logged by another release ({error}); train on a log of this one"
+            f"{folder} was logged by another release, with other columns; give a log of this release"
         ) from error
     if not table.num_rows:
         raise ConfigError(

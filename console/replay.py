@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -102,6 +103,22 @@ def emitted(
 
     Its history goes through the ledgers and leads to nothing.
     """
+    with streamed(scenario) as (settings, decided):
+        job = replace(
+            job_settings(settings, "--model_bundle", str(bundle)),
+            decided=decided,
+            decision_log=decision_log,
+            decision_log_share=share,
+        )
+        with beam.Pipeline(runner=runner.in_process()) as pipeline:
+            chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
+            graph.write(graph.build(chunks, job), job)
+        return [line for topic in topics.WRITTEN for line in sorted(_records(settings, topic))]
+
+
+@contextmanager
+def streamed(scenario: Scenario) -> Iterator[tuple[KafkaSettings, dict[int, int]]]:
+    """Hold a scenario in topics of a broker of its own; name the offsets where its history ends."""
     payments = scenario.world().payments
     began = pc.less(payments["accepted_at_us"], scenario.begins_us)
     with EmbeddedBroker() as broker:
@@ -112,16 +129,13 @@ def emitted(
             places = [(topics.PAYMENTS, number) for number in range(PARTITIONS)]
             decided = {number: offset for (_, number), offset in admin.end_offsets(places).items()}
         send(settings, payments.filter(pc.invert(began)))
-        options = PipelineOptions(["--kafka_brokers", broker.address, "--model_bundle", str(bundle)])
-        job = replace(
-            JobSettings.of(options), decided=decided, decision_log=decision_log, decision_log_share=share
-        )
-        with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
-            chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
-            graph.write(graph.build(chunks, job), job)
-        lines = [line for topic in topics.WRITTEN for line in sorted(_records(settings, topic))]
+        yield settings, decided
         process.close_connections()
-    return lines
+
+
+def job_settings(kafka: KafkaSettings, *flags: str) -> JobSettings:
+    """Return the settings of a job on a broker, other options given as flags."""
+    return JobSettings.of(PipelineOptions(["--kafka_brokers", kafka.brokers, *flags]))
 
 
 def send(settings: KafkaSettings, payments: pa.Table) -> None:
