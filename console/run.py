@@ -118,7 +118,8 @@ def reporting(status: StatusFormat) -> Iterator[None]:
                     status,
                     f"{rate:>9,.0f} payments/s  {decided:>12,} decided  "
                     f"{counts.get('alerts', 0):>8,} alerts  {counts.get('warnings', 0):>8,} warnings  "
-                    f"p50 {latency.p50_ms:,.0f} ms  p99 {latency.p99_ms:,.0f} ms",
+                    f"p50 {latency.p50_ms:,.0f} ms  p99 {latency.p99_ms:,.0f} ms"
+                    + (f"  BRAKED {counts['braked']:,}" if "braked" in counts else ""),
                 )
 
     if status != "none":

@@ -12,9 +12,10 @@ from models.bundle import LegModel
 from models.features import FloatArray, Legs
 from models.ledger import NOTHING_LEAVES
 from pipelines import decision_log
+from pipelines.brake import Brake
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict
-from pipelines.records import alert_record
+from pipelines.records import alarm_record, alert_record
 from pipelines.serving import InUse, Scored, Source, in_use
 from pipelines.shards import event_order
 from pipelines.telemetry import TELEMETRY
@@ -27,7 +28,7 @@ GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
 
 
 class Decided(NamedTuple):
-    """What came of a block of legs: alerts, warnings (party token, JSON), a block for the decision log."""
+    """What came of a block of legs: alerts and alarms, warnings (party token, JSON), a block for the log."""
 
     alerts: list[OutRecord]
     warnings: list[tuple[str, bytes]]
@@ -52,22 +53,28 @@ class Decider:
         """
         return in_use(self._source, self._policy)
 
-    def decide(self, models: InUse, legs: Legs, credit: bool) -> Decided:
-        """Score legs of one kind and say what follows."""
+    def brake(self, shard: int, counts: bytes | None) -> Brake | None:
+        """Return the brake of a shard of the account ledger; None if the policy has none."""
+        return Brake.of(self._policy, shard, counts)
+
+    def decide(self, models: InUse, legs: Legs, credit: bool, brake: Brake | None = None) -> Decided:
+        """Score legs of one kind and say what follows; `brake` counts them and may make it milder."""
         leg: Leg = "CREDIT" if credit else "DEBIT"
         X = features.matrix(GROUPS[leg], legs)
         live = models.live.scored(leg, X)
         shadow = models.shadow.scored(leg, X) if models.shadow else None
         outcome = live.outcome.copy()
-        forbidden = np.where(credit, 0, enforced_minor(legs))
-        outcome[forbidden > 0] = STOP
+        forbidden_minor = np.where(credit, 0, enforced_minor(legs))
+        forbidden = forbidden_minor > 0
+        alarms = brake.apply(leg, legs.transfer, outcome, forbidden, model=live.model) if brake else []
+        outcome[forbidden] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
         explained = _explain(models.live.model(leg), leg, self._policy.language, X[flagged])
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
             score = round(float(live.score[row]), 6)
-            verdict = Verdict(int(outcome[row]), score, why, int(forbidden[row]))
+            verdict = Verdict(int(outcome[row]), score, why, int(forbidden_minor[row]))
             held = verdict.outcome >= DELAY
             alert = self._alert(live.model, leg, legs.transfer[row], verdict) if held else []
             alerts += alert
@@ -79,7 +86,7 @@ class Decider:
         if shadow is not None:
             _compare(live, shadow)
         return Decided(
-            [alert_record(alert) for alert in alerts],
+            [*map(alert_record, alerts), *map(alarm_record, alarms)],
             [(asked.party_token, msgspec.json.encode(asked)) for asked in warnings],
             decision_log.block(leg, legs, X, (live, shadow), outcome=outcome, share=self._log_share),
         )

@@ -1,6 +1,6 @@
 """The main job, top to bottom: payments in, alerts, warnings, traces and dead letters out.
 
-payments ─ Read ─ Decode ─ by payer shard ─ Payers ─ by account shard ─ Accounts ─┬─ alerts
+payments ─ Read ─ Decode ─ by payer shard ─ Payers ─ by account shard ─ Accounts ─┬─ alerts, alarms
 measures ──┤        └ dead letters                                                ├─ Dissuade ─ warnings
 traces ────┘                                                                      ├─ traces
                                                                                   └─ decision log

@@ -96,14 +96,15 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     """Add legs to their accounts' ledger, score and decide them.
 
-    Outputs: alerts as records to send; on `traces` where tainted money went, as records; on `warnings` what
-    to tell whom (party token, JSON); on `decisions` blocks for the decision log.
+    Outputs: alerts and alarms as records to send; on `traces` where tainted money went, as records; on
+    `warnings` what to tell whom (party token, JSON); on `decisions` blocks for the decision log.
     """
 
     VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
     TAINT_VERSION = ReadModifyWriteStateSpec("taint_version", coders.BytesCoder())
     TAINT_LOG = BagStateSpec("taint_log", coders.BytesCoder())
+    BRAKE = ReadModifyWriteStateSpec("brake", coders.BytesCoder())
 
     def __init__(self, decider: Decider, tracer: Tracer, decided: Mapping[int, int]) -> None:
         self._decider = decider
@@ -118,13 +119,14 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         """Begin with the models in use now; they stay until the bundle ends."""
         self._models = self._decider.models()
 
-    def process(
+    def process(  # noqa: PLR0917 (a state each)
         self,
         block: Block,
         version: Any = beam.DoFn.StateParam(VERSION),
         log: Any = beam.DoFn.StateParam(LOG),
         taint_version: Any = beam.DoFn.StateParam(TAINT_VERSION),
         taint_log: Any = beam.DoFn.StateParam(TAINT_LOG),
+        counts: Any = beam.DoFn.StateParam(BRAKE),
     ) -> Iterator[Any]:
         """Add one shard's legs and decide them."""
         shard, packed = block
@@ -150,14 +152,18 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         traces = self._tracer.seen(shard, seen[False].transfer, forbidden, taint_version, taint_log)
         yield from (pvalue.TaggedOutput("traces", record) for record in traces)
 
+        brake = self._decider.brake(shard, counts.read())
+
         def decided(credit: bool) -> Decided:
-            return self._decider.decide(self._models, seen[credit], credit)
+            return self._decider.decide(self._models, seen[credit], credit, brake)
 
         for alerts, warnings, logged in _BOTH_LEGS.map(decided, (False, True)):
             yield from alerts
             yield from (pvalue.TaggedOutput("warnings", asked) for asked in warnings)
             if logged:
                 yield pvalue.TaggedOutput("decisions", logged)
+        if brake is not None:
+            counts.write(brake.stored())
 
     def _fresh(self, legs: Legs) -> Legs:
         """Return the legs of payments that were not decided before this start."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -62,6 +62,23 @@ class TracingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pooled: frozenset[Token] = frozenset()
 
 
+class BrakePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A brake on mass stops, for each leg and each shard of the account ledger.
+
+    Attributes:
+        least: the mildest outcome that is counted as held.
+        fallback: the milder outcome that a braked leg gets.
+        per_10k: at most so many of 10,000 legs of an hour of event time are held by the model.
+        min_count: so many are in any case, because a share of few says little.
+
+    """
+
+    least: Literal["DELAY", "HOLD", "STOP"]
+    fallback: Literal["APPROVE", "WARN", "DELAY", "HOLD"]
+    per_10k: Annotated[int, Meta(ge=1, le=10_000)]
+    min_count: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     jurisdiction: str
@@ -70,6 +87,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     credit: LegPolicy
     debit: LegPolicy
     tracing: TracingPolicy = TracingPolicy()
+    brake: BrakePolicy | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,7 @@ class Policy:
         credit: thresholds of the credit leg.
         debit: thresholds of the debit leg.
         tracing: where following tainted money ends.
+        brake: how much the model may hold at most; None for no limit.
 
     """
 
@@ -94,6 +113,7 @@ class Policy:
     credit: LegPolicy
     debit: LegPolicy
     tracing: TracingPolicy
+    brake: BrakePolicy | None
 
     def value(self, transfers: NDArray[np.void]) -> NDArray[np.float64]:
         """Return amounts in the reference currency, float64[n]; nan for a currency without a rate."""
@@ -124,6 +144,11 @@ def load(path: Path = DEFAULT) -> Policy:
             f"policy {path.name}: language {file.language!r} is not spoken by {law.id}; "
             f"use one of {', '.join(law.languages)}"
         )
+    if file.brake and OUTCOMES.index(file.brake.fallback) >= OUTCOMES.index(file.brake.least):
+        raise ConfigError(
+            f"policy {path.name}: the brake's fallback {file.brake.fallback} is not milder than "
+            f"{file.brake.least}; use a milder one, such as WARN"
+        )
     return Policy(
         stamp=f"{file.version}-{hashlib.sha256(raw).hexdigest()[:12]}",
         law=law,
@@ -132,6 +157,7 @@ def load(path: Path = DEFAULT) -> Policy:
         credit=file.credit,
         debit=file.debit,
         tracing=file.tracing,
+        brake=file.brake,
     )
 
 

@@ -1,9 +1,10 @@
-"""Alerts, warnings, traces and dead letters as records to send."""
+"""Alerts, warnings, alarms, traces and dead letters as records to send."""
 
 import msgspec
 
 from pipelines.kafka.sink import OutRecord
 from schemas import topics
+from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
@@ -23,6 +24,18 @@ def alert_record(alert: Alert) -> OutRecord:
         time_us=alert.at_us,
     )
     return OutRecord(topics.ALERTS, alert.account_token.encode(), _ENCODE(alert), head, alert.at_us)
+
+
+def alarm_record(alarm: Alarm) -> OutRecord:
+    """Return an alarm for topic `alarms`, keyed by its kind."""
+    head = headers(
+        event_id=alarm.alarm_id,
+        event_type="fp.alarm.v1",
+        source=_source(alarm.jurisdiction),
+        subject=f"shard:{alarm.shard}",
+        time_us=alarm.at_us,
+    )
+    return OutRecord(topics.ALARMS, alarm.kind.encode(), _ENCODE(alarm), head, alarm.at_us)
 
 
 def warning_record(warning: Warning) -> OutRecord:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from schemas import contract, measure, order
+from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
@@ -25,6 +26,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "trace.v1": Trace,
     "dead_letter.v1": DeadLetter,
     "feedback.v1": Feedback,
+    "alarm.v1": Alarm,
 }
 
 

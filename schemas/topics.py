@@ -16,6 +16,7 @@ MEASURES = "measures"
 TRACES = "traces"
 REFUNDS = "refunds"
 DEAD_LETTERS = "dead_letters"
+ALARMS = "alarms"
 
 #: Broker-side settings of topics that need any.
 TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
@@ -27,7 +28,7 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
 }
 
 #: What the main job reads, what it writes, and both.
-READ, WRITTEN = (PAYMENTS, MEASURES, TRACES), (ALERTS, WARNINGS, TRACES, DEAD_LETTERS)
+READ, WRITTEN = (PAYMENTS, MEASURES, TRACES), (ALERTS, WARNINGS, ALARMS, TRACES, DEAD_LETTERS)
 MAIN = tuple(dict.fromkeys((*READ, *WRITTEN)))
 
 #: What the lifecycle job reads and what it writes.

@@ -136,6 +136,7 @@ class MainJob:
             topics.PAYMENTS: partitions,
             topics.ALERTS: 1,
             topics.WARNINGS: 1,
+            topics.ALARMS: 1,
             topics.DEAD_LETTERS: 1,
         }
         self._bundle = bundle

@@ -178,13 +178,17 @@ def produce(kafka: KafkaSettings) -> Callable[..., str]:
 def replay(job: JobSettings) -> Callable[..., Written]:
     """Run the main job over a topic and return what it wrote, per topic and partition.
 
-    `replay(topic, decision_log=None, chunk_rows=700, bundle_chunks=2)`
+    `replay(topic, decision_log=None, chunk_rows=700, bundle_chunks=2, rules=job.policy)`
     """
 
     def replay_(
-        topic: str, decision_log: Path | None = None, chunk_rows: int = 700, bundle_chunks: int = 2
+        topic: str,
+        decision_log: Path | None = None,
+        chunk_rows: int = 700,
+        bundle_chunks: int = 2,
+        rules: Policy = job.policy,
     ) -> Written:
-        settings = replace(job, decision_log=decision_log)
+        settings = replace(job, decision_log=decision_log, policy=rules)
         places = [(name, number) for name in topics.WRITTEN for number in range(PARTITIONS)]
         with closing(open_admin(job.kafka)) as admin:
             starts = admin.end_offsets(places)

@@ -38,7 +38,7 @@ class Shard:
     """One shard's state. `with shard.bundle():` commits; an exception inside takes everything back."""
 
     def __init__(self) -> None:
-        self.version, self.log = Value(), Bag()
+        self.version, self.log, self.counts = Value(), Bag(), Value()
 
     def bundle(self) -> "Bundle":
         return Bundle(self)
@@ -57,4 +57,4 @@ class Bundle:
 
     def __exit__(self, failed: object, *_: object) -> None:
         if failed:
-            self._shard.version, self._shard.log = self._before.version, self._before.log
+            self._shard.__dict__.update(self._before.__dict__)
