@@ -2,32 +2,48 @@
 
 Open loop: stop orders are sent at a fixed rate whatever comes back, each for an account of its own; the
 latency runs from the moment an order was due to be sent to the moment its entry, with the measure in
-force, was read from topic `measures`. Embedded broker, in-process runner, all on this machine.
+force, was read from topic `measures`. Embedded broker, in-process runner, all on this machine. With
+`--payments` the main job decides payments at that rate meanwhile, on the same broker, and reads the measures.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from console.demo import SHIPPED_BUNDLE
 from measures.signing import sign
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from schemas import topics
+from schemas.ids import base32
 from schemas.measure import JournalEntry
 from schemas.order import Order, Target, VictimTransfer
+from tests.bench import load
+from tests.bench.child import Child
+from tests.bench.job import RESET, Job, Sample, options_of, run
 from tests.lifecycle.conftest import POLICE, facts, paid_in, public_key
 from tests.measures.kit import PAID, make_order
 
 PARTITIONS = 4
+
+#: The payments' world, and how many of them fill the ledgers first.
+WORLD, HISTORY = load.World(accounts=20_000), 100_000
+
+#: Payments go on so long before the first order.
+AHEAD_S = 5
+
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 
 
@@ -65,9 +81,68 @@ def order_for(token: str, at_us: int, paid_us: int) -> Order:
     )
 
 
-def measure(kafka: KafkaSettings, rate: int, seconds: int) -> dict[str, float]:
-    """Send orders for `seconds` at `rate` a second; returns latencies in milliseconds."""
-    tokens = [f"acct-{number}" for number in range(rate * seconds)]
+@contextmanager
+def paying(brokers: str, rate: int, seconds: int, folder: Path) -> Iterator["Paying"]:
+    """Run the main job on its own, over a history; payments come once told to."""
+    pace = load.Pace(rate, AHEAD_S + seconds)
+    with Child(load.offer, brokers, WORLD, HISTORY, pace) as feeder:
+        past = feeder.receive()
+        with Child(run, Job(options_of(brokers, SHIPPED_BUNDLE, folder / "log"), past.ends)) as job:
+            following = Paying(feeder, job)
+            while following.sample().observed < past.messages:
+                time.sleep(0.1)
+            yield following
+
+
+class Paying(threading.Thread):
+    """The main job among payments: keeps its newest sample."""
+
+    def __init__(self, feeder: Child, job: Child) -> None:
+        super().__init__(daemon=True)
+        self._feeder, self._job = feeder, job
+        self._newest: Sample = self._next()
+        self.start()
+
+    def run(self) -> None:
+        with suppress(OSError, RuntimeError):  # closed at the end, or the job is gone
+            while True:
+                self._newest = self._next()
+
+    def _next(self) -> Sample:
+        said = self._job.receive()
+        if isinstance(said, str):
+            raise SystemExit(said)
+        return said
+
+    def sample(self) -> Sample:
+        if not self.is_alive():
+            raise SystemExit("the main job ended")
+        return self._newest
+
+    def begin(self) -> None:
+        """Let payments come; those of the first seconds do not count."""
+        self._feeder.send("begin")
+        time.sleep(AHEAD_S)
+        self._job.send(RESET)
+
+    def figures(self) -> dict[str, Any]:
+        """Tell what the main job did so far, latencies since payments count."""
+        sent, last = self._feeder.receive(), self.sample()
+        return {
+            "payments_per_s": round(sent.messages / sent.seconds),
+            "payments_late_p99_ms": round(sent.late_ms[0], 1),
+            "payments_undecided_at_the_end": sent.messages - last.decided,
+            "payments_p50_ms": round(last.latency.p50_ms, 1),
+            "payments_p99_ms": round(last.latency.p99_ms, 1),
+        }
+
+
+def measure(kafka: KafkaSettings, rate: int, seconds: int, begin: Callable[[], None]) -> dict[str, float]:
+    """Send orders for `seconds` at `rate` a second; returns latencies in milliseconds.
+
+    `begin` is called once the accounts are known, before the first order.
+    """
+    tokens = [base32(number << 64) for number in range(rate * seconds)]
     producer, reader = open_producer(kafka), Reader(kafka)
     reader.start()
     paid_us = time.time_ns() // 1000
@@ -82,15 +157,16 @@ def measure(kafka: KafkaSettings, rate: int, seconds: int) -> dict[str, float]:
         time.sleep(0.1)
     loading = time.time() - started
     print(f"{2 * len(tokens):,} account messages taken in within {loading:.1f} s", flush=True)
+    begin()
     due: dict[str, float] = {}
-    begin = time.time() + 1
+    first = time.time() + 1
     for number, token in enumerate(tokens):
-        due[token] = begin + number / rate
+        due[token] = first + number / rate
         time.sleep(max(0.0, due[token] - time.time()))
         at_us = time.time_ns() // 1000
         message = sign(order_for(token, at_us, paid_us), POLICE, "key-police-1")
         producer.send(topics.ORDERS, token.encode(), message, (), at_us)
-    sent = len(tokens) / (time.time() - begin)
+    sent = len(tokens) / (time.time() - first)
     producer.flush()
     deadline = time.time() + 60
     while len(reader.seen) < len(tokens) and time.time() < deadline:
@@ -114,18 +190,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.lifecycle.bench", description=__doc__)
     parser.add_argument("--rate", type=int, default=200, help="orders a second")
     parser.add_argument("--seconds", type=int, default=20, help="how long")
+    parser.add_argument("--payments", type=int, default=0, help="payments a second meanwhile")
     options = parser.parse_args()
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
         kafka = KafkaSettings(broker.address, client="confluent")
         with closing(open_admin(kafka)) as admin:
-            names = (*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN)
-            admin.create_topics([NewTopic(name, PARTITIONS) for name in names])
+            names = {*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN, *topics.MAIN}
+            admin.create_topics([NewTopic(name, PARTITIONS) for name in sorted(names)])
         keys = Path(folder) / "keys.json"
         keys.write_bytes(msgspec.json.encode([public_key("police-1")]))
         words = ["run", "--kafka_brokers", broker.address, "--keys", str(keys)]
         job = subprocess.Popen([sys.executable, "-c", "from console.lifecycle import app; app()", *words])
         try:
-            print(json.dumps(measure(kafka, options.rate, options.seconds)))
+            if not options.payments:
+                print(json.dumps(measure(kafka, options.rate, options.seconds, lambda: None)))
+                return
+            with paying(broker.address, options.payments, options.seconds, Path(folder)) as payments:
+                found = measure(kafka, options.rate, options.seconds, payments.begin)
+                load_1min = round(os.getloadavg()[0], 2)
+                print(json.dumps({**found, **payments.figures(), "load_1min": load_1min}))
         finally:
             job.terminate()
             job.wait(30)
