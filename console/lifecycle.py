@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from rich.console import Console
 
+from console import casework
 from console.cli import BEAM_FLAGS
 from measures.calendar import EPOCH, MICROSECOND
 from measures.country_file import jurisdiction, load
@@ -36,6 +37,8 @@ from schemas.order import Actor, Order
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Carry out legal orders: keys, country files, the job."
 )
+
+app.command()(casework.demo)
 
 YEAR_US = 365 * 86_400_000_000
 

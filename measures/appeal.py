@@ -3,10 +3,10 @@
 import msgspec
 
 from measures import freeze
-from measures.commands import AnswerAppeal, FileAppeal
 from measures.desk import Desk
 from measures.machine import Refusal, end
 from measures.people import release_fault, weight
+from schemas.commands import AnswerAppeal, FileAppeal
 from schemas.ids import derived_id
 from schemas.measure import Appeal, AppealState, Measure, MeasureState
 from schemas.order import Scope, Why

@@ -1,7 +1,7 @@
 """The legal engine's one entry: account + command -> account + events + replies.
 
 >>> from measures.account import Account
->>> from measures.commands import Tick
+>>> from schemas.commands import Tick
 >>> from measures.country_file import jurisdiction
 >>> handle(Account(account_token="a"), Tick(at_us=0), jurisdiction("CN")).events
 ()
@@ -12,7 +12,11 @@ from typing import Any, NamedTuple
 
 from measures import appeal, hold, orders, restriction, rounds
 from measures.account import Account, forbids
-from measures.commands import (
+from measures.desk import Desk
+from measures.jurisdiction import Jurisdiction
+from measures.machine import Refusal, end
+from measures.timers import run_due
+from schemas.commands import (
     AnswerAppeal,
     Command,
     DecideRefund,
@@ -29,10 +33,6 @@ from measures.commands import (
     StateFacts,
     Tick,
 )
-from measures.desk import Desk
-from measures.jurisdiction import Jurisdiction
-from measures.machine import Refusal, end
-from measures.timers import run_due
 from schemas.measure import FactsStated, JournalEvent, Measure, MeasureState, Moved
 from schemas.order import Direction, MeasureKind, Reply, Why
 

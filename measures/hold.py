@@ -1,10 +1,10 @@
 """Delays the institution sets itself (domain.md 1.6): held, then released, cancelled or blocked."""
 
 from measures.account import Account
-from measures.commands import EndHold, PlaceHold
 from measures.jurisdiction import Regime
 from measures.machine import Refusal, end, first_fault
 from measures.people import release_fault, weight
+from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import MeasureKind, Scope, Why

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import msgspec
 
 from measures.account import Account, advance
-from measures.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
 from measures.country_file import jurisdiction
 from measures.engine import handle
 from measures.machine import Refusal
 from measures.register import Registered, register
 from measures.signing import KeyRing, open_order
+from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
 from schemas.errors import ConfigError
 from schemas.ids import derived_id
 from schemas.measure import JournalEntry, OrderAnswered

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from measures import refund
 from measures.account import Account
 from measures.allocation import Pot
-from measures.commands import DecideRefund, ObjectToRefund, OpenRefund, PaymentFailed
 from measures.desk import Desk
 from measures.machine import Refusal
+from schemas.commands import DecideRefund, ObjectToRefund, OpenRefund, PaymentFailed
 from schemas.ids import derived_id
 from schemas.measure import Refund, RefundState
 from schemas.order import Direction, MeasureKind, Why

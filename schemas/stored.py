@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from schemas import contract, measure, order
+from schemas import commands, contract, measure, order
 from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
@@ -33,7 +33,8 @@ RECORDS: Mapping[str, type[Struct]] = {
 def schemas() -> dict[str, dict[str, Any]]:
     """Return every JSON Schema of this release by its name."""
     single = {name: contract.json_schema(record, name) for name, record in RECORDS.items()}
-    return {**single, "order.v1": order.json_schema(), "measure.v1": measure.json_schema()}
+    several = {"order.v1": order, "account.v1": commands, "measure.v1": measure}
+    return {**single, **{name: module.json_schema() for name, module in several.items()}}
 
 
 def stored(name: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import time
 
 import msgspec
 
-from measures.commands import AccountMessage, Tick
 from pipelines.kafka.port import KafkaSettings, open_producer
 from schemas import topics
+from schemas.commands import AccountMessage, Tick
 from schemas.errors import StoplineError
 
 _LOGGER = logging.getLogger(__name__)

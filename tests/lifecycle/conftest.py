@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from joserfc.jwk import OKPKey
 
-from measures.commands import AccountMessage, InstitutionCommand, Move, StateFacts
 from measures.keys import KeyEntry, public_entry
 from measures.signing import sign
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk
+from schemas.commands import AccountMessage, InstitutionCommand, Move, StateFacts
 from schemas.measure import AccountFacts
 from schemas.order import Actor, Direction, Flow, Order
 from tests.measures.kit import ACCOUNT, PAID, T0

@@ -10,7 +10,6 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures import intake
-from measures.commands import DecideRefund, OpenRefund
 from measures.keys import KeyEntry
 from pipelines import runner
 from pipelines.kafka.bounded import ReadChunksBounded
@@ -21,6 +20,7 @@ from pipelines.lifecycle.job import build, write
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock
 from pipelines.lifecycle.steps import OpenFn
 from schemas import topics
+from schemas.commands import DecideRefund, OpenRefund
 from schemas.dead_letter import DeadLetter
 from schemas.errors import SchemaError
 from schemas.ids import derived_id

@@ -6,10 +6,10 @@ import msgspec
 
 from measures.account import Account
 from measures.calendar import from_iso
-from measures.commands import Command, Move, ReceiveOrder, StateFacts, Tick
 from measures.country_file import jurisdiction
 from measures.engine import Outcome, handle
 from measures.jurisdiction import Jurisdiction
+from schemas.commands import Command, Move, ReceiveOrder, StateFacts, Tick
 from schemas.measure import AccountFacts, Alerted, JournalEntry, JournalEvent, Measure
 from schemas.order import (
     Action,

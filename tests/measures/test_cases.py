@@ -11,9 +11,9 @@ import yaml
 import fixtures
 from measures.account import in_force, replay
 from measures.calendar import from_iso
-from measures.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, ReceiveOrder, Tick
 from measures.country_file import FOLDER
 from measures.engine import Outcome
+from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, ReceiveOrder, Tick
 from schemas.measure import Alerted, Measure
 from schemas.order import Actor, Order, Reply
 from tests.measures.kit import ACCOUNT, Bench, make_order

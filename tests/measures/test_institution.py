@@ -5,10 +5,10 @@ import pytest
 from measures import listing
 from measures.account import forbids, in_force
 from measures.calendar import from_iso
-from measures.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, Restrict, Reverify
 from measures.cooldown import Warned, may_warn, note
 from measures.country_file import jurisdiction
 from measures.machine import Refusal
+from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, Restrict, Reverify
 from schemas.measure import Measure
 from schemas.order import Actor, Direction, Flow, ReplyCode, Why
 from tests.measures.kit import DAY, HOUR, MINUTE, T0, Bench, defrauded, make_order

@@ -9,7 +9,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from measures import dispatch, listing
 from measures.account import in_force, replay, waterfall
-from measures.commands import (
+from measures.country_file import FOLDER
+from measures.dispatch import Dispatch
+from measures.engine import Outcome, handle
+from measures.in_force import enforcement
+from measures.listing import Listing
+from measures.machine import Refusal, may_follow
+from schemas.commands import (
     AnswerAppeal,
     Command,
     DecideRefund,
@@ -24,12 +30,6 @@ from measures.commands import (
     Reverify,
     Tick,
 )
-from measures.country_file import FOLDER
-from measures.dispatch import Dispatch
-from measures.engine import Outcome, handle
-from measures.in_force import enforcement
-from measures.listing import Listing
-from measures.machine import Refusal, may_follow
 from schemas.measure import Claim, MeasureChanged
 from schemas.order import (
     Action,

@@ -3,9 +3,9 @@
 import msgspec
 
 from measures.account import in_force, next_due_us
-from measures.commands import ReceiveOrder, Tick
 from measures.engine import handle
 from measures.register import register
+from schemas.commands import ReceiveOrder, Tick
 from schemas.order import QueryTerms, ReplyCode, Target, Why, body_hash
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, T0, Bench, defrauded, make_order
 

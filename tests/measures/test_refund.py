@@ -5,9 +5,9 @@ import msgspec
 from measures import refund
 from measures.allocation import Pot
 from measures.calendar import from_iso
-from measures.commands import DecideRefund, OpenRefund
 from measures.country_file import jurisdiction
 from measures.machine import Refusal
+from schemas.commands import DecideRefund, OpenRefund
 from schemas.ids import derived_id
 from schemas.measure import Claim, Refund
 from schemas.order import Actor, Direction, Flow, ReplyCode, Why

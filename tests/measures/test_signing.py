@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 
-from measures.commands import ReceiveOrder
 from measures.machine import Refusal
 from measures.signing import ALGORITHM, TYPE, AuthorityKey, KeyRing, Opened, open_order, sign
+from schemas.commands import ReceiveOrder
 from schemas.order import Actor, ReplyCode, Why
 from tests.measures.kit import DAY, T0, defrauded, make_order
 

@@ -204,7 +204,7 @@ def test_a_movement_cannot_end_a_stop_by_claiming_a_later_time() -> None:
     flow_time = T0 + 30 * DAY
     outcome = bench.move("forged", 1, T0 + HOUR)
     forged = msgspec.structs.replace(outcome.account.flows[-1], at_us=flow_time, txn_id="forged-2")
-    from measures.commands import Move
+    from schemas.commands import Move
 
     bench.do(Move(at_us=T0 + HOUR, flow=forged))
     assert in_force(bench.account, T0 + 2 * HOUR).receive_only

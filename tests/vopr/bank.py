@@ -6,11 +6,11 @@ import msgspec
 
 from measures import in_force, intake
 from measures.account import next_due_us
-from measures.commands import AccountMessage, InstitutionCommand, Move, PaymentFailed, StateFacts
 from measures.intake import Arrival, Kept
 from measures.machine import Refusal
 from measures.register import Registered
 from measures.signing import KeyRing
+from schemas.commands import AccountMessage, InstitutionCommand, Move, PaymentFailed, StateFacts
 from schemas.measure import AccountFacts, JournalEntry, Moved, RefundChanged
 from schemas.order import Direction, Flow
 from tests.vopr.oracle import Oracle

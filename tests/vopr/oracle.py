@@ -18,11 +18,11 @@ import msgspec
 import yaml
 
 from measures import intake
-from measures.commands import InstitutionCommand, Move
 from measures.country_file import FOLDER
 from measures.dispatch import Dispatch
 from measures.intake import Kept
 from measures.machine import Refusal
+from schemas.commands import InstitutionCommand, Move
 from schemas.errors import SchemaError
 from schemas.measure import FactsStated, JournalEntry, Measure, MeasureChanged, Moved
 from tests.vopr.world import DAY, HOUR, Message

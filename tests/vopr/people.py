@@ -7,7 +7,11 @@ import msgspec
 from joserfc.jwk import OKPKey
 
 from measures import cooldown, dispatch, refund
-from measures.commands import (
+from measures.dispatch import Dispatch
+from measures.jurisdiction import Jurisdiction
+from measures.machine import Refusal
+from measures.signing import sign
+from schemas.commands import (
     AnswerAppeal,
     DecideRefund,
     EndHold,
@@ -17,10 +21,6 @@ from measures.commands import (
     Restrict,
     Reverify,
 )
-from measures.dispatch import Dispatch
-from measures.jurisdiction import Jurisdiction
-from measures.machine import Refusal
-from measures.signing import sign
 from schemas.measure import AppealChanged, Claim, JournalEntry, MeasureChanged, Refund, RefundChanged
 from schemas.order import (
     Action,

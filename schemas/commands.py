@@ -1,12 +1,16 @@
-"""What can happen to an account, seen by the legal engine.
+"""What can happen to an account, seen by the legal engine (topic `accounts`).
+
+The institution's own systems write these messages: what they know of an account, each booking on it, the
+holds, appeals and refund rounds its people decide.
 
 `at_us` is the trusted clock of the caller (watermark or time of receipt), integer microseconds UTC. It is
 never a time a message claims for itself: a forged time must not end a measure early. On topic `accounts`
 it is therefore left out, and the time of receipt is put in its place (`measures.intake`).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 from msgspec import field
 
 from schemas.measure import AccountFacts, Claim
@@ -161,3 +165,14 @@ class AccountMessage(Record, frozen=True, kw_only=True):
     account_token: str
     jurisdiction: str
     command: InstitutionCommand
+
+
+def json_schema() -> dict[str, Any]:
+    """Give the JSON Schema of account messages, stored as `schemas/json/account.v1.json`."""
+    (message,), components = msgspec.json.schema_components([AccountMessage], ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "account.v1",
+        **message,
+        "$defs": components,
+    }

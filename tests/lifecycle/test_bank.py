@@ -1,0 +1,58 @@
+"""The simulated banks feed topic `accounts`, and orders are carried out on what they say."""
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from console.lifecycle import app
+from fixtures.bank import account_messages
+from fixtures.world import World, simulate
+from measures import intake
+from measures.intake import Arrival, Kept
+from schemas.commands import AccountMessage
+from schemas.order import Direction
+from schemas.stored import stored
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return simulate(seed=2, days=2, accounts=500, scam_rate=0.01)
+
+
+def test_an_account_ends_with_the_balance_its_bank_stated_last(world: World) -> None:
+    rows = world.payments.to_pylist()
+    stated = {
+        row["debtor_account"]: row["balance_after_minor"] for row in rows if row["balance_after_minor"] >= 0
+    }
+    kept: dict[str, Kept] = {}
+    for said in account_messages(world.payments, set(stated), "CN"):
+        arrival = intake.read_command(said.value, said.at_us)
+        assert isinstance(arrival, Arrival)
+        kept[said.token] = intake.apply(kept.get(said.token), arrival).kept
+
+    for token, balance in stated.items():
+        account, last = kept[token].account, kept[token].account.flows[-1]
+        if last.direction is Direction.DEBIT:
+            assert account.balance_minor == balance
+        assert account.facts is not None and account.facts.institution_id
+
+
+def test_what_a_bank_writes_follows_the_contract(world: World) -> None:
+    account = world.payments["creditor_account"][0].as_py()
+    said = list(account_messages(world.payments, {account}, "CN"))
+
+    assert [msgspec.json.decode(each.value, type=AccountMessage).account_token for each in said] == [
+        account
+    ] * len(said)
+    assert [each.at_us for each in said] == sorted(each.at_us for each in said)
+    assert "StateFacts" in stored("account.v1")["$defs"]
+
+
+def test_every_order_of_a_simulated_world_is_answered() -> None:
+    ran = CliRunner().invoke(app, ["demo", "--days", "2", "--accounts", "500"])
+
+    assert ran.exit_code == 0, ran.output
+    cells = [line.strip("│ ").split("│") for line in ran.output.splitlines()]
+    told = {each[0].strip(): each[1].strip() for each in cells if len(each) == 2}
+    assert told["unanswered"] == "0"
+    assert int(told["ACTIVE"]) > 0
