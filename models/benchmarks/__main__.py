@@ -1,4 +1,4 @@
-"""Run the public benchmarks: `python -m models.benchmarks [fdh s_ffsd sichuan]`.
+"""Run the public benchmarks: `python -m models.benchmarks [fdh s_ffsd sichuan fdh_other_worlds]`.
 
 Prints published, reproduced and our figures and writes bench/benchmarks.json. Data come from the folder that
 STOPLINE_DATA names, else from ../shared/data.
@@ -18,7 +18,8 @@ from models.benchmarks import fdh, s_ffsd, sichuan
 from models.benchmarks.report import Benchmark, Figures
 from schemas.errors import StoplineError
 
-RUNS = {"fdh": fdh.run, "s_ffsd": s_ffsd.run, "sichuan": sichuan.run}
+RUNS = {"fdh": fdh.run, "s_ffsd": s_ffsd.run, "sichuan": sichuan.run, "fdh_other_worlds": fdh.other_worlds}
+DEFAULT = ("fdh", "s_ffsd", "sichuan")
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "bench" / "benchmarks.json"
 
@@ -56,10 +57,12 @@ def write(benchmarks: list[Benchmark], output: Path) -> None:
 
 
 def main() -> int:
-    """Run what the arguments name, everything by default."""
+    """Run what the arguments name, `DEFAULT` by default."""
     parser = argparse.ArgumentParser(prog="python -m models.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"some of {', '.join(RUNS)}; all by default")
-    names = parser.parse_args().names or list(RUNS)
+    parser.add_argument(
+        "names", nargs="*", help=f"some of {', '.join(RUNS)}; {', '.join(DEFAULT)} by default"
+    )
+    names = parser.parse_args().names or list(DEFAULT)
     console = Console()
     if unknown := set(names) - set(RUNS):
         console.print(f"There is no benchmark {', '.join(sorted(unknown))}; choose among {', '.join(RUNS)}.")

@@ -4,15 +4,16 @@ The first 60 % train, the labelled rest is tested. The published figures come fr
 the graph sees the whole table, so they are easier to reach; here the fraud rate also doubles from training to
 test.
 
-One fit is unstable here: with other settings, chosen or not, average precision moved between 0.69 and 0.78.
-So ours is the mean of four fits with the settings of `models.train`: with and without risk from delayed
-labels, on all features and on a random third of them per split.
+One fit is unstable here: average precision moves by 0.03 with the seed alone. So ours is the mean of ten
+boosted fits with the settings of `models.train`, averaged with a forest of random splits. Features and
+members were chosen on four later stretches inside the first 60 %.
 """
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import ExtraTreesClassifier
 
 from models import evaluate
 from models.benchmarks.lookback import FloatArray, History, IntArray
@@ -23,6 +24,8 @@ from schemas.errors import ConfigError
 TRAIN_SHARE = 0.6
 DELAY_SHARE = 0.1
 UNLABELLED = 2
+BOOSTED_SEEDS = range(10)
+FOREST_TREES = 200
 ENTITIES = ("Source", "Target", "Location", "Type")
 PAIRS = (
     ("Source", "Target"),
@@ -72,11 +75,33 @@ def streaming_features(table: pd.DataFrame) -> dict[str, FloatArray]:
         if name in ("Source", "Target"):
             for window in (100, 1_000):
                 features[f"{name}_amount_{window}"] = past.total(amount, window=window)
+    features |= _surroundings(code, size, time)
     for name, partner in PARTNERS:
         new = History(_pair(code[name], code[partner]), time).count() == 0
         past = History(code[name], time)
         features[f"{name}_distinct_{partner}"] = past.total(new)
         features[f"{name}_new_{partner}_500"] = past.total(new, window=500)
+    return features
+
+
+def _surroundings(code: dict[str, IntArray], size: FloatArray, time: IntArray) -> dict[str, FloatArray]:
+    """Return how busy a target, place, type and everything just was, with whom and with what amounts."""
+    features = {}
+    new_source = History(code["Source"], time).count() == 0
+    around = {name: code[name] for name in ("Target", "Location", "Type")}
+    for name, key in (around | {"All": np.zeros(len(time), np.int64)}).items():
+        past = History(key, time)
+        for window in (50, 300, 2_000):
+            count = np.maximum(past.count(window=window), 1)
+            mean = past.total(size, window=window) / count
+            features[f"{name}_share_{window}"] = count / window
+            features[f"{name}_new_sources_{window}"] = past.total(new_source, window=window) / count
+            features[f"{name}_mean_size_{window}"] = mean
+            features[f"{name}_size_minus_mean_{window}"] = size - mean
+    for name in ("Source", "Target"):
+        past = History(code[name], time)
+        for back in (1, 2, 3):
+            features[f"{name}_size_{back}"] = past.last(size, back=back)
     return features
 
 
@@ -112,12 +137,11 @@ def run(folder: Path) -> list[Benchmark]:
         raise ConfigError(f"{file} is missing; set STOPLINE_DATA to the public data's folder.")
     table = pd.read_parquet(file)
     time, y = table["Time"].to_numpy(), table["Labels"].to_numpy()
-    plain = streaming_features(table)
-    inputs = [np.column_stack(list(features.values())) for features in (plain, plain | risk_features(table))]
+    X = np.column_stack(list((streaming_features(table) | risk_features(table)).values()))
     known, start = y != UNLABELLED, TRAIN_SHARE * len(table)
     test = known & (time >= start)
-    ours = _fit_and_test(inputs, y, known & (time < start), test)
-    late = _fit_and_test(inputs, y, known & (time < start - DELAY_SHARE * len(table)), test)
+    ours = _fit_and_test(X, y, known & (time < start), test)
+    late = _fit_and_test(X, y, known & (time < start - DELAY_SHARE * len(table)), test)
     return [
         Benchmark(
             key="s_ffsd",
@@ -133,13 +157,13 @@ def run(folder: Path) -> list[Benchmark]:
     ]
 
 
-def _fit_and_test(inputs: list[FloatArray], y: IntArray, train: BoolArray, test: BoolArray) -> Figures:
-    score = np.mean(
-        [
-            probability(fit_classifier(X[train], y[train], max_features=share), X[test])
-            for X in inputs
-            for share in (1.0, 1 / 3)
-        ],
-        axis=0,
-    )
+def _fit_and_test(X: FloatArray, y: IntArray, train: BoolArray, test: BoolArray) -> Figures:
+    boosted = [
+        probability(fit_classifier(X[train], y[train], seed=seed, max_features=1 / 3), X[test])
+        for seed in BOOSTED_SEEDS
+    ]
+    filled = np.nan_to_num(X, nan=-1)
+    forest = ExtraTreesClassifier(FOREST_TREES, min_samples_leaf=5, max_features=0.3, random_state=0)
+    spread = forest.fit(filled[train], y[train]).predict_proba(filled[test])[:, 1]
+    score = (np.mean(boosted, axis=0) + spread) / 2
     return Figures(evaluate.auc(y[test], score), evaluate.average_precision(y[test], score))
