@@ -210,7 +210,7 @@ def _start(cluster: Cluster, name: Process) -> None:
             _command(cluster, name), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
             cwd=cluster.home, start_new_session=True,
         )  # fmt: skip
-    _pid_file(cluster, name).write_text(str(process.pid))
+    _pid_file(cluster, name).write_text(f"{process.pid} {_born(process.pid)}")
 
 
 def _write_configuration(cluster: Cluster) -> None:
@@ -252,14 +252,25 @@ def _listens(port: int) -> bool:
 
 
 def _pid(cluster: Cluster, name: Process) -> int | None:
-    """Process id from the pid file, if that process still runs and works in our folder."""
+    """Process id from the pid file, if the very process it names still runs."""
     try:
-        pid = int(_pid_file(cluster, name).read_text())
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        ours = Path(f"/proc/{pid}/cwd").resolve() == cluster.home.resolve()
+        pid, born = _pid_file(cluster, name).read_text().split()
+        return int(pid) if _born(int(pid)) == born else None
     except (OSError, ValueError):
         return None
-    return pid if ours and state != "Z" else None
+
+
+def _born(pid: int) -> str:
+    """When a process started, in clock ticks since boot; no two processes share it and a process id.
+
+    Raises:
+        OSError: it runs no more.
+
+    """
+    state, *others = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    if state == "Z":
+        raise ProcessLookupError(pid)
+    return others[18]
 
 
 def _pid_file(cluster: Cluster, name: Process) -> Path:
