@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +9,9 @@ import apache_beam as beam
 import typer
 
 from pipelines import graph
-from pipelines.flink import cluster, jobs
+from pipelines.flink import cluster, jobs, watch
 from pipelines.flink.cluster import FlinkError
 from pipelines.kafka.keyed_source import ReadChunksKeyed
-from pipelines.kafka.port import open_admin
-from pipelines.kafka.source import partition_counts
 from pipelines.options import JobSettings
 from schemas import topics
 
@@ -56,7 +53,7 @@ def status() -> None:
         typer.echo(f"{name:<12} {'not running' if pid is None else f'pid {pid}'}")
     if running["jobmanager"] is not None:
         for job in jobs.jobs():
-            typer.echo(f"job {job.name:<20} {job.status:<10} {job.id} {described(jobs.progress(job))}")
+            typer.echo(f"job {job.name:<20} {job.status:<10} {job.id} {described(watch.progress(job))}")
     if None in running.values():
         typer.echo("start what is missing with: stopline flink up")
         raise typer.Exit(1)
@@ -118,14 +115,14 @@ def run_main(settings: JobSettings, options: Sequence[str], *, every_s: float = 
         typer.echo(f"{MAIN_JOB} runs as {began.job.id}, {_origin(began)}; web page {cluster.DEFAULT.rest}")
     before, since = 0, time.monotonic()
     try:
-        for event in jobs.follow(MAIN_JOB, start, every_s=every_s):
+        for event in watch.follow(MAIN_JOB, start, every_s=every_s):
             if isinstance(event, str):
                 typer.echo(event)
                 continue
             now, messages = time.monotonic(), event.messages or 0
             rate = max(0, messages - before) / (now - since)
             before, since = messages, now
-            typer.echo(f"{rate:>9,.0f} payments/s, {_lag(settings):,} to read, {described(event)}")
+            typer.echo(f"{rate:>9,.0f} payments/s, {described(event)}")
     except KeyboardInterrupt:
         typer.echo(f"{MAIN_JOB} goes on; stop it with: stopline flink savepoint {MAIN_JOB} --stop")
 
@@ -135,24 +132,17 @@ def _origin(submission: jobs.Submission) -> str:
     return "without earlier state" if state is None else f"from {state}"
 
 
-def _lag(settings: JobSettings) -> int:
-    """Messages beyond what the group's last checkpoint covers."""
-    with closing(open_admin(settings.kafka)) as admin:
-        count = partition_counts(admin, settings.kafka, [topics.PAYMENTS])[topics.PAYMENTS]
-        every = [(topics.PAYMENTS, number) for number in range(count)]
-        committed = admin.committed(settings.kafka.group, every)
-        return sum(end - committed.get(at, 0) for at, end in admin.end_offsets(every).items())
-
-
-def described(progress: jobs.Progress) -> str:
+def described(progress: watch.Progress) -> str:
     """Say how a job stands, on one line.
 
-    >>> described(jobs.Progress("RUNNING", 1200, 2.5, 3_400_000, 180, None))
-    'RUNNING, 1,200 messages read, checkpoint 2.5 s old, 3.4 MB, took 180 ms'
+    >>> described(watch.Progress("RUNNING", 1200, 30, 2.5, 3_400_000, 180, None))
+    'RUNNING, 1,200 messages read, 30 to read, checkpoint 2.5 s old, 3.4 MB, took 180 ms'
     """
     parts = [progress.status]
     if progress.messages is not None:
         parts.append(f"{progress.messages:,} messages read")
+    if progress.behind is not None:
+        parts.append(f"{progress.behind:,} to read")
     if progress.checkpoint_age_s is not None and progress.checkpoint_bytes is not None:
         size = progress.checkpoint_bytes / 1e6
         parts.append(f"checkpoint {progress.checkpoint_age_s:.1f} s old, {size:.1f} MB")

@@ -44,7 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment with Stopline installed from its sdist; the dependencies are lent by this one."""
     tmp = tmp_path_factory.mktemp("package")
     checkout = tmp / "checkout"  # a copy, because setuptools also packs what an old egg-info names
-    for package in PACKAGES:
+    for package in (*PACKAGES, "deploy"):
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
@@ -73,7 +73,7 @@ def test_every_module_imports_from_the_installation(installed: Path) -> None:
 def test_every_data_file_is_installed(installed: Path) -> None:
     data = [
         path.relative_to(ROOT)
-        for package in PACKAGES
+        for package in (*PACKAGES, "deploy")
         for path in (ROOT / package).rglob("*")
         if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
     ]

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +45,8 @@ class Cluster:
     """Where a one-machine cluster lives; all ports are loopback.
 
     Attributes:
-        home: jars, configuration, pid files, logs, checkpoints and savepoints.
+        home: jars, configuration, pid files, logs, checkpoints and savepoints; `var/flink` of the folder
+            one works in.
         slots: task slots of the TaskManager, which is the job's parallelism and its Python processes.
         rest_port: Flink's REST interface and web page.
         rpc_port: JobManager to TaskManager.
@@ -54,7 +55,7 @@ class Cluster:
 
     """
 
-    home: Path = ROOT / "var" / "flink"
+    home: Path = field(default_factory=lambda: Path("var/flink").resolve())
     slots: int = 2
     rest_port: int = 8081
     rpc_port: int = 6123

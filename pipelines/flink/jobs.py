@@ -1,4 +1,4 @@
-"""Jobs on the cluster: submitted in seconds, followed, and started again from their last good state.
+"""Jobs on the cluster: submitted in seconds, and started again from their last good state.
 
 A session cluster forgets its jobs when the JobManager dies; the checkpoints stay on disk. So every
 submission is noted under the job's name, and the next one of that name begins with the newest checkpoint
@@ -6,11 +6,9 @@ or savepoint any of them left, unless told to begin afresh.
 """
 
 import logging
-import re
 import shutil
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -67,27 +65,6 @@ class Submission(NamedTuple):
 
     job: Job
     resumed_from: Path | None
-
-
-class Progress(NamedTuple):
-    """How a job stands; what is not known yet is `None`.
-
-    Attributes:
-        status: Flink's word for it.
-        messages: read by the source since the job last (re)started.
-        checkpoint_age_s: since the last completed checkpoint was complete.
-        checkpoint_bytes: of that checkpoint.
-        checkpoint_ms: it took, start to end.
-        failure: what caused the last failure of the job.
-
-    """
-
-    status: str
-    messages: int | None
-    checkpoint_age_s: float | None
-    checkpoint_bytes: int | None
-    checkpoint_ms: int | None
-    failure: str | None
 
 
 def flags(cluster: Cluster, name: str, tuning: Tuning, resume_from: Path | None = None) -> list[str]:
@@ -243,75 +220,6 @@ def cancel(job: Job, cluster: Cluster = processes.DEFAULT, *, timeout_s: float =
         if time.monotonic() > deadline:
             raise FlinkError(f"job {job.name!r} is still being cancelled after {timeout_s:.0f} s")
         time.sleep(0.1)
-
-
-def progress(job: Job, cluster: Cluster = processes.DEFAULT) -> Progress:
-    """Ask how `job` stands.
-
-    Raises:
-        FlinkError: the JobManager does not answer or no longer knows the job.
-
-    """
-    details = ask(cluster, f"/jobs/{job.id}")
-    done = ask(cluster, f"/jobs/{job.id}/checkpoints")["latest"]["completed"]
-    failures = ask(cluster, f"/jobs/{job.id}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
-    return Progress(
-        status=details["state"],
-        messages=_messages_read(job, [vertex["id"] for vertex in details["vertices"]], cluster),
-        checkpoint_age_s=time.time() - done["latest_ack_timestamp"] / 1000 if done else None,
-        checkpoint_bytes=done["state_size"] if done else None,
-        checkpoint_ms=done["end_to_end_duration"] if done else None,
-        failure=root_cause(failures[0]["stacktrace"]) if failures else None,
-    )
-
-
-def follow(
-    name: str,
-    start: Callable[[], Submission],
-    cluster: Cluster = processes.DEFAULT,
-    *,
-    every_s: float = 1.0,
-) -> Iterator[str | Progress]:
-    """Watch job `name` for ever; yields what was done about a crash, in words, and its progress.
-
-    What died of the cluster is started again; if the job is gone with it, `start` submits it again.
-    """
-    while True:
-        try:
-            if dead := [process for process, pid in processes.status(cluster).items() if pid is None]:
-                yield f"{' and '.join(dead)} gone, starting again"
-                processes.up(cluster)
-            if (job := live(name, cluster)) is None:
-                submission = start()
-                began = f"from {submission.resumed_from}" if submission.resumed_from else "without state"
-                yield f"job {name!r} was gone, started again {began} as {submission.job.id}"
-                continue
-            yield progress(job, cluster)
-            prune(name, cluster)
-        except FlinkError as error:
-            yield str(error)
-        time.sleep(every_s)
-
-
-def root_cause(trace: str) -> str:
-    r"""Return the innermost error of a Java trace, which may quote a Python one.
-
-    >>> root_cause("java.lang.RuntimeException: a\n\tat b\nCaused by: c.D: e\n  File x\nf.GError: h")
-    'f.GError: h'
-    """
-    errors = [line for line in trace.splitlines() if re.match(r"(Caused by: )?[\w.$]+: ", line)]
-    return errors[-1].removeprefix("Caused by: ")[:300] if errors else trace[:300]
-
-
-def _messages_read(job: Job, vertices: Sequence[str], cluster: Cluster) -> int | None:
-    total = None
-    for vertex in vertices:
-        path = f"/jobs/{job.id}/vertices/{vertex}/metrics"
-        names = [each["id"] for each in ask(cluster, path)]
-        if wanted := [metric for metric in names if metric.endswith(".stopline_kafka_messages_read")]:
-            values = ask(cluster, f"{path}?get={urllib.parse.quote(','.join(wanted))}")
-            total = (total or 0) + sum(int(each["value"]) for each in values)
-    return total
 
 
 def _submitted(name: str, cluster: Cluster) -> list[str]:

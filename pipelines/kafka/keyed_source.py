@@ -123,6 +123,7 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
     AGAIN = TimerSpec("again", TimeDomain.WATERMARK)
 
     _read = Metrics.counter("stopline.kafka", "messages_read")
+    _behind = Metrics.gauge("stopline.kafka", "messages_behind")
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         self._readers: dict[Position, ChunkReader] = {}
+        self._unread: dict[Partition, int] = {}
 
     def start_bundle(self) -> None:
         self._fired, self._found = False, False
@@ -168,6 +170,8 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
                 yield TimestampedValue(chunk, reader.get_current_timestamp())
         after = tuple(reader.get_checkpoint_mark().positions[0] for reader in readers)
         self._readers |= dict(zip(after, readers, strict=True))
+        self._unread |= {at.at: reader.behind for at, reader in zip(after, readers, strict=True)}
+        self._behind.set(sum(self._unread.values()))
         self._fired = True
         if after != before.positions:
             self._found = True

@@ -187,7 +187,12 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
 
 
 class ChunkReader(UnboundedReader):  # type: ignore[misc]
-    """Reads one partition on from `position`; the other arguments are seams for tests."""
+    """Reads one partition on from `position`; the other arguments are seams for tests.
+
+    Attributes:
+        behind: messages the broker held beyond the last read, as it last said.
+
+    """
 
     def __init__(
         self,
@@ -208,6 +213,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         self._resting_until = clock()
         self._drained = False
         self._chunk: Chunk | None = None
+        self.behind = 0
 
     def start(self) -> bool:
         """Read for the first time."""
@@ -226,6 +232,8 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
             self._drained = False
             return self._nothing_now()
         chunk, self._next, end = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        if end is not None:
+            self.behind = max(end - self._next, 0)
         if chunk is None:
             return self._nothing_now()
         self._chunk = chunk

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.flink import jobs
+from pipelines.flink import jobs, watch
 from pipelines.flink.cluster import Cluster
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
@@ -96,7 +96,7 @@ class Supervised:
         self._ended = threading.Event()
         self._rescaling = threading.Lock()
         self._submit(fresh=True)
-        while jobs.progress(jobs.live(name, on), on).checkpoint_age_s is None:
+        while watch.progress(jobs.live(name, on), on).checkpoint_age_s is None:
             time.sleep(0.5)
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
@@ -107,7 +107,7 @@ class Supervised:
 
     def _follow(self) -> None:
         began = time.monotonic()
-        for event in jobs.follow(self._name, self._submit, self._on):
+        for event in watch.follow(self._name, self._submit, self._on):
             if isinstance(event, str):
                 self._events.append(f"{time.monotonic() - began:.1f} s: {event}")
             if self._ended.is_set():
@@ -126,7 +126,7 @@ class Supervised:
         while time.monotonic() - since < SETTLE_S:
             try:
                 job = jobs.live(self._name, self._on)
-                progress = jobs.progress(job, self._on) if job else None
+                progress = watch.progress(job, self._on) if job else None
             except jobs.FlinkError:
                 progress = None
             if (

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.flink import cluster, jobs
+from pipelines.flink import cluster, jobs, watch
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
@@ -105,13 +105,13 @@ def main() -> None:
             options=asked.option, fresh=True,
         ).job  # fmt: skip
         try:
-            while jobs.progress(job).checkpoint_bytes is None:
+            while watch.progress(job).checkpoint_bytes is None:
                 time.sleep(0.5)
             if asked.rate:
                 measure_latency(settings, asked)
             if asked.backlog:
                 measure_throughput(settings, asked)
-            print("checkpoint", jobs.progress(job)._asdict())
+            print("checkpoint", watch.progress(job)._asdict())
         finally:
             jobs.cancel(job)
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.flink import jobs
+from pipelines.flink import cluster as processes
+from pipelines.flink import jobs, watch
 from pipelines.flink.cluster import PROCESSES, Cluster, FlinkError
-from pipelines.flink.jobs import Job, Progress, Submission, Tuning
+from pipelines.flink.jobs import Job, Submission, Tuning
+from pipelines.flink.watch import Progress
 
 FIRST, SECOND = "a" * 32, "b" * 32
-WELL = Progress("RUNNING", 10, 1.0, 100, 5, None)
+WELL = Progress("RUNNING", 10, 0, 1.0, 100, 5, None)
 
 
 @pytest.fixture
@@ -95,12 +97,12 @@ def test_a_job_that_is_gone_is_started_again_and_said_so(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = iter([None, Job("b", "stopline", "RUNNING", 0)])
-    monkeypatch.setattr(jobs.processes, "status", lambda cluster: dict.fromkeys(PROCESSES, 1))
+    monkeypatch.setattr(processes, "status", lambda cluster: dict.fromkeys(PROCESSES, 1))
     monkeypatch.setattr(jobs, "live", lambda name, cluster: next(found))
-    monkeypatch.setattr(jobs, "progress", lambda job, cluster: WELL)
+    monkeypatch.setattr(watch, "progress", lambda job, cluster: WELL)
     job = Job("b", "stopline", "CREATED", 0)
 
-    followed = jobs.follow("stopline", lambda: Submission(job, tmp_path / "chk-7"), cluster, every_s=0)
+    followed = watch.follow("stopline", lambda: Submission(job, tmp_path / "chk-7"), cluster, every_s=0)
 
     assert next(followed) == f"job 'stopline' was gone, started again from {tmp_path}/chk-7 as b"
     assert next(followed) == WELL
@@ -111,15 +113,15 @@ def test_a_process_that_is_gone_is_started_again_and_said_so(
 ) -> None:
     started: list[Cluster] = []
     monkeypatch.setattr(
-        jobs.processes, "status", lambda cluster: dict.fromkeys(PROCESSES, 1) | {"taskmanager": None}
+        processes, "status", lambda cluster: dict.fromkeys(PROCESSES, 1) | {"taskmanager": None}
     )
-    monkeypatch.setattr(jobs.processes, "up", started.append)
+    monkeypatch.setattr(processes, "up", started.append)
 
-    followed = jobs.follow("stopline", lambda: pytest.fail("not asked for"), cluster, every_s=0)
+    followed = watch.follow("stopline", lambda: pytest.fail("not asked for"), cluster, every_s=0)
 
     assert next(followed) == "taskmanager gone, starting again"
     monkeypatch.setattr(jobs, "live", lambda name, cluster: Job("a", name, "RESTARTING", 0))
-    monkeypatch.setattr(jobs, "progress", lambda job, cluster: WELL)
+    monkeypatch.setattr(watch, "progress", lambda job, cluster: WELL)
     assert next(followed) == WELL
     assert started == [cluster]
 

@@ -12,7 +12,7 @@ from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.keyed_source import Reports, _Deal, _ReadByTimer
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
-from pipelines.kafka.source import ChunkSource, Mark, Position
+from pipelines.kafka.source import ChunkReader, ChunkSource, Mark, Position
 
 FIRST_US = 1_700_000_000_000_000
 _topics = count(1)
@@ -106,6 +106,22 @@ def test_each_firing_goes_on_where_the_last_one_stopped_and_stands_at_the_waterm
     assert values == [b"%d" % value for value in range(5000)]
     assert positions.value.positions == (Position((topic, 0), 5000, FIRST_US + 4999 * 1000),)
     assert again.value.micros == FIRST_US + 4999 * 1000 - 2_000_000
+
+
+def test_a_reader_says_how_many_messages_the_broker_holds_beyond_it(
+    settings: KafkaSettings, topic: str
+) -> None:
+    send(settings, topic, range(5000))
+    source = ChunkSource(settings, ((topic, 0),), "earliest", chunk_rows=500, poll_interval_s=0.0)
+    reading = ChunkReader(source, Position((topic, 0), 0))
+
+    while not reading.advance():
+        pass
+    assert reading.behind == 5000 - len(reading.get_current().values)
+
+    while reading.behind:
+        reading.advance()
+    assert reading.get_checkpoint_mark().positions[0].next_offset == 5000
 
 
 def test_a_bundle_that_failed_is_read_again(settings: KafkaSettings, topic: str) -> None:

@@ -1,0 +1,108 @@
+"""A job watched from outside: how it stands, and what is done when it or its cluster dies."""
+
+import re
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from pipelines.flink import cluster as processes
+from pipelines.flink import jobs
+from pipelines.flink.cluster import Cluster, FlinkError, ask
+
+_METRIC = re.compile(r"\.stopline_kafka_(messages_read|messages_behind)$")
+
+
+class Progress(NamedTuple):
+    """How a job stands; what is not known yet is `None`.
+
+    Attributes:
+        status: Flink's word for it.
+        messages: read by the source since the job last (re)started.
+        behind: messages the brokers hold beyond those.
+        checkpoint_age_s: since the last completed checkpoint was complete.
+        checkpoint_bytes: of that checkpoint.
+        checkpoint_ms: it took, start to end.
+        failure: what caused the last failure of the job.
+
+    """
+
+    status: str
+    messages: int | None
+    behind: int | None
+    checkpoint_age_s: float | None
+    checkpoint_bytes: int | None
+    checkpoint_ms: int | None
+    failure: str | None
+
+
+def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
+    """Ask how `job` stands.
+
+    Raises:
+        FlinkError: the JobManager does not answer or no longer knows the job.
+
+    """
+    details = ask(cluster, f"/jobs/{job.id}")
+    done = ask(cluster, f"/jobs/{job.id}/checkpoints")["latest"]["completed"]
+    failures = ask(cluster, f"/jobs/{job.id}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
+    read = _read(job, [vertex["id"] for vertex in details["vertices"]], cluster)
+    return Progress(
+        status=details["state"],
+        messages=read.get("messages_read"),
+        behind=read.get("messages_behind"),
+        checkpoint_age_s=time.time() - done["latest_ack_timestamp"] / 1000 if done else None,
+        checkpoint_bytes=done["state_size"] if done else None,
+        checkpoint_ms=done["end_to_end_duration"] if done else None,
+        failure=root_cause(failures[0]["stacktrace"]) if failures else None,
+    )
+
+
+def follow(
+    name: str,
+    start: Callable[[], jobs.Submission],
+    cluster: Cluster = processes.DEFAULT,
+    *,
+    every_s: float = 1.0,
+) -> Iterator[str | Progress]:
+    """Watch job `name` for ever; yields what was done about a crash, in words, and its progress.
+
+    What died of the cluster is started again; if the job is gone with it, `start` submits it again.
+    """
+    while True:
+        try:
+            if dead := [process for process, pid in processes.status(cluster).items() if pid is None]:
+                yield f"{' and '.join(dead)} gone, starting again"
+                processes.up(cluster)
+            if (job := jobs.live(name, cluster)) is None:
+                submission = start()
+                began = f"from {submission.resumed_from}" if submission.resumed_from else "without state"
+                yield f"job {name!r} was gone, started again {began} as {submission.job.id}"
+                continue
+            yield progress(job, cluster)
+            jobs.prune(name, cluster)
+        except FlinkError as error:
+            yield str(error)
+        time.sleep(every_s)
+
+
+def root_cause(trace: str) -> str:
+    r"""Return the innermost error of a Java trace, which may quote a Python one.
+
+    >>> root_cause("java.lang.RuntimeException: a\n\tat b\nCaused by: c.D: e\n  File x\nf.GError: h")
+    'f.GError: h'
+    """
+    errors = [line for line in trace.splitlines() if re.match(r"(Caused by: )?[\w.$]+: ", line)]
+    return errors[-1].removeprefix("Caused by: ")[:300] if errors else trace[:300]
+
+
+def _read(job: jobs.Job, vertices: Sequence[str], cluster: Cluster) -> Counter[str]:
+    """Add up what the source's subtasks report."""
+    total: Counter[str] = Counter()
+    for vertex in vertices:
+        path = f"/jobs/{job.id}/vertices/{vertex}/metrics"
+        if wanted := [each["id"] for each in ask(cluster, path) if _METRIC.search(each["id"])]:
+            for each in ask(cluster, f"{path}?get={urllib.parse.quote(','.join(wanted))}"):
+                total[_METRIC.search(each["id"])[1]] += int(each["value"])  # type: ignore[index]
+    return total
