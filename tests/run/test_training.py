@@ -113,6 +113,19 @@ def test_a_log_drifts_only_where_its_newest_days_differ(
     assert "no day before the newest 60" in capfd.readouterr().err
 
 
+def test_a_log_is_walked_through_by_its_dated_labels(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--decision_log", log, "--feedback", log / "feedback.jsonl", "--windows", "3,2,2", "--trees", 5)
+
+    assert run(monkeypatch, "backtest", *words, "--delays", "1", "--steps", 2, "--json") == 0
+    steps = json.loads(capfd.readouterr().out)
+
+    assert [(step["leg"], step["delay"]) for step in steps] == [("credit", 1)] * 2 + [("debit", 1)] * 2
+    assert all(step["scams"] > 0 for step in steps)
+    assert min(step["test"]["auc"] for step in steps[1::2]) > 0.8
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
