@@ -1,29 +1,38 @@
-"""When a victim may be warned again (domain.md 2.4): cool-down per person and case family.
+"""When a person may be warned again (domain.md 2.4).
 
-A higher severity always passes; otherwise one warning per cool-down (a day at most) and so many a day.
+At most one warning about one thing (a kind of scam, a case family) in the country's cool-down, and so many a
+day about anything; a graver warning than all of the last day always passes.
 """
 
+import msgspec
+
 from measures.jurisdiction import Regime
-from schemas.order import Record
 
 DAY_US = 86_400_000_000
 
 
-class Warned(Record, frozen=True, kw_only=True):
-    """Warnings given to one person in one case family: (instant, severity), latest last."""
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """A warning that went out: when, how grave (1 to 4), and what it was about."""
 
-    given: tuple[tuple[int, int], ...] = ()
+    at_us: int
+    severity: int
+    about: str
 
 
-def may_warn(warned: Warned, severity: int, now: int, regime: Regime) -> bool:
-    """Whether a warning of this severity (1 to 4) may go out now."""
+def recent(said: tuple[Said, ...], now_us: int) -> tuple[Said, ...]:
+    """Return what was said in the last day; what is older no longer counts."""
+    return tuple(each for each in said if now_us - each.at_us < DAY_US)
+
+
+def may_warn(said: tuple[Said, ...], asked: Said, regime: Regime) -> bool:
+    """Tell whether a warning may go out after those `said` in the last day, in whatever order they came."""
+    if all(asked.severity > earlier.severity for earlier in said):
+        return True
     rule, add = regime.warning, regime.calendar.add
-    as_grave = [at_us for at_us, earlier in warned.given if earlier >= severity and at_us > now - DAY_US]
-    cooling = any(add(at_us, rule.cooldown) > now for at_us in as_grave)
-    return not cooling and len(as_grave) < rule.per_day
-
-
-def note(warned: Warned, severity: int, now: int) -> Warned:
-    """Remember a warning; what is older than a day no longer counts."""
-    kept = tuple(entry for entry in warned.given if entry[0] > now - DAY_US)
-    return Warned(given=(*kept, (now, severity)))
+    repeats = any(
+        earlier.about == asked.about
+        and earlier.severity >= asked.severity
+        and add(min(earlier.at_us, asked.at_us), rule.cooldown) > max(earlier.at_us, asked.at_us)
+        for earlier in said
+    )
+    return not repeats and len(said) < rule.per_day

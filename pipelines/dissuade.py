@@ -1,7 +1,6 @@
-"""Repeat and cool-down rules for warnings (domain.md 2.4), one party at a time.
+"""Repeat and cool-down rules for warnings (`measures.cooldown`), one party at a time.
 
-At most one warning about one kind of scam in the country's cool-down and so many in a day; a graver one
-always passes. Time is event time, so a replay warns the same people.
+Time is event time, so a replay warns the same people.
 
 What was said to a party is forgotten when the next warning to it comes over a day later, not by a timer:
 Beam's in-process runner fires event-time timers as soon as they are set, and would let everything through.
@@ -17,41 +16,12 @@ from apache_beam import coders
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 
+from measures.cooldown import Said, may_warn, recent
 from measures.jurisdiction import Jurisdiction
 from pipelines.kafka.sink import OutRecord
 from pipelines.records import warning_record
 from pipelines.telemetry import TELEMETRY
-from schemas.warning import FraudClass, Warning
-
-DAY_US = 86_400_000_000
-
-
-class Said(msgspec.Struct, frozen=True, array_like=True):
-    """A warning that went out."""
-
-    at_us: int
-    severity: int
-    fraud_class: FraudClass
-
-
-def may_warn(said: tuple[Said, ...], asked: Said, *, cooldown_us: int, per_day: int) -> bool:
-    """Tell whether a warning may go out after those `said` in the last day.
-
-    >>> first = Said(0, 2, "BRUSHING")
-    >>> may_warn((first,), Said(60, 2, "BRUSHING"), cooldown_us=100, per_day=3)
-    False
-    >>> may_warn((first,), Said(60, 3, "BRUSHING"), cooldown_us=100, per_day=3)
-    True
-    """
-    if all(asked.severity > earlier.severity for earlier in said):
-        return True
-    repeats = any(
-        earlier.fraud_class == asked.fraud_class
-        and earlier.severity >= asked.severity
-        and abs(asked.at_us - earlier.at_us) < cooldown_us
-        for earlier in said
-    )
-    return not repeats and len(said) < per_day
+from schemas.warning import Warning
 
 
 class DissuadeFn(beam.DoFn):  # type: ignore[misc]
@@ -70,16 +40,13 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[OutRecord]:
         """Decide about one warning."""
         warning = msgspec.json.decode(element[1], type=Warning)
-        rule = self._law.on(warning.issued_at_us).warning
-        at_us = warning.issued_at_us
+        asked = Said(warning.issued_at_us, warning.severity, warning.fraud_class)
         stored = msgspec.json.decode(said.read() or b"[]", type=tuple[Said, ...])
-        recent = tuple(each for each in stored if at_us - each.at_us < DAY_US)
-        asked = Said(at_us, warning.severity, warning.fraud_class)
-        cooldown_us = self._law.calendar.add(at_us, rule.cooldown) - at_us
-        if not may_warn(recent, asked, cooldown_us=cooldown_us, per_day=rule.per_day):
+        heard = recent(stored, asked.at_us)
+        if not may_warn(heard, asked, self._law.on(asked.at_us)):
             self._suppressed.inc()
             return
         self._sent.inc()
         TELEMETRY.count("warnings", 1)
-        said.write(msgspec.json.encode((*recent, asked)))
+        said.write(msgspec.json.encode((*heard, asked)))
         yield warning_record(warning)

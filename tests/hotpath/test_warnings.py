@@ -17,9 +17,10 @@ from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from measures.cooldown import Said, may_warn
 from measures.country_file import FOLDER, jurisdiction
 from models.features import Legs
-from pipelines.dissuade import DissuadeFn, Said, may_warn
+from pipelines.dissuade import DissuadeFn
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
@@ -169,7 +170,7 @@ def said(hours: float, grade: int = 1, kind: Any = "BRUSHING") -> Said:
     ],
 )
 def test_cool_down_daily_cap_and_upgrades(earlier: list[Said], asked: Said, allowed: bool) -> None:
-    assert may_warn(tuple(earlier), asked, cooldown_us=6 * HOUR_US, per_day=3) == allowed
+    assert may_warn(tuple(earlier), asked, CN.on(asked.at_us)) == allowed
 
 
 def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "a" * 26) -> tuple[str, bytes]:

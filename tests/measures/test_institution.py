@@ -5,7 +5,6 @@ import pytest
 from measures import listing
 from measures.account import forbids, in_force
 from measures.calendar import from_iso
-from measures.cooldown import Warned, may_warn, note
 from measures.country_file import jurisdiction
 from measures.machine import Refusal
 from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, Restrict, Reverify
@@ -301,24 +300,6 @@ def test_an_upheld_appeal_ends_a_listing_and_a_rejected_one_does_not() -> None:
     lifted = listing.decide_appeal(under, upheld=True, reasons="mistake", by=two, regime=regime, now=now)
     assert not isinstance(lifted, Refusal)
     assert (lifted.state, lifted.ended_by) == ("LIFTED", two)
-
-
-def test_a_warning_waits_for_its_cool_down_unless_it_is_graver() -> None:
-    regime = jurisdiction("CN").on(T0)
-    warned = note(Warned(), 2, T0)
-    assert not may_warn(warned, 2, T0 + 6 * HOUR - 1, regime)
-    assert may_warn(warned, 3, T0 + 1, regime)
-    assert may_warn(warned, 2, T0 + 6 * HOUR, regime)
-
-
-def test_there_are_at_most_three_warnings_of_a_severity_a_day() -> None:
-    regime = jurisdiction("CN").on(T0)
-    warned = Warned()
-    for hours in (0, 6, 12):
-        assert may_warn(warned, 1, T0 + hours * HOUR, regime)
-        warned = note(warned, 1, T0 + hours * HOUR)
-    assert not may_warn(warned, 1, T0 + 18 * HOUR, regime)
-    assert may_warn(warned, 1, T0 + 25 * HOUR, regime)
 
 
 def test_only_a_measure_over_a_sum_is_lifted_in_part() -> None:

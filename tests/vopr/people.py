@@ -326,12 +326,13 @@ class Warner:
 
     def __init__(self, world: World, oracle: Oracle, law: Jurisdiction) -> None:
         self._world, self._oracle, self._law = world, oracle, law
-        self._given: dict[tuple[str, str], cooldown.Warned] = {}
+        self._said: dict[str, tuple[cooldown.Said, ...]] = {}
 
     def want(self, person: str, family: str) -> None:
         """Something suggests a warning."""
         severity, now = self._world.random.randint(1, 4), self._world.now
-        given = self._given.get((person, family), cooldown.Warned())
-        if cooldown.may_warn(given, severity, now, self._law.on(now)):
-            self._given[person, family] = cooldown.note(given, severity, now)
+        asked = cooldown.Said(now, severity, family)
+        said = cooldown.recent(self._said.get(person, ()), now)
+        if cooldown.may_warn(said, asked, self._law.on(now)):
+            self._said[person] = (*said, asked)
             self._oracle.warned(person, family, severity, now)
