@@ -182,7 +182,7 @@ def read(folder: Path, leg: Leg) -> pa.Table:
         with suppress(FileNotFoundError):  # sealed since the folder was listed
             batches.append(pa.Table.from_batches(_batches(path), schema(leg)))
     for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*.parquet")):
-        batches.append(pq.read_table(path, partitioning=None))
+        batches.append(pq.ParquetFile(path).read())
     table = pa.concat_tables(batches).sort_by([("at_us", "ascending"), ("txn_id", "ascending")])
     _, first = np.unique(table.column("txn_id").to_numpy(zero_copy_only=False), return_index=True)
     return table.take(np.sort(first))

@@ -14,7 +14,7 @@ from fixtures.stream import feedback
 from models.stream import NAMES, of_recorded
 from pipelines import policy
 
-WORLD = "{seed: 5, days: 14, accounts: 400, scam_rate: 0.02}"
+WORLD = "{seed: 5, days: 13, accounts: 400, scam_rate: 0.02}"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
@@ -109,8 +109,6 @@ def test_a_log_drifts_only_where_its_newest_days_differ(
 
     assert legs[0]["features"]["channel"] < 0.1
     assert code == int("shifted" in {leg["verdict"] for leg in legs})
-    assert run(monkeypatch, "drift", trained, "--decision_log", log, "--days", 60) == 1
-    assert "no day before the newest 60" in capfd.readouterr().err
 
 
 def test_a_log_is_walked_through_by_its_dated_labels(
