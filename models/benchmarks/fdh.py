@@ -110,8 +110,8 @@ def streaming_features(payments: Payments, *, delay: int = DELAY_DAYS) -> dict[s
     # Days on which a compromise may have begun unseen; 28 at a terminal never seen.
     good_day = np.floor(terminal.latest(payments.second, fraud == 0, delay=hidden) / DAY_SECONDS)
     return {
-        "amount_over_usual": amount / usual,
-        "amount_over_highest": amount / customer.highest(amount),
+        "amount_over_usual": _ratio(amount, usual),
+        "amount_over_highest": _ratio(amount, customer.highest(amount)),
         "amount_over_highest_good": amount / highest_good,
         "customer_unusual_14d": customer.total(unusual, window=14 * DAY_SECONDS),
         "customer_unusual_30d": customer.total(unusual, window=30 * DAY_SECONDS),
@@ -124,6 +124,12 @@ def streaming_features(payments: Payments, *, delay: int = DELAY_DAYS) -> dict[s
         "terminal_run_days": day - np.floor(terminal.last(began, delay=hidden) / DAY_SECONDS),
         "terminal_run_days_at_most": day - terminal.latest(previous_good, first, delay=hidden),
     }
+
+
+def _ratio(amount: FloatArray, past: FloatArray) -> FloatArray:
+    """Divide; a past of zeros gives inf, which trees take."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return amount / past
 
 
 def rising(name: str) -> int:
