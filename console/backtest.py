@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.recorded import labelled_log, of_world, read_feedback
+from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback
 from fixtures.world import simulate
 from models.backtest import Step, ablate, spread, walk
 from models.bundle import LEGS
@@ -18,6 +18,7 @@ from models.stream import LegRows, of_recorded
 from models.train import Windows
 from pipelines import policy
 from schemas.errors import ConfigError
+from schemas.feedback import Feedback
 
 app = typer.Typer(add_completion=False)
 
@@ -43,6 +44,7 @@ def backtest(
     feedback: Annotated[
         list[str], typer.Option(help="Labels of the log: a JSONL file or kafka://host:port; may be repeated.")
     ] = [],  # noqa: B006
+    kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: Annotated[str, typer.Option("--known_by", help="Use what was known by this time.")] = "",
     policy_file: Annotated[Path, typer.Option("--policy_file", help="YAML policy.")] = policy.DEFAULT,
     seeds: Annotated[str, typer.Option(help="Seeds of the worlds.")] = "1,2",
@@ -66,11 +68,14 @@ def backtest(
     Example: stopline backtest --seeds 1,2 --accounts 3000 --delays 0,1,7
     """
     train, validation, test = _numbers(windows, "--windows", 3)
+    if decision_log is not None and not feedback:
+        raise ConfigError("a decision log has no labels of its own; add --feedback FILE or kafka://host:port")
+    given = read_feedback(feedback, kafka_security)
     found: list[tuple[int, Step]] = []
     for delay in _numbers(delays, "--delays"):
         split = Windows(train, validation, test, delay)
         for seed, rows in _sources(
-            decision_log, feedback, known_by, policy_file, delay,
+            decision_log, given, known_by, policy_file, delay,
             worlds=(_numbers(seeds, "--seeds"), days, accounts, scam_rate),
         ):  # fmt: skip
             with Console(stderr=True).status(f"delay {delay:g} days, seed {seed}"):
@@ -90,7 +95,7 @@ def backtest(
 
 def _sources(
     decision_log: Path | None,
-    feedback: list[str],
+    given: list[Feedback],
     known_by: str,
     policy_file: Path,
     delay: float,
@@ -100,12 +105,7 @@ def _sources(
     """Yield rows with the seed they come from, 0 for a log."""
     rules = policy.load(policy_file)
     if decision_log is not None:
-        if not feedback:
-            raise ConfigError(
-                "a decision log has no labels of its own; add --feedback FILE or kafka://host:port"
-            )
-        found = read_feedback(feedback)
-        yield 0, labelled_log(decision_log, found, rules, known_by=known_by, delay_days=delay)
+        yield 0, labelled_log(decision_log, given, rules, known_by=known_by, delay_days=delay)
         return
     seeds, days, accounts, scam_rate = worlds
     for seed in map(int, seeds):

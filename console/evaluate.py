@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Column, Table
 
-from console.recorded import labelled_log, of_world, read_feedback
+from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback
 from fixtures.world import START_US, World, simulate
 from models import bundle, labels, plots
 from models.bundle import LEGS, Bundle, LegModel
@@ -54,6 +54,7 @@ def evaluate(
     feedback: Annotated[
         list[str], typer.Option(help="Labels of the log: a JSONL file or kafka://host:port; may be repeated.")
     ] = [],  # noqa: B006
+    kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: Annotated[str, typer.Option("--known_by", help="Use what was known by this time.")] = "",
     delay_days: Annotated[float, typer.Option(help="Days until a payment without a label is good.")] = 7.0,
     seed: Annotated[int, typer.Option(help="Seed of the world; not one trained on.")] = 2,
@@ -90,7 +91,7 @@ def evaluate(
                 "a decision log has no labels of its own; add --feedback FILE or kafka://host:port"
             )
         source = f"decision log {decision_log}"
-        measured = _of_log(rules, decision_log, read_feedback(feedback), known_by, delay_days)
+        measured = _of_log(rules, decision_log, read_feedback(feedback, kafka_security), known_by, delay_days)
     scores = {leg: _model(loaded, leg).score(measured[leg].rows.X) for leg in LEGS}
     minutes = _minutes(measured, scores, _thresholds(loaded, rules))
     found = {

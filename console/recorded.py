@@ -4,10 +4,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import typer
+from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from fixtures.world import World
@@ -18,11 +21,17 @@ from models.train import Windows
 from pipelines import decision_log
 from pipelines.kafka.bounded import captured_bounds
 from pipelines.kafka.port import KafkaSettings, open_consumer
+from pipelines.options import kafka_settings
 from pipelines.policy import Policy
 from schemas import topics
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
 from schemas.transfers import of_columns
+
+#: Option of the commands that read feedback or payments from a broker.
+KafkaSecurity = Annotated[
+    list[str], typer.Option("--kafka_security", help="KEY=VALUE, as of `stopline run`; may be repeated.")
+]
 
 _KAFKA = "kafka://"
 _MONEY = np.dtype([("amount_minor", "i8"), ("currency", "S3")])
@@ -119,8 +128,9 @@ def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[F
 
 def _values(place: str, security: Sequence[str]) -> list[bytes]:
     if place.startswith(_KAFKA):
-        pairs = dict(pair.split("=", 1) for pair in security)
-        return topic_values(KafkaSettings(place.removeprefix(_KAFKA), security=pairs), topics.FEEDBACK)
+        flags = [word for pair in security for word in ("--kafka_security", pair)]
+        flags += ["--kafka_brokers", place.removeprefix(_KAFKA)]
+        return topic_values(kafka_settings(PipelineOptions(flags)), topics.FEEDBACK)
     try:
         lines = Path(place).read_bytes().splitlines()
     except OSError as error:

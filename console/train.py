@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.recorded import labelled_log, of_world, read_feedback, windows_of
+from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback, windows_of
 from fixtures.world import simulate
 from models.bundle import LegParts
 from models.card import Segment, card, segments
@@ -41,6 +41,7 @@ def train_bundle(
     feedback: Annotated[
         list[str], typer.Option(help="Its labels: a JSONL file or kafka://host:port; may be repeated.")
     ] = [],  # noqa: B006
+    kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: Annotated[
         str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
     ] = "",
@@ -87,7 +88,7 @@ def train_bundle(
             )
         split = windows_of(windows) if windows else Windows()
         with console.status(f"reading {decision_log}"):
-            found = read_feedback(feedback)
+            found = read_feedback(feedback, kafka_security)
             rows = labelled_log(decision_log, found, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
     if replace:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.demo import SHIPPED_BUNDLE
-from console.recorded import instant_us, read_feedback
+from console.recorded import KafkaSecurity, instant_us, read_feedback
 from console.replay import job_settings, streamed
 from console.scoreboard import Fact, Scoreboard
 from fixtures.scenario import load
@@ -74,9 +74,7 @@ def whatif(
     kafka_brokers: Annotated[
         str, typer.Option("--kafka_brokers", help="Broker whose recorded payments to replay.")
     ] = "",
-    kafka_security: Annotated[
-        list[str], typer.Option("--kafka_security", help="KEY=VALUE, as of `stopline run`; may be repeated.")
-    ] = [],  # noqa: B006
+    kafka_security: KafkaSecurity = [],  # noqa: B006
     model_bundle: Annotated[
         Path, typer.Option("--model_bundle", "--model-bundle", help="Bundle to score with.")
     ] = SHIPPED_BUNDLE,
@@ -103,7 +101,9 @@ def whatif(
         job = job_settings(settings, "--model_bundle", str(model_bundle))
         job = replace(job, kafka=settings, decided=decided)
         runs = {name: replayed(replace(job, policy=each)) for name, each in rules.items()}
-        board = _board_of_scenario(scenario) if scenario else _board(job, read_feedback(feedback))
+        board = (
+            _board_of_scenario(scenario) if scenario else _board(job, read_feedback(feedback, kafka_security))
+        )
         process.close_connections()
     outcomes = {name: outcome(board, run) for name, run in runs.items()}
     changed = _changed(runs)

@@ -2,8 +2,10 @@
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +15,10 @@ from fixtures.scenario import load
 from fixtures.stream import feedback
 from models.stream import NAMES, of_recorded
 from pipelines import policy
+from pipelines.kafka import process
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
+from schemas import topics
 
 WORLD = "{seed: 5, days: 13, accounts: 400, scam_rate: 0.02}"
 
@@ -148,3 +154,20 @@ def test_records_that_are_not_feedback_are_counted_and_left_out(
 
     assert len(read_feedback([str(tmp_path / "f.jsonl")])) == 1
     assert "2 of 3 records are no feedback and left out; record 1" in capfd.readouterr().err
+
+
+def test_feedback_is_read_from_the_topic_too(log: Path) -> None:
+    lines = (log / "feedback.jsonl").read_bytes().splitlines()
+    with EmbeddedBroker() as broker:
+        settings = KafkaSettings(broker.address)
+        with closing(open_admin(settings)) as admin:
+            admin.create_topics([NewTopic(topics.FEEDBACK, 2)])
+        producer = open_producer(settings)
+        for line in lines:
+            producer.send(topics.FEEDBACK, line[17:27], line, (), 0)
+        producer.flush()
+
+        found = read_feedback([f"kafka://{broker.address}"])
+        process.close_connections()
+
+    assert sorted(map(msgspec.json.encode, found)) == sorted(lines)
