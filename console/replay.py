@@ -113,7 +113,7 @@ def emitted(
         with beam.Pipeline(runner=runner.in_process()) as pipeline:
             chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
             graph.write(graph.build(chunks, job), job)
-        return [line for topic in topics.WRITTEN for line in sorted(_records(settings, topic))]
+        return records(settings)
 
 
 @contextmanager
@@ -147,8 +147,13 @@ def send(settings: KafkaSettings, payments: pa.Table) -> None:
         producer.flush()
 
 
-def _records(settings: KafkaSettings, topic: str) -> list[str]:
+def records(settings: KafkaSettings) -> list[str]:
+    """Return every record a job has sent as JSON, ordered by topic and id."""
     return [
-        json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False, sort_keys=True)
-        for value in topic_values(settings, topic)
+        line
+        for topic in topics.WRITTEN
+        for line in sorted(
+            json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False, sort_keys=True)
+            for value in topic_values(settings, topic)
+        )
     ]

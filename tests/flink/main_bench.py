@@ -1,0 +1,108 @@
+"""Measure the main job on the local cluster: speed from a backlog, then how soon alerts arrive at a rate.
+
+    python -m tests.flink.main_bench --backlog 2000000 --rate 20000 --seconds 60
+
+Latency runs from the Kafka timestamp of a payment to its alert in the hands of a consumer. Generator,
+broker, Flink, its workers and the consumer share the machine.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import graph
+from pipelines.flink import cluster, jobs, watch
+from pipelines.flink.jobs import Tuning
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.keyed_source import ReadChunksKeyed
+from pipelines.kafka.port import KafkaSettings
+from pipelines.options import JobSettings
+from schemas import topics
+from tests.bench import figures, load
+from tests.bench.alerts import AlertClock
+from tests.bench.child import Child
+from tests.bench.job import options_of
+
+NAME = "main-bench"
+SHIPPED = Path("models/shipped").resolve()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.flink.main_bench", description=__doc__)
+    parser.add_argument("--backlog", type=int, default=2_000_000)
+    parser.add_argument("--rate", type=int, default=20_000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--option", action="append", default=[], help="of the job or of Beam")
+    for name, value in vars(Tuning()).items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    asked = parser.parse_args()
+    tuning = Tuning(**{name: getattr(asked, name) for name in vars(Tuning())})
+    world, pace = load.World(accounts=asked.accounts), load.Pace(asked.rate, asked.seconds)
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as log:
+        load.create_topics(broker.address)
+        options = options_of(broker.address, SHIPPED, Path(log), *asked.option)
+        with Child(load.offer, broker.address, world, asked.backlog, pace) as feeder:
+            feeder.receive()
+            cluster.up()
+            job = jobs.submit(NAME, built(options), tuning=tuning, options=options, fresh=True).job
+            try:
+                drain(job, asked.backlog)
+                steady(job, feeder, KafkaSettings(broker.address))
+            finally:
+                jobs.cancel(job)
+
+
+def built(options: tuple[str, ...]):
+    settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
+
+    def build(pipeline: beam.Pipeline) -> None:
+        chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
+        graph.write(graph.build(chunks, settings), settings)
+
+    return build
+
+
+def drain(job: jobs.Job, backlog: int) -> None:
+    """Print how fast the middle half of the backlog is read."""
+    seen: list[tuple[float, watch.Progress]] = []
+    while not seen or (seen[-1][1].messages or 0) < backlog:
+        time.sleep(0.5)
+        seen.append((time.monotonic(), watch.progress(job)))
+    middle = [(at, p.messages or 0) for at, p in seen if 0.25 * backlog <= (p.messages or 0) <= 0.9 * backlog]
+    (start, first), *_, (end, last) = middle
+    sizes = {p.checkpoint_bytes for _, p in seen if p.checkpoint_bytes}
+    print(
+        f"backlog: {(last - first) / (end - start):,.0f} payments/s over {end - start:.0f} s; checkpoints of "
+        f"{min(sizes, default=0) / 1e6:.1f} to {max(sizes, default=0) / 1e6:.1f} MB",
+        flush=True,
+    )
+
+
+def steady(job: jobs.Job, feeder: Child, settings: KafkaSettings, warm_s: float = 10.0) -> None:
+    """Print how long alerts take while payments come at a rate."""
+    with closing(AlertClock(settings)) as alerts:
+        feeder.send("begin")
+        warm_at: float | None = time.monotonic() + warm_s
+        while not feeder.has_news():
+            alerts.poll()
+            if warm_at is not None and time.monotonic() > warm_at:
+                alerts.restart()
+                warm_at = None
+            time.sleep(0.002)
+        sent = feeder.receive()
+        print(
+            f"{sent.messages / sent.seconds:,.0f}/s for {sent.seconds:.0f} s: {len(alerts.delays_ms):,} "
+            f"alerts, {figures.quantiles(alerts.delays_ms)} ms; {json.dumps(watch.progress(job)._asdict())}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
