@@ -119,14 +119,20 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._files = count()
         self._open: dict[tuple[int, str], tuple[Path, pa.ipc.RecordBatchStreamWriter]] = {}
-        self._sealer = ThreadPoolExecutor(1, "decision-log")  # an hour's Parquet takes seconds
+        self._appender = ThreadPoolExecutor(1, "decision-log")
+        self._sealer = ThreadPoolExecutor(1, "decision-log-parquet")  # an hour takes seconds
         self._sealing: list[Future[None]] = []
 
     def start_bundle(self) -> None:
         """Start without hours."""
         self._hours: set[int] = set()
+        self._appending: list[Future[None]] = []
 
     def process(self, block: bytes) -> None:
+        """Append one block, while the next is decided."""
+        self._appending.append(self._appender.submit(self._append, block))
+
+    def _append(self, block: bytes) -> None:
         """Append one block, cut where the hour changes."""
         for batch in pa.ipc.open_stream(block):
             leg = batch.column("leg")[0].as_py()
@@ -138,7 +144,12 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
                 self._writer(hour, leg, batch.schema).write_batch(batch.slice(start, end - start))
 
     def finish_bundle(self) -> None:
-        """Close the hours that are over: partitions of a backlog differ in time, so the oldest row counts."""
+        """Wait for the blocks and close the hours that are over.
+
+        Partitions of a backlog differ in time, so the oldest row counts.
+        """
+        for appended in self._appending:
+            appended.result()
         for key in [key for key in self._open if self._hours and key[0] < min(self._hours) - 1]:
             self._seal(key)
         for sealed in [each for each in self._sealing if each.done()]:
@@ -147,6 +158,7 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
 
     def teardown(self) -> None:
         """Close every hour."""
+        self._appender.shutdown()
         for key in list(self._open):
             self._seal(key)
         self._sealer.shutdown()

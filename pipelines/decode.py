@@ -54,7 +54,8 @@ def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
 
 def _decoded(chunk: Chunk, places: Places, letters: list[DeadLetter]) -> tuple[Rows, Places]:
     """Decode the messages at `places`; a block that fails is halved until those at fault stand alone."""
-    values = [chunk.values[place] for place in places.tolist()]
+    whole = len(places) == len(chunk.values)
+    values = chunk.values if whole else [chunk.values[place] for place in places.tolist()]
     try:
         if max(map(len, values), default=0) > VALUE_BYTES_MAX:
             raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
@@ -158,7 +159,9 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
                 letters = list({each.dead_letter_id: each for each in (*letters, *more)}.values())
         else:
             rows, letters = decode(chunk, self._policy)
-            initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
+            initiated = rows
+            if (rows["status"] != _INITIATED).any():
+                initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
             self._payments.inc(len(initiated))
             self._other.inc(len(rows) - len(initiated))
             for shard, part in by_shard(initiated, shard_of(initiated["debtor"], self._shards)):

@@ -54,9 +54,12 @@ def test_a_crash_loses_nothing_that_was_written_and_half_a_batch_is_left_out(
 ) -> None:
     fn = started(tmp_path)
     fn.process(logged(stream, slice(0, 500)))
+    fn.finish_bundle()
     assert read(tmp_path, "CREDIT").num_rows == 500
 
+    fn.start_bundle()
     fn.process(logged(stream, slice(500, 1_000)))
+    fn.finish_bundle()
     newest = max(tmp_path.rglob("*.arrows"), key=lambda path: path.name and path.stat().st_mtime_ns)
     newest.write_bytes(newest.read_bytes()[:-50])
     table = read(tmp_path, "CREDIT")
@@ -108,6 +111,7 @@ def test_weights_make_up_for_the_accounts_left_out_and_flagged_legs_are_always_k
     strangers["creditor_account"] = draw.integers(0, 2**64, (len(strangers), 2), np.uint64)
     fn = started(tmp_path)
     fn.process(block_of(stream.history.credit._replace(transfer=strangers), share, flagged))
+    fn.finish_bundle()
     table = read(tmp_path, "CREDIT")
     outcome, weight = table["outcome"].to_numpy(), table["weight"].to_numpy()
 
