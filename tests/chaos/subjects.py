@@ -132,13 +132,7 @@ class MainJob:
 
     def __init__(self, count: int, partitions: int, seed: int, bundle: Path) -> None:
         self.partitions = partitions
-        self.topics = {
-            topics.PAYMENTS: partitions,
-            topics.ALERTS: 1,
-            topics.WARNINGS: 1,
-            topics.ALARMS: 1,
-            topics.DEAD_LETTERS: 1,
-        }
+        self.topics = dict.fromkeys((*topics.READ, *topics.WRITTEN), 1) | {topics.PAYMENTS: partitions}
         self._bundle = bundle
         self._folder = Path()
         self._values = list(itertools.islice(_world(seed, count), count))
@@ -157,7 +151,7 @@ class MainJob:
         options += ["--kafka_start=earliest", f"--ledger_shards={shards}", f"--model_bundle={self._bundle}"]
         options += [f"--decision_log={self._folder}", "--decision_log_share=1.0"]
         job = JobSettings.of(PipelineOptions(options))
-        chunks = pipeline | "Read" >> ReadChunksKeyed(settings, topics.PAYMENTS, start=job.start)
+        chunks = pipeline | "Read" >> ReadChunksKeyed(settings, *topics.READ, start=job.first)
         graph.write(graph.build(chunks, job), job)
 
     def arrival(self, record: bytes) -> Arrival:

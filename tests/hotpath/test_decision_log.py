@@ -73,6 +73,7 @@ def test_a_retried_bundle_and_a_second_worker_leave_one_row_a_payment(stream: St
     for fn in (one, one, other):
         fn.process(logged(stream, slice(0, 300)))
     one.teardown()
+    other.finish_bundle()
 
     assert read(tmp_path, "CREDIT").num_rows == 300
 
@@ -134,6 +135,7 @@ def test_legs_that_only_the_shadow_flags_are_kept_with_what_both_models_say(
     fn = started(tmp_path)
     shadow = Scored("e" * 64, np.linspace(1, 0, count), outcome)
     fn.process(block_of(stream.history.credit, share=0.0, flagged=1, shadow=shadow))
+    fn.finish_bundle()
     table = read(tmp_path, "CREDIT")
 
     assert set(zip(table["model"].to_pylist(), table["shadow"].to_pylist(), strict=True)) == {
@@ -149,6 +151,7 @@ def test_legs_that_only_the_shadow_flags_are_kept_with_what_both_models_say(
 def test_without_a_shadow_its_columns_are_empty(stream: Stream, tmp_path: Path) -> None:
     fn = started(tmp_path)
     fn.process(logged(stream, slice(0, 100)))
+    fn.finish_bundle()
     table = read(tmp_path, "CREDIT")
 
     assert table["model"].to_pylist() == ["f" * 12] * 100
