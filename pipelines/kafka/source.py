@@ -54,6 +54,9 @@ class Whole(NamedTuple):
 
 Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
 
+#: A Kafka timestamp further ahead of the clock is a producer's wrong clock and does not move the watermark.
+CLOCK_SKEW_US = 60_000_000
+
 MARK_VERSION = 1
 _HEAD = struct.Struct("<BHI")
 _POSITION = struct.Struct("<Hiqq")
@@ -237,7 +240,8 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         if chunk is None:
             return self._nothing_now()
         self._chunk = chunk
-        self._newest_us = max(self._newest_us, int(chunk.timestamps.max()))
+        credible = chunk.timestamps[chunk.timestamps <= time.time_ns() // 1000 + CLOCK_SKEW_US]
+        self._newest_us = max(self._newest_us, int(credible.max(initial=-1)))
         self._quiet_since = self._clock()
         self._drained = len(chunk.values) < self._source.chunk_rows and end is not None and self._next >= end
         return True
@@ -256,7 +260,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         return Timestamp(micros=int(self.get_current().timestamps[0]))
 
     def get_watermark(self) -> Timestamp:
-        """Return the newest timestamp, or the clock if idle and caught up, less the allowed disorder.
+        """Return the newest credible timestamp, or the clock if idle and caught up, less allowed disorder.
 
         The clock is the moment the broker last confirmed that the log ends where this reader stands, so an
         unreachable broker or a backlog never moves it.

@@ -26,6 +26,7 @@ from pipelines.kafka.port import (
     Partition,
     open_admin,
     open_consumer,
+    open_producer,
 )
 from pipelines.kafka.process import BrokerLine, LogEnd
 from pipelines.kafka.source import ChunkReader, ChunkSource, Mark, MarkCoder, Position, ReadChunks, Start
@@ -449,6 +450,23 @@ def test_only_an_idle_and_caught_up_partition_follows_the_clock(
     clock.now += quiet_s
 
     assert reader.get_watermark() == Timestamp(micros=expected - 1000)
+
+
+def test_a_timestamp_from_a_clock_that_is_years_ahead_does_not_move_the_watermark(
+    local: KafkaSettings, new_topic: Topics
+) -> None:
+    topic = new_topic(local)
+    producer = open_producer(local)
+    for at_us in (T0_US, T0_US * 2, T0_US + 5000):
+        producer.send(topic, b"", b"x", (), at_us, partition=0)
+    producer.flush()
+    reader = ChunkReader(
+        source_of(local, topic, start="earliest", out_of_orderness_us=1000), Position((topic, 0), 0)
+    )
+
+    read(reader, 3)
+
+    assert reader.get_watermark() == Timestamp(micros=T0_US + 5000 - 1000)
 
 
 def test_an_empty_partition_follows_the_clock_too(local: KafkaSettings, new_topic: Topics) -> None:
