@@ -10,7 +10,7 @@ from models import bundle
 from models.bundle import LEGS
 from models.drift import drift as compared
 from models.drift import to_json, to_markdown
-from models.stream import NAMES
+from models.features import NAMES
 from models.train import DAY_US
 from pipelines import policy
 from pipelines.policy import DELAY
@@ -39,7 +39,7 @@ def drift(
     loaded, rules = bundle.load(model_bundle, features=NAMES), policy.load(policy_file)
     shifted = False
     for leg in LEGS:
-        model = loaded.credit if leg == "credit" else loaded.debit
+        model = loaded.leg(leg)
         rows = of_decision_log(decision_log, leg, rules)
         newest = rows.at_us > rows.at_us[-1] - days * DAY_US
         if newest.all():

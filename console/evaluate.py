@@ -13,10 +13,10 @@ from rich.table import Column, Table
 from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback
 from fixtures.world import START_US, World, simulate
 from models import bundle, labels, plots
-from models.bundle import LEGS, Bundle, LegModel
-from models.features import FloatArray
+from models.bundle import LEGS, Bundle
+from models.features import NAMES, FloatArray
 from models.report import Texts, age_bands, minutes_to_freeze, report
-from models.stream import NAMES, LegRows, of_recorded
+from models.stream import LegRows, of_recorded
 from models.train import DAY_US
 from pipelines import policy
 from pipelines.policy import DELAY, OUTCOMES, STOP, Policy
@@ -92,7 +92,7 @@ def evaluate(
             )
         source = f"decision log {decision_log}"
         measured = _of_log(rules, decision_log, read_feedback(feedback, kafka_security), known_by, delay_days)
-    scores = {leg: _model(loaded, leg).score(measured[leg].rows.X) for leg in LEGS}
+    scores = {leg: loaded.leg(leg).score(measured[leg].rows.X) for leg in LEGS}
     minutes = _minutes(measured, scores, _thresholds(loaded, rules))
     found = {
         "bundle": loaded.version,
@@ -138,19 +138,15 @@ def _of_log(
     }
 
 
-def _model(loaded: Bundle, leg: str) -> LegModel:
-    return loaded.credit if leg == "credit" else loaded.debit
-
-
 def _thresholds(loaded: Bundle, rules: Policy) -> dict[str, FloatArray]:
     """Return the policy's least score for WARN, DELAY, HOLD, STOP, by leg."""
-    return {leg: policy.thresholds(getattr(rules, leg), _model(loaded, leg).thresholds) for leg in LEGS}
+    return {leg: policy.thresholds(getattr(rules, leg), loaded.leg(leg).thresholds) for leg in LEGS}
 
 
 def _leg(leg: str, loaded: Bundle, rules: Policy, of: Measured, score: FloatArray) -> dict[str, Any]:
     least = _thresholds(loaded, rules)[leg]
     points = {
-        **_model(loaded, leg).thresholds,
+        **loaded.leg(leg).thresholds,
         **{f"policy {outcome}": float(value) for outcome, value in zip(OUTCOMES[1:], least, strict=True)},
     }
     segment = {"age band": age_bands(leg, of.rows)}

@@ -16,7 +16,8 @@ from rich.console import Console
 from fixtures.world import World
 from models import labels
 from models.bundle import LEGS
-from models.stream import NAMES, LegRows, Recorded, of_log
+from models.features import NAMES
+from models.stream import LegRows, Recorded, of_log
 from models.train import Windows
 from pipelines import decision_log
 from pipelines.kafka.bounded import captured_bounds

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.stream import GROUPS, NAMES, LegRows
-from models.train import DAY_US, Windows, fit_leg
+from models.features import GROUPS
+from models.stream import LegRows, fit_one
+from models.train import DAY_US, Windows
 
 
 class Step(NamedTuple):
@@ -71,25 +72,7 @@ def _step(
     seed: int,
     grid: Mapping[str, Any],
 ) -> Step:
-    groups = {
-        code: [feature.__name__ for feature in group]
-        for code, group in GROUPS[leg].items()
-        if code != without
-    }
-    names = [name for group in groups.values() for name in group]
-    parts = fit_leg(
-        rows.X[:, [NAMES[leg].index(name) for name in names]],
-        rows.y,
-        names,
-        groups,
-        time=rows.at_us,
-        amount=rows.value,
-        known=rows.known,
-        weight=rows.weight,
-        windows=windows,
-        seed=seed,
-        **grid,
-    )
+    parts = fit_one(leg, rows, windows=windows, seed=seed, without=without, **grid)
     return Step(leg, without, end_us, windows.delay, parts.metrics["scams"]["test"], parts.metrics["test"])
 
 

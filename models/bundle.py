@@ -102,6 +102,10 @@ class Bundle:
     digest: str
     version: str
 
+    def leg(self, name: str) -> LegModel:
+        """Return the classifier of leg `credit` or `debit`."""
+        return self.credit if name == "credit" else self.debit
+
 
 def save(
     path: Path, legs: Mapping[str, LegParts], *, card: str, training_data: str, git_commit: str, created: int

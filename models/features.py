@@ -376,3 +376,8 @@ def matrix(groups: Mapping[str, Sequence[Feature]], legs: Legs) -> FloatArray:
     for place, feature in enumerate(features):
         out[:, place] = feature(legs)
     return out
+
+
+#: Leg -> its features by reason, and their names in column order.
+GROUPS = {"credit": CREDIT, "debit": DEBIT}
+NAMES = {leg: names(groups) for leg, groups in GROUPS.items()}

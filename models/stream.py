@@ -8,16 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import bundle, features, labels
-from models.bundle import LEGS, Bundle, LegParts
-from models.features import FloatArray, Rows
+from models.bundle import Bundle, LegParts
+from models.features import GROUPS, NAMES, FloatArray, Rows
 from models.history import history
 from models.train import DAY_US, Known, Windows, fit_leg, rows_digest
 
 #: Fewer, earlier days than a bank has: a simulated month. A bank's log wants `Windows()`.
 SHORT = Windows(train=11, validation=7, test=7, delay=1)
-
-GROUPS = {"credit": features.CREDIT, "debit": features.DEBIT}
-NAMES = {leg: features.names(GROUPS[leg]) for leg in LEGS}
 
 
 class Recorded(NamedTuple):
@@ -117,22 +114,37 @@ def fit(
         ModelError: the rows are too few for `windows`, or a window has no scams.
 
     """
-    return {
-        leg: fit_leg(
-            these.X,
-            these.y,
-            NAMES[leg],
-            {code: [feature.__name__ for feature in group] for code, group in GROUPS[leg].items()},
-            time=these.at_us,
-            amount=these.value,
-            known=these.known,
-            weight=these.weight,
-            windows=windows,
-            seed=seed,
-            **grid,
-        )
-        for leg, these in rows.items()
+    return {leg: fit_one(leg, these, windows=windows, seed=seed, **grid) for leg, these in rows.items()}
+
+
+def fit_one(
+    leg: str, rows: LegRows, *, windows: Windows, seed: int = 0, without: str = "", **grid: Any
+) -> LegParts:
+    """Train one leg, on all groups of features but `without`.
+
+    Raises:
+        ModelError: see `fit`.
+
+    """
+    groups = {
+        code: [feature.__name__ for feature in group]
+        for code, group in GROUPS[leg].items()
+        if code != without
     }
+    names = [name for group in groups.values() for name in group]
+    return fit_leg(
+        rows.X[:, [NAMES[leg].index(name) for name in names]] if without else rows.X,
+        rows.y,
+        names,
+        groups,
+        time=rows.at_us,
+        amount=rows.value,
+        known=rows.known,
+        weight=rows.weight,
+        windows=windows,
+        seed=seed,
+        **grid,
+    )
 
 
 def train(

@@ -24,8 +24,6 @@ from schemas.alert import Alert, Leg, Reason
 from schemas.ids import derived_id
 from schemas.transfers import token_text
 
-GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
-
 
 class Decided(NamedTuple):
     """What came of a block of legs: alerts and alarms, warnings (party token, JSON), a block for the log."""
@@ -60,11 +58,11 @@ class Decider:
     def decide(self, models: InUse, legs: Legs, credit: bool, brake: Brake | None = None) -> Decided:
         """Score legs of one kind and say what follows; `brake` counts them and may make it milder."""
         leg: Leg = "CREDIT" if credit else "DEBIT"
-        X = features.matrix(GROUPS[leg], legs)
+        X = features.matrix(features.GROUPS[leg.lower()], legs)
         live = models.live.scored(leg, X)
         shadow = models.shadow.scored(leg, X) if models.shadow else None
         outcome = live.outcome.copy()
-        forbidden_minor = np.where(credit, 0, enforced_minor(legs))
+        forbidden_minor = np.zeros(len(X), np.int64) if credit else enforced_minor(legs)
         forbidden = forbidden_minor > 0
         alarms = brake.apply(leg, legs.transfer, outcome, forbidden, model=live.model) if brake else []
         outcome[forbidden] = STOP

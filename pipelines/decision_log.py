@@ -20,8 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from models import features
-from models.features import FloatArray, Legs
+from models.features import NAMES, FloatArray, Legs
 from pipelines.serving import Scored
 from pipelines.shards import event_order
 from schemas.alert import Leg
@@ -34,7 +33,6 @@ OPEN_MAX = 256
 #: Bits of a payee token that decide whether its ordinary legs are kept.
 _SHARE_BITS = 1 << 20
 
-_GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
 _COLUMNS = [
     ("txn_id", pa.string()), ("leg", pa.string()), ("at_us", pa.int64()), ("amount_minor", pa.int64()),
     ("currency", pa.string()), ("score", pa.float64()), ("outcome", pa.int8()), ("weight", pa.float64()),
@@ -54,7 +52,7 @@ def schema(leg: Leg) -> pa.Schema:
 
     `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for.
     """
-    return pa.schema([*_COLUMNS, *((name, pa.float64()) for name in features.names(_GROUPS[leg]))])
+    return pa.schema([*_COLUMNS, *((name, pa.float64()) for name in NAMES[leg.lower()])])
 
 
 def block(

@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import features, reasons
+from models import reasons
 from models.bundle import Bundle, FloatArray, LegModel, load
+from models.features import NAMES
 from models.registry import Registry, Role
 from pipelines.policy import Policy, decide, thresholds
 from pipelines.telemetry import TELEMETRY
@@ -25,8 +26,6 @@ from schemas.alert import Leg
 from schemas.errors import ModelError, StoplineError
 
 _LOGGER = logging.getLogger(__name__)
-
-FEATURES = {"credit": features.names(features.CREDIT), "debit": features.names(features.DEBIT)}
 
 #: How often a registry's pointers are looked at.
 LOOK_S = 0.5
@@ -78,7 +77,7 @@ class Scorer:
 
     def model(self, leg: Leg) -> LegModel:
         """Return the classifier of a leg."""
-        return self.bundle.credit if leg == "CREDIT" else self.bundle.debit
+        return self.bundle.leg(leg.lower())
 
     def scored(self, leg: Leg, X: FloatArray) -> Scored:
         """Score legs of one kind, float64[n, features]."""
@@ -115,7 +114,7 @@ def in_use(source: Source, policy: Policy) -> InUse:
 
 
 def check(source: Source, policy: Policy) -> InUse:
-    """Load what is live and in shadow, with neither memory nor mercy: before a job starts.
+    """Refuse a job that would start badly: of a registry, live and shadow are loaded anew, without mercy.
 
     Raises:
         ModelError: a bundle must not be used.
@@ -123,11 +122,11 @@ def check(source: Source, policy: Policy) -> InUse:
 
     """
     if isinstance(source, Path):
-        return InUse(Scorer.of(load(source, features=FEATURES), policy))
-    live = Scorer.of(source.load("live", features=FEATURES), policy)
+        return in_use(source, policy)
+    live = Scorer.of(source.load("live", features=NAMES), policy)
     if source.digest("shadow") is None:
         return InUse(live)
-    return InUse(live, Scorer.of(source.load("shadow", features=FEATURES), policy))
+    return InUse(live, Scorer.of(source.load("shadow", features=NAMES), policy))
 
 
 class Follower:
@@ -183,7 +182,7 @@ class Follower:
         return found
 
     def _loaded(self, role: Role) -> Scorer:
-        return Scorer.of(self._registry.load(role, features=FEATURES), self._policy)
+        return Scorer.of(self._registry.load(role, features=NAMES), self._policy)
 
     def _refuse(self, role: Role, error: Exception, instead: str) -> None:
         TELEMETRY.count(f"{role}_models_refused", 1)
@@ -205,7 +204,7 @@ _opened: dict[tuple[Path, str], InUse | Follower] = {}
 
 def _open(source: Source, policy: Policy) -> InUse | Follower:
     if isinstance(source, Path):
-        return check(source, policy)
+        return InUse(Scorer.of(load(source, features=NAMES), policy))
     follower = Follower(source, policy)
     threading.Thread(target=follower.run, name="models", daemon=True).start()
     return follower

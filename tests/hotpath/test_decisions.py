@@ -14,7 +14,7 @@ from models import features, reasons
 from models.bundle import Bundle
 from models.features import Legs
 from pipelines import policy
-from pipelines.decide import GROUPS, Decided, Decider
+from pipelines.decide import Decided, Decider
 from pipelines.policy import DELAY, OUTCOMES, LegPolicy, Policy, decide, thresholds
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert
@@ -48,7 +48,7 @@ def warnings(of: Decided) -> list[Warning]:
 
 def outcomes(decider: Decider, stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
     model = trained.credit if leg == "CREDIT" else trained.debit
-    scores = model.score(features.matrix(GROUPS[leg], legs_of(stream, leg)))  # type: ignore[index]
+    scores = model.score(features.matrix(features.GROUPS[leg.lower()], legs_of(stream, leg)))
     return decide(scores, decider.models().live.least[leg])  # type: ignore[index]
 
 

@@ -35,7 +35,6 @@ from tests.hotpath.conftest import Stream, Written, chunk_of
 from tests.hotpath.states import Shard
 
 LEGS = ("CREDIT", "DEBIT")
-GROUPS = {"CREDIT": features.CREDIT, "DEBIT": features.DEBIT}
 
 each_leg = pytest.mark.parametrize("leg", LEGS)
 
@@ -75,7 +74,9 @@ def model_of(trained: Bundle, leg: str):  # type: ignore[no-untyped-def]
 
 
 def expected_scores(stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
-    scores: np.ndarray = model_of(trained, leg).score(features.matrix(GROUPS[leg], offline(stream, leg)))
+    scores: np.ndarray = model_of(trained, leg).score(
+        features.matrix(features.GROUPS[leg.lower()], offline(stream, leg))
+    )
     return scores
 
 
@@ -87,8 +88,8 @@ def by_txn(table: pa.Table, stream: Stream) -> pa.Table:
 
 
 def assert_features(table: pa.Table, legs: Legs, leg: str) -> None:
-    X = features.matrix(GROUPS[leg], legs)
-    for column, name in enumerate(features.names(GROUPS[leg])):
+    X = features.matrix(features.GROUPS[leg.lower()], legs)
+    for column, name in enumerate(features.names(features.GROUPS[leg.lower()])):
         np.testing.assert_allclose(
             table[name].to_numpy(), X[:, column], rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=name
         )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from models.backtest import ablate, walk
-from models.features import CREDIT
-from models.stream import NAMES, LegRows
+from models.features import CREDIT, NAMES
+from models.stream import LegRows
 from models.train import DAY_US, Windows
 from schemas.errors import ModelError
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from models import labels
+from models.features import NAMES
 from models.labels import LAUNDERING, LEGITIMATE, NONE, SCAM, UNKNOWN, cleared_us, table, targets, verdicts
-from models.stream import NAMES, LegRows, of_log
+from models.stream import LegRows, of_log
 from models.train import DAY_US, Windows, fit_leg, measure, operating_points, probability
 from schemas.feedback import Feedback
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from models.features import NAMES
 from models.report import MINUTE_US, age_bands, minutes_to_freeze, report
-from models.stream import NAMES, LegRows
+from models.stream import LegRows
 
 
 def rows_of(y: list[int], weight: list[float] | None = None) -> LegRows:

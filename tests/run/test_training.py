@@ -13,7 +13,8 @@ from console import cli
 from console.recorded import of_decision_log, of_world, read_feedback
 from fixtures.scenario import load
 from fixtures.stream import feedback
-from models.stream import NAMES, of_recorded
+from models.features import NAMES
+from models.stream import of_recorded
 from pipelines import policy
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
