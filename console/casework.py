@@ -15,13 +15,14 @@ from joserfc.jwk import OKPKey
 from rich.console import Console
 from rich.table import Table
 
+from console.recorded import topic_values
 from fixtures.bank import account_messages, name_token
 from fixtures.world import World, simulate
 from measures.keys import public_entry
 from measures.signing import sign
 from pipelines import runner
 from pipelines.kafka import process
-from pipelines.kafka.bounded import ReadChunksBounded, captured_bounds, chunks_within
+from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.lifecycle.job import build, write
@@ -137,9 +138,7 @@ def _run(kafka: KafkaSettings, private: OKPKey) -> list[JournalEntry]:
     with beam.Pipeline(runner=runner.in_process()) as pipeline:
         read = ReadChunksBounded(kafka, *topics.LIFECYCLE_READ)
         write(build(pipeline | "Read" >> read, settings), settings)
-    bounds = captured_bounds(kafka, (topics.MEASURES,), "earliest")
-    decode = msgspec.json.Decoder(JournalEntry).decode
-    return [decode(value) for chunk in chunks_within(kafka, bounds) for value in chunk.values]
+    return [*map(msgspec.json.Decoder(JournalEntry).decode, topic_values(kafka, topics.MEASURES))]
 
 
 def _table(orders: list[Order], journal: list[JournalEntry]) -> Table:

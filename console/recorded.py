@@ -20,8 +20,8 @@ from models.features import NAMES
 from models.stream import LegRows, Recorded, of_log
 from models.train import Windows
 from pipelines import decision_log
-from pipelines.kafka.bounded import captured_bounds
-from pipelines.kafka.port import KafkaSettings, open_consumer
+from pipelines.kafka.bounded import captured_bounds, chunks_within
+from pipelines.kafka.port import KafkaSettings
 from pipelines.options import kafka_settings
 from pipelines.policy import Policy
 from schemas import topics
@@ -129,9 +129,7 @@ def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[F
 
 def _values(place: str, security: Sequence[str]) -> list[bytes]:
     if place.startswith(_KAFKA):
-        flags = [word for pair in security for word in ("--kafka_security", pair)]
-        flags += ["--kafka_brokers", place.removeprefix(_KAFKA)]
-        return topic_values(kafka_settings(PipelineOptions(flags)), topics.FEEDBACK)
+        return topic_values(brokers_at(place.removeprefix(_KAFKA), security), topics.FEEDBACK)
     try:
         lines = Path(place).read_bytes().splitlines()
     except OSError as error:
@@ -141,16 +139,16 @@ def _values(place: str, security: Sequence[str]) -> list[bytes]:
     return [line for line in lines if line.strip()]
 
 
+def brokers_at(address: str, security: Sequence[str]) -> KafkaSettings:
+    """Return the settings of brokers given as on a command line."""
+    flags = ["--kafka_brokers", address, *(f"--kafka_security={pair}" for pair in security)]
+    return kafka_settings(PipelineOptions(flags))
+
+
 def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     """Return the values that a topic holds now, partition by partition."""
-    values: list[bytes] = []
-    for (name, partition), start, end in captured_bounds(settings, [topic], "earliest"):
-        consumer = open_consumer(settings, name, partition, start)
-        while consumer.position() < end:
-            chunk = consumer.poll(10_000)
-            values += chunk.values if chunk else []
-        consumer.close()
-    return values
+    bounds = captured_bounds(settings, [topic], "earliest")
+    return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
 
 
 def windows_of(text: str) -> Windows:

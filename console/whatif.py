@@ -14,23 +14,22 @@ import msgspec
 import numpy as np
 import pyarrow.compute as pc
 import typer
-from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 from rich.table import Table
 
 from console.demo import SHIPPED_BUNDLE
-from console.recorded import KafkaSecurity, instant_us, read_feedback
+from console.recorded import KafkaSecurity, brokers_at, instant_us, read_feedback
 from console.replay import job_settings, streamed
 from console.scoreboard import Fact, Scoreboard
 from fixtures.scenario import load
 from models import labels
 from pipelines import decode, graph, policy, runner
 from pipelines.kafka import process
-from pipelines.kafka.bounded import Bound, ReadChunksBounded, captured_bounds
-from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
+from pipelines.kafka.bounded import Bound, ReadChunksBounded, captured_bounds, chunks_within
+from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.sink import OutRecord
 from pipelines.kafka.source import start_offsets
-from pipelines.options import JobSettings, kafka_settings
+from pipelines.options import JobSettings
 from pipelines.policy import Policy
 from schemas import topics
 from schemas.alert import Alert
@@ -94,9 +93,11 @@ def whatif(
     rules = {"live": policy.load(live), "new": policy.load(new)}
     if bool(scenario) == bool(kafka_brokers):
         raise ConfigError("name what to replay: a scenario, or a broker with --kafka_brokers; one of them")
-    security = [word for pair in kafka_security for word in ("--kafka_security", pair)]
-    flags = ["--kafka_brokers", kafka_brokers, *security]
-    recorded = streamed(load(scenario)) if scenario else nullcontext(_stream(flags, since))
+    recorded = (
+        streamed(load(scenario))
+        if scenario
+        else nullcontext(_stream(brokers_at(kafka_brokers, kafka_security), since))
+    )
     with recorded as (settings, decided):
         job = job_settings(settings, "--model_bundle", str(model_bundle))
         job = replace(job, kafka=settings, decided=decided)
@@ -153,9 +154,9 @@ def _lines(path: Path) -> list[bytes]:
     return sorted(set(path.read_bytes().splitlines())) if path.exists() else []
 
 
-def _stream(flags: list[str], since: str) -> tuple[KafkaSettings, dict[int, int]]:
+def _stream(settings: KafkaSettings, since: str) -> tuple[KafkaSettings, dict[int, int]]:
     """Return a broker and the offsets of payments from which on policies are compared."""
-    settings, since_us = kafka_settings(PipelineOptions(flags)), instant_us(since)
+    since_us = instant_us(since)
     bounds = captured_bounds(settings, [topics.PAYMENTS], "earliest")
     with closing(open_admin(settings)) as admin:
         found = start_offsets(admin, settings, [bound.at for bound in bounds], since_us)
@@ -167,15 +168,10 @@ def _stream(flags: list[str], since: str) -> tuple[KafkaSettings, dict[int, int]
 
 def _first_since(settings: KafkaSettings, bound: Bound, since_us: int) -> int:
     """Return the offset of the first message since a time: a broker may name the start of its batch only."""
-    consumer = open_consumer(settings, *bound.at, bound.start)
-    try:
-        while consumer.position() < bound.end:
-            chunk = consumer.poll(10_000)
-            if chunk is not None and (chunk.timestamps >= since_us).any():
-                return int(chunk.offsets[np.argmax(chunk.timestamps >= since_us)])
-        return bound.end
-    finally:
-        consumer.close()
+    for chunk in chunks_within(settings, [bound]):
+        if (chunk.timestamps >= since_us).any():
+            return int(chunk.offsets[np.argmax(chunk.timestamps >= since_us)])
+    return bound.end
 
 
 def _board_of_scenario(name: str) -> Scoreboard:
@@ -190,22 +186,18 @@ def _board(job: JobSettings, feedback: list[Feedback]) -> Scoreboard:
     case_of = {each.txn_id: each.case_family_id or each.txn_id for each in feedback}
     known, payments = labels.table(feedback), 0
     facts: dict[str, Fact] = {}
-    for (topic, partition), start, end in captured_bounds(job.kafka, [topics.PAYMENTS], "earliest"):
-        consumer = open_consumer(job.kafka, topic, partition, max(start, job.decided[partition]))
-        while consumer.position() < end:
-            chunk = consumer.poll(10_000)
-            if chunk is None:
-                continue
-            rows = decode.decode(chunk, job.policy)[0]
-            payments += len(rows)
-            verdict = labels.verdicts(known, rows["txn_id"], np.inf)
-            for place in np.flatnonzero((verdict == labels.SCAM) | (verdict == labels.LAUNDERING)).tolist():
-                row, txn_id = rows[place], rows[place]["txn_id"].decode()
-                scam = bool(verdict[place] == labels.SCAM)
-                facts[txn_id] = Fact(
-                    scam, case_of[txn_id], int(row["amount_minor"]), token_text(row["debtor"])
-                )
-        consumer.close()
+    bounds = [
+        bound._replace(start=max(bound.start, job.decided[bound.at[1]]))
+        for bound in captured_bounds(job.kafka, [topics.PAYMENTS], "earliest")
+    ]
+    for chunk in chunks_within(job.kafka, bounds):
+        rows = decode.decode(chunk, job.policy)[0]
+        payments += len(rows)
+        verdict = labels.verdicts(known, rows["txn_id"], np.inf)
+        for place in np.flatnonzero((verdict == labels.SCAM) | (verdict == labels.LAUNDERING)).tolist():
+            row, txn_id = rows[place], rows[place]["txn_id"].decode()
+            scam = bool(verdict[place] == labels.SCAM)
+            facts[txn_id] = Fact(scam, case_of[txn_id], int(row["amount_minor"]), token_text(row["debtor"]))
     return Scoreboard(payments, facts)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from console.demo import SHIPPED_BUNDLE
+from console.recorded import topic_values
 from console.run import wanted_topics
 from fixtures.stream import messages
 from fixtures.world import simulate
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
+from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from schemas import topics
 
 ROWS = 12_000
@@ -57,13 +58,7 @@ def committed_from(settings: KafkaSettings, least: int) -> int:
 
 
 def alerts(settings: KafkaSettings) -> dict[str, dict]:
-    with closing(open_admin(settings)) as admin:
-        end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
-    found: list[dict] = []
-    with closing(open_consumer(settings, topics.ALERTS, 0, 0)) as consumer:
-        while consumer.position() < end:
-            chunk = consumer.poll(10_000)
-            found += [json.loads(value) for value in chunk.values] if chunk else []
+    found = map(json.loads, topic_values(settings, topics.ALERTS))
     return {alert["alert_id"]: alert for alert in found}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from console import registry
 from console.demo import SHIPPED_BUNDLE, Job
+from console.recorded import topic_values
 from console.run import wanted_topics
 from fixtures.stream import Block, messages
 from fixtures.world import simulate
@@ -21,7 +22,7 @@ from models.registry import open_registry
 from pipelines import policy
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
+from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.policy import DELAY, decide, thresholds
 from schemas import topics
 from schemas.transfers import transfers
@@ -58,14 +59,7 @@ def running(broker: str, folder: Path) -> Iterator[Job]:
 
 
 def alerts(settings: KafkaSettings) -> list[dict]:
-    with closing(open_admin(settings)) as admin:
-        end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
-    found: list[dict] = []
-    with closing(open_consumer(settings, topics.ALERTS, 0, 0)) as consumer:
-        while consumer.position() < end:
-            chunk = consumer.poll(10_000)
-            found += [json.loads(value) for value in chunk.values] if chunk else []
-    return found
+    return [*map(json.loads, topic_values(settings, topics.ALERTS))]
 
 
 def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_is_lost(
