@@ -10,7 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback
+from console.recorded import (
+    FeedbackPlaces,
+    KafkaSecurity,
+    KnownBy,
+    PolicyFile,
+    labelled_log,
+    log_feedback,
+    of_world,
+    read_feedback,
+)
 from fixtures.world import simulate
 from models.backtest import Step, ablate, spread, walk
 from models.bundle import LEGS
@@ -41,12 +50,10 @@ def backtest(
         Path | None,
         typer.Option("--decision_log", "--decision-log", help="Test on this log; else on simulated worlds."),
     ] = None,
-    feedback: Annotated[
-        list[str], typer.Option(help="Labels of the log: a JSONL file or kafka://host:port; may be repeated.")
-    ] = [],  # noqa: B006
+    feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
-    known_by: Annotated[str, typer.Option("--known_by", help="Use what was known by this time.")] = "",
-    policy_file: Annotated[Path, typer.Option("--policy_file", help="YAML policy.")] = policy.DEFAULT,
+    known_by: KnownBy = "",
+    policy_file: PolicyFile = policy.DEFAULT,
     seeds: Annotated[str, typer.Option(help="Seeds of the worlds.")] = "1,2",
     days: Annotated[int, typer.Option(help="Days of each world.")] = 45,
     accounts: Annotated[int, typer.Option(help="Accounts of each world.")] = 3_000,
@@ -68,9 +75,7 @@ def backtest(
     Example: stopline backtest --seeds 1,2 --accounts 3000 --delays 0,1,7
     """
     train, validation, test = _numbers(windows, "--windows", 3)
-    if decision_log is not None and not feedback:
-        raise ConfigError("a decision log has no labels of its own; add --feedback FILE or kafka://host:port")
-    given = read_feedback(feedback, kafka_security)
+    given = (read_feedback if decision_log is None else log_feedback)(feedback, kafka_security)
     found: list[tuple[int, Step]] = []
     for delay in _numbers(delays, "--delays"):
         split = Windows(train, validation, test, delay)

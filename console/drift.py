@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.recorded import of_decision_log
+from console.recorded import PolicyFile, of_decision_log
 from models import bundle
 from models.bundle import LEGS
 from models.drift import drift as compared
@@ -27,7 +27,7 @@ def drift(
         Path, typer.Option("--decision_log", "--decision-log", help="Folder of the decision log.")
     ],
     days: Annotated[float, typer.Option(help="Newest days to compare with all days before.")] = 7.0,
-    policy_file: Annotated[Path, typer.Option("--policy_file", help="YAML policy.")] = policy.DEFAULT,
+    policy_file: PolicyFile = policy.DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per leg.")] = False,
 ) -> None:
     """Compare features, scores and alert rate of a log's newest days with the days before.

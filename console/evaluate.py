@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Column, Table
 
-from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback
+from console.recorded import (
+    FeedbackPlaces,
+    KafkaSecurity,
+    KnownBy,
+    PolicyFile,
+    labelled_log,
+    log_feedback,
+    of_world,
+)
 from fixtures.world import START_US, World, simulate
 from models import bundle, labels, plots
 from models.bundle import LEGS, Bundle
@@ -51,18 +59,16 @@ def evaluate(
         Path | None,
         typer.Option("--decision_log", "--decision-log", help="Measure on this log; else on a new world."),
     ] = None,
-    feedback: Annotated[
-        list[str], typer.Option(help="Labels of the log: a JSONL file or kafka://host:port; may be repeated.")
-    ] = [],  # noqa: B006
+    feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
-    known_by: Annotated[str, typer.Option("--known_by", help="Use what was known by this time.")] = "",
+    known_by: KnownBy = "",
     delay_days: Annotated[float, typer.Option(help="Days until a payment without a label is good.")] = 7.0,
     seed: Annotated[int, typer.Option(help="Seed of the world; not one trained on.")] = 2,
     days: Annotated[int, typer.Option(help="Days of the world to measure on.")] = 7,
     history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.")] = 21,
     accounts: Annotated[int, typer.Option(help="Accounts of the world.")] = 8_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
-    policy_file: Annotated[Path, typer.Option("--policy_file", help="YAML policy.")] = policy.DEFAULT,
+    policy_file: PolicyFile = policy.DEFAULT,
     plots_to: Annotated[
         Path | None, typer.Option("--plots", help="Folder to write curves to, as PNG and SVG.")
     ] = None,
@@ -86,12 +92,8 @@ def evaluate(
             world = simulate(seed=seed, days=history_days + days, accounts=accounts, scam_rate=scam_rate)
             measured = _of_world(world, rules, START_US + history_days * DAY_US)
     else:
-        if not feedback:
-            raise ConfigError(
-                "a decision log has no labels of its own; add --feedback FILE or kafka://host:port"
-            )
         source = f"decision log {decision_log}"
-        measured = _of_log(rules, decision_log, read_feedback(feedback, kafka_security), known_by, delay_days)
+        measured = _of_log(rules, decision_log, log_feedback(feedback, kafka_security), known_by, delay_days)
     scores = {leg: loaded.leg(leg).score(measured[leg].rows.X) for leg in LEGS}
     minutes = _minutes(measured, scores, _thresholds(loaded, rules))
     found = {

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -90,6 +91,12 @@ def cancel(name: Name) -> None:
     typer.echo(f"{name} is cancelled")
 
 
+def main_graph(settings: JobSettings, pipeline: beam.Pipeline) -> None:
+    """Apply the main job as it runs on Flink, from its topics to its topics."""
+    chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
+    graph.write(graph.build(chunks, settings), settings)
+
+
 def run_main(settings: JobSettings, options: Sequence[str], *, every_s: float = 2.0) -> None:
     """Run the main job on the local cluster until Ctrl-C, and go on watching it; for `stopline run`.
 
@@ -100,12 +107,8 @@ def run_main(settings: JobSettings, options: Sequence[str], *, every_s: float = 
 
     """
 
-    def build(pipeline: beam.Pipeline) -> None:
-        chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
-        graph.write(graph.build(chunks, settings), settings)
-
     def start() -> jobs.Submission:
-        return jobs.submit(MAIN_JOB, build, options=options)
+        return jobs.submit(MAIN_JOB, partial(main_graph, settings), options=options)
 
     cluster.up()
     if (running := jobs.live(MAIN_JOB)) is not None:

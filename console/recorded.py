@@ -34,6 +34,16 @@ KafkaSecurity = Annotated[
     list[str], typer.Option("--kafka_security", help="KEY=VALUE, as of `stopline run`; may be repeated.")
 ]
 
+#: Options of the commands that work on a decision log and its labels.
+FeedbackPlaces = Annotated[
+    list[str],
+    typer.Option("--feedback", help="Labels of the log: a JSONL file or kafka://host:port; may be repeated."),
+]
+KnownBy = Annotated[
+    str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
+]
+PolicyFile = Annotated[Path, typer.Option("--policy_file", help="YAML policy.")]
+
 _KAFKA = "kafka://"
 _MONEY = np.dtype([("amount_minor", "i8"), ("currency", "S3")])
 _decode = msgspec.json.Decoder(Feedback).decode
@@ -101,6 +111,18 @@ def labelled_log(
     return {
         leg: of_log(leg, each, found, known_by_us=by_us, delay_days=delay_days) for leg, each in rows.items()
     }
+
+
+def log_feedback(places: Sequence[str], security: Sequence[str]) -> list[Feedback]:
+    """Return the feedback that labels a decision log; see `read_feedback`.
+
+    Raises:
+        ConfigError: none is named.
+
+    """
+    if not places:
+        raise ConfigError("a decision log has no labels of its own; add --feedback FILE or kafka://host:port")
+    return read_feedback(places, security)
 
 
 def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[Feedback]:

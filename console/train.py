@@ -12,7 +12,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from console.recorded import KafkaSecurity, labelled_log, of_world, read_feedback, windows_of
+from console.recorded import (
+    FeedbackPlaces,
+    KafkaSecurity,
+    KnownBy,
+    labelled_log,
+    log_feedback,
+    of_world,
+    windows_of,
+)
 from fixtures.world import simulate
 from models.bundle import LegParts
 from models.card import Segment, card, segments
@@ -38,13 +46,9 @@ def train_bundle(
         Path | None,
         typer.Option("--decision_log", "--decision-log", help="Folder of a decision log to train on."),
     ] = None,
-    feedback: Annotated[
-        list[str], typer.Option(help="Its labels: a JSONL file or kafka://host:port; may be repeated.")
-    ] = [],  # noqa: B006
+    feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
-    known_by: Annotated[
-        str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
-    ] = "",
+    known_by: KnownBy = "",
     windows: Annotated[
         str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
     ] = "",
@@ -82,13 +86,9 @@ def train_bundle(
             rows = of_recorded(of_world(world, rules))
         source = f"a world simulated by `{recipe}`"
     else:
-        if not feedback:
-            raise ConfigError(
-                "a decision log has no labels of its own; add --feedback with a JSONL file or kafka://host:port"
-            )
         split = windows_of(windows) if windows else Windows()
         with console.status(f"reading {decision_log}"):
-            found = read_feedback(feedback, kafka_security)
+            found = log_feedback(feedback, kafka_security)
             rows = labelled_log(decision_log, found, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
     if replace:

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from console.flink import main_graph
 from fixtures.stream import messages
 from fixtures.world import simulate
-from pipelines import decision_log, graph
-from pipelines.kafka.keyed_source import ReadChunksKeyed
+from pipelines import decision_log
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
 from pipelines.options import JobSettings
 from schemas import topics
@@ -132,7 +132,7 @@ class MainJob:
 
     def __init__(self, count: int, partitions: int, seed: int, bundle: Path) -> None:
         self.partitions = partitions
-        self.topics = dict.fromkeys((*topics.READ, *topics.WRITTEN), 1) | {topics.PAYMENTS: partitions}
+        self.topics = dict.fromkeys(topics.MAIN, 1) | {topics.PAYMENTS: partitions}
         self._bundle = bundle
         self._folder = Path()
         self._values = list(itertools.islice(_world(seed, count), count))
@@ -151,8 +151,7 @@ class MainJob:
         options += ["--kafka_start=earliest", f"--ledger_shards={shards}", f"--model_bundle={self._bundle}"]
         options += [f"--decision_log={self._folder}", "--decision_log_share=1.0"]
         job = JobSettings.of(PipelineOptions(options))
-        chunks = pipeline | "Read" >> ReadChunksKeyed(settings, *topics.READ, start=job.first)
-        graph.write(graph.build(chunks, job), job)
+        main_graph(job, pipeline)
 
     def arrival(self, record: bytes) -> Arrival:
         alert = msgspec.json.decode(record)

@@ -11,26 +11,24 @@ import json
 import tempfile
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import graph
+from console.demo import SHIPPED_BUNDLE
+from console.flink import main_graph
 from pipelines.flink import cluster, jobs, watch
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.keyed_source import ReadChunksKeyed
 from pipelines.kafka.port import KafkaSettings
 from pipelines.options import JobSettings
-from schemas import topics
 from tests.bench import figures, load
 from tests.bench.alerts import AlertClock
 from tests.bench.child import Child
 from tests.bench.job import options_of
 
 NAME = "main-bench"
-SHIPPED = Path("models/shipped").resolve()
 
 
 def main() -> None:
@@ -47,26 +45,19 @@ def main() -> None:
     world, pace = load.World(accounts=asked.accounts), load.Pace(asked.rate, asked.seconds)
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as log:
         load.create_topics(broker.address)
-        options = options_of(broker.address, SHIPPED, Path(log), *asked.option)
+        options = options_of(broker.address, SHIPPED_BUNDLE, Path(log), *asked.option)
+        settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
         with Child(load.offer, broker.address, world, asked.backlog, pace) as feeder:
             feeder.receive()
             cluster.up()
-            job = jobs.submit(NAME, built(options), tuning=tuning, options=options, fresh=True).job
+            job = jobs.submit(
+                NAME, partial(main_graph, settings), tuning=tuning, options=options, fresh=True
+            ).job
             try:
                 drain(job, asked.backlog)
                 steady(job, feeder, KafkaSettings(broker.address))
             finally:
                 jobs.cancel(job)
-
-
-def built(options: tuple[str, ...]):
-    settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
-
-    def build(pipeline: beam.Pipeline) -> None:
-        chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
-        graph.write(graph.build(chunks, settings), settings)
-
-    return build
 
 
 def drain(job: jobs.Job, backlog: int) -> None:
