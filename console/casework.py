@@ -29,7 +29,7 @@ from pipelines.lifecycle.job import build, write
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock
 from schemas import topics
 from schemas.ids import derived_id
-from schemas.measure import JournalEntry, MeasureChanged, Reported
+from schemas.journal import JournalEntry, MeasureChanged, Reported
 from schemas.order import Action, Actor, MeasureKind, Officer, Order, Target, VictimTransfer
 
 LAW, AUTHORITY = "CN", "police-1"

@@ -11,25 +11,27 @@ import msgspec
 from msgspec import field
 
 from schemas.errors import SchemaError
-from schemas.measure import (
-    AccountFacts,
-    Appeal,
+from schemas.journal import (
     AppealChanged,
-    AppealState,
-    ClockKind,
     EnforcementChanged,
     FactsStated,
     Forgotten,
     JournalEvent,
-    Measure,
     MeasureChanged,
-    MeasureState,
     Moved,
     OrderAnswered,
     OrderParked,
     ParkEnded,
-    Refund,
     RefundChanged,
+)
+from schemas.measure import (
+    AccountFacts,
+    Appeal,
+    AppealState,
+    ClockKind,
+    Measure,
+    MeasureState,
+    Refund,
     RefundState,
 )
 from schemas.order import Direction, Flow, MeasureKind, Record, Scope

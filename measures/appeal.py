@@ -9,7 +9,8 @@ from measures.people import release_fault, weight
 from schemas.commands import AnswerAppeal, FileAppeal
 from schemas.ids import derived_id
 from schemas.measure import Appeal, AppealState, Measure, MeasureState
-from schemas.order import Scope, Why
+from schemas.order import Scope
+from schemas.reply import Why
 
 A = AppealState
 

@@ -9,22 +9,19 @@ from measures.freeze import label
 from measures.jurisdiction import Jurisdiction, Regime
 from measures.machine import become, may_follow
 from schemas.ids import derived_id
-from schemas.measure import (
-    LIVE,
+from schemas.journal import (
     Alerted,
-    Appeal,
     AppealChanged,
-    AppealState,
     EnforcementChanged,
     Event,
     JournalEvent,
-    Measure,
     MeasureChanged,
-    Refund,
     RefundChanged,
     Reported,
 )
-from schemas.order import Flow, MeasureKind, Reply, Why
+from schemas.measure import LIVE, Appeal, AppealState, Measure, Refund
+from schemas.order import Flow, MeasureKind
+from schemas.reply import Reply, Why
 
 
 class Desk:

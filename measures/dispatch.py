@@ -11,7 +11,8 @@ import msgspec
 from measures.jurisdiction import Bulk, Regime
 from measures.machine import Refusal, first_fault
 from measures.people import officers_fault, officers_of
-from schemas.order import Action, ApprovalLevel, MeasureKind, Order, Record, Reply, ReplyCode, Scope, Why
+from schemas.order import Action, ApprovalLevel, MeasureKind, Order, Record, Scope
+from schemas.reply import Reply, ReplyCode, Why
 
 replace = msgspec.structs.replace
 

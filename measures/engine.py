@@ -33,8 +33,10 @@ from schemas.commands import (
     StateFacts,
     Tick,
 )
-from schemas.measure import FactsStated, JournalEvent, Measure, MeasureState, Moved
-from schemas.order import Direction, MeasureKind, Reply, Why
+from schemas.journal import FactsStated, JournalEvent, Moved
+from schemas.measure import Measure, MeasureState
+from schemas.order import Direction, MeasureKind
+from schemas.reply import Reply, Why
 
 
 class Outcome(NamedTuple):

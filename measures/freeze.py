@@ -8,7 +8,8 @@ from measures.people import proportionate
 from measures.stop import asked_us, family_of
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import FreezeTerms, MeasureKind, Order, Scope, Why, order_key
+from schemas.order import FreezeTerms, MeasureKind, Order, Scope, order_key
+from schemas.reply import Why
 
 S = MeasureState
 

@@ -7,7 +7,8 @@ from measures.people import release_fault, weight
 from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import MeasureKind, Scope, Why
+from schemas.order import MeasureKind, Scope
+from schemas.reply import Why
 
 S = MeasureState
 

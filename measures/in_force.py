@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.measure import EnforcementChanged, JournalEntry, JournalEvent
+from schemas.journal import EnforcementChanged, JournalEntry, JournalEvent
 
 _MARK = b'"type":"enforcement"'
 _DECODER = msgspec.json.Decoder(JournalEntry)

@@ -18,8 +18,9 @@ from measures.signing import KeyRing, open_order
 from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
 from schemas.errors import ConfigError
 from schemas.ids import derived_id
-from schemas.measure import JournalEntry, OrderAnswered
-from schemas.order import Record, Why, body_hash, order_key
+from schemas.journal import JournalEntry, OrderAnswered
+from schemas.order import Record, body_hash, order_key
+from schemas.reply import Why
 
 _COMMANDS = msgspec.json.Decoder(AccountMessage)
 

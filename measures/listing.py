@@ -12,7 +12,8 @@ from measures.machine import Refusal, first_fault
 from measures.people import release_fault
 from schemas.ids import derived_id
 from schemas.measure import Notice
-from schemas.order import Actor, Record, Why
+from schemas.order import Actor, Record
+from schemas.reply import Why
 
 replace = msgspec.structs.replace
 LIVE = ("LISTED", "APPLIED", "UNDER_APPEAL")

@@ -7,7 +7,8 @@ import msgspec
 
 from measures.jurisdiction import Regime
 from schemas.measure import LIVE, Measure, MeasureState
-from schemas.order import MeasureKind, Record, Why
+from schemas.order import MeasureKind, Record
+from schemas.reply import Why
 
 S = MeasureState
 

@@ -14,7 +14,8 @@ from measures.machine import Refusal, become, end, first_fault
 from measures.people import officers_fault, officers_of, release_fault, weight
 from measures.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
 from schemas.ids import derived_id
-from schemas.measure import Measure, MeasureState, Moved
+from schemas.journal import Moved
+from schemas.measure import Measure, MeasureState
 from schemas.order import (
     Action,
     Actor,
@@ -24,12 +25,12 @@ from schemas.order import (
     MeasureKind,
     Order,
     Scope,
-    Why,
     body_hash,
     key_of,
     message_key,
     order_key,
 )
+from schemas.reply import Why
 
 K, S = MeasureKind, MeasureState
 

@@ -3,7 +3,8 @@
 from measures.jurisdiction import Regime
 from measures.machine import Refusal
 from schemas.measure import Measure
-from schemas.order import Order, Scope, Why
+from schemas.order import Order, Scope
+from schemas.reply import Why
 
 
 def officers_of(order: Order) -> tuple[str, ...]:

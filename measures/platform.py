@@ -7,7 +7,8 @@ supplies one. Codes, transport serials and seals of the platform stay on its sid
 from typing import Protocol
 
 from measures.machine import Refusal
-from schemas.order import Order, Reply
+from schemas.order import Order
+from schemas.reply import Reply
 
 
 class NationalPlatform(Protocol):

@@ -9,7 +9,8 @@ from measures.machine import Refusal, end
 from measures.stop import family_of
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import Flow, MeasureKind, Order, QueryTerms, Scope, Why, order_key
+from schemas.order import Flow, MeasureKind, Order, QueryTerms, Scope, order_key
+from schemas.reply import Why
 
 
 def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:

@@ -14,7 +14,8 @@ from measures.machine import Refusal, first_fault
 from measures.people import release_fault
 from schemas.ids import derived_id
 from schemas.measure import Claim, Measure, Refund, RefundState, Share
-from schemas.order import Disbursement, Why
+from schemas.order import Disbursement
+from schemas.reply import Why
 
 R = RefundState
 replace = msgspec.structs.replace

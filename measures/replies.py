@@ -5,18 +5,10 @@ import msgspec
 from measures.desk import Desk
 from measures.machine import Refusal
 from schemas.ids import derived_id
-from schemas.measure import Measure, MeasureState, OrderAnswered, OrderParked, ParkEnded
-from schemas.order import (
-    Flow,
-    MeasureKind,
-    Order,
-    Reply,
-    ReplyCode,
-    Why,
-    body_hash,
-    message_key,
-    order_key,
-)
+from schemas.journal import OrderAnswered, OrderParked, ParkEnded
+from schemas.measure import Measure, MeasureState
+from schemas.order import Flow, MeasureKind, Order, body_hash, message_key, order_key
+from schemas.reply import Reply, ReplyCode, Why
 
 #: Answers of an institution that could not execute; everything else is a refusal of the order itself.
 NOT_EXECUTED = frozenset(

@@ -6,7 +6,8 @@ from measures.machine import Refusal, become
 from measures.stop import asked_us, family_of
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import Actor, MeasureKind, Order, Why, order_key
+from schemas.order import Actor, MeasureKind, Order, order_key
+from schemas.reply import Why
 
 
 def order(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:

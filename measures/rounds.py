@@ -10,7 +10,8 @@ from measures.machine import Refusal
 from schemas.commands import DecideRefund, ObjectToRefund, OpenRefund, PaymentFailed
 from schemas.ids import derived_id
 from schemas.measure import Refund, RefundState
-from schemas.order import Direction, MeasureKind, Why
+from schemas.order import Direction, MeasureKind
+from schemas.reply import Why
 
 
 def open_(desk: Desk, command: OpenRefund) -> Refusal | None:

@@ -14,7 +14,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.machine import Refusal
-from schemas.order import Actor, Order, Why
+from schemas.order import Actor, Order
+from schemas.reply import Why
 
 ALGORITHM = "Ed25519"
 TYPE = "stopline-order+jws"

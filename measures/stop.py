@@ -7,7 +7,8 @@ from measures.people import proportionate
 from measures.tracing import onward
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, Why, order_key
+from schemas.order import Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, order_key
+from schemas.reply import Why
 
 
 def family_of(order: Order) -> str:

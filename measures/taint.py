@@ -16,7 +16,8 @@ from typing import NamedTuple
 from measures.rounding import proportion
 from measures.tracing import Lot
 from schemas.ids import derived_id
-from schemas.measure import JournalEntry, Measure, MeasureChanged, MeasureState, Reported
+from schemas.journal import JournalEntry, MeasureChanged, Reported
+from schemas.measure import Measure, MeasureState
 from schemas.order import MeasureKind
 from schemas.trace import case_name, trace_id
 

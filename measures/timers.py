@@ -10,8 +10,10 @@ from measures.desk import Desk
 from measures.freeze import without_clocks
 from measures.machine import Refusal, become, end
 from measures.replies import resolve
-from schemas.measure import ClockKind, Forgotten, Measure, MeasureState
-from schemas.order import MeasureKind, Why
+from schemas.journal import Forgotten
+from schemas.measure import ClockKind, Measure, MeasureState
+from schemas.order import MeasureKind
+from schemas.reply import Why
 
 S = MeasureState
 

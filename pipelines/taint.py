@@ -27,7 +27,7 @@ from pipelines.records import trace_record
 from pipelines.shard_state import Kind
 from pipelines.shards import Rows, Words, event_order, shard_of
 from pipelines.telemetry import TELEMETRY
-from schemas.measure import JournalEntry
+from schemas.journal import JournalEntry
 from schemas.topics import TRACES
 from schemas.trace import CASE_BYTES, Trace
 from schemas.transfers import TRANSFER, token_text, token_words

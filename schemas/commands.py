@@ -8,9 +8,8 @@ never a time a message claims for itself: a forged time must not end a measure e
 it is therefore left out, and the time of receipt is put in its place (`measures.intake`).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
 from msgspec import field
 
 from schemas.measure import AccountFacts, Claim
@@ -165,14 +164,3 @@ class AccountMessage(Record, frozen=True, kw_only=True):
     account_token: str
     jurisdiction: str
     command: InstitutionCommand
-
-
-def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of account messages, stored as `schemas/json/account.v1.json`."""
-    (message,), components = msgspec.json.schema_components([AccountMessage], ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "account.v1",
-        **message,
-        "$defs": components,
-    }

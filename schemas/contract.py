@@ -23,13 +23,13 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of the event records: unknown fields are ignored, so a newer writer does not break a reader."""
 
 
-def json_schema(record: type[Struct], name: str) -> dict[str, Any]:
-    """Return the JSON Schema of `record`, stored as `schemas/json/{name}.json`."""
-    (reference,), components = msgspec.json.schema_components([record], ref_template="#/$defs/{name}")
+def json_schema(name: str, *records: type[Struct]) -> dict[str, Any]:
+    """Return the JSON Schema of messages that are one of `records`, stored as `schemas/json/{name}.json`."""
+    references, components = msgspec.json.schema_components(records, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": name,
-        **reference,
+        **(references[0] if len(references) == 1 else {"oneOf": list(references)}),
         "$defs": components,
     }
 

@@ -1,4 +1,4 @@
-"""Orders of an authority, and the institution's reply (domain.md 4.5, 4.6).
+"""Orders of an authority (domain.md 4.5, 4.6); the institution's answer is `schemas.reply`.
 
 An order says what an authority wants of one account; a *measure* (`schemas.measure`) is what the
 institution then has in force. Two keys name an order: `order_key` the business application, `message_key`
@@ -8,7 +8,7 @@ recognised and a changed one is not mistaken for it.
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -101,7 +101,7 @@ class Direction(StrEnum):
 
 
 class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of the wire records in this module and in `schemas.measure`."""
+    """Base of the wire records of orders, replies, measures and their journal."""
 
 
 class Flow(Record, frozen=True, kw_only=True):
@@ -230,88 +230,6 @@ class Order(Record, frozen=True, kw_only=True):
     expected_version: int | None = None
 
 
-class ReplyCode(StrEnum):
-    """What became of a message."""
-
-    OK = "OK"
-    DUPLICATE = "DUPLICATE"
-    CONFLICT = "CONFLICT"
-    PENDING_PARENT = "PENDING_PARENT"
-    NOT_EXECUTED = "NOT_EXECUTED"
-    REFUSED = "REFUSED"
-
-
-class Why(StrEnum):
-    """Why a message was not executed or was refused."""
-
-    NAME_MISMATCH = "NAME_MISMATCH"
-    ACCOUNT_MISMATCH = "ACCOUNT_MISMATCH"
-    AMOUNT_TIME_MISMATCH = "AMOUNT_TIME_MISMATCH"
-    NO_SUCH_ACCOUNT = "NO_SUCH_ACCOUNT"
-    NO_SUCH_TRANSACTION = "NO_SUCH_TRANSACTION"
-    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
-    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
-    LIFTED_BEFORE_EXECUTION = "LIFTED_BEFORE_EXECUTION"
-    LIMIT_REACHED = "LIMIT_REACHED"
-    TECHNICAL = "TECHNICAL"
-    MALFORMED = "MALFORMED"
-    BAD_SIGNATURE = "BAD_SIGNATURE"
-    UNKNOWN_KEY = "UNKNOWN_KEY"
-    EXPIRED_ORDER = "EXPIRED_ORDER"
-    FUTURE_ORDER = "FUTURE_ORDER"
-    ORDER_CONFLICT = "ORDER_CONFLICT"
-    STALE_VERSION = "STALE_VERSION"
-    STALE_LIFT = "STALE_LIFT"
-    PARENT_NOT_FOUND = "PARENT_NOT_FOUND"
-    ALREADY_ENDED = "ALREADY_ENDED"
-    ALREADY_PAID = "ALREADY_PAID"
-    NO_LEGAL_BASIS = "NO_LEGAL_BASIS"
-    NOT_COMPETENT = "NOT_COMPETENT"
-    REASON_MISSING = "REASON_MISSING"
-    OFFICERS_MISSING = "OFFICERS_MISSING"
-    PAPERS_MISSING = "PAPERS_MISSING"
-    CASE_NOT_FILED = "CASE_NOT_FILED"
-    APPROVAL_TOO_LOW = "APPROVAL_TOO_LOW"
-    LEGAL_REVIEW_MISSING = "LEGAL_REVIEW_MISSING"
-    AMOUNT_MISSING = "AMOUNT_MISSING"
-    OVER_AMOUNT = "OVER_AMOUNT"
-    BELOW_THRESHOLD = "BELOW_THRESHOLD"
-    TOO_LATE = "TOO_LATE"
-    NOT_CANCELLABLE = "NOT_CANCELLABLE"
-    TWO_PEOPLE_NEEDED = "TWO_PEOPLE_NEEDED"
-    UNKNOWN_REASON = "UNKNOWN_REASON"
-    WRONG_STATE = "WRONG_STATE"
-
-
-class Reply(Record, frozen=True, kw_only=True):
-    """The institution's answer to one message; `version` is the account version it saw."""
-
-    authority_id: str
-    order_no: str
-    in_reply_to: str
-    message_serial: str
-    code: ReplyCode
-    at_us: Micros
-    version: int
-    why: Why | None = None
-    detail: str = ""
-    original_code: ReplyCode | None = None
-    measure_id: str = ""
-    state: str = ""
-    applied_minor: int | None = None
-    held_minor: int | None = None
-    balance_minor: int | None = None
-    available_minor: int | None = None
-    currency: str = ""
-    executed_at_us: int | None = None
-    expires_at_us: int | None = None
-    prior_authority: str = ""
-    prior_minor: int | None = None
-    prior_expires_at_us: int | None = None
-    queue_rank: int | None = None
-    flows: tuple[Flow, ...] = ()
-
-
 TRANSMISSION_FIELDS = ("message_serial", "sender_id", "expected_version")
 
 
@@ -336,14 +254,3 @@ def body_hash(order: Order) -> str:
     for field in TRANSMISSION_FIELDS:
         body.pop(field, None)
     return hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()
-
-
-def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema of `Order` and `Reply`, stored as `schemas/json/order.v1.json`."""
-    (order, reply), components = msgspec.json.schema_components([Order, Reply], ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "order.v1",
-        "oneOf": [order, reply],
-        "$defs": components,
-    }

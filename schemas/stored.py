@@ -7,12 +7,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from schemas import commands, contract, measure, order
 from schemas.alarm import Alarm
 from schemas.alert import Alert
+from schemas.commands import AccountMessage
+from schemas.contract import json_schema
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
+from schemas.journal import JournalEntry
+from schemas.measure import Refund
+from schemas.order import Order
 from schemas.payment import Payment
+from schemas.reply import Reply
 from schemas.trace import Trace
 from schemas.warning import Warning
 
@@ -29,12 +34,18 @@ RECORDS: Mapping[str, type[Struct]] = {
     "alarm.v1": Alarm,
 }
 
+#: What the legal engine reads and writes: name and version -> the records a message may be.
+LEGAL: Mapping[str, tuple[type[Struct], ...]] = {
+    "order.v1": (Order, Reply),
+    "account.v1": (AccountMessage,),
+    "measure.v1": (JournalEntry, Refund),
+}
+
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return every JSON Schema of this release by its name."""
-    single = {name: contract.json_schema(record, name) for name, record in RECORDS.items()}
-    several = {"order.v1": order, "account.v1": commands, "measure.v1": measure}
-    return {**single, **{name: module.json_schema() for name, module in several.items()}}
+    single = {name: (record,) for name, record in RECORDS.items()}
+    return {name: json_schema(name, *records) for name, records in {**single, **LEGAL}.items()}
 
 
 def stored(name: str) -> dict[str, Any]:

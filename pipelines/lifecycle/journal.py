@@ -19,7 +19,7 @@ from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
 from schemas.errors import SchemaError
-from schemas.measure import JournalEntry
+from schemas.journal import JournalEntry
 
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 

@@ -7,7 +7,7 @@ from pipelines.records import dead_letter_record
 from schemas import topics
 from schemas.dead_letter import ErrorCode, dead_letter
 from schemas.envelope import headers
-from schemas.measure import JournalEntry, RefundChanged
+from schemas.journal import JournalEntry, RefundChanged
 from schemas.order import Record
 
 _JSON = msgspec.json.Encoder().encode

@@ -29,8 +29,9 @@ from pipelines.lifecycle.records import Source, journal_record, letter_record, r
 from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
 from schemas.dead_letter import ErrorCode
-from schemas.measure import RefundChanged
-from schemas.order import Record, ReplyCode, Why
+from schemas.journal import RefundChanged
+from schemas.order import Record
+from schemas.reply import ReplyCode, Why
 
 #: Timers keep milliseconds: one set a millisecond later never fires before its time.
 TIMER_ROUNDING_US = 1_000

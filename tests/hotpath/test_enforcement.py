@@ -20,7 +20,7 @@ from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, ope
 from pipelines.options import JobSettings
 from pipelines.runner import in_process
 from schemas import topics
-from schemas.measure import EnforcementChanged, JournalEntry
+from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
 from schemas.transfers import token_text, token_words
 from tests.hotpath.conftest import taken

@@ -28,7 +28,7 @@ from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from schemas import topics
 from schemas.ids import base32
-from schemas.measure import JournalEntry
+from schemas.journal import JournalEntry
 from schemas.order import Order, Target, VictimTransfer
 from tests.bench import load
 from tests.bench.child import Child

@@ -24,8 +24,10 @@ from schemas.commands import DecideRefund, OpenRefund
 from schemas.dead_letter import DeadLetter
 from schemas.errors import SchemaError
 from schemas.ids import derived_id
-from schemas.measure import Claim, JournalEntry, Refund
-from schemas.order import Disbursement, Order, ReplyCode, Target, key_of
+from schemas.journal import JournalEntry
+from schemas.measure import Claim, Refund
+from schemas.order import Disbursement, Order, Target, key_of
+from schemas.reply import ReplyCode
 from tests.lifecycle.conftest import FORGER, chunk, facts, paid_in, signed, told
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, PAID, T0, make_order
 

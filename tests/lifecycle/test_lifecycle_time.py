@@ -15,7 +15,7 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.job import build
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock
 from schemas import topics
-from schemas.measure import EnforcementChanged, JournalEntry, MeasureChanged
+from schemas.journal import EnforcementChanged, JournalEntry, MeasureChanged
 from tests.lifecycle.conftest import chunk, facts, paid_in, signed
 from tests.measures.kit import HOUR, MINUTE, T0, make_order
 

@@ -17,7 +17,7 @@ from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from pipelines.lifecycle.alarm import AlarmClock
 from schemas import topics
-from schemas.measure import JournalEntry
+from schemas.journal import JournalEntry
 from schemas.order import Order
 from tests.lifecycle.bench import order_for
 from tests.lifecycle.conftest import facts, paid_in, public_key, signed

@@ -10,7 +10,8 @@ from measures.country_file import jurisdiction
 from measures.engine import Outcome, handle
 from measures.jurisdiction import Jurisdiction
 from schemas.commands import Command, Move, ReceiveOrder, StateFacts, Tick
-from schemas.measure import AccountFacts, Alerted, JournalEntry, JournalEvent, Measure
+from schemas.journal import Alerted, JournalEntry, JournalEvent
+from schemas.measure import AccountFacts, Measure
 from schemas.order import (
     Action,
     Actor,
@@ -20,10 +21,10 @@ from schemas.order import (
     MeasureKind,
     Officer,
     Order,
-    Reply,
     Target,
     VictimTransfer,
 )
+from schemas.reply import Reply
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE

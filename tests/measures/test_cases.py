@@ -14,8 +14,10 @@ from measures.calendar import from_iso
 from measures.country_file import FOLDER
 from measures.engine import Outcome
 from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, ReceiveOrder, Tick
-from schemas.measure import Alerted, Measure
-from schemas.order import Actor, Order, Reply
+from schemas.journal import Alerted
+from schemas.measure import Measure
+from schemas.order import Actor, Order
+from schemas.reply import Reply
 from tests.measures.kit import ACCOUNT, Bench, make_order
 
 CASES = Path(fixtures.__file__).parent / "cases"

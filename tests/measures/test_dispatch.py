@@ -8,7 +8,8 @@ from measures.country_file import jurisdiction
 from measures.dispatch import BulkCount, Dispatch
 from measures.machine import Refusal
 from measures.platform import NationalPlatform
-from schemas.order import ApprovalLevel, Attachment, Order, Reply, ReplyCode, Why
+from schemas.order import ApprovalLevel, Attachment, Order
+from schemas.reply import Reply, ReplyCode, Why
 from tests.measures.kit import HOUR, MINUTE, T0, defrauded, make_order
 
 CN = jurisdiction("CN").on(T0)

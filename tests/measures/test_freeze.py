@@ -6,15 +6,8 @@ import pytest
 from measures.account import in_force
 from measures.calendar import from_iso
 from schemas.measure import ClockKind
-from schemas.order import (
-    Action,
-    ApprovalLevel,
-    Disbursement,
-    FreezeTerms,
-    ReplyCode,
-    Scope,
-    Why,
-)
+from schemas.order import Action, ApprovalLevel, Disbursement, FreezeTerms, Scope
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
 
 TERMS = FreezeTerms(legal_doc_no="doc-1", filing_doc_ref="filing-1")

@@ -9,7 +9,8 @@ from measures.country_file import jurisdiction
 from measures.machine import Refusal
 from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, Restrict, Reverify
 from schemas.measure import Measure
-from schemas.order import Actor, Direction, Flow, ReplyCode, Why
+from schemas.order import Actor, Direction, Flow
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, HOUR, MINUTE, T0, Bench, defrauded, make_order
 
 

@@ -10,7 +10,8 @@ from measures.calendar import Calendar, Term, from_iso
 from measures.country_file import FOLDER, REASON_CODES, jurisdiction, load
 from measures.jurisdiction import Rule
 from schemas.errors import ConfigError
-from schemas.order import ReplyCode, Target, VictimTransfer
+from schemas.order import Target, VictimTransfer
+from schemas.reply import ReplyCode
 from tests.measures.kit import HOUR, T0, Bench, make_order
 
 COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))

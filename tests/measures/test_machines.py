@@ -30,7 +30,8 @@ from schemas.commands import (
     Reverify,
     Tick,
 )
-from schemas.measure import Claim, MeasureChanged
+from schemas.journal import MeasureChanged
+from schemas.measure import Claim
 from schemas.order import (
     Action,
     Actor,

@@ -6,7 +6,8 @@ from measures.account import in_force, next_due_us
 from measures.engine import handle
 from measures.register import register
 from schemas.commands import ReceiveOrder, Tick
-from schemas.order import QueryTerms, ReplyCode, Target, Why, body_hash
+from schemas.order import QueryTerms, Target, body_hash
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, T0, Bench, defrauded, make_order
 
 

@@ -10,7 +10,8 @@ from measures.machine import Refusal
 from schemas.commands import DecideRefund, OpenRefund
 from schemas.ids import derived_id
 from schemas.measure import Claim, Refund
-from schemas.order import Actor, Direction, Flow, ReplyCode, Why
+from schemas.order import Actor, Direction, Flow
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
 
 CN = jurisdiction("CN").on(T0)

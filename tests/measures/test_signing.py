@@ -13,7 +13,8 @@ from joserfc.jwk import OctKey, OKPKey
 from measures.machine import Refusal
 from measures.signing import ALGORITHM, TYPE, AuthorityKey, KeyRing, Opened, open_order, sign
 from schemas.commands import ReceiveOrder
-from schemas.order import Actor, ReplyCode, Why
+from schemas.order import Actor
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, T0, defrauded, make_order
 
 OLD, NEW, FOREIGN = (OKPKey.generate_key("Ed25519") for _ in range(3))

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from measures.account import in_force, next_due_us, replay
-from schemas.measure import Reported
-from schemas.order import Initiation, Officer, ReplyCode, Scope, Target, VictimTransfer, Why
+from schemas.journal import Reported
+from schemas.order import Initiation, Officer, Scope, Target, VictimTransfer
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import ACCOUNT, DAY, HOUR, PAID, T0, Bench, defrauded, make_order
 
 

@@ -11,7 +11,8 @@ from measures.machine import Refusal
 from measures.register import Registered
 from measures.signing import KeyRing
 from schemas.commands import AccountMessage, InstitutionCommand, Move, PaymentFailed, StateFacts
-from schemas.measure import AccountFacts, JournalEntry, Moved, RefundChanged
+from schemas.journal import JournalEntry, Moved, RefundChanged
+from schemas.measure import AccountFacts
 from schemas.order import Direction, Flow
 from tests.vopr.oracle import Oracle
 from tests.vopr.world import HOUR, MINUTE, SECOND, World

@@ -15,7 +15,8 @@ from measures.dispatch import Dispatch
 from measures.jurisdiction import Regime
 from measures.machine import Refusal
 from measures.register import Registered
-from schemas.measure import AppealChanged, JournalEvent, Measure
+from schemas.journal import AppealChanged, JournalEvent
+from schemas.measure import Measure
 from schemas.order import Action, MeasureKind, Order
 from tests.vopr.bank import Worker
 from tests.vopr.world import HOUR

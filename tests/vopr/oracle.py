@@ -24,7 +24,8 @@ from measures.intake import Kept
 from measures.machine import Refusal
 from schemas.commands import InstitutionCommand, Move
 from schemas.errors import SchemaError
-from schemas.measure import FactsStated, JournalEntry, Measure, MeasureChanged, Moved
+from schemas.journal import FactsStated, JournalEntry, MeasureChanged, Moved
+from schemas.measure import Measure
 from tests.vopr.world import DAY, HOUR, Message
 
 INVARIANTS = {

@@ -21,7 +21,8 @@ from schemas.commands import (
     Restrict,
     Reverify,
 )
-from schemas.measure import AppealChanged, Claim, JournalEntry, MeasureChanged, Refund, RefundChanged
+from schemas.journal import AppealChanged, JournalEntry, MeasureChanged, RefundChanged
+from schemas.measure import Claim, Refund
 from schemas.order import (
     Action,
     ApprovalLevel,
@@ -32,10 +33,10 @@ from schemas.order import (
     Officer,
     Order,
     QueryTerms,
-    Reply,
     Target,
     VictimTransfer,
 )
+from schemas.reply import Reply
 from tests.vopr.bank import Core, Worker
 from tests.vopr.oracle import Oracle
 from tests.vopr.world import DAY, HOUR, MINUTE, World
