@@ -4,13 +4,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.kafka import brokers
+from pipelines.kafka import background
+from pipelines.kafka.brokers import BrokerKind
 
 app = typer.Typer(no_args_is_help=True, help="Run a Kafka broker on this machine.")
 
-Kind = Annotated[
-    brokers.BrokerKind, typer.Option(help="embedded: in memory; kafka: Apache Kafka, needs Java.")
-]
+Kind = Annotated[BrokerKind, typer.Option(help="embedded: in memory; kafka: Apache Kafka, needs Java.")]
 Port = Annotated[int | None, typer.Option(help="Loopback port; a free one if not given.")]
 
 
@@ -20,7 +19,7 @@ def up(kind: Kind = "embedded", port: Port = None) -> None:
 
     Example: stopline broker up --kind embedded --port 9092
     """
-    running = brokers.up(kind, port)
+    running = background.up(kind, port)
     typer.echo(f"{running.kind} broker at {running.address} (pid {running.pid}, log {running.log})")
 
 
@@ -30,7 +29,7 @@ def down() -> None:
 
     Example: stopline broker down
     """
-    running = brokers.down()
+    running = background.down()
     typer.echo(f"{running.kind} broker at {running.address} stopped" if running else "no broker is running")
 
 
@@ -40,7 +39,7 @@ def status() -> None:
 
     Example: stopline broker status
     """
-    running = brokers.status()
+    running = background.status()
     if running is None:
         typer.echo("no broker is running; start one with: stopline broker up")
         raise typer.Exit(1)

@@ -20,7 +20,7 @@ from models.features import NAMES
 from models.stream import LegRows, Recorded, of_log
 from models.train import Windows
 from pipelines import decision_log
-from pipelines.kafka.bounded import captured_bounds, chunks_within
+from pipelines.kafka.bounds import captured_bounds, chunks_within
 from pipelines.kafka.port import KafkaSettings
 from pipelines.options import kafka_settings
 from pipelines.policy import Policy

@@ -19,7 +19,7 @@ from rich.console import Console
 from console import flink
 from console.cli import BEAM_FLAGS
 from pipelines import graph, runner, serving
-from pipelines.kafka.bounded import captured_bounds
+from pipelines.kafka.bounds import captured_bounds
 from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks

@@ -25,10 +25,11 @@ from fixtures.scenario import load
 from models import labels
 from pipelines import decode, graph, policy, runner
 from pipelines.kafka import process
-from pipelines.kafka.bounded import Bound, ReadChunksBounded, captured_bounds, chunks_within
+from pipelines.kafka.bounded import ReadChunksBounded
+from pipelines.kafka.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.sink import OutRecord
-from pipelines.kafka.source import start_offsets
+from pipelines.kafka.start import start_offsets
 from pipelines.options import JobSettings
 from pipelines.policy import Policy
 from schemas import topics

@@ -10,9 +10,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from models.registry import open_registry
 from pipelines import policy
-from pipelines.kafka.bounded import Bound
+from pipelines.kafka.bounds import Bound
 from pipelines.kafka.port import KafkaSettings
-from pipelines.kafka.source import Since, Whole
+from pipelines.kafka.start import Since, Whole
 from pipelines.serving import Source
 from schemas import topics
 from schemas.errors import ConfigError

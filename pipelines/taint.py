@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from measures.taint import Debit, Limits, Move, carried, statements
 from models.ledger import Table
 from pipelines import shard_state
-from pipelines.kafka.bounded import Bound, chunks_within
+from pipelines.kafka.bounds import Bound, chunks_within
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.process import broker_line
-from pipelines.kafka.source import Since, partition_counts, start_offsets
+from pipelines.kafka.start import Since, partition_counts, start_offsets
 
 HOUR_US = 3_600_000_000
 

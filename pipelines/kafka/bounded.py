@@ -1,127 +1,27 @@
 """Kafka into Beam for replay: everything that is in the topics now, in one order, then the end.
 
-All partitions are merged by (newest timestamp so far in the partition, partition, offset): event-time
-order across partitions, log order within each. The order and the cuts into chunks depend on the data
-only, so two replays hand out identical elements in identical order.
+All partitions are merged (`merge.py`), in an order and in chunks that depend on the data only, so two
+replays hand out identical elements in identical order.
 """
 
-import time
 from collections import deque
-from collections.abc import Collection, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.io.unbounded_source import ReadFromUnboundedSource, UnboundedReader, UnboundedSource
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
-from numpy.typing import NDArray
 
+from pipelines.kafka.bounds import Bound, captured_bounds
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.port import Chunk, ChunkConsumer, KafkaSettings, Partition, open_admin, open_consumer
-from pipelines.kafka.source import Mark, MarkCoder, Position, Start, partition_counts, start_offsets
-from schemas.errors import BrokerError
-
-#: A replay waits this long for messages it knows to exist before it gives up.
-STALL_S = 30.0
+from pipelines.kafka.marks import Mark, MarkCoder, Position
+from pipelines.kafka.merge import Lane, Rows, merged
+from pipelines.kafka.port import Chunk, KafkaSettings, open_consumer
+from pipelines.kafka.start import Start
 
 FOREVER_S = 1e9
-
-
-class Bound(NamedTuple):
-    """One partition's share of a replay: offsets `start` (inclusive) to `end` (exclusive)."""
-
-    at: Partition
-    start: int
-    end: int
-
-
-#: A message being merged: its merge key (µs), the index of its partition's lane, and its own columns.
-ROW = np.dtype([("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O")])
-
-Rows = NDArray[np.void]
-
-
-@dataclass
-class Lane:
-    """One partition being merged: what is fetched but not merged yet, and the newest timestamp so far."""
-
-    index: int
-    bound: Bound
-    newest_us: int
-    consumer: ChunkConsumer
-    rows: Rows = field(default_factory=lambda: np.empty(0, ROW))
-
-    def exhausted(self) -> bool:
-        """Return whether nothing of this partition is still to be fetched."""
-        return self.consumer.position() >= self.bound.end
-
-    def fetch(self, max_rows: int) -> bool:
-        """Take what is buffered; return whether there was anything to take."""
-        chunk = self.consumer.poll(max_rows)
-        if chunk is None:
-            return False
-        count = int(np.searchsorted(chunk.offsets, self.bound.end))
-        if count:
-            fresh = np.empty(count, ROW)
-            fresh["key"] = np.maximum(np.maximum.accumulate(chunk.timestamps[:count]), self.newest_us)
-            fresh["lane"] = self.index
-            fresh["offset"] = chunk.offsets[:count]
-            fresh["timestamp"] = chunk.timestamps[:count]
-            fresh["value"] = chunk.values[:count]
-            self.newest_us = int(fresh["key"][-1])
-            self.rows = np.concatenate([self.rows, fresh])
-        return True
-
-
-def merge_ready(lanes: list[Lane]) -> Rows:
-    """Take from `lanes` all rows that no row still to be fetched can precede, in merge order."""
-    open_ends = [(int(lane.rows["key"][-1]), lane.index) for lane in lanes if not lane.exhausted()]
-    taken = [np.empty(0, ROW)]
-    for lane in lanes:
-        count = len(lane.rows)
-        if open_ends:
-            key, index = min(open_ends)
-            count = int(np.searchsorted(lane.rows["key"], key, "right" if lane.index <= index else "left"))
-        taken.append(lane.rows[:count])
-        lane.rows = lane.rows[count:]
-    rows = np.concatenate(taken)
-    return rows[np.argsort(rows["key"], kind="stable")]
-
-
-def merged(lanes: list[Lane], cut_rows: int) -> Iterator[Rows]:
-    """Yield all rows of `lanes` in merge order, `cut_rows` at a time; waits for the broker.
-
-    Raises:
-        BrokerError: messages known to exist did not come within `STALL_S`.
-
-    """
-    pending = np.empty(0, ROW)
-    ended = False
-    while not ended:
-        _fetch_all(lanes, cut_rows)
-        pending = np.concatenate([pending, merge_ready(lanes)])
-        ended = all(lane.exhausted() and not len(lane.rows) for lane in lanes)
-        whole = len(pending) if ended else len(pending) - len(pending) % cut_rows
-        for start in range(0, whole, cut_rows):
-            yield pending[start : min(start + cut_rows, whole)]
-        pending = pending[whole:]
-
-
-def _fetch_all(lanes: list[Lane], max_rows: int) -> None:
-    """Fetch until every lane that is not exhausted has at least one row."""
-    deadline = time.monotonic() + STALL_S
-    while waiting := [lane for lane in lanes if not len(lane.rows) and not lane.exhausted()]:
-        if any([lane.fetch(max_rows) for lane in waiting]):
-            deadline = time.monotonic() + STALL_S
-            continue
-        if time.monotonic() > deadline:
-            (topic, partition), _, end = waiting[0].bound
-            raise BrokerError(
-                f"replay of {topic}[{partition}] got nothing below offset {end} for {STALL_S:.0f} s"
-            )
-        time.sleep(0.001)
 
 
 @dataclass(frozen=True)
@@ -287,32 +187,3 @@ class ReadChunksBounded(beam.PTransform):  # type: ignore[misc]
             max_records_per_bundle=self._bundle_chunks,
             max_read_time_seconds=FOREVER_S,
         )
-
-
-def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterator[Chunk]:
-    """Yield what lies within `bounds`, one partition after the other; waits for the broker."""
-    for (topic, partition), start, end in bounds:
-        with closing(open_consumer(settings, topic, partition, start)) as consumer:
-            while consumer.position() < end:
-                chunk = consumer.poll(2000)
-                if chunk is None:
-                    time.sleep(0.005)
-                    continue
-                count = int(np.searchsorted(chunk.offsets, end))
-                places, times = (chunk.partitions[:count], chunk.offsets[:count]), chunk.timestamps[:count]
-                yield Chunk(topic, chunk.values[:count], *places, times)
-
-
-def captured_bounds(settings: KafkaSettings, topics: Collection[str], start: Start) -> tuple[Bound, ...]:
-    """Return what the partitions of `topics` hold now, empty ones left out.
-
-    Raises:
-        BrokerError: a topic is missing.
-
-    """
-    with closing(open_admin(settings)) as admin:
-        counts = partition_counts(admin, settings, topics)
-        partitions = [(topic, number) for topic in topics for number in range(counts[topic])]
-        starts = start_offsets(admin, settings, partitions, start)
-        ends = admin.end_offsets(partitions)
-    return tuple(Bound(at, starts[at], ends[at]) for at in partitions if starts[at] < ends[at])

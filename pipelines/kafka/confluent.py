@@ -1,35 +1,26 @@
-"""The hot client: confluent-kafka (librdkafka) behind the port."""
+"""The hot client: confluent-kafka (librdkafka) behind the port; `confluent_admin.py` asks and creates."""
 
 import logging
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, ClassVar
 
 import confluent_kafka as ck
 import numpy as np
 from confluent_kafka import Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-from confluent_kafka.admin import NewTopic as CkNewTopic
 
 from pipelines.kafka import port
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
     LINGER_MS,
-    REQUEST_TIMEOUT_S,
     Chunk,
-    CoordinatorMovingError,
     Headers,
     KafkaSettings,
-    NewTopic,
     OffsetOutOfRangeError,
-    Partition,
     lost_text,
-    patient,
 )
 from schemas.errors import BrokerError, SinkError
 
@@ -70,13 +61,6 @@ TRANSIENT = frozenset(
         ck.KafkaError.NOT_LEADER_FOR_PARTITION,
         ck.KafkaError.LEADER_NOT_AVAILABLE,
         ck.KafkaError.NETWORK_EXCEPTION,
-    }
-)
-COORDINATOR_MOVING = frozenset(
-    {
-        ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
-        ck.KafkaError.NOT_COORDINATOR,
     }
 )
 OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
@@ -272,7 +256,7 @@ class Producer(port.Producer):
 
     def flush(self) -> None:
         """See `Producer.flush`."""
-        deadline = time.monotonic() + self._settings.delivery_timeout_s + REQUEST_TIMEOUT_S
+        deadline = time.monotonic() + self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S
         while self._pending and time.monotonic() < deadline:
             self._client.flush(0.01)
         with self._lock:
@@ -286,111 +270,3 @@ class Producer(port.Producer):
         with self._shared_lock:
             if self._shared.get(self._settings) is self._client:
                 del self._shared[self._settings]
-
-
-class Admin(port.Admin):
-    """`Admin` over librdkafka."""
-
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
-        self._client = AdminClient(client_config(settings))
-
-    def create_topics(self, topics: Collection[NewTopic]) -> None:
-        """See `Admin.create_topics`."""
-        wanted = [
-            CkNewTopic(topic.name, topic.partitions, topic.replication, config=dict(topic.config))
-            for topic in topics
-        ]
-        if not wanted:
-            return
-        for name, future in self._client.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_S).items():
-            with self._asking(f"creating topic {name}", but_not=ck.KafkaError.TOPIC_ALREADY_EXISTS):
-                future.result()
-
-    def partition_counts(self) -> dict[str, int]:
-        """See `Admin.partition_counts`."""
-        with self._asking("listing topics"):
-            topics = self._client.list_topics(timeout=REQUEST_TIMEOUT_S).topics
-        return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
-
-    def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """See `Admin.beginning_offsets`."""
-        return {at: found.offset for at, found in self._list(partitions, OffsetSpec.earliest()).items()}
-
-    def end_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """See `Admin.end_offsets`.
-
-        The embedded broker lists the start of the last batch, not its end; the high watermark that comes
-        with a fetch from there is right on every broker.
-        """
-        listed = {at: found.offset for at, found in self._list(partitions, OffsetSpec.latest()).items()}
-        ends: dict[Partition, int] = {}
-        if not listed:
-            return ends
-        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": FETCH_WAIT_MS})
-        try:
-            consumer.assign(
-                [TopicPartition(topic, number, offset) for (topic, number), offset in listed.items()]
-            )
-            deadline = time.monotonic() + REQUEST_TIMEOUT_S
-            while missing := set(listed) - set(ends):
-                if time.monotonic() > deadline:
-                    raise BrokerError(
-                        f"{sorted(missing)[0]} was not served by the broker at {self._settings.brokers}"
-                    )
-                for message in consumer.consume(10_000, timeout=0.05):
-                    at = TopicPartition(message.topic(), message.partition())
-                    ends[at.topic, at.partition] = consumer.get_watermark_offsets(at, cached=True)[1]
-            return ends
-        finally:
-            consumer.close()
-
-    def offsets_for_times(self, partitions: Collection[Partition], timestamp_us: int) -> dict[Partition, int]:
-        """See `Admin.offsets_for_times`."""
-        found = self._list(partitions, OffsetSpec.for_timestamp(timestamp_us // 1000))
-        ends = self.end_offsets([at for at, result in found.items() if result.timestamp < 0])
-        return {at: ends.get(at, result.offset) for at, result in found.items()}
-
-    def _list(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, Any]:
-        if not partitions:
-            return {}
-        request = {TopicPartition(topic, number): spec for topic, number in partitions}
-        with self._asking("listing offsets"):
-            futures = self._client.list_offsets(request, request_timeout=REQUEST_TIMEOUT_S)
-            return {(at.topic, at.partition): future.result() for at, future in futures.items()}
-
-    @patient
-    def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """See `Admin.committed`."""
-        request = ck.ConsumerGroupTopicPartitions(group, [TopicPartition(*at) for at in partitions])
-        with self._asking("reading committed offsets"):
-            answer = self._client.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S)
-            found = answer[group].result().topic_partitions
-        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
-
-    @patient
-    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
-        """See `Admin.commit`."""
-        where = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
-        request = ck.ConsumerGroupTopicPartitions(group, where)
-        with self._asking("committing offsets"):
-            answer = self._client.alter_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S)
-            settled = answer[group].result().topic_partitions
-        for at in settled:
-            if at.error is not None:
-                raise self._refusal(f"committing {at.topic}[{at.partition}]@{at.offset}", at.error)
-
-    def close(self) -> None:
-        """See `Admin.close`; librdkafka frees the handle with the object."""
-
-    @contextmanager
-    def _asking(self, doing: str, but_not: int | None = None) -> Iterator[None]:
-        try:
-            yield
-        except ck.KafkaException as refused:
-            if refused.args[0].code() != but_not:
-                raise self._refusal(doing, refused.args[0]) from refused
-
-    def _refusal(self, doing: str, error: Any) -> BrokerError:
-        kind = CoordinatorMovingError if error.code() in COORDINATOR_MOVING else BrokerError
-        return kind(f"{doing} at {self._settings.brokers} failed: {error.str()}")

@@ -24,17 +24,11 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 
 from pipelines.kafka.coders import ChunkCoder  # noqa: F401  (registers it for the output)
+from pipelines.kafka.marks import Mark, MarkCoder, Position
 from pipelines.kafka.port import Chunk, KafkaSettings, Partition
 from pipelines.kafka.process import broker_line
-from pipelines.kafka.source import (
-    ChunkReader,
-    ChunkSource,
-    Mark,
-    MarkCoder,
-    Position,
-    Start,
-    checked_partitions,
-)
+from pipelines.kafka.source import ChunkReader, ChunkSource
+from pipelines.kafka.start import Start, checked_partitions
 
 
 class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]

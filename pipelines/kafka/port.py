@@ -1,7 +1,7 @@
 """The one port to Kafka: settings, what the clients promise, and how to open one.
 
 Everything above this module speaks `Chunk`, `ChunkConsumer`, `Producer` and `Admin`; only
-`confluent.py` and `kafka_python.py` know a client library.
+`confluent.py`, `kafka_python.py` and their `_admin` modules know a client library.
 """
 
 import importlib
@@ -259,13 +259,12 @@ def open_producer(settings: KafkaSettings) -> Producer:
 
 def open_admin(settings: KafkaSettings) -> Admin:
     """Open an admin client; the caller closes it."""
-    admin: Admin = _adapter(settings).Admin(settings)
+    admin: Admin = _adapter(settings, "_admin").Admin(settings)
     return admin
 
 
-def _adapter(settings: KafkaSettings) -> ModuleType:
+def _adapter(settings: KafkaSettings, part: str = "") -> ModuleType:
     """Import the one client library that is going to be used."""
-    confluent = importlib.util.find_spec("confluent_kafka") is not None
-    if settings.client == "confluent" or (settings.client == "auto" and confluent):
-        return importlib.import_module("pipelines.kafka.confluent")
-    return importlib.import_module("pipelines.kafka.kafka_python")
+    found = importlib.util.find_spec("confluent_kafka") is not None
+    confluent = settings.client == "confluent" or (settings.client == "auto" and found)
+    return importlib.import_module(f"pipelines.kafka.{'confluent' if confluent else 'kafka_python'}{part}")

@@ -8,124 +8,25 @@ Read every topic a job needs with one `ReadChunks` and branch on `Chunk.topic`: 
 runs nothing behind a Flatten of unbounded inputs, and pays for each source stage on every pass.
 """
 
-import struct
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import apache_beam as beam
-from apache_beam import coders
-from apache_beam.io.unbounded_source import (
-    CheckpointMark,
-    ReadFromUnboundedSource,
-    UnboundedReader,
-    UnboundedSource,
-)
+from apache_beam.io.unbounded_source import ReadFromUnboundedSource, UnboundedReader, UnboundedSource
 from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.port import (
-    Admin,
-    Chunk,
-    KafkaSettings,
-    OffsetOutOfRangeError,
-    Partition,
-    admin_command,
-    open_admin,
-)
+from pipelines.kafka.marks import Mark, MarkCoder, Position
+from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin
 from pipelines.kafka.process import LogEnd, broker_line, shared_consumer
+from pipelines.kafka.start import Start, checked_partitions, start_offsets
 from schemas.errors import BrokerError
-
-
-class Since(NamedTuple):
-    """Begin at a time (microseconds UTC), or at the committed offset if that lies earlier."""
-
-    since_us: int
-
-
-class Whole(NamedTuple):
-    """Read some topics from their beginning, the others from `start`: those hold the state of this job."""
-
-    topics: tuple[str, ...]
-    start: Literal["committed", "earliest", "latest"] | int | Since
-
-
-Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
 
 #: A Kafka timestamp further ahead of the clock is a producer's wrong clock and does not move the watermark.
 CLOCK_SKEW_US = 60_000_000
-
-MARK_VERSION = 1
-_HEAD = struct.Struct("<BHI")
-_POSITION = struct.Struct("<Hiqq")
-
-
-class Position(NamedTuple):
-    """Where one partition's reading stands: next offset, newest timestamp seen (µs, -1 if none)."""
-
-    at: Partition
-    next_offset: int
-    newest_us: int = -1
-
-
-class Mark(CheckpointMark):  # type: ignore[misc]
-    """Positions to resume from; finalizing tells the consumer group of `settings`, if there is one.
-
-    `skip` chunks of those that follow the positions were already handed out (`bounded.py`).
-    """
-
-    def __init__(
-        self, positions: tuple[Position, ...], settings: KafkaSettings | None = None, skip: int = 0
-    ) -> None:
-        self.positions = positions
-        self.skip = skip
-        self._settings = settings
-
-    def finalize_checkpoint(self) -> None:
-        """Hand the positions to the process's line to the broker; absolute, so repeating is harmless."""
-        if self._settings is not None:
-            for position in self.positions:
-                broker_line(self._settings).commit(position.at, position.next_offset)
-
-
-class MarkCoder(coders.Coder):  # type: ignore[misc]
-    """Mark as version, skip, count, then each position; explicit, no pickle."""
-
-    def __init__(self, settings: KafkaSettings | None = None) -> None:
-        self._settings = settings
-
-    def encode(self, value: Mark) -> bytes:
-        """Return the bytes of `value`'s positions."""
-        parts = [_HEAD.pack(MARK_VERSION, value.skip, len(value.positions))]
-        for (topic, partition), next_offset, newest_us in value.positions:
-            name = topic.encode()
-            parts += [_POSITION.pack(len(name), partition, next_offset, newest_us), name]
-        return b"".join(parts)
-
-    def decode(self, encoded: bytes) -> Mark:
-        """Return the mark of `encoded`, bound to this coder's group.
-
-        Raises:
-            ValueError: the checkpoint was written by another version.
-
-        """
-        version, skip, count = _HEAD.unpack_from(encoded)
-        if version != MARK_VERSION:
-            raise ValueError(f"checkpoint version {version} is not {MARK_VERSION}; drain before upgrading")
-        positions, start = [], _HEAD.size
-        for _ in range(count):
-            size, partition, next_offset, newest_us = _POSITION.unpack_from(encoded, start)
-            start += _POSITION.size + size
-            positions.append(
-                Position((encoded[start - size : start].decode(), partition), next_offset, newest_us)
-            )
-        return Mark(tuple(positions), self._settings, skip)
-
-    def is_deterministic(self) -> bool:
-        """Equal marks have equal bytes."""
-        return True
 
 
 @dataclass(frozen=True)
@@ -337,72 +238,3 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
             max_records_per_bundle=self._max_bundle_chunks,
             max_read_time_seconds=self._max_read_time_s,
         )
-
-
-def partition_counts(admin: Admin, settings: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
-    """Count the partitions of each of `topics`.
-
-    Raises:
-        BrokerError: one is missing.
-
-    """
-    counts = admin.partition_counts()
-    for topic in topics:
-        if topic not in counts:
-            raise BrokerError(
-                f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
-                f"{admin_command(settings)} topics create -t {topic} --num-partitions 8"
-            )
-    return {topic: counts[topic] for topic in topics}
-
-
-def checked_partitions(settings: KafkaSettings, topics: Collection[str], start: Start) -> dict[str, int]:
-    """Count the partitions of each of `topics` and check that reading can start there.
-
-    Raises:
-        BrokerError: a topic is missing, or a start offset is outside what the broker holds.
-
-    """
-    with closing(open_admin(settings)) as admin:
-        counts = partition_counts(admin, settings, topics)
-        start_offsets(admin, settings, [(topic, n) for topic in topics for n in range(counts[topic])], start)
-        return counts
-
-
-def start_offsets(
-    admin: Admin, settings: KafkaSettings, partitions: Collection[Partition], start: Start
-) -> dict[Partition, int]:
-    """Resolve `start` to one offset per partition.
-
-    Raises:
-        OffsetOutOfRangeError: the group's committed offset is not (or no longer) in the log.
-
-    """
-    if isinstance(start, Whole):
-        whole = [at for at in partitions if at[0] in start.topics]
-        others = [at for at in partitions if at[0] not in start.topics]
-        return start_offsets(admin, settings, whole, "earliest") | start_offsets(
-            admin, settings, others, start.start
-        )
-    if isinstance(start, Since):
-        recent = admin.offsets_for_times(partitions, start.since_us)
-        committed = start_offsets(admin, settings, partitions, "committed")
-        return {at: min(offset, recent[at]) for at, offset in committed.items()}
-    if isinstance(start, int):
-        return admin.offsets_for_times(partitions, start)
-    if start == "latest":
-        return admin.end_offsets(partitions)
-    first = admin.beginning_offsets(partitions)
-    if start == "earliest":
-        return first
-    committed = admin.committed(settings.group, partitions)
-    ends = admin.end_offsets(list(committed))
-    for (topic, partition), offset in committed.items():
-        low, high = first[topic, partition], ends[topic, partition]
-        if not low <= offset <= high:
-            raise OffsetOutOfRangeError(
-                f"group {settings.group!r} stands at {topic}[{partition}]@{offset} but the broker holds "
-                f"{low} to {high}; move it with: {admin_command(settings)} groups alter-offsets "
-                f"-g {settings.group} -o {topic}:{partition}:{low}"
-            )
-    return first | committed

@@ -14,7 +14,7 @@ from measures import intake
 from measures.account import next_due_us
 from measures.intake import Kept
 from measures.register import Registered
-from pipelines.kafka.bounded import Bound, captured_bounds, chunks_within
+from pipelines.kafka.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics

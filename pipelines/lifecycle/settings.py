@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from measures.keys import KeyEntry
-from pipelines.kafka.bounded import Bound
+from pipelines.kafka.bounds import Bound
 from pipelines.kafka.port import KafkaSettings
 from pipelines.lifecycle.journal import Past, past
 

@@ -11,8 +11,9 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.keyed_source import Reports, _Deal, _ReadByTimer
+from pipelines.kafka.marks import Mark, Position
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
-from pipelines.kafka.source import ChunkReader, ChunkSource, Mark, Position
+from pipelines.kafka.source import ChunkReader, ChunkSource
 
 FIRST_US = 1_700_000_000_000_000
 _topics = count(1)

@@ -17,7 +17,7 @@ from models.ledger import Table
 from pipelines.decode import tainted
 from pipelines.graph import build, write
 from pipelines.kafka import process
-from pipelines.kafka.bounded import captured_bounds
+from pipelines.kafka.bounds import captured_bounds
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from pipelines.kafka.source import ReadChunks

@@ -10,7 +10,8 @@ from contextlib import closing
 import pytest
 
 from pipelines.kafka import process
-from pipelines.kafka.brokers import ApacheKafka, EmbeddedBroker, LocalBroker, free_port
+from pipelines.kafka.apache import ApacheKafka
+from pipelines.kafka.brokers import EmbeddedBroker, LocalBroker, free_port
 from pipelines.kafka.port import (
     Admin,
     Chunk,

@@ -13,10 +13,12 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.kafka import bounded
-from pipelines.kafka.bounded import Bound, Lane, ReadChunksBounded, ReplaySource, captured_bounds, merged
+from pipelines.kafka import merge
+from pipelines.kafka.bounded import ReadChunksBounded, ReplaySource
+from pipelines.kafka.bounds import Bound, captured_bounds
+from pipelines.kafka.marks import MarkCoder
+from pipelines.kafka.merge import Lane, merged
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
-from pipelines.kafka.source import MarkCoder
 from schemas.errors import BrokerError
 
 T0_US = 1_700_000_000_000_000
@@ -87,7 +89,7 @@ def test_messages_beyond_the_captured_end_are_left_out() -> None:
 
 
 def test_messages_that_never_come_end_the_replay_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded, "STALL_S", 0.05)
+    monkeypatch.setattr(merge, "STALL_S", 0.05)
 
     class Silent:
         def poll(self, max_rows: int) -> None:

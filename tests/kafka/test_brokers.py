@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from console.broker import app
-from pipelines.kafka import brokers
-from pipelines.kafka.brokers import ApacheKafka, EmbeddedBroker
+from pipelines.kafka import background, brokers
+from pipelines.kafka.apache import ApacheKafka
+from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from schemas.errors import BrokerError, ConfigError
 
@@ -98,8 +99,8 @@ def test_a_state_file_left_by_a_crash_does_not_count_as_a_broker(
     state = f'{{"kind": "embedded", "pid": {os.getpid()}, "port": 1, "log": "x"}}'
     (tmp_path / "var" / "broker" / "state.json").write_text(state)
 
-    assert brokers.status() is None
-    assert brokers.down() is None
+    assert background.status() is None
+    assert background.down() is None
 
 
 def test_a_machine_without_an_embedded_binary_is_sent_to_apache_kafka(

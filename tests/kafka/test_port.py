@@ -12,7 +12,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 
 from pipelines.kafka import kafka_python
-from pipelines.kafka.brokers import ApacheKafka, EmbeddedBroker, LocalBroker, free_port
+from pipelines.kafka.apache import ApacheKafka
+from pipelines.kafka.brokers import EmbeddedBroker, LocalBroker, free_port
 from pipelines.kafka.confluent import Sparing
 from pipelines.kafka.port import (
     SECURITY_KEYS,
@@ -356,7 +357,7 @@ def test_each_producer_answers_for_its_own_records_only(settings: KafkaSettings,
 def test_a_broker_that_is_not_there_is_one_clear_sentence(
     client: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"pipelines.kafka.{client.replace('-', '_')}.REQUEST_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("pipelines.kafka.port.REQUEST_TIMEOUT_S", 1.0)
     address = f"127.0.0.1:{free_port()}"
 
     with pytest.raises(BrokerError, match=f"at {address} failed"):
@@ -434,7 +435,7 @@ def test_an_unknown_security_key_is_refused_and_the_password_is_never_shown() ->
 def test_a_listener_with_passwords_lets_the_right_one_in(
     apache: ApacheKafka, client: str, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"pipelines.kafka.{client.replace('-', '_')}.REQUEST_TIMEOUT_S", 5.0)
+    monkeypatch.setattr("pipelines.kafka.port.REQUEST_TIMEOUT_S", 5.0)
     security = {
         "security.protocol": "sasl_plaintext",
         "sasl.mechanism": "PLAIN",

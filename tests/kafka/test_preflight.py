@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from pipelines.kafka.brokers import ApacheKafka, free_port
+from pipelines.kafka.apache import ApacheKafka
+from pipelines.kafka.brokers import free_port
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
 from pipelines.kafka.preflight import problems
 
@@ -63,7 +64,7 @@ def test_too_few_partitions_come_with_the_command_that_adds_them(apache: ApacheK
 
 
 def test_a_broker_that_is_not_there_is_the_only_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.kafka.confluent.REQUEST_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("pipelines.kafka.port.REQUEST_TIMEOUT_S", 1.0)
     address = f"127.0.0.1:{free_port()}"
 
     (problem,) = problems(KafkaSettings(address, client="confluent"), [NewTopic("a", 1), NewTopic("b", 1)])

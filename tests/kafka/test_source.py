@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from pipelines.kafka import process
 from pipelines.kafka.coders import ChunkCoder
+from pipelines.kafka.marks import Mark, MarkCoder, Position
 from pipelines.kafka.port import (
     Chunk,
     ChunkConsumer,
@@ -29,7 +30,8 @@ from pipelines.kafka.port import (
     open_producer,
 )
 from pipelines.kafka.process import BrokerLine, LogEnd
-from pipelines.kafka.source import ChunkReader, ChunkSource, Mark, MarkCoder, Position, ReadChunks, Start
+from pipelines.kafka.source import ChunkReader, ChunkSource, ReadChunks
+from pipelines.kafka.start import Start
 from schemas.errors import BrokerError
 
 T0_US = 1_700_000_000_000_000

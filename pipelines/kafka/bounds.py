@@ -1,0 +1,48 @@
+"""What topics hold now: each partition's first and last offset, and the messages between them."""
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+
+from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin, open_consumer
+from pipelines.kafka.start import Start, partition_counts, start_offsets
+
+
+class Bound(NamedTuple):
+    """One partition's share of a replay: offsets `start` (inclusive) to `end` (exclusive)."""
+
+    at: Partition
+    start: int
+    end: int
+
+
+def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterator[Chunk]:
+    """Yield what lies within `bounds`, one partition after the other; waits for the broker."""
+    for (topic, partition), start, end in bounds:
+        with closing(open_consumer(settings, topic, partition, start)) as consumer:
+            while consumer.position() < end:
+                chunk = consumer.poll(2000)
+                if chunk is None:
+                    time.sleep(0.005)
+                    continue
+                count = int(np.searchsorted(chunk.offsets, end))
+                places, times = (chunk.partitions[:count], chunk.offsets[:count]), chunk.timestamps[:count]
+                yield Chunk(topic, chunk.values[:count], *places, times)
+
+
+def captured_bounds(settings: KafkaSettings, topics: Collection[str], start: Start) -> tuple[Bound, ...]:
+    """Return what the partitions of `topics` hold now, empty ones left out.
+
+    Raises:
+        BrokerError: a topic is missing.
+
+    """
+    with closing(open_admin(settings)) as admin:
+        counts = partition_counts(admin, settings, topics)
+        partitions = [(topic, number) for topic in topics for number in range(counts[topic])]
+        starts = start_offsets(admin, settings, partitions, start)
+        ends = admin.end_offsets(partitions)
+    return tuple(Bound(at, starts[at], ends[at]) for at in partitions if starts[at] < ends[at])

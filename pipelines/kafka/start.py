@@ -1,0 +1,100 @@
+"""Where reading begins: each partition's first offset."""
+
+from collections.abc import Collection
+from contextlib import closing
+from typing import Literal, NamedTuple
+
+from pipelines.kafka.port import (
+    Admin,
+    KafkaSettings,
+    OffsetOutOfRangeError,
+    Partition,
+    admin_command,
+    open_admin,
+)
+from schemas.errors import BrokerError
+
+
+class Since(NamedTuple):
+    """Begin at a time (microseconds UTC), or at the committed offset if that lies earlier."""
+
+    since_us: int
+
+
+class Whole(NamedTuple):
+    """Read some topics from their beginning, the others from `start`: those hold the state of this job."""
+
+    topics: tuple[str, ...]
+    start: Literal["committed", "earliest", "latest"] | int | Since
+
+
+Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
+
+
+def partition_counts(admin: Admin, settings: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
+    """Count the partitions of each of `topics`.
+
+    Raises:
+        BrokerError: one is missing.
+
+    """
+    counts = admin.partition_counts()
+    for topic in topics:
+        if topic not in counts:
+            raise BrokerError(
+                f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
+                f"{admin_command(settings)} topics create -t {topic} --num-partitions 8"
+            )
+    return {topic: counts[topic] for topic in topics}
+
+
+def checked_partitions(settings: KafkaSettings, topics: Collection[str], start: Start) -> dict[str, int]:
+    """Count the partitions of each of `topics` and check that reading can start there.
+
+    Raises:
+        BrokerError: a topic is missing, or a start offset is outside what the broker holds.
+
+    """
+    with closing(open_admin(settings)) as admin:
+        counts = partition_counts(admin, settings, topics)
+        start_offsets(admin, settings, [(topic, n) for topic in topics for n in range(counts[topic])], start)
+        return counts
+
+
+def start_offsets(
+    admin: Admin, settings: KafkaSettings, partitions: Collection[Partition], start: Start
+) -> dict[Partition, int]:
+    """Resolve `start` to one offset per partition.
+
+    Raises:
+        OffsetOutOfRangeError: the group's committed offset is not (or no longer) in the log.
+
+    """
+    if isinstance(start, Whole):
+        whole = [at for at in partitions if at[0] in start.topics]
+        others = [at for at in partitions if at[0] not in start.topics]
+        return start_offsets(admin, settings, whole, "earliest") | start_offsets(
+            admin, settings, others, start.start
+        )
+    if isinstance(start, Since):
+        recent = admin.offsets_for_times(partitions, start.since_us)
+        committed = start_offsets(admin, settings, partitions, "committed")
+        return {at: min(offset, recent[at]) for at, offset in committed.items()}
+    if isinstance(start, int):
+        return admin.offsets_for_times(partitions, start)
+    if start == "latest":
+        return admin.end_offsets(partitions)
+    first = admin.beginning_offsets(partitions)
+    if start == "earliest":
+        return first
+    committed = admin.committed(settings.group, partitions)
+    ends = admin.end_offsets(list(committed))
+    for (topic, partition), offset in committed.items():
+        low, high = first[topic, partition], ends[topic, partition]
+        if not low <= offset <= high:
+            raise OffsetOutOfRangeError(
+                f"group {settings.group!r} stands at {topic}[{partition}]@{offset} but the broker holds "
+                f"{low} to {high}; move it with: {admin_command(settings)} groups alter-offsets "
+                f"-g {settings.group} -o {topic}:{partition}:{low}"
+            )
+    return first | committed
