@@ -8,9 +8,10 @@ a late answer still settles it.
 
 import msgspec
 
-from measures.jurisdiction import Bulk, Regime
+from measures.jurisdiction import Regime
 from measures.machine import Refusal, first_fault
 from measures.people import officers_fault, officers_of
+from measures.rules import Bulk
 from schemas.order import Action, ApprovalLevel, MeasureKind, Order, Record, Scope
 from schemas.reply import Reply, ReplyCode, Why
 

@@ -2,9 +2,10 @@
 
 from measures.account import Account, waterfall
 from measures.calendar import Term
-from measures.jurisdiction import FreezeRule, Regime
+from measures.jurisdiction import Regime
 from measures.machine import Refusal, become, first_fault
 from measures.people import proportionate
+from measures.rules import FreezeRule
 from measures.stop import asked_us, family_of
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 from measures import freeze, query, restriction, rounds, stop
 from measures.desk import Desk
-from measures.jurisdiction import OrderedRule
 from measures.machine import Refusal, become, end, first_fault
 from measures.people import officers_fault, officers_of, release_fault, weight
 from measures.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
+from measures.rules import OrderedRule
 from schemas.ids import derived_id
 from schemas.journal import Moved
 from schemas.measure import Measure, MeasureState

@@ -1,8 +1,9 @@
 """Suspended functions of an account (domain.md 1.7): by the institution, by an order, cured by identity."""
 
 from measures.account import Account
-from measures.jurisdiction import Regime, RestrictRule
+from measures.jurisdiction import Regime
 from measures.machine import Refusal, become
+from measures.rules import RestrictRule
 from measures.stop import asked_us, family_of
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState

@@ -1,9 +1,10 @@
 """Emergency stop-payment (domain.md 1.3): match, execute, one more term, onward trace."""
 
 from measures.account import Account
-from measures.jurisdiction import Regime, StopRule
+from measures.jurisdiction import Regime
 from measures.machine import Refusal, become, first_fault
 from measures.people import proportionate
+from measures.rules import StopRule
 from measures.tracing import onward
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState

@@ -8,7 +8,7 @@ import pytest
 import measures
 from measures.calendar import Calendar, Term, from_iso
 from measures.country_file import FOLDER, REASON_CODES, jurisdiction, load
-from measures.jurisdiction import Rule
+from measures.rules import Rule
 from schemas.errors import ConfigError
 from schemas.order import Target, VictimTransfer
 from schemas.reply import ReplyCode
