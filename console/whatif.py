@@ -36,7 +36,7 @@ from schemas import topics
 from schemas.alert import Alert
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
-from schemas.transfers import token_text
+from schemas.tokens import token_text
 from schemas.warning import Warning
 
 app = typer.Typer(add_completion=False)

@@ -22,7 +22,7 @@ from pipelines.telemetry import TELEMETRY
 from pipelines.warn import warning
 from schemas.alert import Alert, Leg, Reason
 from schemas.ids import derived_id
-from schemas.transfers import token_text
+from schemas.tokens import token_text
 
 
 class Decided(NamedTuple):

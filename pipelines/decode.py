@@ -20,8 +20,9 @@ from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
 from pipelines.taint import by_account_shard, moves
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
+from schemas.tokens import token_words
 from schemas.topics import MEASURES, TRACES
-from schemas.transfers import TRANSFER, token_words, transfers
+from schemas.transfers import TRANSFER, transfers
 
 #: No payment is larger; a longer value is refused before it is parsed.
 VALUE_BYTES_MAX = 16_384

@@ -28,9 +28,10 @@ from pipelines.shard_state import Kind
 from pipelines.shards import Rows, Words, event_order, shard_of
 from pipelines.telemetry import TELEMETRY
 from schemas.journal import JournalEntry
+from schemas.tokens import token_text, token_words
 from schemas.topics import TRACES
 from schemas.trace import CASE_BYTES, Trace
-from schemas.transfers import TRANSFER, token_text, token_words
+from schemas.transfers import TRANSFER
 
 #: A `measures.taint.Move`; `key` is its id, `debtor` and `creditor` are tokens in two words each.
 MOVE = np.dtype(

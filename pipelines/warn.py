@@ -9,7 +9,8 @@ import yaml
 from models.features import Legs, balance_share
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
-from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, token_text
+from schemas.tokens import token_text
+from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
 from schemas.warning import Channel, FraudClass, Severity, Warning
 
 TEMPLATES = Path(__file__).with_name("templates.yaml")

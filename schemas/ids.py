@@ -4,8 +4,9 @@ import hashlib
 
 SEPARATOR = "\x1f"
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]
+#: Base32 in lower case (RFC 4648), as in tokens.
+LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in LETTERS for second in LETTERS]
 _SHIFTS = range(120, -1, -10)
 
 

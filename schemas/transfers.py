@@ -12,12 +12,11 @@ import numpy as np
 from msgspec import ValidationError
 from numpy.typing import NDArray
 
-from schemas.compiled import compiled
-from schemas.ids import base32
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
+from schemas.plain_json import Column, plan, read
+from schemas.tokens import ascii_bytes, token_words
 
 Rows = NDArray[np.void]
-Words = NDArray[np.uint64]
 
 #: Bits of `signals`: what the payer's device shows while he pays.
 REMOTE_CONTROL, SCREEN_SHARE, CALL_IN_PROGRESS = 1, 2, 4
@@ -70,18 +69,16 @@ _SIGNALS = {
     "remote_control": REMOTE_CONTROL, "screen_share": SCREEN_SHARE, "call_in_progress": CALL_IN_PROGRESS
 }  # fmt: skip
 _DECODE = msgspec.json.Decoder(Payment).decode
-_TOKEN_LETTERS = 26
-_BAD = 255
 
+#: Where the fields of a payment go.
+_COLUMNS = {name: Column(name) for name in TRANSFER.fields or () if name in Payment.__struct_fields__} | {
+    "accepted_at_us": Column("at_us"),
+    "purpose_code": Column("purpose"),
+    **{name: Column("signals", bit) for name, bit in _SIGNALS.items()},
+}
 
-def _alphabet() -> NDArray[np.uint8]:
-    table = np.full(256, _BAD, np.uint8)
-    for value, letter in enumerate(b"abcdefghijklmnopqrstuvwxyz234567"):
-        table[letter] = value
-    return table
-
-
-_ALPHABET = _alphabet()
+#: How payments become rows.
+PLAN = plan(Payment, TRANSFER, _COLUMNS)
 
 
 def transfers(values: Sequence[bytes]) -> Rows:
@@ -92,7 +89,11 @@ def transfers(values: Sequence[bytes]) -> Rows:
         DecodeError: at least one is not JSON.
 
     """
-    return of_payments([*map(_DECODE, values)])
+    rows, plain = read(PLAN, values, TRANSFER)
+    if not plain.all():
+        others = np.flatnonzero(~plain)
+        rows[others] = of_payments([_DECODE(values[place]) for place in others.tolist()])
+    return rows
 
 
 def of_payments(payments: Sequence[Payment]) -> Rows:
@@ -134,57 +135,11 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
     return out
 
 
-def token_words(tokens: Sequence[str], name: str = "token") -> Words:
-    """Return 128-bit tokens as uint64[n, 2].
-
-    >>> token_text(token_words(["abcdefghijklmnopqrstuvwxya"])[0])
-    'abcdefghijklmnopqrstuvwxya'
-
-    Raises:
-        ValidationError: a token is not 26 letters of lower-case base32.
-
-    """
-    letters = np.frombuffer(_bytes(name, "".join(tokens)), np.uint8)
-    words = np.empty((len(tokens), 2), np.uint64)
-    if len(letters) != _TOKEN_LETTERS * len(tokens) or not _pack(letters, _ALPHABET, words):
-        raise ValidationError(f"Expected a token of 26 base32 letters (a-z, 2-7) - at `$.{name}`")
-    return words
-
-
-def token_text(words: Words) -> str:
-    """Return the token of uint64[2]; the inverse of `token_words`."""
-    return base32(int(words[0]) << 64 | int(words[1]))
-
-
-def _bytes(name: str, text: str) -> bytes:
-    try:
-        return text.encode("ascii")
-    except UnicodeEncodeError as error:
-        raise ValidationError(f"Expected ASCII characters only - at `$.{name}`") from error
-
-
 def _ascii(name: str, texts: Sequence[str], size: int) -> NDArray[np.bytes_]:
-    letters = np.frombuffer(_bytes(name, "".join(texts)), np.uint8)
+    letters = np.frombuffer(ascii_bytes(name, "".join(texts)), np.uint8)
     if ((letters <= _BLANK) | (letters == _DELETE)).any():
         raise ValidationError(f"Expected printable ASCII characters without blanks - at `$.{name}`")
     return np.array(texts, f"S{size}")
 
 
 _BLANK, _DELETE = 32, 127
-
-
-@compiled
-def _pack(letters: NDArray[np.uint8], alphabet: NDArray[np.uint8], words: Words) -> bool:
-    """Pack 26 letters per token into two words, big end first; the last letter holds three bits."""
-    for row in range(len(words)):
-        high, low = np.uint64(0), np.uint64(0)
-        for place in range(26):
-            value = np.uint64(alphabet[letters[row * 26 + place]])
-            if value > 31 or (place == 25 and value & np.uint64(3)):
-                return False
-            bits = np.uint64(3 if place == 25 else 5)
-            value >>= np.uint64(5) - bits
-            high = (high << bits) | (low >> (np.uint64(64) - bits))
-            low = (low << bits) | value
-        words[row, 0], words[row, 1] = high, low
-    return True

@@ -20,7 +20,7 @@ from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert
 from schemas.errors import ConfigError, ModelError
 from schemas.ids import derived_id
-from schemas.transfers import token_text
+from schemas.tokens import token_text
 from schemas.warning import Warning
 from tests.hotpath.conftest import POLICY, Stream
 

@@ -22,7 +22,7 @@ from pipelines.runner import in_process
 from schemas import topics
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
-from schemas.transfers import token_text, token_words
+from schemas.tokens import token_text, token_words
 from tests.hotpath.conftest import taken
 
 HOUR_US = 3_600_000_000

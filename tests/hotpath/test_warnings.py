@@ -27,7 +27,8 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.runner import in_process
 from pipelines.warn import CHANNELS, VALID_US, fraud_class, severity, templates, warning
-from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, token_text
+from schemas.tokens import token_text
+from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
 from schemas.warning import Warning
 from tests.hotpath.conftest import Stream
 from tests.hotpath.states import Value

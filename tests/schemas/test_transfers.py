@@ -9,13 +9,12 @@ from msgspec import ValidationError
 
 from schemas.ids import derived_id
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
+from schemas.tokens import token_text, token_words
 from schemas.transfers import (
     CALL_IN_PROGRESS,
     REMOTE_CONTROL,
     SCREEN_SHARE,
     of_payments,
-    token_text,
-    token_words,
     transfers,
 )
 from tests.schemas.records import payments, token_of, tokens
