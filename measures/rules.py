@@ -212,6 +212,10 @@ class TraceRule(Rule):
     hop_limit: int = Field(ge=1)
 
 
+#: No country allows more warnings a day than this; what is remembered of a person has room for them.
+PER_DAY_MAX = 5
+
+
 class WarningRule(Rule):
     """Warnings to victims: grades, senders, cool-down (domain.md 2)."""
 
@@ -220,4 +224,4 @@ class WarningRule(Rule):
     sms_sender: str = ""
     links_allowed: bool = False
     cooldown: TermField
-    per_day: int = Field(ge=1)
+    per_day: int = Field(ge=1, le=PER_DAY_MAX)

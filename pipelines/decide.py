@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,13 +22,14 @@ from pipelines.warn import warning
 from schemas.alert import Alert, Leg, Reason
 from schemas.ids import derived_id
 from schemas.tokens import token_text
+from schemas.warning import Warning
 
 
 class Decided(NamedTuple):
-    """What came of a block of legs: alerts and alarms, warnings (party token, JSON), a block for the log."""
+    """What came of a block of legs: alerts and alarms, warnings asked for, a block for the log."""
 
     alerts: list[OutRecord]
-    warnings: list[tuple[str, bytes]]
+    warnings: list[Warning]
     log: bytes
 
 
@@ -85,7 +85,7 @@ class Decider:
             _compare(live, shadow)
         return Decided(
             [*map(alert_record, alerts), *map(alarm_record, alarms)],
-            [(asked.party_token, msgspec.json.encode(asked)) for asked in warnings],
+            warnings,
             decision_log.block(leg, legs, X, (live, shadow), outcome=outcome, share=self._log_share),
         )
 

@@ -1,33 +1,87 @@
-"""Repeat and cool-down rules for warnings (`measures.cooldown`), one party at a time.
+"""Repeat and cool-down rules for warnings (`measures.cooldown`), a shard of parties at a time.
 
 Time is event time, so a replay warns the same people.
 
 What was said to a party is forgotten when the next warning to it comes over a day later, not by a timer:
 Beam's in-process runner fires event-time timers as soon as they are set, and would let everything through.
-So the state of a party that was warned stays, a few dozen bytes.
+So the row of a party that was warned stays, a hundred bytes.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
 import apache_beam as beam
 import msgspec
+import numpy as np
 from apache_beam import coders
 from apache_beam.metrics import Metrics
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from numpy.typing import NDArray
 
-from measures.cooldown import Said, may_warn, recent
+from measures.cooldown import DAY_US, Said, may_warn, recent
 from measures.jurisdiction import Jurisdiction
+from measures.rules import PER_DAY_MAX
+from models.ledger import NEVER, Table
+from pipelines import shard_state
 from pipelines.kafka.sink import OutRecord
 from pipelines.records import warning_record
+from pipelines.shard_state import Kind
+from pipelines.shards import Block, Rows, shard_of
 from pipelines.telemetry import TELEMETRY
-from schemas.warning import Warning
+from schemas.compiled import compiled
+from schemas.tokens import token_words
+from schemas.warning import FraudClass, Warning
+
+_CLASSES: tuple[FraudClass, ...] = get_args(FraudClass)
+
+#: The day's cap and, of each of the three graver grades, one more.
+_SAID_MAX = PER_DAY_MAX + 3
+
+#: A warning that went out; `about` is a place in `_CLASSES`.
+SAID = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("severity", "u1"), ("about", "u1")], align=True)
+
+#: What a party was told in the last day, in any order; `NEVER` marks an empty place.
+PARTY = np.dtype(
+    [("key", "u8", 2), ("at_us", "i8", _SAID_MAX), ("severity", "u1", _SAID_MAX), ("about", "u1", _SAID_MAX)]
+)
+
+
+def blocks(asked: Sequence[Warning], shards: int) -> Iterator[Block]:
+    """Return warnings by the shard of their party, in order."""
+    if asked:
+        shard = shard_of(token_words([each.party_token for each in asked]), shards).tolist()
+        for number in sorted(set(shard)):
+            own = [each for each, of in zip(asked, shard, strict=True) if of == number]
+            yield number, msgspec.json.encode(own)
+
+
+def note(table: Table, facts: Rows) -> Rows:
+    """Add SAID[n] and forget what was said over a day before each. Returns no views."""
+    _note(table.rows, table.locate(facts["key"]), facts)
+    return facts[:0]
+
+
+@compiled
+def _note(rows: Rows, places: NDArray[np.int64], facts: Rows) -> None:
+    for each in range(len(facts)):
+        fact, row = facts[each], rows[places[each]]
+        free = 0
+        for slot in range(len(row.at_us)):
+            if row.at_us[slot] <= fact.at_us - DAY_US:
+                row.at_us[slot] = NEVER
+            if row.at_us[slot] < row.at_us[free]:
+                free = slot
+        row.at_us[free], row.severity[free], row.about[free] = fact.at_us, fact.severity, fact.about
+
+
+HEARD = Kind("heard", PARTY, {SAID: note})
 
 
 class DissuadeFn(beam.DoFn):  # type: ignore[misc]
-    """Let through the warnings a party may get now, as records for `warnings`; input (party token, JSON)."""
+    """Let through the warnings that parties may get now, as records for `warnings`; input of `blocks`."""
 
-    SAID = ReadModifyWriteStateSpec("said", coders.BytesCoder())
+    VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
+    LOG = BagStateSpec("log", coders.BytesCoder())
 
     _sent = Metrics.counter("stopline.dissuade", "warnings")
     _suppressed = Metrics.counter("stopline.dissuade", "suppressed")
@@ -36,17 +90,41 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         self._law = law
 
     def process(
-        self, element: tuple[str, bytes], said: Any = beam.DoFn.StateParam(SAID)
+        self,
+        block: Block,
+        version: Any = beam.DoFn.StateParam(VERSION),
+        log: Any = beam.DoFn.StateParam(LOG),
     ) -> Iterator[OutRecord]:
-        """Decide about one warning."""
-        warning = msgspec.json.decode(element[1], type=Warning)
-        asked = Said(warning.issued_at_us, warning.severity, warning.fraud_class)
-        stored = msgspec.json.decode(said.read() or b"[]", type=tuple[Said, ...])
-        heard = recent(stored, asked.at_us)
-        if not may_warn(heard, asked, self._law.on(asked.at_us)):
-            self._suppressed.inc()
-            return
-        self._sent.inc()
-        TELEMETRY.count("warnings", 1)
-        said.write(msgspec.json.encode((*heard, asked)))
-        yield warning_record(warning)
+        """Decide about one shard's warnings."""
+        shard, encoded = block
+        warnings = msgspec.json.decode(encoded, type=list[Warning])
+        keys = token_words([each.party_token for each in warnings])
+        table = shard_state.known(HEARD, shard, version, log)
+        places = table.locate(keys)  # who is new here is warned, so has a row in any case
+        known = table.rows.take(places)
+        said: dict[str, tuple[Said, ...]] = {}
+        sent = []
+        for row, warning in enumerate(warnings):
+            asked = Said(warning.issued_at_us, warning.severity, warning.fraud_class)
+            before = said.get(warning.party_token)
+            heard = recent(_said(known[row]) if before is None else before, asked.at_us)
+            if may_warn(heard, asked, self._law.on(asked.at_us)):
+                said[warning.party_token] = (*heard, asked)
+                sent.append(row)
+                yield warning_record(warning)
+        self._sent.inc(len(sent))
+        self._suppressed.inc(len(warnings) - len(sent))
+        TELEMETRY.count("warnings", len(sent))
+        if sent:
+            told = [warnings[row] for row in sent]
+            facts = np.empty(len(sent), SAID)
+            facts["key"] = keys[sent]
+            facts["at_us"] = [each.issued_at_us for each in told]
+            facts["severity"] = [each.severity for each in told]
+            facts["about"] = [_CLASSES.index(each.fraud_class) for each in told]
+            shard_state.observe(HEARD, shard, facts, version, log)
+
+
+def _said(party: np.void) -> tuple[Said, ...]:
+    told = zip(*(party[name].tolist() for name in ("at_us", "severity", "about")), strict=True)
+    return tuple(Said(at_us, severity, _CLASSES[about]) for at_us, severity, about in told if at_us != NEVER)

@@ -40,9 +40,9 @@ def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     payers = beam.ParDo(PayerLedgerFn(policy, settings.shards)).with_output_types(Block)
     legs = decoded.payments | "Payers" >> payers
     tracer = Tracer(policy, settings.shards, settings.kafka, settings.traced)
-    accounts = beam.ParDo(AccountLedgerFn(decider, tracer, settings.decided)).with_output_types(
-        OutRecord, traces=OutRecord, warnings=tuple[str, bytes], decisions=bytes
-    )
+    accounts = beam.ParDo(
+        AccountLedgerFn(decider, tracer, settings.shards, settings.decided)
+    ).with_output_types(OutRecord, traces=OutRecord, warnings=Block, decisions=bytes)
     decided = legs | "Accounts" >> accounts.with_outputs("traces", "warnings", "decisions", main="alerts")
     dissuade = beam.ParDo(DissuadeFn(policy.law)).with_output_types(OutRecord)
     warnings = decided.warnings | "Dissuade" >> dissuade

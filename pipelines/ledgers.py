@@ -17,6 +17,7 @@ from models.features import Legs
 from models.history import account_facts, payer_facts
 from pipelines import shard_state
 from pipelines.decide import Decided, Decider, enforced_minor
+from pipelines.dissuade import blocks
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
 from pipelines.shards import Block, Rows, by_shard, event_order, holds, pack, shard_of, unpack, windowed
@@ -97,7 +98,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     """Add legs to their accounts' ledger, score and decide them.
 
     Outputs: alerts and alarms as records to send; on `traces` where tainted money went, as records; on
-    `warnings` what to tell whom (party token, JSON); on `decisions` blocks for the decision log.
+    `warnings` what to tell whom, by shard of party; on `decisions` blocks for the decision log.
     """
 
     VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
@@ -106,8 +107,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     TAINT_LOG = BagStateSpec("taint_log", coders.BytesCoder())
     BRAKE = ReadModifyWriteStateSpec("brake", coders.BytesCoder())
 
-    def __init__(self, decider: Decider, tracer: Tracer, decided: Mapping[int, int]) -> None:
+    def __init__(self, decider: Decider, tracer: Tracer, shards: int, decided: Mapping[int, int]) -> None:
         self._decider = decider
+        self._shards = shards
         self._tracer = tracer
         self._decided = decided
 
@@ -159,7 +161,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
 
         for alerts, warnings, logged in _BOTH_LEGS.map(decided, (False, True)):
             yield from alerts
-            yield from (pvalue.TaggedOutput("warnings", asked) for asked in warnings)
+            yield from (pvalue.TaggedOutput("warnings", asked) for asked in blocks(warnings, self._shards))
             if logged:
                 yield pvalue.TaggedOutput("decisions", logged)
         if brake is not None:

@@ -21,7 +21,6 @@ from schemas.alert import Alert
 from schemas.errors import ConfigError, ModelError
 from schemas.ids import derived_id
 from schemas.tokens import token_text
-from schemas.warning import Warning
 from tests.hotpath.conftest import POLICY, Stream
 
 #: Before the law that lets a bank in China delay a payment or limit an account.
@@ -40,10 +39,6 @@ def decided(decider: Decider, stream: Stream, leg: str) -> Decided:
 
 def alerts(of: Decided) -> list[Alert]:
     return [msgspec.json.decode(record.value, type=Alert) for record in of.alerts]
-
-
-def warnings(of: Decided) -> list[Warning]:
-    return [msgspec.json.decode(value, type=Warning) for _, value in of.warnings]
 
 
 def outcomes(decider: Decider, stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
@@ -257,7 +252,7 @@ def test_without_a_legal_ground_there_is_no_alert_and_it_is_counted(
     counted = TELEMETRY.counts()["without_legal_ground"] - before
     assert alerts(found) == []
     assert counted > expected / 2
-    assert not any(warning.hold for warning in warnings(found))
+    assert not any(warning.hold for warning in found.warnings)
 
 
 def test_a_warning_says_the_payment_is_held_exactly_where_an_alert_asks_for_it(
@@ -266,8 +261,8 @@ def test_a_warning_says_the_payment_is_held_exactly_where_an_alert_asks_for_it(
     found = decided(decider, stream, "CREDIT")
     held = {alert.txn_id for alert in alerts(found)}
 
-    assert {warning.txn_id for warning in warnings(found) if warning.hold} == held
-    assert {warning.txn_id for warning in warnings(found) if not warning.hold}
+    assert {warning.txn_id for warning in found.warnings if warning.hold} == held
+    assert {warning.txn_id for warning in found.warnings if not warning.hold}
 
 
 # Reasons

@@ -180,7 +180,7 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
 
     def run(failing: bool) -> list[Any]:
         tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
-        payers, accounts = PayerLedgerFn(rules, 1), AccountLedgerFn(decider, tracer, {})
+        payers, accounts = PayerLedgerFn(rules, 1), AccountLedgerFn(decider, tracer, 1, {})
         accounts.setup()
         payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
         emitted = []

@@ -198,7 +198,7 @@ def test_models_change_between_bundles_and_never_within_one(
     registry: Registry, rules: Policy, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "LOOK_S", 3600.0)
-    fn = AccountLedgerFn(Decider(rules, registry, 0.0), Tracer(rules, 1, KafkaSettings("none:1"), ()), {})
+    fn = AccountLedgerFn(Decider(rules, registry, 0.0), Tracer(rules, 1, KafkaSettings("none:1"), ()), 1, {})
     fn.setup()
     fn.start_bundle()
     old = fn._models

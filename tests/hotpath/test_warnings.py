@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -20,18 +21,21 @@ from hypothesis import strategies as st
 from measures.cooldown import Said, may_warn
 from measures.country_file import FOLDER, jurisdiction
 from models.features import Legs
-from pipelines.dissuade import DissuadeFn
+from models.ledger import NEVER
+from pipelines.dissuade import HEARD, DissuadeFn, blocks
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.runner import in_process
+from pipelines.shard_state import known
+from pipelines.shards import Block
 from pipelines.warn import CHANNELS, VALID_US, fraud_class, severity, templates, warning
 from schemas.tokens import token_text
 from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
 from schemas.warning import Warning
 from tests.hotpath.conftest import Stream
-from tests.hotpath.states import Value
+from tests.hotpath.states import Shard
 
 COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))
 HOUR_US, T0_US = 3_600_000_000, 1_756_656_000_000_000
@@ -174,15 +178,19 @@ def test_cool_down_daily_cap_and_upgrades(earlier: list[Said], asked: Said, allo
     assert may_warn(tuple(earlier), asked, CN.on(asked.at_us)) == allowed
 
 
-def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "a" * 26) -> tuple[str, bytes]:
-    return party, msgspec.json.encode(
-        Warning(
-            warning_id=f"w{hours}", dedup_key="", jurisdiction="CN", party_token=party, severity=grade,
-            grade="", fraud_class=kind, posterior=0.5, top_reasons=(), channels=(), template_id="",
-            language="en", text="", txn_id="", amount_minor=1, currency="CNY", hold=False, legal_basis="",
-            issued_at_us=round(T0_US + hours * HOUR_US), valid_until_us=0,
-        )
+def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "a" * 26) -> Warning:
+    return Warning(
+        warning_id=f"w{hours}", dedup_key="", jurisdiction="CN", party_token=party, severity=grade,
+        grade="", fraud_class=kind, posterior=0.5, top_reasons=(), channels=(), template_id="",
+        language="en", text="", txn_id="", amount_minor=1, currency="CNY", hold=False, legal_basis="",
+        issued_at_us=round(T0_US + hours * HOUR_US), valid_until_us=0,
     )  # fmt: skip
+
+
+def dissuaded(state: Shard, *asked: Warning) -> list[OutRecord]:
+    """The records of one bundle of warnings in one shard."""
+    (block,) = blocks(asked, 1)
+    return list(DissuadeFn(CN).process(block, state.version, state.log))
 
 
 def hour_of(record: OutRecord) -> float:
@@ -194,13 +202,13 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(steps)
 def test_nobody_gets_more_than_the_days_cap_of_warnings_except_for_graver_ones(drawn: list[Any]) -> None:
-    fn, state, now, sent = DissuadeFn(CN), Value(), 0.0, []
+    state, now, sent = Shard(), 0.0, []
     for gap, grade, kind in drawn:
         now += gap
-        went = list(fn.process(message(now, grade, kind), state))
+        went = dissuaded(state, message(now, grade, kind))
         sent += [(now, grade, kind)] * len(went)
         recent = [each for each in sent if now - each[0] < 24]
         if went and len(recent) > 3:
@@ -214,21 +222,35 @@ def test_nobody_gets_more_than_the_days_cap_of_warnings_except_for_graver_ones(d
 
 #: Hour, severity and party of warnings about one kind of scam, and those that go out.
 ASKED = (
-    (0, 1, "a"), (1, 1, "a"), (1.5, 1, "b"), (2, 3, "a"), (3, 3, "a"), (40, 1, "a"), (41, 1, "a"),
+    (0, 1, "a"), (1, 1, "a"), (1.5, 1, "e"), (2, 3, "a"), (3, 3, "a"), (40, 1, "a"), (41, 1, "a"),
 )  # fmt: skip
-SENT = [("a", 0), ("b", 1.5), ("a", 2), ("a", 40)]
+SENT = [("a", 0), ("e", 1.5), ("a", 2), ("a", 40)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps, st.sets(st.integers(1, 19)), st.permutations(range(20)))
+def test_warnings_of_a_party_in_one_block_or_many_and_beside_others_are_the_same(
+    drawn: list[Any], cuts: set[int], shuffle: list[int]
+) -> None:
+    """In whatever order they come; every other one is of a second party."""
+    asked = [message(hours, *rest, party="ae"[n % 2] * 26) for n, (hours, *rest) in enumerate(drawn)]
+    asked = [asked[place] for place in shuffle if place < len(asked)]
+    alone = {party: Shard() for party in ("a" * 26, "e" * 26)}
+    expected = [record for each in asked for record in dissuaded(alone[each.party_token], each)]
+    together = Shard()
+    ends = [*sorted(cut for cut in cuts if cut < len(asked)), len(asked)]
+    parts = [asked[start:end] for start, end in pairwise([0, *ends]) if end > start]
+
+    assert [record for part in parts for record in dissuaded(together, *part)] == expected
 
 
 def test_state_keeps_the_last_day_alone() -> None:
-    fn, state = DissuadeFn(CN), Value()
+    state = Shard()
     for hours in (0, 7, 14, 40):
-        list(fn.process(message(hours), state))
+        dissuaded(state, message(hours))
+    (party,) = known(HEARD, 0, state.version, state.log).filled
 
-    assert [round((each.at_us - T0_US) / HOUR_US) for each in stored(state)] == [40]
-
-
-def stored(state: Value) -> list[Said]:
-    return msgspec.json.decode(state.read() or b"[]", type=list[Said])
+    assert [round((at - T0_US) / HOUR_US) for at in party["at_us"].tolist() if at != NEVER] == [40]
 
 
 def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
@@ -236,14 +258,15 @@ def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
     events = TestStream()
     for hours, grade, party in ASKED:
         now = Timestamp(micros=round(T0_US + hours * HOUR_US))
-        said_now = TimestampedValue(message(hours, grade, party=party * 26), now)
+        (block,) = blocks([message(hours, grade, party=party * 26)], 4)
+        said_now = TimestampedValue(block, now)
         events = events.advance_watermark_to(now).add_elements([said_now])
     options = PipelineOptions(["--streaming"])
     with TestPipeline(runner="BundleBasedDirectRunner", options=options) as pipeline:
         records = (
             pipeline
             | events.advance_watermark_to_infinity()
-            | beam.Map(lambda each: each).with_output_types(tuple[str, bytes])
+            | beam.Map(lambda each: each).with_output_types(Block)
             | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
             | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
         )
@@ -256,25 +279,26 @@ def test_on_the_in_process_runner_what_was_said_in_one_bundle_holds_in_the_next(
     """Each message is a bundle of its own; this runner fires event-time timers at once."""
     asked = [message(hours, grade, party=party * 26) for hours, grade, party in ASKED]
     times = [round(T0_US + hours * HOUR_US) for hours, *_ in ASKED]
-    topic = produce([party.encode() for party, _ in asked], [value for _, value in asked], times)
+    keys = [each.party_token.encode() for each in asked]
+    topic = produce(keys, [*map(msgspec.json.encode, asked)], times)
     read = ReadChunksBounded(kafka, topic, chunk_rows=1, bundle_chunks=1)
     with beam.Pipeline(runner=in_process()) as pipeline:
         records = (
             pipeline
             | read
-            | beam.FlatMap(by_party).with_output_types(tuple[str, bytes])
+            | beam.FlatMap(by_party).with_output_types(Block)
             | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
             | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
         )
         assert_that(records, equal_to(SENT))
 
 
-def by_party(chunk: Chunk) -> list[tuple[str, bytes]]:
-    return [(msgspec.json.decode(value, type=Warning).party_token, value) for value in chunk.values]
+def by_party(chunk: Chunk) -> list[Block]:
+    return list(blocks([msgspec.json.decode(value, type=Warning) for value in chunk.values], 4))
 
 
 def test_the_record_of_a_warning_is_keyed_by_its_party() -> None:
-    (record,) = DissuadeFn(CN).process(message(0), Value())
+    (record,) = dissuaded(Shard(), message(0))
     head = dict(record.headers)
 
     assert (record.topic, record.key) == ("warnings", b"a" * 26)
