@@ -169,7 +169,7 @@ def brokers_at(address: str, security: Sequence[str]) -> KafkaSettings:
 
 def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     """Return the values that a topic holds now, partition by partition."""
-    bounds = captured_bounds(settings, [topic], "earliest")
+    bounds = captured_bounds(settings, [topic])
     return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
 
 

@@ -63,7 +63,7 @@ def run(
     if named == "flink":
         flink.run_main(settings, context.args)
         return
-    traced = captured_bounds(settings.kafka, (topics.MEASURES, topics.TRACES), "earliest")
+    traced = captured_bounds(settings.kafka, (topics.MEASURES, topics.TRACES))
     settings = replace(settings, traced=traced)
     if settings.start == "committed" and settings.warmup_h > 0:
         plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)

@@ -158,7 +158,7 @@ def _lines(path: Path) -> list[bytes]:
 def _stream(settings: KafkaSettings, since: str) -> tuple[KafkaSettings, dict[int, int]]:
     """Return a broker and the offsets of payments from which on policies are compared."""
     since_us = instant_us(since)
-    bounds = captured_bounds(settings, [topics.PAYMENTS], "earliest")
+    bounds = captured_bounds(settings, [topics.PAYMENTS])
     with closing(open_admin(settings)) as admin:
         found = start_offsets(admin, settings, [bound.at for bound in bounds], since_us)
     return settings, {
@@ -189,7 +189,7 @@ def _board(job: JobSettings, feedback: list[Feedback]) -> Scoreboard:
     facts: dict[str, Fact] = {}
     bounds = [
         bound._replace(start=max(bound.start, job.decided[bound.at[1]]))
-        for bound in captured_bounds(job.kafka, [topics.PAYMENTS], "earliest")
+        for bound in captured_bounds(job.kafka, [topics.PAYMENTS])
     ]
     for chunk in chunks_within(job.kafka, bounds):
         rows = decode.decode(chunk, job.policy)[0]

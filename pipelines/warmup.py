@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.process import broker_line
-from pipelines.kafka.start import Since, partition_counts, start_offsets
+from pipelines.kafka.start import Since, partitions_of, start_offsets
 
 HOUR_US = 3_600_000_000
 
@@ -25,8 +25,7 @@ def warm_up(settings: KafkaSettings, topic: str, hours: float) -> WarmUp:
     Tells this process's line to the broker where the group stands, so that re-reading never moves it back.
     """
     with closing(open_admin(settings)) as admin:
-        partitions = [(topic, number) for number in range(partition_counts(admin, settings, [topic])[topic])]
-        committed = start_offsets(admin, settings, partitions, "committed")
+        committed = start_offsets(admin, settings, partitions_of(admin, settings, [topic]), "committed")
     for at, offset in committed.items():
         broker_line(settings).commit(at, offset)
     since_us = time.time_ns() // 1000 - int(hours * HOUR_US)

@@ -16,10 +16,9 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.bounds import Bound, captured_bounds
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.marks import Mark, MarkCoder, Position
+from pipelines.kafka.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
 from pipelines.kafka.merge import Lane, Rows, merged
 from pipelines.kafka.port import Chunk, KafkaSettings, open_consumer
-from pipelines.kafka.start import Start
 
 FOREVER_S = 1e9
 
@@ -31,7 +30,7 @@ class ReplaySource(UnboundedSource):  # type: ignore[misc]
     settings: KafkaSettings
     bounds: tuple[Bound, ...]
     chunk_rows: int
-    out_of_orderness_us: int
+    out_of_orderness_us: int = OUT_OF_ORDERNESS_US
 
     def split(self, desired_num_splits: int, options: Any = None) -> list["ReplaySource"]:
         """Return this source alone."""
@@ -155,10 +154,8 @@ class ReadChunksBounded(beam.PTransform):  # type: ignore[misc]
     Args:
         settings: brokers.
         topics: one or more; they must exist.
-        start: where to begin: "earliest", or the first message at or after a time in microseconds UTC.
         chunk_rows: merged rows per cut.
         bundle_chunks: elements per bundle.
-        out_of_orderness_us: how far a message's timestamp may lag behind the newest before it.
 
     Raises:
         BrokerError: at construction, if a topic is not there.
@@ -169,14 +166,11 @@ class ReadChunksBounded(beam.PTransform):  # type: ignore[misc]
         self,
         settings: KafkaSettings,
         *topics: str,
-        start: Start = "earliest",
         chunk_rows: int = 2000,
         bundle_chunks: int = 16,
-        out_of_orderness_us: int = 2_000_000,
     ) -> None:
         super().__init__()
-        bounds = captured_bounds(settings, topics, start)
-        self._source = ReplaySource(settings, bounds, chunk_rows, out_of_orderness_us)
+        self._source = ReplaySource(settings, captured_bounds(settings, topics), chunk_rows)
         self._bundle_chunks = bundle_chunks
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin, open_consumer
-from pipelines.kafka.start import Start, partition_counts, start_offsets
+from pipelines.kafka.start import partitions_of
 
 
 class Bound(NamedTuple):
@@ -33,7 +33,7 @@ def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterato
                 yield Chunk(topic, chunk.values[:count], *places, times)
 
 
-def captured_bounds(settings: KafkaSettings, topics: Collection[str], start: Start) -> tuple[Bound, ...]:
+def captured_bounds(settings: KafkaSettings, topics: Collection[str]) -> tuple[Bound, ...]:
     """Return what the partitions of `topics` hold now, empty ones left out.
 
     Raises:
@@ -41,8 +41,7 @@ def captured_bounds(settings: KafkaSettings, topics: Collection[str], start: Sta
 
     """
     with closing(open_admin(settings)) as admin:
-        counts = partition_counts(admin, settings, topics)
-        partitions = [(topic, number) for topic in topics for number in range(counts[topic])]
-        starts = start_offsets(admin, settings, partitions, start)
+        partitions = partitions_of(admin, settings, topics)
+        starts = admin.beginning_offsets(partitions)
         ends = admin.end_offsets(partitions)
     return tuple(Bound(at, starts[at], ends[at]) for at in partitions if starts[at] < ends[at])

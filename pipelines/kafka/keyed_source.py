@@ -41,13 +41,10 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
     Args:
         settings: brokers and group.
         topics: one or more; they must exist.
-        partitions: partition counts by topic; asked of the broker when not given.
         start: see `ChunkSource`.
         chunk_rows: most messages in one element.
         readers: keys that share the partitions; part of the update contract, like a shard count.
         max_firing_chunks: elements of one partition in one go, which bounds how long a checkpoint waits.
-        out_of_orderness_us: see `ChunkSource`.
-        idle_s: see `ChunkSource`.
         poll_interval_s: pause after a bundle that found nothing to read.
 
     Raises:
@@ -59,27 +56,15 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         self,
         settings: KafkaSettings,
         *topics: str,
-        partitions: Mapping[str, int] | None = None,
         start: Start = "committed",
         chunk_rows: int = 2000,
         readers: int = 8,
         max_firing_chunks: int = 4,
-        out_of_orderness_us: int = 2_000_000,
-        idle_s: float = 2.0,
         poll_interval_s: float = 0.02,
     ) -> None:
         super().__init__()
-        found = checked_partitions(settings, topics, start) if partitions is None else partitions
-        every = [(topic, number) for topic in topics for number in range(found[topic])]
-        self._source = ChunkSource(
-            settings,
-            tuple(every),
-            start,
-            chunk_rows,
-            out_of_orderness_us=out_of_orderness_us,
-            idle_s=idle_s,
-            poll_interval_s=0.0,
-        )
+        every = checked_partitions(settings, topics, start)
+        self._source = ChunkSource(settings, every, start, chunk_rows, poll_interval_s=0.0)
         self._keys = [f"reader-{key}" for key in range(min(readers, len(every)))]
         self._max_firing_chunks = max_firing_chunks
         self._poll_interval_s = poll_interval_s

@@ -9,6 +9,9 @@ from apache_beam.io.unbounded_source import CheckpointMark
 from pipelines.kafka.port import KafkaSettings, Partition
 from pipelines.kafka.process import broker_line
 
+#: How far a message's timestamp may lag behind the newest one before it.
+OUT_OF_ORDERNESS_US = 2_000_000
+
 MARK_VERSION = 1
 _HEAD = struct.Struct("<BHI")
 _POSITION = struct.Struct("<Hiqq")

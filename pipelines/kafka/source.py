@@ -9,7 +9,7 @@ runs nothing behind a Flatten of unbounded inputs, and pays for each source stag
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +19,7 @@ from apache_beam.io.unbounded_source import ReadFromUnboundedSource, UnboundedRe
 from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.marks import Mark, MarkCoder, Position
+from pipelines.kafka.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
 from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin
 from pipelines.kafka.process import LogEnd, broker_line, shared_consumer
 from pipelines.kafka.start import Start, checked_partitions, start_offsets
@@ -50,7 +50,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     partitions: tuple[Partition, ...]
     start: Start = "committed"
     chunk_rows: int = 2000
-    out_of_orderness_us: int = 2_000_000
+    out_of_orderness_us: int = OUT_OF_ORDERNESS_US
     idle_s: float = 2.0
     poll_interval_s: float = 0.05
     first_offset: int = -1
@@ -189,14 +189,10 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
     Args:
         settings: brokers and group.
         topics: one or more; they must exist.
-        partitions: partition counts by topic; asked of the broker when not given.
         start: see `ChunkSource`.
         chunk_rows: most messages in one element.
         max_bundle_chunks: elements of one partition before its bundle is cut and can be committed.
         max_read_time_s: seconds before it is cut.
-        poll_interval_s: see `ChunkSource`.
-        out_of_orderness_us: see `ChunkSource`.
-        idle_s: see `ChunkSource`.
 
     Raises:
         BrokerError: at construction, if a topic or its start offset is not there.
@@ -207,26 +203,13 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         self,
         settings: KafkaSettings,
         *topics: str,
-        partitions: Mapping[str, int] | None = None,
         start: Start = "committed",
         chunk_rows: int = 2000,
         max_bundle_chunks: int = 16,
         max_read_time_s: float = 0.5,
-        poll_interval_s: float = 0.05,
-        out_of_orderness_us: int = 2_000_000,
-        idle_s: float = 2.0,
     ) -> None:
         super().__init__()
-        found = checked_partitions(settings, topics, start) if partitions is None else partitions
-        self._source = ChunkSource(
-            settings,
-            tuple((topic, number) for topic in topics for number in range(found[topic])),
-            start,
-            chunk_rows,
-            out_of_orderness_us,
-            idle_s,
-            poll_interval_s,
-        )
+        self._source = ChunkSource(settings, checked_partitions(settings, topics, start), start, chunk_rows)
         self._max_bundle_chunks = max_bundle_chunks
         self._max_read_time_s = max_read_time_s
 

@@ -31,11 +31,11 @@ class Whole(NamedTuple):
 Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
 
 
-def partition_counts(admin: Admin, settings: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
-    """Count the partitions of each of `topics`.
+def partitions_of(admin: Admin, settings: KafkaSettings, topics: Collection[str]) -> tuple[Partition, ...]:
+    """Return every partition of `topics`, in their order.
 
     Raises:
-        BrokerError: one is missing.
+        BrokerError: a topic is missing.
 
     """
     counts = admin.partition_counts()
@@ -45,20 +45,22 @@ def partition_counts(admin: Admin, settings: KafkaSettings, topics: Collection[s
                 f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
                 f"{admin_command(settings)} topics create -t {topic} --num-partitions 8"
             )
-    return {topic: counts[topic] for topic in topics}
+    return tuple((topic, number) for topic in topics for number in range(counts[topic]))
 
 
-def checked_partitions(settings: KafkaSettings, topics: Collection[str], start: Start) -> dict[str, int]:
-    """Count the partitions of each of `topics` and check that reading can start there.
+def checked_partitions(
+    settings: KafkaSettings, topics: Collection[str], start: Start
+) -> tuple[Partition, ...]:
+    """Return every partition of `topics` after a check that reading can start there.
 
     Raises:
         BrokerError: a topic is missing, or a start offset is outside what the broker holds.
 
     """
     with closing(open_admin(settings)) as admin:
-        counts = partition_counts(admin, settings, topics)
-        start_offsets(admin, settings, [(topic, n) for topic in topics for n in range(counts[topic])], start)
-        return counts
+        partitions = partitions_of(admin, settings, topics)
+        start_offsets(admin, settings, partitions, start)
+        return partitions
 
 
 def start_offsets(

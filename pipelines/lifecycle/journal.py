@@ -40,7 +40,7 @@ def journal_bounds(settings: KafkaSettings) -> tuple[Bound, ...]:
 
     Raises BrokerError if the topic is not there.
     """
-    return captured_bounds(settings, (topics.MEASURES,), "earliest")
+    return captured_bounds(settings, (topics.MEASURES,))
 
 
 def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:

@@ -144,7 +144,7 @@ class Outside:
     @contextmanager
     def job(self) -> Iterator[None]:
         """Run the job as `stopline run` does; it ends with the block."""
-        bounds = captured_bounds(self.kafka, (topics.MEASURES, topics.TRACES), "earliest")
+        bounds = captured_bounds(self.kafka, (topics.MEASURES, topics.TRACES))
         settings = replace(self.settings, start="committed", traced=bounds)
         StopFn.told.clear()
 

@@ -129,7 +129,7 @@ def rows_of(chunks: list[Chunk]) -> list[Row]:
 
 
 def source_of(settings: KafkaSettings, *topics: str, chunk_rows: int = 64) -> ReplaySource:
-    return ReplaySource(settings, captured_bounds(settings, topics, "earliest"), chunk_rows, 100_000)
+    return ReplaySource(settings, captured_bounds(settings, topics), chunk_rows, 100_000)
 
 
 def test_every_message_is_handed_out_once_in_time_order_and_then_it_ends(

@@ -175,10 +175,10 @@ def test_an_error_swallowed_while_splitting_is_raised_by_the_reader(
     local: KafkaSettings, new_topic: Topics, send: Send
 ) -> None:
     topic = new_topic(local)
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--streaming"]))
+    pipeline | ReadChunks(local, topic)
     with closing(open_admin(local)) as admin:
         admin.commit(local.group, {(topic, 0): 99})
-    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", "--streaming"]))
-    pipeline | ReadChunks(local, topic, partitions={topic: 1})
 
     with pytest.raises(OffsetOutOfRangeError, match="but the broker holds 0 to 0"):
         pipeline.run().wait_until_finish()
