@@ -30,6 +30,9 @@ from tests.bench.job import options_of
 
 NAME = "main-bench"
 
+#: A backlog that takes longer is not being read.
+STUCK_S = 300.0
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.flink.main_bench", description=__doc__)
@@ -63,7 +66,10 @@ def main() -> None:
 def drain(job: jobs.Job, backlog: int) -> None:
     """Print how fast the middle half of the backlog is read."""
     seen: list[tuple[float, watch.Progress]] = []
+    deadline = time.monotonic() + STUCK_S
     while not seen or (seen[-1][1].messages or 0) < backlog:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the backlog was not read in {STUCK_S:.0f} s; ask `stopline flink status`")
         time.sleep(0.5)
         seen.append((time.monotonic(), watch.progress(job)))
     middle = [(at, p.messages or 0) for at, p in seen if 0.25 * backlog <= (p.messages or 0) <= 0.9 * backlog]
