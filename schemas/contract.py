@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 #: What a token looks like: 128 bits in lower-case base32 without padding (domain.md 4.11).
 TOKEN_PATTERN = "^[a-z2-7]{25}[aeimquy4]$"
 
-# Patterns stand in the JSON Schema; the hot path checks the alphabet of whole columns at once (transfers.py).
+# Patterns stand in the JSON Schema; the hot path checks the alphabet as it packs tokens (tokens.py).
 Token = Annotated[str, Meta(min_length=26, max_length=26, extra_json_schema={"pattern": TOKEN_PATTERN})]
 Micros = Annotated[int, Meta(ge=0, le=2**53)]
 MicrosOrUnknown = Annotated[int, Meta(ge=-1, le=2**53, description="microseconds UTC; -1 is unknown")]

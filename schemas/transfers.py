@@ -62,7 +62,7 @@ _CODES: Mapping[str, Mapping[str, int]] = {
 }
 _TOKENS = ("debtor", "debtor_account", "creditor_account")
 _NUMBERS = (
-    "amount_minor", "balance_after_minor", "payee_added_at_us", "creditor_opened_at_us",
+    "accepted_at_us", "amount_minor", "balance_after_minor", "payee_added_at_us", "creditor_opened_at_us",
     "limit_changed_at_us", "new_device_age_h",
 )  # fmt: skip
 _SIGNALS = {
@@ -119,19 +119,18 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
     out = np.zeros(rows, TRANSFER)
     out["txn_id"] = _ascii("txn_id", columns["txn_id"], 35)
     out["currency"] = _ascii("currency", columns["currency"], 3)
-    out["at_us"] = np.fromiter(columns["accepted_at_us"], np.int64, rows)
     if any(columns["clearing_serial"]):
         out["clearing_serial"] = [serial.encode("ascii", "replace") for serial in columns["clearing_serial"]]
     for name in _NUMBERS:
-        out[name] = np.fromiter(columns[name], np.int64, rows)
+        out[_COLUMNS[name].name] = np.fromiter(columns[name], np.int64, rows)
     for name in _TOKENS:
         out[name] = token_words(columns[name], name)
     for name, codes in _CODES.items():
-        out[name.removesuffix("_code")] = np.frombuffer(
-            bytes(map(codes.__getitem__, columns[name])), np.uint8
-        )
-    for name, bit in _SIGNALS.items():
-        out["signals"] |= np.frombuffer(bytes(columns[name]), np.uint8) * np.uint8(bit)
+        coded = bytes(map(codes.__getitem__, columns[name]))
+        out[_COLUMNS[name].name] = np.frombuffer(coded, np.uint8)
+    for name in _SIGNALS:
+        column, bit = _COLUMNS[name]
+        out[column] |= np.frombuffer(bytes(columns[name]), np.uint8) * np.uint8(bit)
     return out
 
 
