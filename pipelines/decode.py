@@ -22,7 +22,7 @@ from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
 from schemas.tokens import token_words
 from schemas.topics import MEASURES, TRACES
-from schemas.transfers import TRANSFER, transfers
+from schemas.transfers import full_transfers, plain_transfers
 
 #: No payment is larger; a longer value is refused before it is parsed.
 VALUE_BYTES_MAX = 16_384
@@ -43,33 +43,47 @@ Places = NDArray[np.int64]
 def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
     """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
     letters: list[DeadLetter] = []
-    rows, places = _decoded(chunk, np.arange(len(chunk.values)), letters)
-    unknown = np.isnan(policy.value(rows))
-    future = ~unknown & (rows["received_us"] > 0) & (rows["at_us"] - rows["received_us"] > FUTURE_US_MAX)
-    for place in places[unknown].tolist():
+    rows, plain = plain_transfers(_not_too_large(chunk.values))
+    decoded = np.ones(len(rows), np.bool_)
+    decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters)] = False
+    rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
+    rows["received_us"] = chunk.timestamps
+    unknown = decoded & np.isnan(policy.value(rows))
+    future = (rows["received_us"] > 0) & (rows["at_us"] - rows["received_us"] > FUTURE_US_MAX)
+    future &= decoded & ~unknown
+    for place in np.flatnonzero(unknown).tolist():
         letters.append(_letter(chunk, place, "UNKNOWN_CURRENCY", "No rate - at `$.currency`"))
-    for place in places[future].tolist():
+    for place in np.flatnonzero(future).tolist():
         letters.append(_letter(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
-    return rows.take(np.flatnonzero(~(unknown | future))) if letters else rows, letters
+    return rows.take(np.flatnonzero(decoded & ~(unknown | future))) if letters else rows, letters
 
 
-def _decoded(chunk: Chunk, places: Places, letters: list[DeadLetter]) -> tuple[Rows, Places]:
-    """Decode the messages at `places`; a block that fails is halved until those at fault stand alone."""
-    whole = len(places) == len(chunk.values)
-    values = chunk.values if whole else [chunk.values[place] for place in places.tolist()]
+def _not_too_large(values: list[bytes]) -> list[bytes]:
+    """Return the values with nothing in place of those that must not be parsed."""
+    if max(map(len, values), default=0) <= VALUE_BYTES_MAX:
+        return values
+    return [value if len(value) <= VALUE_BYTES_MAX else b"" for value in values]
+
+
+def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter]) -> list[int]:
+    """Decode the messages at `places` into `rows`, with a letter for each refused; return where those are.
+
+    Messages that fail together are halved until those at fault stand alone.
+    """
+    if not len(places):
+        return []
+    values = [chunk.values[place] for place in places.tolist()]
     try:
-        if max(map(len, values), default=0) > VALUE_BYTES_MAX:
+        if max(map(len, values)) > VALUE_BYTES_MAX:
             raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
-        rows = transfers(values)
+        rows[places] = full_transfers(values)
     except (ValueError, OverflowError, RecursionError) as error:
         if len(places) > 1:
-            halves = [_decoded(chunk, half, letters) for half in np.array_split(places, 2)]
-            return np.concatenate([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
+            halves = np.array_split(places, 2)
+            return [place for half in halves for place in _decode_fully(chunk, half, rows, letters)]
         letters.append(_letter(chunk, int(places[0]), _code(error), _without_value(str(error))))
-        return np.empty(0, TRANSFER), places[:0]
-    rows["partition"], rows["offset"] = chunk.partitions[places], chunk.offsets[places]
-    rows["received_us"] = chunk.timestamps[places]
-    return rows, places
+        return [int(places[0])]
+    return []
 
 
 def _code(error: Exception) -> ErrorCode:

@@ -89,11 +89,21 @@ def transfers(values: Sequence[bytes]) -> Rows:
         DecodeError: at least one is not JSON.
 
     """
-    rows, plain = read(PLAN, values, TRANSFER)
+    rows, plain = plain_transfers(values)
     if not plain.all():
         others = np.flatnonzero(~plain)
-        rows[others] = of_payments([_DECODE(values[place]) for place in others.tolist()])
+        rows[others] = full_transfers([values[place] for place in others.tolist()])
     return rows
+
+
+def plain_transfers(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.bool_]]:
+    """Decode the payments among messages that are plain JSON; tell which those are."""
+    return read(PLAN, values, TRANSFER)
+
+
+def full_transfers(values: Sequence[bytes]) -> Rows:
+    """Decode payments in whatever JSON; see `transfers`, also for what is raised."""
+    return of_payments([*map(_DECODE, values)])
 
 
 def of_payments(payments: Sequence[Payment]) -> Rows:
