@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models import ledger
 from models.features import FloatArray, Legs, Rows
-from models.ledger import Table
+from models.table import Table
 
 #: A payee the payer has known for less than this is new to him.
 NEW_PAYEE_US = ledger.DAY_US

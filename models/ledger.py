@@ -11,21 +11,15 @@ remember their latest time; the share of buckets active in a window estimates ho
 counterparties there were (linear counting: Whang et al., ACM TODS 15(2), 1990).
 """
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
+from models.table import NEVER, Rows, Table
 from schemas.compiled import compiled
-
-Rows = NDArray[np.void]
-Words = NDArray[np.uint64]
 
 #: Time constants of the decayed sums, seconds: an hour, a day, a week, a month.
 HORIZONS_S = np.array([3600.0, 86400.0, 604800.0, 2592000.0])
 DAY_US = 86_400_000_000
-NEVER = np.iinfo(np.int64).min
 PARTY_BUCKETS, ACCOUNT_BUCKETS = 32, 16
 
 #: One payment, seen by its payer.
@@ -117,54 +111,6 @@ ACCOUNT_VIEW = np.dtype(
 )
 
 
-@dataclass
-class Table:
-    """Rows of one shard's ledger and the index that finds them by key; grows by doubling."""
-
-    rows: Rows
-    used: int
-    slots: NDArray[np.int32]
-
-    @classmethod
-    def empty(cls, row: np.dtype[np.void]) -> Self:
-        """Return a table of `row`s without any."""
-        return cls(np.zeros(64, row), 0, np.full(256, -1, np.int32))
-
-    @classmethod
-    def of(cls, rows: Rows) -> Self:
-        """Return a table that holds a copy of `rows`, for instance of a snapshot."""
-        capacity = 64
-        while capacity < len(rows):
-            capacity *= 2
-        table = cls(np.zeros(capacity, rows.dtype), len(rows), np.full(4 * capacity, -1, np.int32))
-        table.rows[: len(rows)] = rows
-        _index(table.rows["key"], table.used, table.slots)
-        return table
-
-    @property
-    def filled(self) -> Rows:
-        """The rows in use, in order of first appearance."""
-        return self.rows[: self.used]
-
-    def locate(self, keys: Words) -> NDArray[np.int64]:
-        """Return the row number of each key, uint64[n, 2]; unknown keys get a new row."""
-        while self.used + len(keys) > len(self.rows):
-            self._grow()
-        places = np.empty(len(keys), np.int64)
-        known = self.used
-        self.used = _locate(keys, self.rows["key"], self.used, self.slots, places)
-        for name in self.rows.dtype.names or ():
-            if name.endswith("_us"):
-                self.rows[name][known : self.used] = NEVER
-        return places
-
-    def _grow(self) -> None:
-        rows = np.zeros(2 * len(self.rows), self.rows.dtype)
-        rows[: self.used] = self.filled
-        self.rows, self.slots = rows, np.full(4 * len(rows), -1, np.int32)
-        _index(self.rows["key"], self.used, self.slots)
-
-
 def observe_parties(table: Table, facts: Rows) -> Rows:
     """Add PARTY_FACT[n], in order of event time; return what was known before each, PARTY_VIEW[n]."""
     views = np.empty(len(facts), PARTY_VIEW)
@@ -185,45 +131,6 @@ def enforce(table: Table, facts: Rows) -> Rows:
     """Note ENFORCEMENT[n]; the newest version of an account holds. Returns no views."""
     _enforce(table.rows, table.locate(facts["key"]), facts)
     return facts[:0]
-
-
-@compiled
-def _home(high: np.uint64, low: np.uint64, mask: int) -> np.int64:
-    """Tokens are keyed hashes already; one multiplication spreads tokens that are not."""
-    return np.int64(((high ^ (low * np.uint64(0x9E3779B97F4A7C15))) >> np.uint64(20)) & np.uint64(mask))
-
-
-@compiled
-def _index(keys: Words, used: int, slots: NDArray[np.int32]) -> None:
-    mask = len(slots) - 1
-    for row in range(used):
-        slot = _home(keys[row, 0], keys[row, 1], mask)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & mask
-        slots[slot] = row
-
-
-@compiled
-def _locate(
-    wanted: Words, keys: Words, used: int, slots: NDArray[np.int32], places: NDArray[np.int64]
-) -> int:
-    mask = len(slots) - 1
-    for each in range(len(wanted)):
-        high, low = wanted[each, 0], wanted[each, 1]
-        slot = _home(high, low, mask)
-        while True:
-            row = slots[slot]
-            if row < 0:
-                keys[used, 0], keys[used, 1] = high, low
-                slots[slot] = used
-                places[each] = used
-                used += 1
-                break
-            if keys[row, 0] == high and keys[row, 1] == low:
-                places[each] = row
-                break
-            slot = (slot + 1) & mask
-    return used
 
 
 @compiled

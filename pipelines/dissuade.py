@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from measures.cooldown import DAY_US, Said, may_warn, recent
 from measures.jurisdiction import Jurisdiction
 from measures.rules import PER_DAY_MAX
-from models.ledger import NEVER, Table
+from models.table import NEVER, Table
 from pipelines import shard_state
 from pipelines.kafka.sink import OutRecord
 from pipelines.records import warning_record
@@ -100,14 +100,14 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         warnings = msgspec.json.decode(encoded, type=list[Warning])
         keys = token_words([each.party_token for each in warnings])
         table = shard_state.known(HEARD, shard, version, log)
-        places = table.locate(keys)  # who is new here is warned, so has a row in any case
-        known = table.rows.take(places)
         said: dict[str, tuple[Said, ...]] = {}
         sent = []
-        for row, warning in enumerate(warnings):
+        for row, (warning, place) in enumerate(zip(warnings, table.find(keys).tolist(), strict=True)):
             asked = Said(warning.issued_at_us, warning.severity, warning.fraud_class)
             before = said.get(warning.party_token)
-            heard = recent(_said(known[row]) if before is None else before, asked.at_us)
+            if before is None:
+                before = _said(table.rows[place]) if place >= 0 else ()
+            heard = recent(before, asked.at_us)
             if may_warn(heard, asked, self._law.on(asked.at_us)):
                 said[warning.party_token] = (*heard, asked)
                 sent.append(row)

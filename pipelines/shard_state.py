@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.ledger import Table
+from models.table import Table
 from pipelines.shards import Rows, holds, pack, unpack
 
 #: Logs shorter than this are not worth replacing.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measures.taint import Debit, Limits, Move, carried, statements
-from models.ledger import Table
+from models.table import Table
 from pipelines import shard_state
 from pipelines.kafka.bounds import Bound, chunks_within
 from pipelines.kafka.port import Chunk, KafkaSettings

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from models import ledger
+from models.table import Table
 from pipelines.decode import enforcements
 from pipelines.graph import build, write
 from pipelines.kafka import process
@@ -128,7 +129,7 @@ def test_a_measure_that_was_lifted_forbids_nothing(alerts_of: Any) -> None:
 
 def test_the_newest_statement_holds_whatever_the_order_they_come_in() -> None:
     rows, letters = enforcements(chunk("measures", journal(2), journal(1, receive_only=True)))
-    table = ledger.Table.empty(ledger.ACCOUNT_ROW)
+    table = Table.empty(ledger.ACCOUNT_ROW)
 
     ledger.enforce(table, rows)
 

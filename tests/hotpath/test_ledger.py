@@ -16,10 +16,10 @@ from models.ledger import (
     PARTY_BUCKETS,
     PARTY_FACT,
     PARTY_ROW,
-    Table,
     observe_accounts,
     observe_parties,
 )
+from models.table import Table
 from pipelines.ledgers import ACCOUNTS, PAYERS
 from pipelines.shard_state import Kind
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledger import ACCOUNT_FACT, PARTY_FACT, Table, observe_parties
+from models.ledger import ACCOUNT_FACT, PARTY_FACT, observe_parties
+from models.table import Table
 from pipelines import shard_state
 from pipelines.ledgers import ACCOUNTS, PAYERS
 from pipelines.shard_state import Kind, observe, rebuilt

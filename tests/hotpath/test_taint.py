@@ -13,7 +13,7 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.taint import Move
-from models.ledger import Table
+from models.table import Table
 from pipelines.decode import tainted
 from pipelines.graph import build, write
 from pipelines.kafka import process

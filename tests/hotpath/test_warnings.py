@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from measures.cooldown import Said, may_warn
 from measures.country_file import FOLDER, jurisdiction
 from models.features import Legs
-from models.ledger import NEVER
+from models.table import NEVER
 from pipelines.dissuade import HEARD, DissuadeFn, blocks
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.port import Chunk, KafkaSettings
@@ -251,6 +251,14 @@ def test_state_keeps_the_last_day_alone() -> None:
     (party,) = known(HEARD, 0, state.version, state.log).filled
 
     assert [round((at - T0_US) / HOUR_US) for at in party["at_us"].tolist() if at != NEVER] == [40]
+
+
+def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None:
+    state = Shard()
+    (block,) = blocks([message(0)], 1)
+    next(DissuadeFn(CN).process(block, state.version, state.log))
+
+    assert not len(known(HEARD, 0, state.version, state.log).filled)
 
 
 def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
