@@ -7,7 +7,6 @@ arrive after the fact: each shard remembers its newest debits and looks through 
 """
 
 import hashlib
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from measures.taint import Debit, Limits, Move, carried, statements
 from models.table import Table
 from pipelines import shard_state
-from pipelines.kafka.bounds import Bound, chunks_within
+from pipelines.kafka.bounds import Bound, chunks_within, read_once
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
@@ -236,21 +235,13 @@ class Tracer:
             kept -= len(recent.popleft())
 
 
-_lock = threading.Lock()
-_pasts: dict[tuple[KafkaSettings, tuple[Bound, ...]], Rows] = {}
-
-
+@read_once
 def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Rows:
     """Read the moves of topics `measures` and `traces` within `bounds`, once per process.
 
     What cannot be read is left to the job, which reads the same messages and puts them aside.
     """
-    with _lock:
-        if (settings, bounds) not in _pasts:
-            _pasts.clear()
-            parts = [moves(chunk, lambda *_: None) for chunk in chunks_within(settings, bounds)]
-            _pasts[settings, bounds] = _joined(parts, MOVE)
-        return _pasts[settings, bounds]
+    return _joined([moves(chunk, lambda *_: None) for chunk in chunks_within(settings, bounds)], MOVE)
 
 
 def _joined(blocks: Iterable[Rows], row: np.dtype[np.void]) -> Rows:

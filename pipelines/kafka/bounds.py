@@ -1,14 +1,18 @@
 """What topics hold now: each partition's first and last offset, and the messages between them."""
 
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from typing import NamedTuple
+from functools import lru_cache, wraps
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin, open_consumer
 from pipelines.kafka.start import partitions_of
+
+T = TypeVar("T")
 
 
 class Bound(NamedTuple):
@@ -45,3 +49,17 @@ def captured_bounds(settings: KafkaSettings, topics: Collection[str]) -> tuple[B
         starts = admin.beginning_offsets(partitions)
         ends = admin.end_offsets(partitions)
     return tuple(Bound(at, starts[at], ends[at]) for at in partitions if starts[at] < ends[at])
+
+
+def read_once(
+    read: Callable[[KafkaSettings, tuple[Bound, ...]], T],
+) -> Callable[[KafkaSettings, tuple[Bound, ...]], T]:
+    """Keep what `read` made of the brokers and bounds asked for last, so that a process reads them once."""
+    lock, kept = threading.Lock(), lru_cache(maxsize=1)(read)
+
+    @wraps(read)
+    def once(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> T:
+        with lock:
+            return kept(settings, bounds)
+
+    return once

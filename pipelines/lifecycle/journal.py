@@ -5,7 +5,6 @@ step that meets an account or an order number it does not know looks here first.
 per process, up to the offsets captured when the job was built.
 """
 
-import threading
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +13,7 @@ from measures import intake
 from measures.account import next_due_us
 from measures.intake import Kept
 from measures.register import Registered
-from pipelines.kafka.bounds import Bound, captured_bounds, chunks_within
+from pipelines.kafka.bounds import Bound, captured_bounds, chunks_within, read_once
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
@@ -31,10 +30,6 @@ class Past(NamedTuple):
     registered: dict[str, Registered]
 
 
-_lock = threading.Lock()
-_pasts: dict[tuple[Bound, ...], Past] = {}
-
-
 def journal_bounds(settings: KafkaSettings) -> tuple[Bound, ...]:
     """Capture what the journal holds now.
 
@@ -43,16 +38,18 @@ def journal_bounds(settings: KafkaSettings) -> tuple[Bound, ...]:
     return captured_bounds(settings, (topics.MEASURES,))
 
 
+@read_once
 def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
     """Read the journal within `bounds`, once per process.
 
     Raises SchemaError if a message is no journal entry, or entries of an account are missing.
     """
-    with _lock:
-        if bounds not in _pasts:
-            _pasts.clear()
-            _pasts[bounds] = _read(settings, bounds)
-        return _pasts[bounds]
+    found = Past({}, {})
+    for chunk in chunks_within(settings, bounds):
+        places = zip(chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True)
+        for value, partition, offset in places:
+            _remember(found, value, f"{chunk.topic}[{partition}]@{offset}")
+    return found
 
 
 def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
@@ -66,15 +63,6 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
             woken += 1
     producer.flush()
     return woken
-
-
-def _read(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
-    found = Past({}, {})
-    for chunk in chunks_within(settings, bounds):
-        places = zip(chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True)
-        for value, partition, offset in places:
-            _remember(found, value, f"{chunk.topic}[{partition}]@{offset}")
-    return found
 
 
 def _remember(found: Past, value: bytes, place: str) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines.kafka import merge
 from pipelines.kafka.bounded import ReadChunksBounded, ReplaySource
-from pipelines.kafka.bounds import Bound, captured_bounds
+from pipelines.kafka.bounds import Bound, captured_bounds, read_once
 from pipelines.kafka.marks import MarkCoder
 from pipelines.kafka.merge import Lane, merged
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
@@ -278,3 +278,19 @@ def test_gaps_left_by_transactions_do_not_hold_up_the_end(
     (bundle,) = replay(settings, "replay_gaps")
 
     assert [row[4] for chunk in bundle for row in chunk] == [b"0", b"1", b"2"]
+
+
+def test_a_process_reads_what_brokers_hold_once_and_never_takes_one_broker_for_another() -> None:
+    asked = []
+
+    @read_once
+    def read(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> str:
+        asked.append(settings.brokers)
+        return f"{settings.brokers} to {bounds[0].end}"
+
+    one, other, bounds = KafkaSettings("one:9092"), KafkaSettings("other:9092"), (Bound(("t", 0), 0, 3),)
+
+    assert [read(each, bounds) for each in (one, KafkaSettings("one:9092"), other)] == [
+        "one:9092 to 3", "one:9092 to 3", "other:9092 to 3",
+    ]  # fmt: skip
+    assert asked == ["one:9092", "other:9092"]
