@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from console.recorded import (
     PolicyFile,
     labelled_log,
     log_feedback,
+    numbers,
     of_world,
     read_feedback,
 )
@@ -26,7 +26,6 @@ from models.bundle import LEGS
 from models.stream import LegRows, of_recorded
 from models.train import Windows
 from pipelines import policy
-from schemas.errors import ConfigError
 from schemas.feedback import Feedback
 
 app = typer.Typer(add_completion=False)
@@ -74,14 +73,17 @@ def backtest(
 
     Example: stopline backtest --seeds 1,2 --accounts 3000 --delays 0,1,7
     """
-    train, validation, test = _numbers(windows, "--windows", 3)
+    wanted = "train,validation,test in days, such as 10,5,5"
+    train, validation, test = numbers(windows, "--windows", wanted, 3, positive=3)
+    drawn = numbers(seeds, "--seeds", "whole numbers with commas between, such as 1,2")
+    known_after = numbers(delays, "--delays", "days with commas between, such as 0,1,7")
     given = (read_feedback if decision_log is None else log_feedback)(feedback, kafka_security)
     found: list[tuple[int, Step]] = []
-    for delay in _numbers(delays, "--delays"):
+    for delay in known_after:
         split = Windows(train, validation, test, delay)
         for seed, rows in _sources(
             decision_log, given, known_by, policy_file, delay,
-            worlds=(_numbers(seeds, "--seeds"), days, accounts, scam_rate),
+            worlds=(drawn, days, accounts, scam_rate),
         ):  # fmt: skip
             with Console(stderr=True).status(f"delay {delay:g} days, seed {seed}"):
                 tested = (
@@ -116,15 +118,6 @@ def _sources(
     for seed in map(int, seeds):
         world = simulate(seed=seed, days=days, accounts=accounts, scam_rate=scam_rate)
         yield seed, of_recorded(of_world(world, rules))
-
-
-def _numbers(text: str, option: str, count: int = 0) -> list[float]:
-    with suppress(ValueError):
-        found = [float(part) for part in text.split(",")]
-        if min(found) >= 0 and count in (0, len(found)):
-            return found
-    wanted = f"{count} numbers" if count else "numbers"
-    raise ConfigError(f"{option} takes {wanted} with commas between, such as 10,5,5, got {text!r}")
 
 
 def _by_delay(leg: str, steps: list[Step]) -> Table:

@@ -173,6 +173,23 @@ def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
 
 
+def numbers(text: str, option: str, wanted: str, count: int = 0, *, positive: int = 0) -> list[float]:
+    """Read numbers from 0 on with commas between: `count` of them unless 0, the first `positive` above 0.
+
+    >>> numbers("10,5,0", "--windows", "train,test,delay in days, such as 10,5,1", 3, positive=2)
+    [10.0, 5.0, 0.0]
+
+    Raises:
+        ConfigError: it is something else; the message says what is `wanted`.
+
+    """
+    with suppress(ValueError):
+        found = [float(part) for part in text.split(",")]
+        if count in (0, len(found)) and all(0 <= each < np.inf for each in found) and all(found[:positive]):
+            return found
+    raise ConfigError(f"{option} takes {wanted}, got {text!r}")
+
+
 def windows_of(text: str) -> Windows:
     """Read the lengths of a time split, `train,validation,test,delay` in days.
 
@@ -183,11 +200,8 @@ def windows_of(text: str) -> Windows:
         ConfigError: it is something else.
 
     """
-    with suppress(ValueError):
-        days = [float(part) for part in text.split(",")]
-        if len(days) == 4 and min(days[:3]) > 0 <= days[3]:
-            return Windows(*days)
-    raise ConfigError(f"--windows takes train,validation,test,delay in days, such as 63,7,7,7, got {text!r}")
+    wanted = "train,validation,test,delay in days, such as 63,7,7,7"
+    return Windows(*numbers(text, "--windows", wanted, 4, positive=3))
 
 
 def instant_us(text: str) -> int:

@@ -147,6 +147,23 @@ def test_what_cannot_be_trained_on_is_refused_with_the_next_step(
     assert sentence in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--windows", "1,2"], "--windows takes train,validation,test in days, such as 10,5,5, got '1,2'"),
+        (["--windows", "0,2,2"], "--windows takes train,validation,test in days"),
+        (["--windows", "3,nan,2"], "--windows takes train,validation,test in days"),
+        (["--delays", "-1"], "--delays takes days with commas between, such as 0,1,7, got '-1'"),
+        (["--seeds", "one"], "--seeds takes whole numbers with commas between, such as 1,2, got 'one'"),
+    ],
+)
+def test_numbers_that_a_backtest_cannot_use_are_refused_before_anything_is_read(
+    words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "backtest", *words) == 1
+    assert sentence in capfd.readouterr().err
+
+
 def test_records_that_are_not_feedback_are_counted_and_left_out(
     log: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
