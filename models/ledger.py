@@ -129,7 +129,8 @@ def observe_accounts(table: Table, facts: Rows) -> Rows:
 
 def enforce(table: Table, facts: Rows) -> Rows:
     """Note ENFORCEMENT[n]; the newest version of an account holds. Returns no views."""
-    _enforce(table.rows, table.locate(facts["key"]), facts)
+    places = table.locate(facts["key"])
+    _enforce(table.rows, places, facts)
     return facts[:0]
 
 

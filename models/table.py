@@ -45,7 +45,10 @@ class Table:
         return self.rows[: self.used]
 
     def locate(self, keys: Words) -> NDArray[np.int64]:
-        """Return the row number of each key, uint64[n, 2]; unknown keys get a new row."""
+        """Return the row number of each key, uint64[n, 2]; unknown keys get a new row.
+
+        The table may grow: take `rows` afterwards.
+        """
         while self.used + len(keys) > len(self.rows):
             self._grow()
         places = np.empty(len(keys), np.int64)

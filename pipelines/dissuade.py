@@ -57,7 +57,8 @@ def blocks(asked: Sequence[Warning], shards: int) -> Iterator[Block]:
 
 def note(table: Table, facts: Rows) -> Rows:
     """Add SAID[n] and forget what was said over a day before each. Returns no views."""
-    _note(table.rows, table.locate(facts["key"]), facts)
+    places = table.locate(facts["key"])
+    _note(table.rows, places, facts)
     return facts[:0]
 
 

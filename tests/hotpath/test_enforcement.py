@@ -139,6 +139,17 @@ def test_the_newest_statement_holds_whatever_the_order_they_come_in() -> None:
     assert table.filled["key"].tolist() == token_words([ACCOUNT]).tolist()
 
 
+def test_measures_hold_on_more_accounts_than_the_table_had_room_for() -> None:
+    rows = np.zeros(1_000, ledger.ENFORCEMENT)
+    rows["key"] = np.random.default_rng(1).integers(0, 2**64, (1_000, 2), np.uint64)
+    rows["limit_minor"] = np.arange(1, 1_001)
+    table = Table.empty(ledger.ACCOUNT_ROW)
+
+    ledger.enforce(table, rows)
+
+    assert table.filled["enforced_minor"].tolist() == list(range(1, 1_001))
+
+
 def test_a_journal_message_that_cannot_be_read_is_a_dead_letter() -> None:
     rows, letters = enforcements(chunk("measures", b'{"type":"enforcement"'))
 

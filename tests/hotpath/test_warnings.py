@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import apache_beam as beam
@@ -22,6 +22,7 @@ from measures.cooldown import Said, may_warn
 from measures.country_file import FOLDER, jurisdiction
 from models.features import Legs
 from models.table import NEVER
+from pipelines import shard_state
 from pipelines.dissuade import HEARD, DissuadeFn, blocks
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.port import Chunk, KafkaSettings
@@ -251,6 +252,17 @@ def test_state_keeps_the_last_day_alone() -> None:
     (party,) = known(HEARD, 0, state.version, state.log).filled
 
     assert [round((at - T0_US) / HOUR_US) for at in party["at_us"].tolist() if at != NEVER] == [40]
+
+
+def test_what_many_parties_were_told_holds_from_one_block_to_the_next_and_after_a_restart() -> None:
+    state = Shard()
+    parties = [f"{letters}{'a' * 22}" for letters in map("".join, product("abcdef", repeat=4))]
+    told = dissuaded(state, *(message(0, party=each) for each in parties))
+    again = dissuaded(state, *(message(1, party=each) for each in parties))
+    shard_state._live.clear()
+    after = dissuaded(state, *(message(2, party=each) for each in parties))
+
+    assert (len(told), again, after) == (len(parties), [], [])
 
 
 def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None:
