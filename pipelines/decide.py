@@ -55,15 +55,24 @@ class Decider:
         """Return the brake of a shard of the account ledger; None if the policy has none."""
         return Brake.of(self._policy, shard, counts)
 
-    def decide(self, models: InUse, legs: Legs, credit: bool, brake: Brake | None = None) -> Decided:
-        """Score legs of one kind and say what follows; `brake` counts them and may make it milder."""
+    def decide(
+        self,
+        models: InUse,
+        legs: Legs,
+        credit: bool,
+        kept_minor: NDArray[np.int64],
+        brake: Brake | None = None,
+    ) -> Decided:
+        """Score legs of one kind, of which measures in force keep `kept_minor`, and say what follows.
+
+        `brake` counts them and may make what follows milder.
+        """
         leg: Leg = "CREDIT" if credit else "DEBIT"
         X = features.matrix(features.GROUPS[leg.lower()], legs)
         live = models.live.scored(leg, X)
         shadow = models.shadow.scored(leg, X) if models.shadow else None
         outcome = live.outcome.copy()
-        forbidden_minor = np.zeros(len(X), np.int64) if credit else enforced_minor(legs)
-        forbidden = forbidden_minor > 0
+        forbidden = kept_minor > 0
         alarms = brake.apply(leg, legs.transfer, outcome, forbidden, model=live.model) if brake else []
         outcome[forbidden] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
@@ -72,7 +81,7 @@ class Decider:
         alerts, warnings = [], []
         for row, why in zip(flagged.tolist(), explained, strict=True):
             score = round(float(live.score[row]), 6)
-            verdict = Verdict(int(outcome[row]), score, why, int(forbidden_minor[row]))
+            verdict = Verdict(int(outcome[row]), score, why, int(kept_minor[row]))
             held = verdict.outcome >= DELAY
             alert = self._alert(live.model, leg, legs.transfer[row], verdict) if held else []
             alerts += alert
@@ -142,11 +151,13 @@ def _ground(law: Regime, leg: Leg, verdict: Verdict) -> Ground | None:
     return Ground(rule, reason, law.hold[rule].basis) if rule in law.hold else None
 
 
-def enforced_minor(legs: Legs) -> NDArray[np.int64]:
-    """Return the amount that a measure keeps on the account where this debit goes against it, else 0.
+def enforced_minor(legs: Legs, credit: bool) -> NDArray[np.int64]:
+    """Return the amount that a measure keeps on the account where this leg goes against it, else 0.
 
     Against a limit goes a debit after which less than the limit stays; without a known balance every debit.
     """
+    if credit:
+        return np.zeros(len(legs.value), np.int64)
     kept: NDArray[np.int64] = legs.account["enforced_minor"]
     stays = legs.transfer["balance_after_minor"]
     return np.where((kept > 0) & ((kept == NOTHING_LEAVES) | (stays < kept)), kept, 0)

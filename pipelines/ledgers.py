@@ -150,14 +150,14 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
             self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
             for part in (slice(debits), slice(debits, None))
         ]
-        forbidden = enforced_minor(seen[False]) > 0
-        traces = self._tracer.seen(shard, seen[False].transfer, forbidden, taint_version, taint_log)
+        kept = [enforced_minor(seen[credit], credit) for credit in (False, True)]
+        traces = self._tracer.seen(shard, seen[False].transfer, kept[False] > 0, taint_version, taint_log)
         yield from (pvalue.TaggedOutput("traces", record) for record in traces)
 
         brake = self._decider.brake(shard, counts.read())
 
         def decided(credit: bool) -> Decided:
-            return self._decider.decide(self._models, seen[credit], credit, brake)
+            return self._decider.decide(self._models, seen[credit], credit, kept[credit], brake)
 
         for alerts, warnings, logged in _BOTH_LEGS.map(decided, (False, True)):
             yield from alerts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from console.demo import SHIPPED_BUNDLE
 from pipelines import policy
 from pipelines.brake import COUNTS, MINUTE_US, Brake
-from pipelines.decide import Decider
+from pipelines.decide import Decider, enforced_minor
 from pipelines.policy import DELAY, HOLD, STOP, WARN, BrakePolicy, LegPolicy, Policy
 from pipelines.shards import Rows
 from pipelines.telemetry import TELEMETRY
@@ -259,7 +259,7 @@ def test_a_debit_against_a_measure_in_force_is_stopped_whatever_the_brake_says(
     few.account["enforced_minor"][100:] = np.iinfo(np.int64).max
     decider = Decider(everybody, bundle_path, 0.0)
 
-    decided = decider.decide(decider.models(), few, False, decider.brake(0, None))
+    decided = decider.decide(decider.models(), few, False, enforced_minor(few, False), decider.brake(0, None))
 
     sent = [record.value for record in decided.alerts if record.topic == topics.ALERTS]
     alerts = [msgspec.json.decode(value, type=Alert) for value in sent]
@@ -275,5 +275,5 @@ def test_three_busy_days_under_the_shipped_policy_and_model_are_never_braked(str
     assert brake is not None
 
     for credit, seen in ((True, stream.history.credit), (False, stream.history.debit)):
-        decided = decider.decide(decider.models(), seen, credit, brake)
+        decided = decider.decide(decider.models(), seen, credit, enforced_minor(seen, credit), brake)
         assert {record.topic for record in decided.alerts} == {topics.ALERTS}

@@ -14,7 +14,7 @@ from models import features, reasons
 from models.bundle import Bundle
 from models.features import Legs
 from pipelines import policy
-from pipelines.decide import Decided, Decider
+from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.policy import DELAY, OUTCOMES, LegPolicy, Policy, decide, thresholds
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert
@@ -34,7 +34,12 @@ def legs_of(stream: Stream, leg: str) -> Legs:
 
 
 def decided(decider: Decider, stream: Stream, leg: str) -> Decided:
-    return decider.decide(decider.models(), legs_of(stream, leg), leg == "CREDIT")
+    return decided_of(decider, legs_of(stream, leg), leg)
+
+
+def decided_of(decider: Decider, legs: Legs, leg: str) -> Decided:
+    credit = leg == "CREDIT"
+    return decider.decide(decider.models(), legs, credit, enforced_minor(legs, credit))
 
 
 def alerts(of: Decided) -> list[Alert]:
@@ -134,6 +139,16 @@ def test_a_policy_that_breaks_a_rule_is_refused_in_one_sentence(
 def test_a_missing_policy_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"compare it with cn\.yaml"):
         policy.load(tmp_path / "none.yaml")
+
+
+def test_a_policy_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("version: [")
+
+    with pytest.raises(ConfigError) as refused:
+        policy.load(tmp_path / "bad.yaml")
+
+    assert str(refused.value).endswith("found '<stream end>', line 1; compare it with cn.yaml")
+    assert "\n" not in str(refused.value)
 
 
 def test_the_stamp_changes_with_every_byte_of_the_policy(tmp_path: Path, rules: Policy) -> None:
@@ -247,7 +262,7 @@ def test_without_a_legal_ground_there_is_no_alert_and_it_is_counted(
     early["payee_added_at_us"] += BEFORE_THE_LAW_US - legs.transfer["at_us"]
     before = TELEMETRY.counts().get("without_legal_ground", 0)
 
-    found = decider.decide(decider.models(), legs._replace(transfer=early), leg == "CREDIT")
+    found = decided_of(decider, legs._replace(transfer=early), leg)
 
     counted = TELEMETRY.counts()["without_legal_ground"] - before
     assert alerts(found) == []

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from console.shadow import app
 from models.shadow import compare
-from pipelines.decide import Decider
+from pipelines.decide import Decider, enforced_minor
 from pipelines.decision_log import LogDecisionsFn, read
 from pipelines.policy import DELAY
 from pipelines.serving import InUse
@@ -35,8 +35,9 @@ def test_alerts_and_warnings_are_those_without_a_shadow(
     decider: Decider, stream: Stream, models: InUse
 ) -> None:
     for credit, legs in ((True, stream.history.credit), (False, stream.history.debit)):
-        alone = decider.decide(InUse(models.live), legs, credit)
-        beside = decider.decide(models, legs, credit)
+        kept = enforced_minor(legs, credit)
+        alone = decider.decide(InUse(models.live), legs, credit, kept)
+        beside = decider.decide(models, legs, credit, kept)
 
         assert beside[:2] == alone[:2]
         assert beside.alerts
@@ -45,7 +46,8 @@ def test_alerts_and_warnings_are_those_without_a_shadow(
 def test_without_a_shadow_nothing_is_counted(decider: Decider, stream: Stream, models: InUse) -> None:
     before = shadow_counts()
 
-    decider.decide(InUse(models.live), stream.history.credit, True)
+    credits = stream.history.credit
+    decider.decide(InUse(models.live), credits, True, enforced_minor(credits, True))
 
     assert shadow_counts() == before
 
@@ -54,7 +56,8 @@ def test_the_log_says_what_the_shadow_would_have_held_and_the_report_counts_it(
     decider: Decider, stream: Stream, models: InUse, tmp_path: Path
 ) -> None:
     before = shadow_counts()
-    decided = decider.decide(models, stream.history.credit, True)
+    credits = stream.history.credit
+    decided = decider.decide(models, credits, True, enforced_minor(credits, True))
     fn = LogDecisionsFn(tmp_path)
     fn.setup()
     fn.start_bundle()
