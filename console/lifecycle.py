@@ -160,7 +160,10 @@ def send(
         given = msgspec.json.decode(order.read_bytes(), type=Order)
         message = sign(given, private, signing.get("kid", ""))
     except (OSError, msgspec.MsgspecError, JoseError, ValueError) as error:
-        raise ConfigError(f"{order} cannot be signed with {key}: {error}") from error
+        raise ConfigError(
+            f"{order} cannot be signed with {key}: {error}; write the order as in "
+            "schemas/json/order.v1.json, and make a key with: stopline lifecycle keygen"
+        ) from error
     producer = open_producer(kafka)
     target = given.target.account_token.encode()
     producer.send(topics.ORDERS, target, message, (), wall_clock_us())

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from measures.jurisdiction import Jurisdiction
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, cause
 
 FOLDER = Path(__file__).parent / "jurisdictions"
 
@@ -50,7 +50,9 @@ def load(path: Path) -> Jurisdiction:
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
     except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path.name} cannot be read as YAML: {error}") from error
+        raise ConfigError(
+            f"{path} cannot be read: {cause(error)}; compare it with a file in {FOLDER.name}"
+        ) from error
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{path.name}:1: a country file is a mapping; start from a file in {FOLDER.name}/")
     lines: dict[Place, int] = {}

@@ -24,7 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from models.bundle import MANIFEST, Bundle, load
-from schemas.errors import ConfigError, ModelError
+from schemas.errors import ConfigError, ModelError, cause
 
 Role = Literal["live", "shadow", "previous"]
 
@@ -168,7 +168,9 @@ def read_key(path: Path) -> OKPKey:
     try:
         return OKPKey.import_key(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} is no key ({error}); make one with: stopline registry keygen") from error
+        raise ConfigError(
+            f"{path} is no key ({cause(error)}); make one with: stopline registry keygen"
+        ) from error
 
 
 def _unpickled(folder: Path, public_key: dict[str, str | list[str]]) -> Registry:

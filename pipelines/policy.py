@@ -17,7 +17,7 @@ from measures.jurisdiction import Jurisdiction
 from measures.taint import LEAST_MINOR
 from schemas.alert import Reason
 from schemas.contract import Token
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, cause
 
 DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
 
@@ -137,7 +137,9 @@ def load(path: Path = DEFAULT) -> Policy:
         read: Any = yaml.safe_load(raw)
         file = msgspec.convert(read, _File)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigError(f"policy {path} cannot be used: {error}; compare it with {DEFAULT.name}") from error
+        raise ConfigError(
+            f"policy {path} cannot be used: {cause(error)}; compare it with {DEFAULT.name}"
+        ) from error
     law = jurisdiction(file.jurisdiction)
     if file.language not in law.languages:
         raise ConfigError(

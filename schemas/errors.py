@@ -34,3 +34,23 @@ class BrokerError(StoplineError):
 
 class SinkError(StoplineError):
     """A delivery that was not confirmed; the bundle must be retried."""
+
+
+def cause(error: Exception) -> str:
+    """Return why a file cannot be used in one line, without the path: the caller names the file.
+
+    >>> cause(FileNotFoundError(2, "No such file or directory", "a.yaml"))
+    'No such file or directory'
+    >>> import yaml
+    >>> try:
+    ...     yaml.safe_load("a: [")
+    ... except yaml.YAMLError as error:
+    ...     cause(error)
+    "expected the node content, but found '<stream end>', line 1"
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"{error.problem}, line {mark.line + 1}"  # type: ignore[attr-defined]
+    return str(error)

@@ -99,7 +99,7 @@ def test_a_file_that_is_not_yaml_or_not_a_mapping_is_refused(tmp_path: Path) -> 
     path = tmp_path / "xx.yaml"
     for text in ("a: [", "- 1"):
         path.write_text(text)
-        with pytest.raises(ConfigError, match=r"xx\.yaml"):
+        with pytest.raises(ConfigError, match=r"xx\.yaml[^\n]*$"):
             load(path)
     with pytest.raises(ConfigError, match="use one of AU, BR, CN"):
         jurisdiction("ZZ")
