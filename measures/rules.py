@@ -217,7 +217,7 @@ PER_DAY_MAX = 5
 
 
 class WarningRule(Rule):
-    """Warnings to victims: grades, senders, cool-down (domain.md 2)."""
+    """Warnings to victims: grades, cool-down, whom to call (`hotline` follows "Call" in the words)."""
 
     grades: dict[int, str]
     hotline: str

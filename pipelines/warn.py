@@ -70,7 +70,6 @@ def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict, *, hold: boo
     rule = policy.law.on(at_us).warning
     words = templates()[kind]
     language = policy.language if policy.language in words else "en"
-    tail = token_text(transfer["creditor_account"])[-4:]
     return Warning(
         warning_id=derived_id("warning", txn_id, party, grade),
         dedup_key=derived_id("warned", party, kind, grade),
@@ -84,7 +83,7 @@ def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict, *, hold: boo
         channels=CHANNELS[grade],
         template_id=f"{kind}_{grade}",
         language=language,
-        text=words[language].format(tail=tail, hotline=rule.hotline),
+        text=words[language].format(hotline=rule.hotline),
         txn_id=txn_id,
         amount_minor=int(transfer["amount_minor"]),
         currency=transfer["currency"].decode(),
