@@ -11,7 +11,7 @@ import typer
 
 from pipelines import graph
 from pipelines.flink import cluster, jobs, watch
-from pipelines.flink.cluster import FlinkError
+from pipelines.flink.cluster import FlinkError, StateBackend
 from pipelines.kafka.keyed_source import ReadChunksKeyed
 from pipelines.options import JobSettings
 from schemas import topics
@@ -24,12 +24,23 @@ Name = Annotated[str, typer.Argument(help="The job's name, as `stopline flink st
 
 
 @app.command()
-def up() -> None:
+def up(
+    state_backend: Annotated[
+        StateBackend | None,
+        typer.Option(
+            "--state_backend",
+            help="Where state is held: on the heap, or in RocksDB with incremental checkpoints. Kept until "
+            "changed; hashmap at first.",
+        ),
+    ] = None,
+) -> None:
     """Start JobManager, TaskManager, job server and Python worker pool, those that are not running.
 
-    Example: stopline flink up
+    A job goes on under the other backend from a savepoint, not from a checkpoint.
+
+    Example: stopline flink up --state_backend rocksdb
     """
-    cluster.up()
+    cluster.up(state_backend=state_backend)
     typer.echo(f"Flink is up; its web page is {cluster.DEFAULT.rest}")
 
 

@@ -7,6 +7,7 @@ Production runs the same jobs on the images named in docs/flink.md.
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +30,9 @@ DEPLOY = ROOT / "deploy" / "flink"
 
 Process = Literal["jobmanager", "taskmanager", "jobserver", "workers"]
 PROCESSES: tuple[Process, ...] = ("jobmanager", "taskmanager", "jobserver", "workers")
+
+#: Where the TaskManager holds state: on its heap, or in RocksDB on disk with incremental checkpoints.
+StateBackend = Literal["hashmap", "rocksdb"]
 
 #: Java 17 keeps these packages from the reflection Flink 1.16 serializes with.
 OPENED_PACKAGES = (
@@ -92,15 +97,25 @@ def resolve_jars(cluster: Cluster = DEFAULT) -> None:
         raise FlinkError(f"Maven could not resolve the Flink jars: {done.stdout.strip()[:500]}")
 
 
-def up(cluster: Cluster = DEFAULT, *, timeout_s: float = 120.0) -> None:
+def up(
+    cluster: Cluster = DEFAULT, *, state_backend: StateBackend | None = None, timeout_s: float = 120.0
+) -> None:
     """Start every process that is not running and wait until the cluster takes jobs.
 
+    Without a `state_backend` the cluster keeps the one it had; the first is `hashmap`.
+
     Raises:
-        FlinkError: a process died or a port did not open within `timeout_s`; names its log.
+        FlinkError: a process died or a port did not open within `timeout_s`, and names its log; or processes
+            run with another backend.
 
     """
+    kept = _state_backend(cluster)
+    if state_backend not in {None, kept} and any(status(cluster).values()):
+        raise FlinkError(
+            f"the cluster runs with {kept}; before it can change to {state_backend}: stopline flink down"
+        )
     resolve_jars(cluster)
-    _write_configuration(cluster)
+    _write_configuration(cluster, state_backend or kept)
     for name in PROCESSES:
         if _pid(cluster, name) is None:
             _start(cluster, name)
@@ -214,13 +229,22 @@ def _start(cluster: Cluster, name: Process) -> None:
     _pid_file(cluster, name).write_text(f"{process.pid} {_born(process.pid)}")
 
 
-def _write_configuration(cluster: Cluster) -> None:
+def _state_backend(cluster: Cluster) -> str:
+    """Return the backend of the configuration written last."""
+    with suppress(FileNotFoundError):
+        written = (cluster.home / "conf" / "flink-conf.yaml").read_text()
+        if found := re.search(r"^state\.backend: (\w+)$", written, re.MULTILINE):
+            return found[1]
+    return "hashmap"
+
+
+def _write_configuration(cluster: Cluster, state_backend: str) -> None:
     for folder in ("conf", "run", "log", "tmp", "checkpoints", "savepoints", "web"):
         (cluster.home / folder).mkdir(parents=True, exist_ok=True)
     template = string.Template((DEPLOY / "flink-conf.yaml").read_text())
     values = {
         "home": cluster.home, "slots": cluster.slots,
-        "rest_port": cluster.rest_port, "rpc_port": cluster.rpc_port,
+        "rest_port": cluster.rest_port, "rpc_port": cluster.rpc_port, "state_backend": state_backend,
     }  # fmt: skip
     (cluster.home / "conf" / "flink-conf.yaml").write_text(template.substitute(values))
     worker = cluster.home / "conf" / "worker"

@@ -1,5 +1,6 @@
 """A real cluster: a job killed in mid-stream goes on from its checkpoint."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.flink import cluster
-from pipelines.flink.cluster import Cluster
+from pipelines.flink.cluster import Cluster, FlinkError
 from pipelines.kafka.brokers import free_port
 from tests.chaos import rounds
 from tests.chaos.faults import Fault, schedule
@@ -56,6 +57,16 @@ def test_a_process_of_somebody_else_under_a_remembered_id_is_neither_seen_nor_st
 
     assert cluster.status(one)["taskmanager"] is None
     cluster.down(one)
+
+
+def test_a_running_cluster_keeps_its_state_backend_and_says_how_to_change_it(tmp_path: Path) -> None:
+    one = Cluster(home=tmp_path)
+    cluster._write_configuration(one, "rocksdb")
+    me = os.getpid()
+    (tmp_path / "run" / "taskmanager.pid").write_text(f"{me} {cluster._born(me)}")
+
+    with pytest.raises(FlinkError, match=r"runs with rocksdb.*stopline flink down"):
+        cluster.up(one, state_backend="hashmap")
 
 
 def test_equal_seeds_draw_equal_faults_and_all_fall_into_the_feed() -> None:
