@@ -1,14 +1,12 @@
 """The in-process runner, without the defaults that would cost most of its time and all of its memory."""
 
-import gc
 from collections.abc import Iterable
 from typing import Any
 
 from apache_beam.metrics.monitoring_infos import USER_COUNTER_URN, consolidate
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner, worker_handlers
 
-#: Objects made and not yet freed before the collector looks; a bundle's blocks make some thousands.
-GC_ALLOCATIONS = 50_000
+from pipelines import collector
 
 
 def in_process() -> FnApiRunner:
@@ -17,17 +15,13 @@ def in_process() -> FnApiRunner:
     The runner's state is a dict in this process already. Caching it again weighs every value read by
     walking all loaded modules, 5 ms each (half the time of the whole job, measured with cProfile).
 
-    The collector would walk the 300,000 objects of start-up again and again, 0.1 s each (a twelfth of the
-    time, measured with gc.callbacks), and look at a block's rows three times while it is decoded.
-
     The runner keeps what every bundle reports until the pipeline ends, 1.5 MB a second, because Beam 2.77
     adds the reports up by generators that are only run then. Here each stage's counters are added up at
     once and nothing else is kept.
     """
     worker_handlers.STATE_CACHE_SIZE_MB = 0
     fn_runner.consolidate_monitoring_infos = _counters
-    gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS, 10, 10)
+    collector.settle()
     return FnApiRunner()
 
 

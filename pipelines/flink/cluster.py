@@ -52,7 +52,7 @@ class Cluster:
     Attributes:
         home: jars, configuration, pid files, logs, checkpoints and savepoints; `var/flink` of the folder
             one works in.
-        slots: task slots of the TaskManager, which is the job's parallelism and its Python processes.
+        slots: task slots of the TaskManager, which is the job's parallelism.
         rest_port: Flink's REST interface and web page.
         rpc_port: JobManager to TaskManager.
         job_port: Beam's job server; the next two ports are its artifact and expansion services.
@@ -209,11 +209,7 @@ def _command(cluster: Cluster, name: Process) -> Sequence[str]:
                 "--artifacts-dir", str(cluster.home / "artifacts"),
             )  # fmt: skip
         case "workers":
-            return [
-                sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main",
-                f"--service_port={cluster.worker_port}",
-                f"--container_executable={cluster.home / 'conf' / 'worker'}",
-            ]  # fmt: skip
+            return [sys.executable, "-m", "pipelines.flink.pool", f"--port={cluster.worker_port}"]
 
 
 def _start(cluster: Cluster, name: Process) -> None:
@@ -247,9 +243,6 @@ def _write_configuration(cluster: Cluster, state_backend: str) -> None:
         "rest_port": cluster.rest_port, "rpc_port": cluster.rpc_port, "state_backend": state_backend,
     }  # fmt: skip
     (cluster.home / "conf" / "flink-conf.yaml").write_text(template.substitute(values))
-    worker = cluster.home / "conf" / "worker"
-    worker.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pipelines.flink.worker "$@"\n')
-    worker.chmod(0o755)
 
 
 def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:

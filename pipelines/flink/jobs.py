@@ -34,6 +34,7 @@ class Tuning:
 
     Attributes:
         parallelism: subtasks of every stage.
+        workers: Python processes that share the subtasks of all stages.
         max_parallelism: key groups; part of the update contract, it bounds later parallelism.
         bundle_ms: a stage hands on what it has after this long.
         bundle_elements: or after this many elements.
@@ -44,6 +45,7 @@ class Tuning:
     """
 
     parallelism: int = 2
+    workers: int = 2
     max_parallelism: int = 128
     bundle_ms: int = 20
     bundle_elements: int = 1000
@@ -75,7 +77,7 @@ def flags(cluster: Cluster, name: str, tuning: Tuning, resume_from: Path | None 
         f"--job_endpoint=127.0.0.1:{cluster.job_port}",
         "--environment_type=EXTERNAL",
         f"--environment_config=127.0.0.1:{cluster.worker_port}",
-        f"--sdk_worker_parallelism={tuning.parallelism}",
+        f"--sdk_worker_parallelism={tuning.workers}",
         f"--max_cache_memory_usage_mb={tuning.cache_mb}",
         f"--parallelism={tuning.parallelism}",
         f"--max_parallelism={tuning.max_parallelism}",

@@ -1,11 +1,9 @@
 """One Python worker of the pool: what `/opt/apache/beam/boot` does in Beam's images, without a container.
 
-The pool of `beam.worker_pool` starts its workers without the job's pipeline options, hence without state
-caching and with their logs dropped. Started as the pool's container executable, this module asks the
-runner for them, as the images do, and then runs the same harness.
+The pool's request names no pipeline options, without which a worker keeps no state cache and drops its logs.
+This module asks the runner for them, as the images do, and then runs the same harness.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -18,20 +16,18 @@ from apache_beam.portability.api import beam_provision_api_pb2_grpc as provision
 from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format
 
+from pipelines import collector
 
-def main(argv: list[str] | None = None) -> None:
-    """Ask for the job's options and run the harness until the runner lets go of it."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--id", required=True)
-    for service in ("control", "logging", "provision", "artifact"):
-        parser.add_argument(f"--{service}_endpoint")
-    arguments, _ = parser.parse_known_args(argv)
+
+def run(worker_id: str, control: str, logging: str, provisioning: str) -> None:
+    """Ask for the job's options at an address and run the harness until the runner lets go of it."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    collector.settle()
     os.environ |= {
-        "WORKER_ID": arguments.id,
-        "PIPELINE_OPTIONS": _pipeline_options(arguments.provision_endpoint, arguments.id),
-        "CONTROL_API_SERVICE_DESCRIPTOR": f'url: "{arguments.control_endpoint}"',
-        "LOGGING_API_SERVICE_DESCRIPTOR": f'url: "{arguments.logging_endpoint}"',
+        "WORKER_ID": worker_id,
+        "PIPELINE_OPTIONS": _pipeline_options(provisioning, worker_id),
+        "CONTROL_API_SERVICE_DESCRIPTOR": f'url: "{control}"',
+        "LOGGING_API_SERVICE_DESCRIPTOR": f'url: "{logging}"',
     }
     sdk_worker_main.main(sys.argv)
 
@@ -45,12 +41,8 @@ def _pipeline_options(endpoint: str, worker_id: str) -> str:
     return json.dumps(json_format.MessageToDict(answer.info.pipeline_options))
 
 
-def _end_with(pool: int) -> None:
-    """End this process soon after the pool that started it, or nobody would ever stop it."""
-    while os.getppid() == pool:
+def _end_with(parent: int) -> None:
+    """End this process soon after the one it was forked from, or nobody would ever stop it."""
+    while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

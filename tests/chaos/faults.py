@@ -62,13 +62,18 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
 
 def _pids(target: Target, on: Cluster, rng: random.Random) -> list[int]:
     running = {name: pid for name, pid in cluster.status(on).items() if pid is not None}
-    workers = children(running["workers"]) if "workers" in running else []
+    workers = worker_pids(running["workers"]) if "workers" in running else []
     if target == "worker":
         return [rng.choice(workers)] if workers else []
     if target == "all":
         return [*running.values(), *workers]
     chosen = [pid for name, pid in running.items() if name == target]
     return chosen + (workers if target == "workers" else [])
+
+
+def worker_pids(pool: int) -> list[int]:
+    """Process ids of a pool's workers: children of the fork server, its child."""
+    return [worker for child in children(pool) for worker in children(child)]
 
 
 def children(parent: int) -> list[int]:

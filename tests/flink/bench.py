@@ -21,7 +21,7 @@ from pipelines.flink import cluster, jobs, watch
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
-from tests.chaos.faults import children
+from tests.chaos.faults import worker_pids
 from tests.flink import standin
 
 WARM_S = 10.0
@@ -72,7 +72,7 @@ def observe(
 
 def cpu_s() -> float:
     """Processor time of the TaskManager and the Python workers so far."""
-    pids = [cluster.status()["taskmanager"], *children(cluster.status()["workers"])]
+    pids = [cluster.status()["taskmanager"], *worker_pids(cluster.status()["workers"])]
     ticks = [
         sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) for pid in pids
     ]
