@@ -245,6 +245,9 @@ def admin_command(settings: KafkaSettings) -> str:
     return " ".join(words)
 
 
+_opened: dict[KafkaSettings, Producer] = {}
+
+
 def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
     """Open a consumer assigned to `partition` of `topic`, positioned at `offset`."""
     consumer: ChunkConsumer = _adapter(settings).Consumer(settings, topic, partition, offset)
@@ -254,7 +257,14 @@ def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: i
 def open_producer(settings: KafkaSettings) -> Producer:
     """Open a producer that accounts for its own records over the process's shared connection."""
     producer: Producer = _adapter(settings).Producer(settings)
+    _opened[settings] = producer
     return producer
+
+
+def close_producers() -> None:
+    """Close the process's shared connections of producers; kafka-python's threads call a broker for ever."""
+    for settings in list(_opened):
+        _opened.pop(settings).close()
 
 
 def open_admin(settings: KafkaSettings) -> Admin:

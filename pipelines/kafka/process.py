@@ -21,6 +21,7 @@ from pipelines.kafka.port import (
     ChunkConsumer,
     KafkaSettings,
     Partition,
+    close_producers,
     open_admin,
     open_consumer,
 )
@@ -211,6 +212,7 @@ def close_connections() -> None:
         line.close()
     for consumer in consumers:
         consumer.close_unused(0)
+    close_producers()
 
 
 atexit.register(close_connections)

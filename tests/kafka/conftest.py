@@ -19,6 +19,7 @@ from pipelines.kafka.port import (
     KafkaSettings,
     NewTopic,
     Producer,
+    close_producers,
     open_admin,
     open_consumer,
     open_producer,
@@ -112,6 +113,12 @@ def new_topic(request: pytest.FixtureRequest) -> Callable[..., str]:
 def admin(settings: KafkaSettings) -> Iterator[Admin]:
     with closing(open_admin(settings)) as admin:
         yield admin
+
+
+@pytest.fixture(autouse=True)
+def producers_end_with_their_test() -> Iterator[None]:
+    yield
+    close_producers()
 
 
 @pytest.fixture

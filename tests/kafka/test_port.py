@@ -1,6 +1,7 @@
 """What the port promises, asked of both clients on both brokers."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -24,6 +25,7 @@ from pipelines.kafka.port import (
     NewTopic,
     OffsetOutOfRangeError,
     Producer,
+    close_producers,
     open_admin,
     open_consumer,
     open_producer,
@@ -455,3 +457,17 @@ def test_a_listener_with_passwords_lets_the_right_one_in(
     wrong = KafkaSettings(apache.sasl_address, client=client, security=security | {"sasl.password": "wrong"})
     with pytest.raises(BrokerError):
         open_admin(wrong).partition_counts()
+
+
+def test_a_closed_producer_leaves_no_thread_behind(settings: KafkaSettings, new_topic: Topics) -> None:
+    topic, before = new_topic(settings), set(threading.enumerate())
+    producer = open_producer(settings)
+    producer.send(topic, b"key", b"value", (), T0_US)
+    producer.flush()
+
+    close_producers()
+
+    started = set(threading.enumerate()) - before
+    for thread in started:
+        thread.join(10)
+    assert not [thread.name for thread in started if thread.is_alive()]
