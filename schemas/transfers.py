@@ -1,7 +1,8 @@
 """Payments as rows of numbers: what the stream and training compute on.
 
-`transfers` decodes a block of messages at once. The row holds everything the hot path needs, so that no
-text travels through it but the transaction id, which alerts must name.
+Messages are decoded a block at once: `plain_transfers`, then `full_transfers` what it left. A row holds
+everything the hot path needs, so that no text travels through it but the transaction id, which alerts
+must name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -81,28 +82,22 @@ _COLUMNS = {name: Column(name) for name in TRANSFER.fields or () if name in Paym
 PLAN = plan(Payment, TRANSFER, _COLUMNS)
 
 
-def transfers(values: Sequence[bytes]) -> Rows:
-    """Decode payments, TRANSFER[n]; `partition`, `offset` and `received_us` are left 0.
+def plain_transfers(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.bool_]]:
+    """Decode the payments among messages that are plain JSON, TRANSFER[n]; tell which those are.
+
+    `partition`, `offset` and `received_us` are left 0.
+    """
+    return read(PLAN, values, TRANSFER)
+
+
+def full_transfers(values: Sequence[bytes]) -> Rows:
+    """Decode payments in whatever JSON.
 
     Raises:
         ValidationError: at least one is not a payment of version 1; the text names the field.
         DecodeError: at least one is not JSON.
 
     """
-    rows, plain = plain_transfers(values)
-    if not plain.all():
-        others = np.flatnonzero(~plain)
-        rows[others] = full_transfers([values[place] for place in others.tolist()])
-    return rows
-
-
-def plain_transfers(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.bool_]]:
-    """Decode the payments among messages that are plain JSON; tell which those are."""
-    return read(PLAN, values, TRANSFER)
-
-
-def full_transfers(values: Sequence[bytes]) -> Rows:
-    """Decode payments in whatever JSON; see `transfers`, also for what is raised."""
     return of_payments([*map(_DECODE, values)])
 
 

@@ -34,7 +34,7 @@ from pipelines.policy import DELAY, Policy
 from pipelines.runner import in_process
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
-from schemas.transfers import transfers
+from tests.payments import transfers
 
 #: Messages a pass of the runner reads from each partition: few, because a stage waits for the one before.
 CHUNK_ROWS, BUNDLE_CHUNKS = 500, 2

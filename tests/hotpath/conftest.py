@@ -32,7 +32,7 @@ from pipelines.policy import Policy
 from pipelines.runner import in_process
 from pipelines.shards import Rows
 from schemas import topics
-from schemas.transfers import transfers
+from tests.payments import transfers
 
 PARTITIONS = 3
 

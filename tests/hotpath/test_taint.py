@@ -29,9 +29,9 @@ from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.payment import Payment
 from schemas.trace import Trace
-from schemas.transfers import transfers
 from tests.hotpath.states import Shard
 from tests.measures.kit import ACCOUNT, PAID, T0, defrauded, entry_of, make_order
+from tests.payments import transfers
 
 SECOND = 1_000_000
 PARTITIONS = 2

@@ -25,8 +25,8 @@ from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.policy import DELAY, decide, thresholds
 from schemas import topics
-from schemas.transfers import transfers
 from tests.hotpath.test_serving import variant
+from tests.payments import transfers
 
 
 def expected(blocks: list[Block]) -> set[tuple[str, str]]:

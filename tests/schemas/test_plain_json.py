@@ -13,7 +13,8 @@ from msgspec import Struct
 from schemas import plain_json
 from schemas.payment import Payment
 from schemas.plain_json import Column, plan
-from schemas.transfers import PLAN, TRANSFER, of_payments, transfers
+from schemas.transfers import PLAN, TRANSFER, of_payments
+from tests.payments import transfers
 from tests.schemas.records import payments
 
 SPACED = {"separators": (" , ", "\t:\n"), "indent": 1}

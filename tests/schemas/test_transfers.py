@@ -15,8 +15,8 @@ from schemas.transfers import (
     REMOTE_CONTROL,
     SCREEN_SHARE,
     of_payments,
-    transfers,
 )
+from tests.payments import transfers
 from tests.schemas.records import payments, token_of, tokens
 
 TOKEN = token_of(bytes(range(16)))

@@ -1,0 +1,16 @@
+"""Messages of payments as rows, plain JSON or not, for blocks with nothing to refuse."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.transfers import Rows, full_transfers, plain_transfers
+
+
+def transfers(values: Sequence[bytes]) -> Rows:
+    """Decode payments, TRANSFER[n]; raises what `full_transfers` raises."""
+    rows, plain = plain_transfers(values)
+    if not plain.all():
+        others = np.flatnonzero(~plain)
+        rows[others] = full_transfers([values[place] for place in others.tolist()])
+    return rows
