@@ -11,6 +11,7 @@ import apache_beam as beam
 import numpy as np
 from apache_beam import coders, pvalue
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from numpy.typing import NDArray
 
 from models import ledger
 from models.features import Legs
@@ -143,7 +144,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
         order = event_order(transfer, legs["credit"])
         facts = account_facts(transfer, value, legs["credit"]).take(order)
-        account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(np.argsort(order))
+        account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(_inverse(order))
         debits = np.count_nonzero(~legs["credit"])
         TELEMETRY.count("observed", len(legs) - int(debits))
         seen = [
@@ -174,3 +175,10 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         for number, end in self._decided.items():
             fresh &= (partition != number) | (offset >= end)
         return legs if fresh.all() else legs.rows(fresh)
+
+
+def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the permutation that undoes `order`."""
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places

@@ -6,7 +6,7 @@ from typing import Any
 from apache_beam.metrics.monitoring_infos import USER_COUNTER_URN, consolidate
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner, worker_handlers
 
-from pipelines import collector
+from pipelines import long_lived
 
 
 def in_process() -> FnApiRunner:
@@ -21,7 +21,7 @@ def in_process() -> FnApiRunner:
     """
     worker_handlers.STATE_CACHE_SIZE_MB = 0
     fn_runner.consolidate_monitoring_infos = _counters
-    collector.settle()
+    long_lived.settle()
     return FnApiRunner()
 
 

@@ -6,6 +6,7 @@ field by field and take five times as long.
 
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from apache_beam.transforms.window import GlobalWindow
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.void]
 Words = NDArray[np.uint64]
+Shards = NDArray[np.uint16]
 Block = tuple[int, bytes]
 
 _HEAD = 8
@@ -42,23 +44,35 @@ def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
     return np.frombuffer(block, row, offset=_HEAD)
 
 
-def shard_of(tokens: Words, shards: int) -> NDArray[np.int64]:
-    """Return the shard of each token, uint64[n, 2] -> int64[n]."""
-    return (tokens[:, 0] >> np.uint64(40)).astype(np.int64) % shards
+def shard_of(tokens: Words, shards: int) -> Shards:
+    """Return the shard of each token, uint64[n, 2] -> uint16[n], a type that is sorted in one pass."""
+    return ((tokens[:, 0] >> np.uint64(40)) % np.uint64(shards)).astype(np.uint16)
 
 
-def by_shard(rows: Rows, shard: NDArray[np.int64]) -> Iterator[tuple[int, Rows]]:
+def by_shard(rows: Rows, shard: Shards) -> Iterator[tuple[int, Rows]]:
     """Split `rows` by shard; rows of one shard keep their order."""
     order = np.argsort(shard, kind="stable")
-    numbers, counts = np.unique(shard[order], return_counts=True)
-    ends = np.cumsum(counts)
-    for number, start, end in zip(numbers, ends - counts, ends, strict=True):
-        yield int(number), rows.take(order[start:end])
+    ends = np.cumsum(np.bincount(shard)).tolist()
+    for number, (start, end) in enumerate(pairwise([0, *ends])):
+        if end > start:
+            yield number, rows.take(order[start:end])
 
 
 def event_order(transfers: Rows, *minor: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the places of TRANSFER[n] in order of event time; ties in order of the log, then of `minor`."""
-    return np.lexsort((*minor, transfers["offset"], transfers["partition"], transfers["at_us"]))
+    """Return the places of TRANSFER[n] in order of event time; ties in order of the log, then of `minor`.
+
+    Ties are few, so only they are put in order by every key.
+    """
+    at_us = np.ascontiguousarray(transfers["at_us"])
+    order = np.argsort(at_us, kind="stable")
+    ordered_us = at_us[order]
+    same = np.concatenate(([False], ordered_us[1:] == ordered_us[:-1], [False]))
+    tied = np.flatnonzero(same[1:] | same[:-1])
+    if len(tied):
+        among = order[tied]
+        keys = *minor, transfers["offset"], transfers["partition"], at_us
+        order[tied] = among[np.lexsort([key[among] for key in keys])]
+    return order
 
 
 def windowed(block: Block, received_us: int) -> WindowedValue:

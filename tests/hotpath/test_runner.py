@@ -5,7 +5,10 @@ from apache_beam.metrics import Metrics
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.metrics.monitoring_infos import extract_counter_value
 from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.utils.counters import CounterFactory
 
+from pipelines.long_lived import SAMPLE_MS
 from pipelines.runner import in_process
 
 
@@ -36,3 +39,8 @@ def test_the_reports_of_many_bundles_become_one_list_of_counters() -> None:
 
     (counter,) = kept
     assert extract_counter_value(counter) == 1_000
+
+
+def test_the_thread_that_a_bundle_waits_for_at_its_end_sleeps_a_millisecond() -> None:
+    in_process()
+    assert StateSampler("test", CounterFactory()).sampling_period_ms == SAMPLE_MS
