@@ -76,6 +76,18 @@ def test_forged_indices_are_refused(field, value, message):
         Trees.of(forged)
 
 
+def test_more_thresholds_than_a_byte_can_count_are_refused():
+    X = rows(300)
+    forged = fit_classifier(X, (X[:, 0] > 0).astype(int), max_iter=300)
+    for number, (predictor,) in enumerate(forged._predictors):
+        inner = predictor.nodes["is_leaf"] == 0
+        predictor.nodes["feature_idx"][inner] = 0
+        predictor.nodes["num_threshold"][inner] += number * 100
+
+    with pytest.raises(ModelError, match="more than 255 thresholds"):
+        Trees.of(forged)
+
+
 def test_rows_of_another_width_are_refused(classifier):
     with pytest.raises(ModelError, match=r"8 features, got an array of shape \(2, 7\)"):
         Trees.of(classifier).raw(np.zeros((2, 7)))
