@@ -54,7 +54,9 @@ Feature = Callable[[Legs], FloatArray]
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     out = np.full(len(part), np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
+    # What has decayed to almost nothing divides to inf, which trees take.
+    with np.errstate(over="ignore"):
+        np.divide(part, whole, out=out, where=whole > 0)
     return out
 
 

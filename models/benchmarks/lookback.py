@@ -76,17 +76,13 @@ class History:
         seen, newest = self._newest(event, delay)
         return self._back(np.where(seen, self._time - self._time[newest], np.nan))
 
-    def run_start(self, event: ArrayLike, *, gap: int) -> FloatArray:
-        """Time at which the current run of events began: the newest event with none in `gap` before it.
-
-        Looks at rows up to and including the row itself; `last(..., delay)` of it respects a label delay.
-        nan before the first event.
-        """
+    def first(self, event: ArrayLike) -> FloatArray:
+        """Time of the oldest row where `event` is true, up to and including the row itself; nan before it."""
         flag = self._sorted(event) > 0
-        previous = self.since(event)[self._order]
-        begins = flag & ~(previous <= gap)
-        marked = np.maximum.accumulate(np.where(begins, self._position, -1))
-        return self._back(np.where(marked >= self._start, self._time[np.maximum(marked, 0)], np.nan))
+        count = np.cumsum(flag)
+        before = np.concatenate(([0], count))[self._start]
+        place = np.minimum(np.searchsorted(count, before + 1), len(flag) - 1)
+        return self._back(np.where(count > before, self._time[place], np.nan))
 
     def _newest(self, event: ArrayLike, delay: int) -> tuple[NDArray[np.bool_], IntArray]:
         low, high = self._bounds(None, delay, False)

@@ -71,11 +71,16 @@ def test_last_highest_since_and_latest_see_exactly_the_past(table, delay):
     )
 
 
-def test_a_run_begins_at_the_event_after_a_gap_without_events():
-    history = History(np.zeros(6), np.array([0, 2, 3, 20, 21, 40]))
+@settings(max_examples=200, deadline=None)
+@given(rows)
+def test_first_is_the_oldest_event_up_to_the_row_itself(table):
+    entity, time, _, event = columns(table)
+    upto = [[*past(entity, time, row, None, 0), row] for row in range(len(time))]
 
-    began = history.run_start(np.array([0, 1, 1, 0, 1, 1]), gap=10)
-    np.testing.assert_array_equal(began, [np.nan, 2, 2, 2, 21, 40])
+    np.testing.assert_array_equal(
+        History(entity, time).first(event),
+        [next((time[other] for other in seen if event[other]), np.nan) for seen in upto],
+    )
 
 
 @pytest.mark.parametrize("later", [1, 3])
