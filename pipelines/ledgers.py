@@ -21,7 +21,7 @@ from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
-from pipelines.shards import Block, Rows, by_shard, event_order, holds, pack, shard_of, unpack, windowed
+from pipelines.shards import Block, Rows, by_shard, event_order, holds, pack, put, shard_of, unpack, windowed
 from pipelines.taint import MOVE, Tracer
 from pipelines.telemetry import TELEMETRY
 from schemas.transfers import TRANSFER
@@ -77,9 +77,9 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         transfers = unpack(packed, TRANSFER)
         transfers = transfers.take(event_order(transfers))
         legs = np.empty(len(transfers), LEG)
-        legs["transfer"] = transfers
+        put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
-        legs["payer"] = shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log)
+        put(legs, "payer", shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log))
         for parts, account in ((self._debits, "debtor_account"), (self._credits, "creditor_account")):
             for number, part in by_shard(legs, shard_of(transfers[account], self._shards)):
                 part["credit"] = parts is self._credits

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.shards import by_shard, event_order, shard_of
+from pipelines.ledgers import LEG
+from pipelines.shards import by_shard, event_order, put, shard_of
 from schemas.transfers import TRANSFER
 
 #: Few values, so that times, partitions and offsets are often the same.
@@ -40,3 +41,14 @@ def test_every_row_goes_to_the_shard_of_its_token_in_its_order(tokens: list[int]
         own = [place for place, token in enumerate(tokens) if (token >> 40) % shards == shard]
         assert part["offset"].tolist() == own
     assert sum(map(len, parts.values())) == len(tokens)
+
+
+@given(rows)
+def test_rows_put_into_a_column_are_the_same_rows(drawn: list[tuple[int, int, int, bool]]) -> None:
+    legs, made = np.zeros(len(drawn), LEG), transfers(drawn)
+    legs["value"] = 1.5
+    put(legs, "transfer", made)
+
+    assert (legs["transfer"] == made).all()
+    assert (legs["value"] == 1.5).all()
+    assert not legs["payer"]["age_s"].any()
