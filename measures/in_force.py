@@ -10,7 +10,6 @@ import msgspec
 
 from schemas.journal import EnforcementChanged, JournalEntry, JournalEvent
 
-_MARK = b'"type":"enforcement"'
 _DECODER = msgspec.json.Decoder(JournalEntry)
 
 
@@ -43,8 +42,6 @@ def read_enforcement(value: bytes) -> Enforcement | None:
 
     Raises msgspec.DecodeError or msgspec.ValidationError if the message is no journal entry.
     """
-    if _MARK not in value:
-        return None
     found = [enforcement(event) for event in _DECODER.decode(value).events]
     return next((each for each in reversed(found) if each is not None), None)
 

@@ -11,7 +11,7 @@ from apache_beam.metrics import Metrics
 from msgspec import ValidationError
 from numpy.typing import NDArray
 
-from measures.in_force import read_enforcement
+from measures.in_force import Enforcement, read_enforcement
 from models.ledger import ENFORCEMENT, NOTHING_LEAVES
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
@@ -112,21 +112,23 @@ def _letter(chunk: Chunk, place: int, code: ErrorCode, message: str) -> DeadLett
 
 def enforcements(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
     """Read what a chunk of topic `measures` forbids: ENFORCEMENT rows, a dead letter per unreadable one."""
-    found, letters = [], []
+    found, letters = [np.empty(0, ENFORCEMENT)], []
     for place, value in enumerate(chunk.values):
         try:
-            stated = read_enforcement(value)
-            if stated is not None:
-                found.append((stated, token_words([stated.account_token])[0]))
-        except (ValueError, RecursionError) as error:
+            if (stated := read_enforcement(value)) is not None:
+                found.append(_enforced(stated))
+        except (ValueError, OverflowError, RecursionError) as error:
             letters.append(_letter(chunk, place, _code(error), _without_value(str(error))))
-    rows = np.zeros(len(found), ENFORCEMENT)
-    for row, (stated, words) in zip(rows, found, strict=True):
-        limit = NOTHING_LEAVES if stated.limit_minor is None else stated.limit_minor
-        until = FOREVER if stated.until_us is None else stated.until_us
-        row["key"], row["version"] = words, stated.version
-        row["limit_minor"], row["until_us"] = limit if stated.in_force else 0, until
-    return rows, letters
+    return np.concatenate(found), letters
+
+
+def _enforced(stated: Enforcement) -> Rows:
+    rows = np.zeros(1, ENFORCEMENT)
+    limit = NOTHING_LEAVES if stated.limit_minor is None else stated.limit_minor
+    rows["key"], rows["version"] = token_words([stated.account_token]), stated.version
+    rows["limit_minor"] = limit if stated.in_force else 0
+    rows["until_us"] = FOREVER if stated.until_us is None else stated.until_us
+    return rows
 
 
 def tainted(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import ValidationError
 from numpy.typing import NDArray
 
 from measures.taint import Debit, Limits, Move, carried, statements
@@ -27,7 +28,7 @@ from pipelines.shard_state import Kind
 from pipelines.shards import Rows, Words, event_order, shard_of
 from pipelines.telemetry import TELEMETRY
 from schemas.journal import JournalEntry
-from schemas.tokens import token_text, token_words
+from schemas.tokens import ascii_bytes, token_text, token_words
 from schemas.topics import TRACES
 from schemas.trace import CASE_BYTES, Trace
 from schemas.transfers import TRANSFER
@@ -68,16 +69,16 @@ _ENTRY, _TRACE = msgspec.json.Decoder(JournalEntry), msgspec.json.Decoder(Trace)
 
 def moves(chunk: Chunk, refused: Callable[[int, Exception], None]) -> Rows:
     """Read MOVE rows from a chunk of topic `measures` or `traces`; what cannot be read is `refused`."""
-    found: list[Move] = []
+    found: list[Rows] = []
     for place, value in enumerate(chunk.values):
         try:
             if chunk.topic == TRACES:
-                found.append(_traced(_TRACE.decode(value)))
+                found.append(rows_of([_traced(_TRACE.decode(value))]))
             elif any(mark in value for mark in _JOURNAL_MARKS):
-                found += statements(_ENTRY.decode(value))
-        except (ValueError, RecursionError) as error:
+                found.append(rows_of(statements(_ENTRY.decode(value))))
+        except (ValueError, OverflowError, RecursionError) as error:
             refused(place, error)
-    return rows_of(found)
+    return _joined(found, MOVE)
 
 
 def by_account_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
@@ -88,17 +89,24 @@ def by_account_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
 
 
 def rows_of(found: Iterable[Move]) -> Rows:
-    """Return moves as MOVE rows."""
+    """Return moves as MOVE rows.
+
+    Raises:
+        ValueError: an id, a case family or a currency does not fit.
+        OverflowError: a number does not.
+
+    """
     found = list(found)
     rows = np.zeros(len(found), MOVE)
     for row, move in zip(rows, found, strict=True):
-        row["key"] = token_words([move.move_id.rpartition("_")[2]])[0]
+        row["key"] = token_words([move.move_id.rpartition("_")[2]], "trace_id")[0]
         row["debtor"], row["creditor"] = words_of(move.debtor), words_of(move.creditor)
-        row["case"], row["clearing_serial"] = (
-            move.case.encode(),
-            move.clearing_serial.encode("ascii", "replace"),
-        )
-        for name in ("currency", "stated", "followed", "hop", "amount_minor", "at_us", "version"):
+        row["case"] = case = move.case.encode()
+        if len(case) > CASE_BYTES:
+            raise ValidationError(f"Expected at most {CASE_BYTES} bytes - at `$.case_family`")
+        row["clearing_serial"] = move.clearing_serial.encode("ascii", "replace")
+        row["currency"] = ascii_bytes("currency", move.currency)
+        for name in ("stated", "followed", "hop", "amount_minor", "at_us", "version"):
             row[name] = getattr(move, name)
     return rows
 

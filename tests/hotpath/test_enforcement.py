@@ -150,8 +150,18 @@ def test_measures_hold_on_more_accounts_than_the_table_had_room_for() -> None:
     assert table.filled["enforced_minor"].tolist() == list(range(1, 1_001))
 
 
-def test_a_journal_message_that_cannot_be_read_is_a_dead_letter() -> None:
-    rows, letters = enforcements(chunk("measures", b'{"type":"enforcement"'))
+@pytest.mark.parametrize("value", [b'{"type":"enforcement"', b"no journal", b"", b"{}"])
+def test_a_journal_message_that_cannot_be_read_is_a_dead_letter(value: bytes) -> None:
+    rows, letters = enforcements(chunk("measures", value))
 
     assert len(rows) == 0
     assert [(letter.topic, letter.offset) for letter in letters] == [("measures", 0)]
+
+
+def test_a_statement_whose_numbers_do_not_fit_is_a_dead_letter() -> None:
+    good = journal(1)
+    huge = good.replace(b'"version":1', b'"version":' + b"9" * 30)
+    rows, letters = enforcements(chunk("measures", huge, good))
+
+    assert rows["version"].tolist() == [1]
+    assert [letter.offset for letter in letters] == [0]

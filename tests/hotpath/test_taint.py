@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import apache_beam as beam
 import msgspec
 import numpy as np
+import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.taint import Move
@@ -217,6 +218,23 @@ def test_what_cannot_be_read_of_tainted_money_is_a_dead_letter() -> None:
     rows, letters = tainted(chunk(topics.MEASURES, b'{"type":"measure"', b"{}", stopped()))
     assert [letter.offset for letter in letters] == [0]
     assert rows["stated"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"trace_id": "trace_1"}, {"currency": "€€€"}, {"case_family": "🂡" * 64}, {"debtor_account": "a"}],
+)
+def test_a_trace_with_a_field_that_does_not_fit_is_a_dead_letter(wrong: dict[str, Any]) -> None:
+    good = Trace(
+        trace_id=f"trace_{token('t')}", jurisdiction="CN", case_family="family-1", hop=1, txn_id="t1",
+        debtor_account=token("a"), creditor_account=token("b"), amount_minor=1, transferred_minor=1,
+        currency="CNY", at_us=T0, followed=True,
+    )  # fmt: skip
+    bad = msgspec.json.encode(msgspec.structs.replace(good, **wrong))
+    rows, letters = tainted(chunk(topics.TRACES, bad, msgspec.json.encode(good)))
+
+    assert [(letter.offset, letter.error_code) for letter in letters] == [(0, "INVALID")]
+    assert rows["case"].tolist() == [b"family-1"]
 
 
 def test_a_move_reaches_the_shards_of_both_its_accounts() -> None:
