@@ -51,7 +51,8 @@ class ChunkCoder(coders.Coder):  # type: ignore[misc]
 
     def estimate_size(self, value: Chunk) -> int:
         """Return the encoded size if all values were as long as the first; Beam asks for every chunk."""
-        return _HEAD.size + len(value.topic) + (24 + len(value.values[0])) * len(value.values)
+        first_size = len(value.values[0]) if value.values else 0
+        return _HEAD.size + len(value.topic) + (24 + first_size) * len(value.values)
 
     def is_deterministic(self) -> bool:
         """Equal chunks have equal bytes."""

@@ -127,6 +127,14 @@ def test_a_chunk_survives_its_coder(chunk: Chunk) -> None:
     assert coder.encode(coder.decode(encoded)) == encoded
 
 
+@given(chunks)
+def test_the_estimated_size_of_a_chunk_takes_its_first_value_for_all(chunk: Chunk) -> None:
+    chunk = chunk._replace(topic="payments")
+    alike = chunk._replace(values=chunk.values[:1] * len(chunk.values))
+
+    assert ChunkCoder().estimate_size(chunk) == len(ChunkCoder().encode(alike))
+
+
 def test_beam_uses_the_explicit_coder_for_chunks() -> None:
     coder = beam.coders.registry.get_coder(Chunk)
 
