@@ -7,21 +7,11 @@ fixed, so sizes should settle under load and not change afterwards.
 """
 
 import argparse
-import tempfile
 import time
-from functools import partial
-from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from console.demo import SHIPPED_BUNDLE
-from console.flink import main_graph
-from pipelines.flink import cluster, jobs, watch
-from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.options import JobSettings
+from pipelines.flink import jobs, watch
 from tests.bench import load
-from tests.bench.child import Child
-from tests.bench.job import options_of
+from tests.flink.offered import offered
 
 NAME = "endurance"
 EVERY_S = 30.0
@@ -35,21 +25,11 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=20_000)
     asked = parser.parse_args()
     world, pace = load.World(accounts=asked.accounts), load.Pace(asked.rate, 60 * asked.minutes)
-    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as log:
-        load.create_topics(broker.address)
-        options = options_of(broker.address, SHIPPED_BUNDLE, Path(log))
-        settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
-        with Child(load.offer, broker.address, world, 0, pace) as feeder:
-            feeder.receive()
-            cluster.up()
-            job = jobs.submit(NAME, partial(main_graph, settings), options=options, fresh=True).job
-            try:
-                feeder.send("begin")
-                show(job, "load", asked.minutes)
-                feeder.receive()
-                show(job, "idle", asked.idle_minutes)
-            finally:
-                jobs.cancel(job)
+    with offered(NAME, world, pace) as (job, feeder, _):
+        feeder.send("begin")
+        show(job, "load", asked.minutes)
+        feeder.receive()
+        show(job, "idle", asked.idle_minutes)
 
 
 def show(job: jobs.Job, phase: str, minutes: float) -> None:

@@ -8,25 +8,16 @@ broker, Flink, its workers and the consumer share the machine.
 
 import argparse
 import json
-import tempfile
 import time
 from contextlib import closing
-from functools import partial
-from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
-from console.demo import SHIPPED_BUNDLE
-from console.flink import main_graph
-from pipelines.flink import cluster, jobs, watch
+from pipelines.flink import jobs, watch
 from pipelines.flink.jobs import Tuning
-from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
-from pipelines.options import JobSettings
 from tests.bench import figures, load
 from tests.bench.alerts import AlertClock
 from tests.bench.child import Child
-from tests.bench.job import options_of
+from tests.flink.offered import offered
 
 NAME = "main-bench"
 
@@ -46,21 +37,10 @@ def main() -> None:
     asked = parser.parse_args()
     tuning = Tuning(**{name: getattr(asked, name) for name in vars(Tuning())})
     world, pace = load.World(accounts=asked.accounts), load.Pace(asked.rate, asked.seconds)
-    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as log:
-        load.create_topics(broker.address)
-        options = options_of(broker.address, SHIPPED_BUNDLE, Path(log), *asked.option)
-        settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
-        with Child(load.offer, broker.address, world, asked.backlog, pace) as feeder:
-            feeder.receive()
-            cluster.up()
-            job = jobs.submit(
-                NAME, partial(main_graph, settings), tuning=tuning, options=options, fresh=True
-            ).job
-            try:
-                drain(job, asked.backlog)
-                steady(job, feeder, KafkaSettings(broker.address))
-            finally:
-                jobs.cancel(job)
+    backlog, more = asked.backlog, asked.option
+    with offered(NAME, world, pace, backlog=backlog, tuning=tuning, more=more) as (job, feeder, kafka):
+        drain(job, backlog)
+        steady(job, feeder, kafka)
 
 
 def drain(job: jobs.Job, backlog: int) -> None:
