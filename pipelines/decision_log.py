@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import apache_beam as beam
 import numpy as np
@@ -43,10 +44,13 @@ _COLUMNS = [
 #: Columns whose values repeat; for the others a Parquet dictionary costs time and saves nothing.
 _REPEATED = ["leg", "currency", "model", "shadow"]
 
+_LEGS: dict[bytes, Leg] = {b"C": "CREDIT", b"D": "DEBIT"}
+
 #: Letters of a digest that name a model.
 _MODEL_LETTERS = 12
 
 
+@cache
 def schema(leg: Leg) -> pa.Schema:
     """Return the columns of a leg's log: identity, score, outcome, weight, models, then its features.
 
@@ -64,7 +68,7 @@ def block(
     outcome: NDArray[np.int64],
     share: float,
 ) -> bytes:
-    """Return the legs to keep as one Arrow IPC message stream, or `b""` if there are none.
+    """Return the legs to keep as the letter of the leg and an Arrow IPC message, or `b""` if there are none.
 
     `scored` is what the live model and the shadow model, if there is one, say of the legs.
     """
@@ -85,18 +89,14 @@ def block(
         transfer["currency"].astype(str), live.score[kept], outcome[kept].astype(np.int8), weight,
         pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
         *_shadow_columns(shadow, kept),
-        *X[kept].T,
+        *X.T.take(kept, axis=1),
     ]  # fmt: skip
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
         for column, field in zip(columns, schema(leg), strict=True)
     ]
-    batch = pa.record_batch(arrays, schema=schema(leg))
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    stream: bytes = sink.getvalue().to_pybytes()
-    return stream
+    message: bytes = pa.record_batch(arrays, schema=schema(leg)).serialize().to_pybytes()
+    return leg[0].encode() + message
 
 
 def _shadow_columns(shadow: Scored | None, kept: NDArray[np.int64]) -> list[Any]:
@@ -116,7 +116,7 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
         """Name this worker's files."""
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._files = count()
-        self._open: dict[tuple[int, str], tuple[Path, pa.ipc.RecordBatchStreamWriter]] = {}
+        self._open: dict[tuple[int, Leg], tuple[Path, BinaryIO]] = {}
         self._appender = ThreadPoolExecutor(1, "decision-log")
         self._sealer = ThreadPoolExecutor(1, "decision-log-parquet")  # an hour takes seconds
         self._sealing: list[Future[None]] = []
@@ -132,14 +132,15 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
 
     def _append(self, block: bytes) -> None:
         """Append one block, cut where the hour changes."""
-        for batch in pa.ipc.open_stream(block):
-            leg = batch.column("leg")[0].as_py()
-            hours = batch.column("at_us").to_numpy() // HOUR_US
-            cuts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(hours)]
-            for start, end in pairwise(cuts):
-                hour = int(hours[start])
-                self._hours.add(hour)
-                self._writer(hour, leg, batch.schema).write_batch(batch.slice(start, end - start))
+        leg, message = _LEGS[block[:1]], block[1:]
+        batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema(leg))
+        hours = batch.column("at_us").to_numpy() // HOUR_US
+        cuts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(hours)]
+        for start, end in pairwise(cuts):
+            hour = int(hours[start])
+            self._hours.add(hour)
+            whole = end - start == len(hours)
+            self._stream(hour, leg).write(message if whole else batch.slice(start, end - start).serialize())
 
     def finish_bundle(self) -> None:
         """Wait for the blocks and close the hours that are over.
@@ -161,7 +162,7 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
             self._seal(key)
         self._sealer.shutdown()
 
-    def _writer(self, hour: int, leg: str, columns: pa.Schema) -> Any:
+    def _stream(self, hour: int, leg: Leg) -> BinaryIO:
         key = hour, leg
         if key not in self._open:
             if len(self._open) >= OPEN_MAX:
@@ -169,13 +170,15 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
             named = str(np.datetime64(hour * 3600, "s"))[:13].replace("T", "-")
             path = self._folder / f"hour={named}" / f"{leg.lower()}-{self._worker}-{next(self._files)}.arrows"
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._open[key] = path, pa.ipc.new_stream(path.open("ab", buffering=0), columns)
+            stream = path.open("ab", buffering=0)
+            stream.write(schema(leg).serialize())
+            self._open[key] = path, stream
         return self._open[key][1]
 
-    def _seal(self, key: tuple[int, str]) -> None:
-        path, writer = self._open.pop(key)
-        writer.close()
-        self._sealing.append(self._sealer.submit(_to_parquet, path, schema(key[1])))  # type: ignore[arg-type]
+    def _seal(self, key: tuple[int, Leg]) -> None:
+        path, stream = self._open.pop(key)
+        stream.close()
+        self._sealing.append(self._sealer.submit(_to_parquet, path, schema(key[1])))
 
 
 def _to_parquet(path: Path, columns: pa.Schema) -> None:

@@ -1,11 +1,16 @@
 """The two stateful stages of the hot path: what the payer does, then what the accounts see.
 
 Both legs of a payment leave `PayerLedgerFn` together, so they reach the account shards in one order.
+
+A bundle's blocks are kept and looked at when it ends, one shard after the other: a block costs milliseconds
+however few its rows, and under load a bundle brings several of one shard. Until then a state of Beam is held,
+which stays good for its key to the end of the bundle.
 """
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -21,7 +26,20 @@ from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
-from pipelines.shards import Block, Rows, by_shard, event_order, holds, pack, put, shard_of, unpack, windowed
+from pipelines.shards import (
+    Block,
+    Rows,
+    by_shard,
+    event_order,
+    holds,
+    joined,
+    mark_of,
+    pack,
+    put,
+    shard_of,
+    unpack,
+    windowed,
+)
 from pipelines.taint import MOVE, Tracer
 from pipelines.telemetry import TELEMETRY
 from schemas.transfers import TRANSFER
@@ -42,6 +60,19 @@ ACCOUNTS = Kind(
 )
 
 
+class _Shard(NamedTuple):
+    """What a bundle brought for a shard: its states, and blocks with the time each was received at."""
+
+    states: tuple[Any, ...]
+    blocks: list[tuple[bytes, int]]
+
+    def runs(self) -> Iterator[tuple[list[bytes], int]]:
+        """Yield neighbouring blocks of one type of rows, with the earliest time."""
+        for _, run in groupby(self.blocks, key=lambda block: mark_of(block[0])):
+            blocks, received_us = zip(*run, strict=True)
+            yield list(blocks), min(received_us)
+
+
 class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     """Add payments to their payers' ledger; per bundle one block of legs for every shard of accounts.
 
@@ -57,10 +88,8 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._shards = shards
 
     def start_bundle(self) -> None:
-        """Start without legs."""
-        self._debits: dict[int, list[Rows]] = {}
-        self._credits: dict[int, list[Rows]] = {}
-        self._passing: list[tuple[Block, int]] = []
+        """Start without blocks."""
+        self._held: dict[int, _Shard] = {}
 
     def process(
         self,
@@ -69,30 +98,42 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         log: Any = beam.DoFn.StateParam(LOG),
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
-        """Add one shard's payments."""
+        """Keep one shard's block."""
         shard, packed = block
-        if holds(packed, ledger.ENFORCEMENT) or holds(packed, MOVE):
-            self._passing.append((block, received.micros))
-            return
-        transfers = unpack(packed, TRANSFER)
+        held = self._held.setdefault(shard, _Shard((version, log), []))
+        held.blocks.append((packed, received.micros))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Emit what passes through, then the bundle's legs by the shard of their accounts, debits first."""
+        debits: dict[int, list[Rows]] = {}
+        credits: dict[int, list[Rows]] = {}
+        for shard, held in self._held.items():
+            payments = []
+            for packed, received_us in held.blocks:
+                if holds(packed, TRANSFER):
+                    payments.append(packed)
+                else:
+                    yield windowed((shard, packed), received_us)
+            if payments:
+                legs = self._observed(shard, joined(payments, TRANSFER), *held.states)
+                for parts, account in ((debits, "debtor_account"), (credits, "creditor_account")):
+                    at = shard_of(legs["transfer"][account], self._shards)
+                    for number, part in by_shard(legs, at):
+                        part["credit"] = parts is credits
+                        parts.setdefault(number, []).append(part)
+        for shard in sorted(debits.keys() | credits.keys()):
+            sides = [*debits.get(shard, ()), *credits.get(shard, ())]
+            received_us = min(int(side["transfer"]["received_us"].min()) for side in sides)
+            yield windowed((shard, pack(*sides)), received_us)
+
+    def _observed(self, shard: int, transfers: Rows, version: Any, log: Any) -> Rows:
+        """Add one shard's payments; return a leg of each, without its side."""
         transfers = transfers.take(event_order(transfers))
         legs = np.empty(len(transfers), LEG)
         put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
         put(legs, "payer", shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log))
-        for parts, account in ((self._debits, "debtor_account"), (self._credits, "creditor_account")):
-            for number, part in by_shard(legs, shard_of(transfers[account], self._shards)):
-                part["credit"] = parts is self._credits
-                parts.setdefault(number, []).append(part)
-
-    def finish_bundle(self) -> Iterator[Any]:
-        """Emit the bundle's legs by the shard of their accounts, debit legs first."""
-        for block, at_us in self._passing:
-            yield windowed(block, at_us)
-        for shard in sorted(self._debits.keys() | self._credits.keys()):
-            parts = [*self._debits.get(shard, ()), *self._credits.get(shard, ())]
-            received_us = min(int(part["transfer"]["received_us"].min()) for part in parts)
-            yield windowed((shard, pack(*parts)), received_us)
+        return legs
 
 
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
@@ -121,6 +162,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         """Begin with the models in use now; they stay until the bundle ends."""
         self._models = self._decider.models()
+        self._held: dict[int, _Shard] = {}
 
     def process(  # noqa: PLR0917 (a state each)
         self,
@@ -130,17 +172,42 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         taint_version: Any = beam.DoFn.StateParam(TAINT_VERSION),
         taint_log: Any = beam.DoFn.StateParam(TAINT_LOG),
         counts: Any = beam.DoFn.StateParam(BRAKE),
-    ) -> Iterator[Any]:
-        """Add one shard's legs and decide them."""
+        received: Any = beam.DoFn.TimestampParam,
+    ) -> None:
+        """Keep one shard's block."""
         shard, packed = block
-        if holds(packed, ledger.ENFORCEMENT):
-            shard_state.observe(ACCOUNTS, shard, unpack(packed, ledger.ENFORCEMENT), version, log)
+        states = version, log, taint_version, taint_log, counts
+        self._held.setdefault(shard, _Shard(states, [])).blocks.append((packed, received.micros))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Add each shard's blocks in the order they came in, and decide legs."""
+        for shard, held in self._held.items():
+            for run, received_us in held.runs():
+                for output in self._observed(shard, run, *held.states):
+                    if isinstance(output, pvalue.TaggedOutput):
+                        yield pvalue.TaggedOutput(output.tag, windowed(output.value, received_us))
+                    else:
+                        yield windowed(output, received_us)
+
+    def _observed(  # noqa: PLR0917 (a state each)
+        self,
+        shard: int,
+        packed: list[bytes],
+        version: Any,
+        log: Any,
+        taint_version: Any,
+        taint_log: Any,
+        counts: Any,
+    ) -> Iterator[Any]:
+        """Add blocks of one type of rows."""
+        if holds(packed[0], ledger.ENFORCEMENT):
+            shard_state.observe(ACCOUNTS, shard, joined(packed, ledger.ENFORCEMENT), version, log)
             return
-        if holds(packed, MOVE):
-            traces = self._tracer.heard(shard, unpack(packed, MOVE), taint_version, taint_log)
+        if holds(packed[0], MOVE):
+            traces = self._tracer.heard(shard, joined(packed, MOVE), taint_version, taint_log)
             yield from (pvalue.TaggedOutput("traces", record) for record in traces)
             return
-        legs = unpack(packed, LEG)
+        legs = _debits_first(packed)
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
         order = event_order(transfer, legs["credit"])
         facts = account_facts(transfer, value, legs["credit"]).take(order)
@@ -175,6 +242,17 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         for number, end in self._decided.items():
             fresh &= (partition != number) | (offset >= end)
         return legs if fresh.all() else legs.rows(fresh)
+
+
+def _debits_first(blocks: list[bytes]) -> Rows:
+    """Return the legs of blocks that each hold their debits first, all debits first."""
+    parts = [unpack(block, LEG) for block in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    debits = [int(np.count_nonzero(~part["credit"])) for part in parts]
+    sides = [part[:end] for part, end in zip(parts, debits, strict=True)]
+    sides += [part[end:] for part, end in zip(parts, debits, strict=True)]
+    return unpack(pack(*sides), LEG)
 
 
 def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:

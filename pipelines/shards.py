@@ -5,7 +5,8 @@ Rows are chosen with `take` and written with `put`, which copy each as a whole; 
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -42,6 +43,22 @@ def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
     if not holds(block, row):
         raise ValueError("rows were written by another release of Stopline; drain the job before upgrading")
     return np.frombuffer(block, row, offset=_HEAD)
+
+
+def joined(blocks: Sequence[bytes], row: np.dtype[np.void]) -> Rows:
+    """Return the rows of blocks of one type, one block after the other, read-only.
+
+    Raises:
+        ValueError: as `unpack`.
+
+    """
+    parts = [unpack(block, row) for block in blocks]
+    return parts[0] if len(parts) == 1 else unpack(pack(*parts), row)
+
+
+def mark_of(block: bytes) -> bytes:
+    """Return what blocks of one type of rows have in common."""
+    return block[:_HEAD]
 
 
 def shard_of(tokens: Words, shards: int) -> Shards:
@@ -90,5 +107,6 @@ def windowed(block: Block, received_us: int) -> WindowedValue:
     return WindowedValue(block, Timestamp(micros=received_us), [GlobalWindow()])
 
 
+@cache  # of the few types of rows there are
 def _mark(row: np.dtype[np.void]) -> bytes:
     return zlib.crc32(repr(row.descr).encode()).to_bytes(_HEAD, "little")

@@ -36,7 +36,8 @@ class Tuning:
         parallelism: subtasks of every stage.
         workers: Python processes that share the subtasks of all stages.
         max_parallelism: key groups; part of the update contract, it bounds later parallelism.
-        bundle_ms: a stage hands on what it has after this long.
+        bundle_ms: a stage hands on what it has after this long; blocks cost milliseconds however few their
+            rows, so a shorter time only lets a busy job fall behind.
         bundle_elements: or after this many elements.
         checkpoint_ms: between the starts of two checkpoints.
         cache_mb: state a Python worker keeps across bundles instead of asking the TaskManager for it; 0 as
@@ -47,7 +48,7 @@ class Tuning:
     parallelism: int = 2
     workers: int = 2
     max_parallelism: int = 128
-    bundle_ms: int = 20
+    bundle_ms: int = 50
     bundle_elements: int = 1000
     checkpoint_ms: int = 5000
     cache_mb: int = 0

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
 from models import features
@@ -193,16 +194,17 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
                     accounts.start_bundle()
                     payers.process((0, pack(rows)), payer.version, payer.log, Timestamp(0))
                     blocks = [each.value for each in payers.finish_bundle()]
-                    out = [
-                        each
-                        for block in blocks
-                        for each in accounts.process(
-                            block, account.version, account.log, taint.version, taint.log, account.counts
-                        )
-                    ]
+                    for block in blocks:
+                        accounts.process(
+                            block, account.version, account.log, taint.version, taint.log, account.counts,
+                            Timestamp(0),
+                        )  # fmt: skip
+                    out = list(accounts.finish_bundle())
                     if attempt < failing:
                         raise OSError
-            emitted += [each if isinstance(each, OutRecord) else (each.tag, each.value) for each in out]
+            emitted += [
+                (each.tag, each.value.value) if isinstance(each, TaggedOutput) else each.value for each in out
+            ]
         return emitted
 
     undisturbed = run(failing=False)
