@@ -174,6 +174,11 @@ def test_within_a_bundle_accounts_see_debits_and_credits_in_event_time_order(
     assert_features(table, legs.credit if leg == "CREDIT" else legs.debit, leg)
 
 
+def emitted(output: Any) -> Any:
+    """An output of `finish_bundle` without time and window."""
+    return (output.tag, output.value.value) if isinstance(output, TaggedOutput) else output.value
+
+
 def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
     stream: Stream, rules: Policy, decider: Decider
 ) -> None:
@@ -184,7 +189,7 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
         payers, accounts = PayerLedgerFn(rules, 1), AccountLedgerFn(decider, tracer, 1, {})
         accounts.setup()
         payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
-        emitted = []
+        sent: list[Any] = []
         for rows in np.array_split(stream.rows[:3_000], 6):
             for attempt in range(1 + failing):
                 bundles = (each.bundle() for each in (payer_shard, account_shard, taint_shard))
@@ -202,12 +207,34 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
                     out = list(accounts.finish_bundle())
                     if attempt < failing:
                         raise OSError
-            emitted += [
-                (each.tag, each.value.value) if isinstance(each, TaggedOutput) else each.value for each in out
-            ]
-        return emitted
+            sent += map(emitted, out)
+        return sent
 
     undisturbed = run(failing=False)
 
     assert run(failing=True) == undisturbed
     assert sum(isinstance(each, OutRecord) for each in undisturbed) > 50
+
+
+def test_the_blocks_of_a_bundle_are_decided_as_one_block_would_be(
+    stream: Stream, rules: Policy, decider: Decider
+) -> None:
+    def run(parts: int) -> list[Any]:
+        tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
+        payers, accounts = PayerLedgerFn(rules, 1), AccountLedgerFn(decider, tracer, 1, {})
+        accounts.setup()
+        payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
+        accounts.start_bundle()
+        with account_shard.bundle() as account, taint_shard.bundle() as taint:
+            for rows in np.array_split(stream.rows[:3_000], parts):
+                payers.start_bundle()
+                with payer_shard.bundle() as payer:
+                    payers.process((0, pack(rows)), payer.version, payer.log, Timestamp(0))
+                    (legs,) = payers.finish_bundle()
+                accounts.process(
+                    legs.value, account.version, account.log, taint.version, taint.log, account.counts,
+                    Timestamp(0),
+                )  # fmt: skip
+            return list(map(emitted, accounts.finish_bundle()))
+
+    assert run(parts=5) == run(parts=1)
