@@ -81,12 +81,13 @@ def block(
     kept = np.flatnonzero(chosen | flagged)
     if not len(kept):
         return b""
-    kept = kept[event_order(legs.transfer[kept])]
     transfer = legs.transfer[kept]
+    order = event_order(transfer)
+    transfer, kept = transfer.take(order), kept.take(order)
     weight = np.where(flagged[kept], 1.0, 1 / share if share else 1.0)
     columns: list[Any] = [
-        transfer["txn_id"].astype(str), np.full(len(kept), leg), transfer["at_us"], transfer["amount_minor"],
-        transfer["currency"].astype(str), live.score[kept], outcome[kept].astype(np.int8), weight,
+        _texts(transfer["txn_id"]), pa.repeat(leg, len(kept)), transfer["at_us"], transfer["amount_minor"],
+        _texts(transfer["currency"]), live.score[kept], outcome[kept].astype(np.int8), weight,
         pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
         *_shadow_columns(shadow, kept),
         *X.T.take(kept, axis=1),
@@ -97,6 +98,10 @@ def block(
     ]
     message: bytes = pa.record_batch(arrays, schema=schema(leg)).serialize().to_pybytes()
     return leg[0].encode() + message
+
+
+def _texts(column: NDArray[np.bytes_]) -> pa.Array:
+    return pa.array(column).cast(pa.string())
 
 
 def _shadow_columns(shadow: Scored | None, kept: NDArray[np.int64]) -> list[Any]:

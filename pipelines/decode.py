@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from measures.in_force import Enforcement, read_enforcement
 from models.ledger import ENFORCEMENT, NOTHING_LEAVES
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
 from pipelines.records import dead_letter_record
 from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
@@ -24,7 +26,7 @@ from schemas.tokens import token_words
 from schemas.topics import MEASURES, TRACES
 from schemas.transfers import full_transfers, plain_transfers
 
-#: No payment is larger; a longer value is refused before it is parsed.
+#: No payment is larger; a longer value is refused, and never parsed as a tree.
 VALUE_BYTES_MAX = 16_384
 
 #: An event time this far after the message's arrival is a wrong clock, microseconds.
@@ -37,13 +39,17 @@ _QUOTED_WORD = re.compile(r"^Invalid enum value .*(?= - at `\$[^`]*`$)", re.DOTA
 #: A measure without an end, microseconds UTC.
 FOREVER = np.iinfo(np.int64).max
 
+#: Chunks are decoded while the next are read: plain JSON is read without the interpreter's lock.
+_BESIDE = ThreadPoolExecutor(2, "decode")
+
 Places = NDArray[np.int64]
 
 
 def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
     """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
     letters: list[DeadLetter] = []
-    rows, plain = plain_transfers(_not_too_large(chunk.values))
+    rows, plain = plain_transfers(chunk.values)
+    plain &= chunk.values.sizes() <= VALUE_BYTES_MAX
     decoded = np.ones(len(rows), np.bool_)
     decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters)] = False
     rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
@@ -56,13 +62,6 @@ def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
     for place in np.flatnonzero(future).tolist():
         letters.append(_letter(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
     return rows.take(np.flatnonzero(decoded & ~(unknown | future))) if letters else rows, letters
-
-
-def _not_too_large(values: list[bytes]) -> list[bytes]:
-    """Return the values with nothing in place of those that must not be parsed."""
-    if max(map(len, values), default=0) <= VALUE_BYTES_MAX:
-        return values
-    return [value if len(value) <= VALUE_BYTES_MAX else b"" for value in values]
 
 
 def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter]) -> list[int]:
@@ -141,6 +140,25 @@ def tainted(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
     return moves(chunk, refuse), letters
 
 
+class Payments(NamedTuple):
+    """A chunk of payments: INITIATED ones by shard of the payer, how many, how many others, letters."""
+
+    parts: list[tuple[int, Rows]]
+    initiated: int
+    other: int
+    letters: list[DeadLetter]
+
+
+def payments(chunk: Chunk, policy: Policy, shards: int) -> Payments:
+    """Decode a chunk of payments and split it."""
+    rows, letters = decode(chunk, policy)
+    initiated = rows
+    if (rows["status"] != _INITIATED).any():
+        initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
+    parts = by_shard(initiated, shard_of(initiated["debtor"], shards))
+    return Payments([*parts], len(initiated), len(rows) - len(initiated), letters)
+
+
 class DecodeFn(beam.DoFn):  # type: ignore[misc]
     """Decode chunks; per bundle one block of TRANSFER rows for every shard of the paying parties.
 
@@ -150,9 +168,9 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
     topic `dead_letters` on the output of that name.
     """
 
-    _payments = Metrics.counter("stopline.decode", "payments")
+    _initiated = Metrics.counter("stopline.decode", "payments")
     _other = Metrics.counter("stopline.decode", "payments_not_initiated")
-    _refused = Metrics.counter("stopline.decode", "dead_letters")
+    _letters = Metrics.counter("stopline.decode", "dead_letters")
 
     def __init__(self, policy: Policy, shards: int) -> None:
         self._policy = policy
@@ -160,32 +178,28 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without rows."""
-        self._parts: dict[int, list[Rows]] = {}
+        self._payments: list[tuple[Future[Payments], int]] = []
         self._enforced: list[tuple[Rows, int]] = []
         self._moved: list[tuple[Rows, int]] = []
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
-        """Decode one chunk."""
-        if chunk.topic in (MEASURES, TRACES):
-            received_us = int(chunk.timestamps[0])
-            moved, letters = tainted(chunk)
-            self._moved.append((moved, received_us))
-            if chunk.topic == MEASURES:
-                stated, more = enforcements(chunk)
-                self._enforced.append((stated, received_us))
-                letters = list({each.dead_letter_id: each for each in (*letters, *more)}.values())
-        else:
-            rows, letters = decode(chunk, self._policy)
-            initiated = rows
-            if (rows["status"] != _INITIATED).any():
-                initiated = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
-            self._payments.inc(len(initiated))
-            self._other.inc(len(rows) - len(initiated))
-            for shard, part in by_shard(initiated, shard_of(initiated["debtor"], self._shards)):
-                self._parts.setdefault(shard, []).append(part)
-        self._refused.inc(len(letters))
-        for letter in letters:
-            yield pvalue.TaggedOutput("dead_letters", dead_letter_record(letter, self._policy.law.id))
+        """Decode one chunk, payments beside what follows."""
+        received_us = int(chunk.timestamps[0])
+        if chunk.topic not in (MEASURES, TRACES):
+            self._payments.append((_BESIDE.submit(payments, chunk, self._policy, self._shards), received_us))
+            return
+        moved, letters = tainted(chunk)
+        self._moved.append((moved, received_us))
+        if chunk.topic == MEASURES:
+            stated, more = enforcements(chunk)
+            self._enforced.append((stated, received_us))
+            letters = list({each.dead_letter_id: each for each in (*letters, *more)}.values())
+        for record in self._refused(letters):
+            yield pvalue.TaggedOutput("dead_letters", record)
+
+    def _refused(self, letters: list[DeadLetter]) -> list[OutRecord]:
+        self._letters.inc(len(letters))
+        return [dead_letter_record(letter, self._policy.law.id) for letter in letters]
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit what the bundle decoded, by shard."""
@@ -195,5 +209,14 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         for moved, received_us in self._moved:
             for shard, part in by_account_shard(moved, self._shards):
                 yield windowed((shard, pack(part)), received_us)
-        for shard, parts in sorted(self._parts.items()):
-            yield windowed((shard, pack(*parts)), min(int(part["received_us"].min()) for part in parts))
+        parts: dict[int, list[Rows]] = {}
+        for decoded, received_us in self._payments:
+            found = decoded.result()
+            self._initiated.inc(found.initiated)
+            self._other.inc(found.other)
+            for record in self._refused(found.letters):
+                yield pvalue.TaggedOutput("dead_letters", windowed(record, received_us))
+            for shard, part in found.parts:
+                parts.setdefault(shard, []).append(part)
+        for shard, some in sorted(parts.items()):
+            yield windowed((shard, pack(*some)), min(int(part["received_us"].min()) for part in some))

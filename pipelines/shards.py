@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from apache_beam.transforms.window import GlobalWindow
@@ -99,12 +100,12 @@ def event_order(transfers: Rows, *minor: NDArray[np.bool_]) -> NDArray[np.int64]
     return order
 
 
-def windowed(block: Block, received_us: int) -> WindowedValue:
+def windowed(element: Any, received_us: int) -> WindowedValue:
     """Return an element that a `finish_bundle` may emit.
 
     Beam's time is the Kafka timestamp, as in the source's watermark; decisions use the rows' event time.
     """
-    return WindowedValue(block, Timestamp(micros=received_us), [GlobalWindow()])
+    return WindowedValue(element, Timestamp(micros=received_us), [GlobalWindow()])
 
 
 @cache  # of the few types of rows there are

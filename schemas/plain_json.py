@@ -6,7 +6,7 @@ decides what is valid and says why: this reader is narrow, never lenient. It hol
 """
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.compiled import compiled, inlined
 from schemas.tokens import TOKEN_LETTERS, packed
+from schemas.values import AFTER, Values
 
 Rows = NDArray[np.void]
 Octets = NDArray[np.uint8]
@@ -52,9 +53,6 @@ _DIGITS_MAX = 18
 _SPACES = np.zeros(33, np.bool_)
 _SPACES[[9, 10, 13, 32]] = True
 
-#: Ends every message; stands nowhere in plain JSON, so no reading goes beyond a message.
-_END = b"\0"
-
 #: Where a reading stands that met something else.
 _ELSE = -1
 
@@ -70,7 +68,7 @@ class Plan(NamedTuple):
     """How a record becomes a row.
 
     Attributes:
-        letters: true, false, all keys and words in quotes, one after the other.
+        letters: true, false, all keys and words in quotes, one after the other, uint8.
         fields: FIELD[n].
         words: LETTERS[m], those of a field one after the other.
         required: a bit for each field that must be there.
@@ -78,7 +76,7 @@ class Plan(NamedTuple):
 
     """
 
-    letters: bytes
+    letters: Octets
     fields: Rows
     words: Rows
     required: np.uint64
@@ -99,6 +97,8 @@ def plan(record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Col
 
     def quoted(word: str) -> tuple[int, int]:
         letters.extend(f'"{word}"'.encode("ascii"))
+        if len(word) + 2 > AFTER:
+            raise TypeError(f"{word!r} is too long to be read plainly")
         return len(letters) - len(word) - 2, len(letters)
 
     for field, member in zip(fields, members, strict=True):
@@ -127,7 +127,7 @@ def plan(record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Col
         if column and not member.required and read_as[0] in (NUMBER, WORD):
             blank[column.name] = options.index(member.default) if options else member.default
     return Plan(
-        bytes(letters),
+        np.frombuffer(bytes(letters), np.uint8),
         fields,
         np.array(words, LETTERS),
         np.uint64(sum(1 << place for place, member in enumerate(members) if member.required)),
@@ -139,37 +139,39 @@ def _bare(of: inspect.Type) -> inspect.Type:
     return of.type if isinstance(of, inspect.Metadata) else of
 
 
-def read(plan: Plan, values: Sequence[bytes], row: np.dtype[np.void]) -> tuple[Rows, NDArray[np.bool_]]:
+def read(plan: Plan, values: Values, row: np.dtype[np.void]) -> tuple[Rows, NDArray[np.bool_]]:
     """Return a row per message and which messages were plain; the rows of the others mean nothing."""
     rows = np.empty((len(values), row.itemsize), np.uint8)
     rows[:] = plan.blank
-    before, after = plan.letters, bytes(len(plan.letters))  # the last message, too, is compared with any key
-    parts = (before, *values, after)
-    text = np.frombuffer(_END.join(parts), np.uint8)
-    ends = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)) + 1) - 1
     seen = np.empty(len(values), np.uint64)
-    _read(text, ends, (plan.fields, plan.words), seen, rows)
+    _read(values.text, values.starts, (plan.letters, plan.fields, plan.words), seen, rows)
     return rows.view(row)[:, 0], seen & plan.required == plan.required
 
 
 @compiled
 def _read(
-    text: Octets, ends: NDArray[np.int64], plan: tuple[Rows, Rows], seen: NDArray[np.uint64], rows: Octets
+    text: Octets,
+    starts: NDArray[np.int64],
+    plan: tuple[Octets, Rows, Rows],
+    seen: NDArray[np.uint64],
+    rows: Octets,
 ) -> None:
-    fields, words = plan
+    letters, fields, words = plan
     for each in range(len(rows)):
-        has, end = _record(text, ends[each] + 1, fields, words, rows[each])
-        seen[each] = has if end == ends[each + 1] else np.uint64(0)
+        has, end = _record(text, starts[each], letters, fields, words, rows[each])
+        seen[each] = has if end == starts[each + 1] - 1 else np.uint64(0)
 
 
 @inlined
-def _record(text: Octets, place: int, fields: Rows, words: Rows, row: Octets) -> tuple[np.uint64, int]:
+def _record(  # noqa: PLR0917 (compiled code takes arrays one by one)
+    text: Octets, place: int, letters: Octets, fields: Rows, words: Rows, row: Octets
+) -> tuple[np.uint64, int]:
     """Read one object; return a bit for each field it has, and the place after it and its blanks."""
     seen, field = np.uint64(0), 0
     place = _skip(text, place)
     more = text[place] == _OPEN
     while more:
-        field, place = _field(text, _skip(text, place + 1), fields, field)
+        field, place = _field(text, _skip(text, place + 1), letters, fields, field)
         if place < 0:
             break
         place = _skip(text, place)
@@ -177,13 +179,13 @@ def _record(text: Octets, place: int, fields: Rows, words: Rows, row: Octets) ->
             break
         place = _skip(text, place + 1)
         if field == _ELSE:
-            place = _unknown(text, place)
+            place = _unknown(text, place, letters)
         else:
             bit = np.uint64(1) << np.uint64(field)
             if seen & bit:
                 break
             seen |= bit
-            place = _value(text, place, fields[field], words, row)
+            place = _value(text, place, letters, fields[field], words, row)
         if place < 0:
             break
         place = _skip(text, place)
@@ -203,9 +205,9 @@ def _skip(text: Octets, place: int) -> int:
 
 
 @inlined
-def _begins(text: Octets, place: int, first: int, last: int) -> bool:
-    """Tell whether the letters from `first` to `last` stand at `place`, too."""
-    here, there = text[place : place + last - first], text[first:last]
+def _begins(text: Octets, place: int, letters: Octets, first: int, last: int) -> bool:
+    """Tell whether the letters from `first` to `last` stand at `place`."""
+    here, there = text[place : place + last - first], letters[first:last]
     unlike = 0
     for step in range(len(there)):
         unlike |= int(here[step] ^ there[step])
@@ -224,30 +226,32 @@ def _text(text: Octets, place: int) -> int:
 
 
 @inlined
-def _field(text: Octets, place: int, fields: Rows, likely: int) -> tuple[int, int]:
+def _field(text: Octets, place: int, letters: Octets, fields: Rows, likely: int) -> tuple[int, int]:
     """Return the field of a key and the place after it; writers keep an order, so `likely` is tried first."""
     for step in range(len(fields)):
         field = likely + step
         if field >= len(fields):
             field -= len(fields)
         first, last = fields[field].first, fields[field].last
-        if _begins(text, place, first, last):
+        if _begins(text, place, letters, first, last):
             return field, place + last - first
     return _ELSE, _text(text, place)
 
 
 @inlined
-def _unknown(text: Octets, place: int) -> int:
+def _unknown(text: Octets, place: int, letters: Octets) -> int:
     """Return the place after the value of a field that the record does not have."""
     if text[place] == _QUOTE:
         return _text(text, place)
     if text[place] == _MINUS or _ZERO <= text[place] <= _NINE:
         return _number(text, place)[0]
-    return _flag(text, place)[0]
+    return _flag(text, place, letters)[0]
 
 
 @inlined
-def _value(text: Octets, place: int, field: Any, words: Rows, row: Octets) -> int:
+def _value(  # noqa: PLR0917 (compiled code takes arrays one by one)
+    text: Octets, place: int, letters: Octets, field: Any, words: Rows, row: Octets
+) -> int:
     """Read the value of a field into its column; return the place after it."""
     kind, at, size, least, most = field.kind, field.at, field.size, field.least, field.most
     if kind == NUMBER:
@@ -257,10 +261,10 @@ def _value(text: Octets, place: int, field: Any, words: Rows, row: Octets) -> in
         for step in range(size):
             row[at + step] = (number >> (8 * step)) & 255
     elif kind == WORD:
-        place, code = _code(text, place, field, words)
+        place, code = _code(text, place, letters, field, words)
         row[at] = code
     elif kind == FLAG:
-        place, shown = _flag(text, place)
+        place, shown = _flag(text, place, letters)
         row[at] |= size if shown else 0
     elif kind == TOKEN:
         place, high, low = _token(text, place)
@@ -280,11 +284,11 @@ def _value(text: Octets, place: int, field: Any, words: Rows, row: Octets) -> in
 
 
 @inlined
-def _code(text: Octets, place: int, field: Any, words: Rows) -> tuple[int, int]:
+def _code(text: Octets, place: int, letters: Octets, field: Any, words: Rows) -> tuple[int, int]:
     """Return the place after one of a field's words, and which it is."""
     for code in range(field.words):
         word = words[field.word + code]
-        if _begins(text, place, word.first, word.last):
+        if _begins(text, place, letters, word.first, word.last):
             return place + word.last - word.first, code
     return _ELSE, 0
 
@@ -315,10 +319,10 @@ def _number(text: Octets, place: int) -> tuple[int, int]:
 
 
 @inlined
-def _flag(text: Octets, place: int) -> tuple[int, bool]:
+def _flag(text: Octets, place: int, letters: Octets) -> tuple[int, bool]:
     """Return the place after `true` or `false`, and which it is."""
-    if _begins(text, place, 0, _TRUE):
+    if _begins(text, place, letters, 0, _TRUE):
         return place + _TRUE, True
-    if _begins(text, place, _TRUE, len(_FLAGS)):
+    if _begins(text, place, letters, _TRUE, len(_FLAGS)):
         return place + len(_FLAGS) - _TRUE, False
     return _ELSE, False

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
 from schemas.plain_json import Column, plan, read
 from schemas.tokens import ascii_bytes, token_words
+from schemas.values import Values
 
 Rows = NDArray[np.void]
 
@@ -82,7 +83,7 @@ _COLUMNS = {name: Column(name) for name in TRANSFER.fields or () if name in Paym
 PLAN = plan(Payment, TRANSFER, _COLUMNS)
 
 
-def plain_transfers(values: Sequence[bytes]) -> tuple[Rows, NDArray[np.bool_]]:
+def plain_transfers(values: Values) -> tuple[Rows, NDArray[np.bool_]]:
     """Decode the payments among messages that are plain JSON, TRANSFER[n]; tell which those are.
 
     `partition`, `offset` and `received_us` are left 0.

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.transfers import Rows, full_transfers, plain_transfers
+from schemas.values import Values
 
 
 def transfers(values: Sequence[bytes]) -> Rows:
     """Decode payments, TRANSFER[n]; raises what `full_transfers` raises."""
-    rows, plain = plain_transfers(values)
+    rows, plain = plain_transfers(Values.of(values))
     if not plain.all():
         others = np.flatnonzero(~plain)
         rows[others] = full_transfers([values[place] for place in others.tolist()])

@@ -19,6 +19,7 @@ from pipelines.kafka.coders import ChunkCoder
 from pipelines.kafka.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
 from pipelines.kafka.merge import Lane, Rows, merged
 from pipelines.kafka.port import Chunk, KafkaSettings, open_consumer
+from schemas.values import Values
 
 FOREVER_S = 1e9
 
@@ -130,7 +131,7 @@ class ReplayReader(UnboundedReader):  # type: ignore[misc]
         for index, topic in enumerate(self._topics):
             some = rows[topics == index]
             if len(some):
-                values = some["value"].tolist()
+                values = Values.of(some["value"].tolist())
                 yield Chunk(
                     topic, values, numbers[some["lane"]], some["offset"].copy(), some["timestamp"].copy()
                 )

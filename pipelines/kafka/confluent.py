@@ -1,18 +1,20 @@
-"""The hot client: confluent-kafka (librdkafka) behind the port; `confluent_admin.py` asks and creates."""
+"""The hot client: librdkafka behind the port, through confluent-kafka where columns do not matter.
+
+`librdkafka.py` reads messages by columns; `confluent_admin.py` asks and creates.
+"""
 
 import logging
 import re
 import threading
 import time
 from collections import Counter
-from operator import itemgetter
 from typing import Any, ClassVar
 
 import confluent_kafka as ck
 import numpy as np
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
-from pipelines.kafka import port
+from pipelines.kafka import librdkafka, port
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
     LINGER_MS,
@@ -50,6 +52,9 @@ _LOGGER.addFilter(Sparing())
 #: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
 PREFETCH_KB = 16_384
 
+#: Confirmations are heard once in so many records sent; each time another thread may take the interpreter.
+POLL_RECORDS = 200
+
 #: Outages and elections; librdkafka reconnects by itself and the reader just waits.
 TRANSIENT = frozenset(
     {
@@ -65,25 +70,27 @@ TRANSIENT = frozenset(
 )
 OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
 
-_second = itemgetter(1)
 
-
-def client_config(settings: KafkaSettings) -> dict[str, Any]:
+def common_config(settings: KafkaSettings) -> dict[str, Any]:
     """Return the part of librdkafka's configuration that every client shares."""
     return {
         "bootstrap.servers": settings.brokers,
         "reconnect.backoff.ms": 500,  # its default, 100 ms, means 20 attempts a second of each client
         "reconnect.backoff.max.ms": 1000,
         "log.connection.close": False,
-        "logger": _LOGGER,
         **settings.security,
     }
+
+
+def client_config(settings: KafkaSettings) -> dict[str, Any]:
+    """Return what every client of confluent-kafka shares."""
+    return {**common_config(settings), "logger": _LOGGER}
 
 
 def consumer_config(settings: KafkaSettings) -> dict[str, Any]:
     """Configure a consumer that is assigned, never subscribed, and neither commits nor moves by itself."""
     return {
-        **client_config(settings),
+        **common_config(settings),
         "group.id": settings.group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -97,8 +104,8 @@ class Consumer(port.ChunkConsumer):
 
     def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
         self._topic, self._partition = topic, partition
-        self._position = offset
-        self._consumer = ck.Consumer(
+        self._failure: BrokerError | None = None
+        self._consumer = librdkafka.Consumer(
             {
                 **consumer_config(settings),
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
@@ -111,41 +118,31 @@ class Consumer(port.ChunkConsumer):
         self.seek(offset)
 
     def poll(self, max_rows: int) -> Chunk | None:
-        """See `ChunkConsumer.poll`; costs about 0.1 µs a message beyond librdkafka itself."""
-        messages = self._consumer.consume(max_rows, timeout=0)
-        if not messages:
-            return None
-        timestamps = np.fromiter(map(_second, map(Message.timestamp, messages)), np.int64, len(messages))
-        if timestamps.min() < 0:  # events and errors carry no timestamp, so records alone skip this
-            messages = [message for message in messages if not self._is_event(message)]
-            if not messages:
-                return None
-            timestamps = np.fromiter((max(m.timestamp()[1], 0) for m in messages), np.int64, len(messages))
-        values = list(map(Message.value, messages))
-        if None in values:
-            values = [value or b"" for value in values]
-        offsets = _offsets(messages)
-        self._position = int(offsets[-1]) + 1
-        partitions = np.full(len(values), self._partition, np.int32)
-        return Chunk(self._topic, values, partitions, offsets, timestamps * 1000)
+        """See `ChunkConsumer.poll`."""
+        if self._failure is not None:
+            raise self._failure
+        read = self._consumer.poll(max_rows)
+        for event in read.events:
+            self._failure = self._failure or self._heard(event)
+        count = len(read.values)
+        if not count:
+            return None if self._failure is None else self.poll(max_rows)
+        self._position = int(read.offsets[-1]) + 1
+        partitions = np.full(count, self._partition, np.int32)
+        return Chunk(self._topic, read.values, partitions, read.offsets, read.timestamps_ms * 1000)
 
-    def _is_event(self, message: Any) -> bool:
-        """Tell records from events; note the end of the log, wait out outages, raise the rest."""
-        error = message.error()
-        if error is None:
-            return False
-        code = error.code()
+    def _heard(self, event: librdkafka.Event) -> BrokerError | None:
+        """Note the end of the log, wait out outages, return the rest as an error."""
+        code, text, offset = event
         if code == ck.KafkaError._PARTITION_EOF:
-            self._position = max(self._position, message.offset())
+            self._position = max(self._position, offset)
         elif code in OUT_OF_RANGE:
-            raise OffsetOutOfRangeError(
-                f"{self._topic}[{self._partition}] no longer holds offset {self._position}: {error.str()}"
+            return OffsetOutOfRangeError(
+                f"{self._topic}[{self._partition}] no longer holds offset {self._position}: {text}"
             )
         elif code not in TRANSIENT:
-            raise BrokerError(
-                f"reading {self._topic}[{self._partition}]@{self._position} failed: {error.str()}"
-            )
-        return True
+            return BrokerError(f"reading {self._topic}[{self._partition}]@{self._position} failed: {text}")
+        return None
 
     def position(self) -> int:
         """See `ChunkConsumer.position`."""
@@ -153,28 +150,17 @@ class Consumer(port.ChunkConsumer):
 
     def end_offset(self) -> int | None:
         """See `ChunkConsumer.end_offset`."""
-        _, end = self._consumer.get_watermark_offsets(self._partition_at(), cached=True)
-        return end if end >= 0 else None
+        return self._consumer.end_offset(self._topic, self._partition)
 
     def seek(self, offset: int) -> None:
         """See `ChunkConsumer.seek`; a fresh assignment also drops what is buffered."""
-        self._consumer.assign([self._partition_at(offset)])
+        self._consumer.assign(self._topic, self._partition, offset)
         self._position = offset
+        self._failure = None
 
     def close(self) -> None:
         """See `ChunkConsumer.close`."""
         self._consumer.close()
-
-    def _partition_at(self, offset: int = 0) -> TopicPartition:
-        return TopicPartition(self._topic, self._partition, offset)
-
-
-def _offsets(messages: list[Message]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Offsets of `messages`; asks only the first and last unless compaction left gaps between them."""
-    first, last, count = messages[0].offset(), messages[-1].offset(), len(messages)
-    if last - first == count - 1:
-        return np.arange(first, last + 1, dtype=np.int64)
-    return np.fromiter(map(Message.offset, messages), np.int64, count)
 
 
 class Producer(port.Producer):
@@ -187,7 +173,7 @@ class Producer(port.Producer):
         self._settings = settings
         self._client = self._connect(settings)
         self._lock = threading.Lock()
-        self._pending = 0
+        self._sent = self._pending = 0
         self._lost: Counter[str] = Counter()
         self._reason = ""
 
@@ -240,7 +226,9 @@ class Producer(port.Producer):
             except ck.KafkaException as refused:
                 self._settle(topic, refused.args[0])
                 break
-        self._client.poll(0)
+        self._sent += 1
+        if self._sent % POLL_RECORDS == 0:
+            self._client.poll(0)
 
     def _on_delivery(self, error: Any, message: Message) -> None:
         self._settle(message.topic(), error)

@@ -29,6 +29,7 @@ from pipelines.kafka.port import (
     lost_text,
 )
 from schemas.errors import BrokerError, SinkError
+from schemas.values import Values
 
 COORDINATOR_MOVING = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
@@ -107,7 +108,7 @@ class Consumer(port.ChunkConsumer):
         count = len(records)
         return Chunk(
             topic,
-            [record.value or b"" for record in records],
+            Values.of([record.value or b"" for record in records]),
             np.full(count, partition, np.int32),
             np.fromiter((record.offset for record in records), np.int64, count),
             np.fromiter((max(record.timestamp, 0) * 1000 for record in records), np.int64, count),

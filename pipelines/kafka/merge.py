@@ -50,7 +50,7 @@ class Lane:
             fresh["lane"] = self.index
             fresh["offset"] = chunk.offsets[:count]
             fresh["timestamp"] = chunk.timestamps[:count]
-            fresh["value"] = chunk.values[:count]
+            fresh["value"] = list(chunk.values[:count])
             self.newest_us = int(fresh["key"][-1])
             self.rows = np.concatenate([self.rows, fresh])
         return True

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import BrokerError, ConfigError
+from schemas.values import Values
 
 ClientName = Literal["auto", "confluent", "kafka-python"]
 Partition = tuple[str, int]
@@ -93,7 +94,7 @@ class Chunk(NamedTuple):
     """
 
     topic: str
-    values: list[bytes]
+    values: Values
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     timestamps: NDArray[np.int64]

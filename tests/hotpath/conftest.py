@@ -32,6 +32,7 @@ from pipelines.policy import Policy
 from pipelines.runner import in_process
 from pipelines.shards import Rows
 from schemas import topics
+from schemas.values import Values
 from tests.payments import transfers
 
 PARTITIONS = 3
@@ -241,7 +242,7 @@ def chunk_of(values: list[bytes], *, timestamps_us: list[int] | None = None, fir
     count = len(values)
     return Chunk(
         "payments",
-        values,
+        Values.of(values),
         np.full(count, 1, np.int32),
         np.arange(first_offset, first_offset + count, dtype=np.int64),
         np.zeros(count, np.int64) if timestamps_us is None else np.array(timestamps_us, np.int64),

@@ -24,6 +24,7 @@ from schemas import topics
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
 from schemas.tokens import token_text, token_words
+from schemas.values import Values
 from tests.hotpath.conftest import taken
 
 HOUR_US = 3_600_000_000
@@ -66,7 +67,7 @@ def debit(number: int, after_us: int = 0, balance_after_minor: int = 900_000) ->
 def chunk(topic: str, *values: bytes) -> Chunk:
     count = len(values)
     return Chunk(
-        topic, list(values), np.zeros(count, np.int32), np.arange(count), np.full(count, NOW, np.int64)
+        topic, Values.of(values), np.zeros(count, np.int32), np.arange(count), np.full(count, NOW, np.int64)
     )
 
 

@@ -30,6 +30,7 @@ from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.payment import Payment
 from schemas.trace import Trace
+from schemas.values import Values
 from tests.hotpath.states import Shard
 from tests.measures.kit import ACCOUNT, PAID, T0, defrauded, entry_of, make_order
 from tests.payments import transfers
@@ -206,7 +207,7 @@ def test_a_chain_is_traced_through_kafka_and_neither_duplicates_nor_a_restart_do
 def chunk(topic: str, *values: bytes) -> Chunk:
     count = len(values)
     return Chunk(
-        topic, list(values), np.zeros(count, np.int32), np.arange(count), np.full(count, T0, np.int64)
+        topic, Values.of(values), np.zeros(count, np.int32), np.arange(count), np.full(count, T0, np.int64)
     )
 
 

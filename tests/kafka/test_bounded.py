@@ -20,6 +20,7 @@ from pipelines.kafka.marks import MarkCoder
 from pipelines.kafka.merge import Lane, merged
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
 from schemas.errors import BrokerError
+from schemas.values import Values
 
 T0_US = 1_700_000_000_000_000
 
@@ -46,7 +47,13 @@ class ListConsumer:
             return None
         self._position = max(self._position, piece[-1][0] + 1)
         offsets, timestamps = (np.array(column, np.int64) for column in zip(*piece, strict=True))
-        return Chunk("t", [b"%d" % o for o in offsets], np.zeros(len(piece), np.int32), offsets, timestamps)
+        return Chunk(
+            "t",
+            Values.of([b"%d" % o for o in offsets]),
+            np.zeros(len(piece), np.int32),
+            offsets,
+            timestamps,
+        )
 
     def position(self) -> int:
         return self._position

@@ -432,6 +432,17 @@ def test_an_unknown_security_key_is_refused_and_the_password_is_never_shown() ->
     assert "geheim" not in repr(KafkaSettings("b:9092", security={"sasl.password": "geheim"}))
 
 
+def test_what_librdkafka_refuses_is_one_clear_sentence() -> None:
+    security = {"security.protocol": "ssl", "ssl.ca.location": "/nowhere.pem"}
+
+    with pytest.raises(BrokerError, match=r"kafka client refused: .*ssl\.ca\.location"):
+        open_consumer(KafkaSettings("b:9092", client="confluent", security=security), "t", 0, 0)
+    with pytest.raises(BrokerError, match=r"kafka setting refused: .*security\.protocol"):
+        open_consumer(
+            KafkaSettings("b:9092", client="confluent", security={"security.protocol": "x"}), "t", 0, 0
+        )
+
+
 @pytest.mark.java
 @pytest.mark.parametrize("client", ["confluent", "kafka-python"])
 def test_a_listener_with_passwords_lets_the_right_one_in(

@@ -15,6 +15,7 @@ from pipelines.kafka.port import Chunk
 from schemas.commands import AccountMessage, InstitutionCommand, Move, StateFacts
 from schemas.measure import AccountFacts
 from schemas.order import Actor, Direction, Flow, Order
+from schemas.values import Values
 from tests.measures.kit import ACCOUNT, PAID, T0
 
 POLICE, FORGER = (OKPKey.generate_key("Ed25519") for _ in range(2))
@@ -70,7 +71,7 @@ def chunk(topic: str, *messages: tuple[bytes, int], offset: int = 0) -> Chunk:
     rows = len(messages)
     return Chunk(
         topic,
-        [value for value, _ in messages],
+        Values.of([value for value, _ in messages]),
         np.zeros(rows, np.int32),
         np.arange(offset, offset + rows, dtype=np.int64),
         np.array([at_us for _, at_us in messages], np.int64),

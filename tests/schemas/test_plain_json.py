@@ -14,6 +14,7 @@ from schemas import plain_json
 from schemas.payment import Payment
 from schemas.plain_json import Column, plan
 from schemas.transfers import PLAN, TRANSFER, of_payments
+from schemas.values import Values
 from tests.payments import transfers
 from tests.schemas.records import payments
 
@@ -21,12 +22,12 @@ SPACED = {"separators": (" , ", "\t:\n"), "indent": 1}
 
 
 def is_plain(*values: bytes) -> list[bool]:
-    return plain_json.read(PLAN, values, TRANSFER)[1].tolist()
+    return plain_json.read(PLAN, Values.of(values), TRANSFER)[1].tolist()
 
 
 def agrees(value: bytes) -> bool:
     """Tell whether the message is plain; what is plain must be what msgspec reads."""
-    rows, plain = plain_json.read(PLAN, [value], TRANSFER)
+    rows, plain = plain_json.read(PLAN, Values.of([value]), TRANSFER)
     if plain[0]:
         assert rows.tobytes() == of_payments([msgspec.json.decode(value, type=Payment)]).tobytes()
     return bool(plain[0])
