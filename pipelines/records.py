@@ -16,7 +16,7 @@ _ENCODE = msgspec.json.Encoder().encode
 
 def alert_record(alert: Alert) -> OutRecord:
     """Return an alert for topic `alerts`, keyed by the account it is about."""
-    return _record(
+    return record(
         topics.ALERTS, alert.account_token, alert, alert.jurisdiction,
         event_id=alert.alert_id, event_type=f"fp.alert.{alert.outcome.lower()}.v1",
         subject=f"acct:{alert.account_token}", time_us=alert.at_us,
@@ -25,7 +25,7 @@ def alert_record(alert: Alert) -> OutRecord:
 
 def alarm_record(alarm: Alarm) -> OutRecord:
     """Return an alarm for topic `alarms`, keyed by its kind."""
-    return _record(
+    return record(
         topics.ALARMS, alarm.kind, alarm, alarm.jurisdiction,
         event_id=alarm.alarm_id, event_type="fp.alarm.v1",
         subject=f"shard:{alarm.shard}", time_us=alarm.at_us,
@@ -34,7 +34,7 @@ def alarm_record(alarm: Alarm) -> OutRecord:
 
 def warning_record(warning: Warning) -> OutRecord:
     """Return a warning for topic `warnings`, keyed by the warned party."""
-    return _record(
+    return record(
         topics.WARNINGS, warning.party_token, warning, warning.jurisdiction,
         event_id=warning.warning_id, event_type="fp.warning.issued.v1",
         subject=f"party:{warning.party_token}", time_us=warning.issued_at_us,
@@ -43,7 +43,7 @@ def warning_record(warning: Warning) -> OutRecord:
 
 def trace_record(trace: Trace) -> OutRecord:
     """Return a trace for topic `traces`, keyed by the account the money reached."""
-    return _record(
+    return record(
         topics.TRACES, trace.creditor_account, trace, trace.jurisdiction,
         event_id=trace.trace_id, event_type="fp.trace.hop.v1",
         subject=f"acct:{trace.creditor_account}", time_us=trace.at_us,
@@ -52,14 +52,14 @@ def trace_record(trace: Trace) -> OutRecord:
 
 def dead_letter_record(letter: DeadLetter, jurisdiction: str) -> OutRecord:
     """Return a dead letter for topic `dead_letters`, keyed by the topic it came from."""
-    return _record(
+    return record(
         topics.DEAD_LETTERS, letter.topic, letter, jurisdiction,
         event_id=letter.dead_letter_id, event_type="fp.deadletter.v1",
         subject=f"{letter.topic}/{letter.partition}@{letter.offset}", time_us=letter.timestamp_us,
     )  # fmt: skip
 
 
-def _record(
+def record(
     topic: str,
     key: str,
     value: msgspec.Struct,
@@ -70,6 +70,7 @@ def _record(
     subject: str,
     time_us: int,
 ) -> OutRecord:
+    """Return a message with its CloudEvents headers."""
     head = headers(
         event_id=event_id,
         event_type=event_type,

@@ -1,16 +1,11 @@
 """What the lifecycle job sends: journal entries, refund rounds and refused messages as records."""
 
-import msgspec
-
 from pipelines.kafka.sink import OutRecord
-from pipelines.records import dead_letter_record
+from pipelines.records import dead_letter_record, record
 from schemas import topics
 from schemas.dead_letter import ErrorCode, dead_letter
-from schemas.envelope import headers
 from schemas.journal import JournalEntry, RefundChanged
 from schemas.order import Record
-
-_JSON = msgspec.json.Encoder().encode
 
 
 class Source(Record, order=True, frozen=True, kw_only=True):
@@ -25,27 +20,21 @@ class Source(Record, order=True, frozen=True, kw_only=True):
 
 def journal_record(entry: JournalEntry) -> OutRecord:
     """Return an entry for topic `measures`, keyed by its account."""
-    head = headers(
-        event_id=entry.entry_id,
-        event_type="fp.measure.entry.v1",
-        source=f"urn:fp:{entry.jurisdiction}:stopline",
-        subject=f"acct:{entry.account_token}",
-        time_us=entry.at_us,
-    )
-    return OutRecord(topics.MEASURES, entry.account_token.encode(), _JSON(entry), head, entry.at_us)
+    return record(
+        topics.MEASURES, entry.account_token, entry, entry.jurisdiction,
+        event_id=entry.entry_id, event_type="fp.measure.entry.v1",
+        subject=f"acct:{entry.account_token}", time_us=entry.at_us,
+    )  # fmt: skip
 
 
 def refund_record(event: RefundChanged) -> OutRecord:
     """Return a refund round as it is after an event, for topic `refunds`, keyed by its case family."""
     refund = event.refund
-    head = headers(
-        event_id=event.event_id,
-        event_type="fp.refund.round.v1",
-        source=f"urn:fp:{refund.jurisdiction}:stopline",
-        subject=f"case:{refund.case_family}",
-        time_us=event.at_us,
-    )
-    return OutRecord(topics.REFUNDS, refund.case_family.encode(), _JSON(refund), head, event.at_us)
+    return record(
+        topics.REFUNDS, refund.case_family, refund, refund.jurisdiction,
+        event_id=event.event_id, event_type="fp.refund.round.v1",
+        subject=f"case:{refund.case_family}", time_us=event.at_us,
+    )  # fmt: skip
 
 
 def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
