@@ -18,7 +18,6 @@ from console.recorded import (
     log_feedback,
     numbers,
     of_world,
-    read_feedback,
 )
 from fixtures.world import simulate
 from models.backtest import Step, ablate, spread, walk
@@ -47,7 +46,7 @@ def backtest(
     *,
     decision_log: Annotated[
         Path | None,
-        typer.Option("--decision_log", "--decision-log", help="Test on this log; else on simulated worlds."),
+        typer.Option("--decision_log", help="Test on this log; else on simulated worlds."),
     ] = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
@@ -75,9 +74,9 @@ def backtest(
     """
     wanted = "train,validation,test in days, such as 10,5,5"
     train, validation, test = numbers(windows, "--windows", wanted, 3, positive=3)
-    drawn = numbers(seeds, "--seeds", "whole numbers with commas between, such as 1,2")
+    drawn = numbers(seeds, "--seeds", "whole numbers with commas between, such as 1,2", whole=True)
     known_after = numbers(delays, "--delays", "days with commas between, such as 0,1,7")
-    given = (read_feedback if decision_log is None else log_feedback)(feedback, kafka_security)
+    given = log_feedback(decision_log, feedback, kafka_security, known_by)
     found: list[tuple[int, Step]] = []
     for delay in known_after:
         split = Windows(train, validation, test, delay)

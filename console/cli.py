@@ -67,7 +67,11 @@ def loaded(name: str) -> Any:
 
 
 app = typer.Typer(
-    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},  # either spelling
 )
 app.add_typer(broker.app, name="broker")
 
@@ -91,9 +95,18 @@ def exit_code(error: StoplineError) -> int:
 
 
 def main() -> None:
-    """Run the command line; a `StoplineError` becomes its sentence on stderr and an exit code."""
+    """Run the command line; a `StoplineError` or a path that cannot be used becomes a sentence on stderr."""
     try:
         app(prog_name="stopline")
     except StoplineError as error:
-        Console(stderr=True).print(f"[red]stopline:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _say(str(error))
         sys.exit(exit_code(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _say(f"{error.filename} cannot be used: {error.strerror}; give another path, or mend this one")
+        sys.exit(REFUSED)
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True).print(f"[red]stopline:[/] {escape(sentence)}", soft_wrap=True, highlight=False)

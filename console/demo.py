@@ -52,6 +52,9 @@ def demo(
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 10_000,
     rate: Annotated[int, typer.Option(help="Payments a second to watch; 0 is as fast as possible.")] = 3_000,
     model_bundle: Annotated[Path, typer.Option(help="Bundle to score with.")] = SHIPPED_BUNDLE,
+    policy_file: Annotated[
+        Path, typer.Option("--policy_file", help="YAML policy; its `language` is that of the alerts.")
+    ] = policy.DEFAULT,
 ) -> None:
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
 
@@ -61,6 +64,7 @@ def demo(
     Example: stopline demo --seed 3 --rate 0
     """
     console = Console()
+    currency = policy.load(policy_file).law.currency
     with console.status("simulating people, shops, scammers and mules"):
         world = simulate(seed=seed, days=history_days + days, accounts=accounts)
     began = pc.greater_equal(world.payments["accepted_at_us"], START_US + history_days * DAY_US)
@@ -73,13 +77,12 @@ def demo(
         with console.status(f"sending {history.num_rows:,} payments of the past {history_days} days"):
             _send(history, settings)
             _commit(settings)
-        with _job(settings, model_bundle) as job:
+        with _job(settings, model_bundle, policy_file) as job:
             with console.status("filling the ledgers with the past"):
                 job.wait_for(history.num_rows, "observed")
             threading.Thread(target=_send, args=(watched, settings, rate), daemon=True).start()
             _follow(console, job, board, settings)
         process.close_connections()
-    currency = policy.load().law.currency
     console.print(board.result().table(currency))
     console.print("Figures on simulated scams are easier than on real ones: docs/models.md.", style="dim")
 
@@ -90,29 +93,32 @@ def _follow(console: Console, job: "Job", board: Scoreboard, settings: KafkaSett
         _Listener(settings, topics.ALERTS, Alert),
         _Listener(settings, topics.WARNINGS, Warning),
     )
-    progressed = time.monotonic()
+    began = progressed = time.monotonic()
     decided = 0
+
+    def picture() -> Group:
+        board.add_alerts(alerts.take())
+        board.add_warnings(warnings.take())
+        return _picture(job, board, decided / (progressed - began or 1.0))
+
     with Live(console=console, refresh_per_second=4) as live:
         while decided < board.payments:
             time.sleep(0.25)
-            board.add_alerts(alerts.take())
-            board.add_warnings(warnings.take())
-            live.update(_picture(job, board))
             if job.status.get("decided", 0) > decided:
                 decided, progressed = job.status["decided"], time.monotonic()
             if job.ended() or time.monotonic() > progressed + STALL_S:
                 raise BrokerError(f"the job stopped after {decided:,} payments; it said: {job.last_words()}")
+            live.update(picture())
         time.sleep(1.0)
-        board.add_alerts(alerts.take())
-        board.add_warnings(warnings.take())
-        live.update(_picture(job, board))
+        live.update(picture())
+    if not console.is_terminal:
+        console.line()  # Rich ends what is live on a terminal only
 
 
-def _picture(job: "Job", board: Scoreboard) -> Group:
+def _picture(job: "Job", board: Scoreboard, rate: float) -> Group:
     status, result = job.status, board.result()
     head = Text(
-        f"{status.get('events_per_s', 0):>8,} payments/s   {status.get('decided', 0):>9,} decided   "
-        f"p99 {job.p99_ms:,.0f} ms"
+        f"{rate:>8,.0f} payments/s   {status.get('decided', 0):>9,} decided   p99 {job.p99_ms:,.0f} ms"
     )
     sums = Text(
         f"{len(board.alerts):>8,} alerts   {sum(board.severities.values()):>8,} warnings   "
@@ -205,12 +211,12 @@ class Job:
 
 
 @contextmanager
-def _job(settings: KafkaSettings, bundle: Path) -> Iterator[Job]:
+def _job(settings: KafkaSettings, bundle: Path, policy_file: Path) -> Iterator[Job]:
     """Run the main job on `settings`' broker while the block runs."""
     command = [
         sys.executable, "-c", "from console.cli import main; main()", "run",
         "--kafka_brokers", settings.brokers, "--model_bundle", str(bundle),
-        "--partitions", str(PARTITIONS), "--status", "json",
+        "--policy_file", str(policy_file), "--partitions", str(PARTITIONS), "--status", "json",
     ]  # fmt: skip
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

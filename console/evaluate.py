@@ -28,7 +28,6 @@ from models.stream import LegRows, of_recorded
 from models.train import DAY_US
 from pipelines import policy
 from pipelines.policy import DELAY, OUTCOMES, STOP, Policy
-from schemas.errors import ConfigError
 from schemas.feedback import Feedback
 
 app = typer.Typer(add_completion=False)
@@ -57,7 +56,7 @@ def evaluate(
     *,
     decision_log: Annotated[
         Path | None,
-        typer.Option("--decision_log", "--decision-log", help="Measure on this log; else on a new world."),
+        typer.Option("--decision_log", help="Measure on this log; else on a new world."),
     ] = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
@@ -83,17 +82,16 @@ def evaluate(
     Example: stopline evaluate models/shipped --seed 5 --plots var/plots
     """
     rules = policy.load(policy_file)
+    given = log_feedback(decision_log, feedback, kafka_security, known_by)
     loaded = bundle.load(model_bundle, features=NAMES)
     if decision_log is None:
-        if feedback or known_by:
-            raise ConfigError("--feedback and --known_by belong to a log; name it with --decision_log")
         source = f"a world of seed {seed}: {days} days of {accounts:,} accounts after {history_days} days"
         with Console(stderr=True).status(f"simulating {source}"):
             world = simulate(seed=seed, days=history_days + days, accounts=accounts, scam_rate=scam_rate)
             measured = _of_world(world, rules, START_US + history_days * DAY_US)
     else:
         source = f"decision log {decision_log}"
-        measured = _of_log(rules, decision_log, log_feedback(feedback, kafka_security), known_by, delay_days)
+        measured = _of_log(rules, decision_log, given, known_by, delay_days)
     scores = {leg: loaded.leg(leg).score(measured[leg].rows.X) for leg in LEGS}
     minutes = _minutes(measured, scores, _thresholds(loaded, rules))
     found = {

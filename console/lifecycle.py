@@ -10,7 +10,6 @@ from typing import Annotated
 import apache_beam as beam
 import msgspec
 import typer
-from apache_beam.options.pipeline_options import PipelineOptions
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from rich.console import Console
@@ -24,12 +23,12 @@ from measures.signing import sign
 from pipelines import runner
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_producer
-from pipelines.kafka.preflight import problems
+from pipelines.kafka.preflight import problems, require_listener
 from pipelines.kafka.source import ReadChunks
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.job import build, write
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock, wall_clock_us
-from pipelines.options import kafka_settings
+from pipelines.options import in_process_options, kafka_settings
 from schemas import topics
 from schemas.errors import BrokerError, ConfigError
 from schemas.order import Actor, Order
@@ -52,7 +51,7 @@ KeysFile = Annotated[Path, typer.Option(help="JSON file of the authorities' publ
 def run(
     context: typer.Context,
     keys: KeysFile,
-    partitions: Annotated[int, typer.Option(help="Partitions every topic must have.")] = 4,
+    partitions: Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)] = 4,
     create_topics: Annotated[bool, typer.Option(help="Create topics that are missing.")] = False,
     replay: Annotated[
         bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
@@ -67,7 +66,7 @@ def run(
 
     Example: stopline lifecycle run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """
-    options = PipelineOptions(context.args, streaming=True)
+    options = in_process_options(context.args)
     kafka = kafka_settings(options)
     ring = read_keys(keys)
     preflight(kafka, partitions, create_topics)
@@ -153,7 +152,7 @@ def send(
 
     Example: stopline lifecycle send order.json --key private.jwk --kafka_brokers 127.0.0.1:9092
     """
-    kafka = kafka_settings(PipelineOptions(context.args))
+    kafka = kafka_settings(in_process_options(context.args))
     try:
         signing = msgspec.json.decode(key.read_bytes(), type=dict[str, str])
         private = OKPKey.import_key({"kty": "OKP", **signing})
@@ -164,6 +163,7 @@ def send(
             f"{order} cannot be signed with {key}: {error}; write the order as in "
             "schemas/json/order.v1.json, and make a key with: stopline lifecycle keygen"
         ) from error
+    require_listener(kafka)
     producer = open_producer(kafka)
     target = given.target.account_token.encode()
     producer.send(topics.ORDERS, target, message, (), wall_clock_us())

@@ -22,6 +22,7 @@ from models.train import Windows
 from pipelines import decision_log
 from pipelines.kafka.bounds import captured_bounds, chunks_within
 from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.preflight import require_listener
 from pipelines.options import kafka_settings
 from pipelines.policy import Policy
 from schemas import topics
@@ -74,7 +75,7 @@ def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
 
     """
     try:
-        table = decision_log.read(folder, leg.upper())  # type: ignore[arg-type]
+        table = decision_log.read(existing_log(folder), leg.upper())  # type: ignore[arg-type]
     except pa.ArrowInvalid as error:
         raise ConfigError(
             f"{folder} was logged by another release, with other columns; give a log of this release"
@@ -113,13 +114,32 @@ def labelled_log(
     }
 
 
-def log_feedback(places: Sequence[str], security: Sequence[str]) -> list[Feedback]:
-    """Return the feedback that labels a decision log; see `read_feedback`.
+def existing_log(folder: Path) -> Path:
+    """Return the folder of a decision log.
 
     Raises:
-        ConfigError: none is named.
+        ConfigError: it is not there.
 
     """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; name the one given to `stopline run --decision_log`")
+    return folder
+
+
+def log_feedback(
+    folder: Path | None, places: Sequence[str], security: Sequence[str], known_by: str
+) -> list[Feedback]:
+    """Return the feedback that labels a decision log, none without a log; see `read_feedback`.
+
+    Raises:
+        ConfigError: the log is not there, has no labels named, or labels have no log.
+
+    """
+    if folder is None:
+        if places or known_by:
+            raise ConfigError("--feedback and --known_by belong to a log; name it with --decision_log")
+        return []
+    existing_log(folder)
     if not places:
         raise ConfigError("a decision log has no labels of its own; add --feedback FILE or kafka://host:port")
     return read_feedback(places, security)
@@ -162,9 +182,17 @@ def _values(place: str, security: Sequence[str]) -> list[bytes]:
 
 
 def brokers_at(address: str, security: Sequence[str]) -> KafkaSettings:
-    """Return the settings of brokers given as on a command line."""
+    """Return the settings of brokers given as on a command line.
+
+    Raises:
+        ConfigError: an option cannot be used.
+        BrokerError: nobody listens there.
+
+    """
     flags = ["--kafka_brokers", address, *(f"--kafka_security={pair}" for pair in security)]
-    return kafka_settings(PipelineOptions(flags))
+    settings = kafka_settings(PipelineOptions(flags))
+    require_listener(settings)
+    return settings
 
 
 def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
@@ -173,7 +201,9 @@ def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
 
 
-def numbers(text: str, option: str, wanted: str, count: int = 0, *, positive: int = 0) -> list[float]:
+def numbers(
+    text: str, option: str, wanted: str, count: int = 0, *, positive: int = 0, whole: bool = False
+) -> list[float]:
     """Read numbers from 0 on with commas between: `count` of them unless 0, the first `positive` above 0.
 
     >>> numbers("10,5,0", "--windows", "train,test,delay in days, such as 10,5,1", 3, positive=2)
@@ -185,7 +215,8 @@ def numbers(text: str, option: str, wanted: str, count: int = 0, *, positive: in
     """
     with suppress(ValueError):
         found = [float(part) for part in text.split(",")]
-        if count in (0, len(found)) and all(0 <= each < np.inf for each in found) and all(found[:positive]):
+        fits = count in (0, len(found)) and all(0 <= each < np.inf for each in found)
+        if fits and all(found[:positive]) and not (whole and any(each % 1 for each in found)):
             return found
     raise ConfigError(f"{option} takes {wanted}, got {text!r}")
 

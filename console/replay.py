@@ -19,7 +19,7 @@ from rich.console import Console
 from console.demo import SHIPPED_BUNDLE
 from console.recorded import topic_values
 from console.run import wanted_topics
-from fixtures.scenario import SCENARIOS, Scenario, load
+from fixtures.scenario import Scenario, load, path_of
 from fixtures.stream import feedback, messages
 from pipelines import graph, runner
 from pipelines.kafka import process
@@ -48,7 +48,6 @@ def replay(
         Path | None,
         typer.Option(
             "--decision_log",
-            "--decision-log",
             help="New folder for decision log and feedback.jsonl.",
         ),
     ] = None,
@@ -77,13 +76,15 @@ def replay(
             f"decision log and feedback.jsonl with {len(labels):,} labels in {decision_log}", highlight=False
         )
         return
+    file = path_of(scenario).with_name("expected.jsonl")
+    if not update and not file.exists():
+        raise ConfigError(f"{file} is not there to compare with; write it with --update")
     given = emitted(chosen, model_bundle)
-    file = SCENARIOS / scenario / "expected.jsonl"
     if update:
         file.write_text("".join(f"{line}\n" for line in given), encoding="utf-8")
         console.print(f"{file.name} of {scenario} now holds {len(given)} records", highlight=False)
         return
-    expected = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    expected = file.read_text(encoding="utf-8").splitlines()
     differences = [
         line for line in difflib.unified_diff(expected, given, lineterm="", n=0) if line[0] in "+-"
     ]

@@ -23,7 +23,7 @@ from pipelines.kafka.bounds import captured_bounds
 from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
-from pipelines.options import JobSettings
+from pipelines.options import JobSettings, in_process_options
 from pipelines.telemetry import TELEMETRY
 from pipelines.warmup import warm_up
 from schemas import topics
@@ -41,7 +41,7 @@ STATUS_S = 1.0
 def run(
     context: typer.Context,
     named: Annotated[RunnerName, typer.Option("--runner", help="Where the job runs.")] = "in-process",
-    partitions: Annotated[int, typer.Option(help="Partitions every topic must have.")] = 4,
+    partitions: Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)] = 4,
     create_topics: Annotated[bool, typer.Option(help="Create topics that are missing.")] = False,
     status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
 ) -> None:
@@ -57,7 +57,10 @@ def run(
 
     Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
     """
-    options = PipelineOptions(context.args, streaming=True)
+    if named == "flink":
+        options = PipelineOptions(context.args, streaming=True)
+    else:
+        options = in_process_options(context.args)
     settings = JobSettings.of(options)
     preflight(settings, partitions, create_topics)
     if named == "flink":

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from console.recorded import existing_log
 from models.shadow import Comparison, Flagged, compare
 from pipelines.decision_log import read
 from pipelines.policy import DELAY
@@ -28,7 +29,8 @@ def shadow(
 
     Example: stopline shadow --decision-log var/decisions
     """
-    found = [(leg, each) for leg in get_args(Leg) for each in compare(read(decision_log, leg), DELAY)]
+    log = existing_log(decision_log)
+    found = [(leg, each) for leg in get_args(Leg) for each in compare(read(log, leg), DELAY)]
     if not found:
         raise ConfigError(
             f"{decision_log} holds no leg that a shadow scored; put one beside with: stopline registry "

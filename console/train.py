@@ -22,7 +22,7 @@ from console.recorded import (
     windows_of,
 )
 from fixtures.world import simulate
-from models.bundle import LegParts
+from models.bundle import MANIFEST, LegParts
 from models.card import Segment, card, segments
 from models.report import age_bands
 from models.stream import SHORT, LegRows, of_recorded, train
@@ -44,7 +44,7 @@ def train_bundle(
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("var/bundle"),
     decision_log: Annotated[
         Path | None,
-        typer.Option("--decision_log", "--decision-log", help="Folder of a decision log to train on."),
+        typer.Option("--decision_log", help="Folder of a decision log to train on."),
     ] = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
@@ -73,10 +73,10 @@ def train_bundle(
     """
     console = Console()
     rules = policy.load(policy_file)
+    labels = log_feedback(decision_log, feedback, kafka_security, known_by)
+    split = windows_of(windows) if windows else SHORT if decision_log is None else Windows()
+    _check_room(out, replace=replace)
     if decision_log is None:
-        if feedback or known_by:
-            raise ConfigError("--feedback and --known_by belong to a log; name it with --decision_log")
-        split = windows_of(windows) if windows else SHORT
         recipe = (
             f"stopline train --seed {seed} --days {days} --accounts {accounts} "
             f"--scam-rate {scam_rate} --trees {trees}" + (f" --windows {windows}" if windows else "")
@@ -86,27 +86,37 @@ def train_bundle(
             rows = of_recorded(of_world(world, rules))
         source = f"a world simulated by `{recipe}`"
     else:
-        split = windows_of(windows) if windows else Windows()
         with console.status(f"reading {decision_log}"):
-            found = log_feedback(feedback, kafka_security)
-            rows = labelled_log(decision_log, found, rules, known_by=known_by, delay_days=split.delay)
+            rows = labelled_log(decision_log, labels, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
-    if replace:
-        shutil.rmtree(out, ignore_errors=True)
+    new = out.with_name(f"{out.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
     legs = rows["credit"]
     with console.status(f"training on {len(legs.y):,} payments"):
         bundle = train(
             rows,
-            out,
+            new,
             card=lambda parts: _card(parts, rows, split, source, synthetic=decision_log is None),
             git_commit=_commit(),
             windows=split,
             seed=seed,
             max_iter=trees,
         )
+    shutil.rmtree(out, ignore_errors=True)
+    new.rename(out)
     console.print(_figures(out))
     scams = ", ".join(f"{int((each.y == 1).sum()):,} {leg}" for leg, each in rows.items())
     console.print(f"bundle {bundle.version} in {out}: {len(legs.y):,} payments, scams by leg: {scams}")
+
+
+def _check_room(out: Path, *, replace: bool) -> None:
+    """Refuse a place for the bundle before the work for it begins; only a bundle is ever replaced."""
+    if out.exists() and not replace:
+        raise ConfigError(
+            f"{out} exists; name a new folder with --out, or replace that bundle with --replace"
+        )
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise ConfigError(f"{out} is no bundle, so it is not replaced; name another folder with --out")
 
 
 def _figures(path: Path) -> Table:

@@ -76,7 +76,7 @@ def whatif(
     ] = "",
     kafka_security: KafkaSecurity = [],  # noqa: B006
     model_bundle: Annotated[
-        Path, typer.Option("--model_bundle", "--model-bundle", help="Bundle to score with.")
+        Path, typer.Option("--model_bundle", help="Bundle to score with.")
     ] = SHIPPED_BUNDLE,
     since: Annotated[
         str, typer.Option(help="Compare from this time on; payments before only fill the ledgers.")

@@ -51,10 +51,10 @@ def load(path: Path) -> Jurisdiction:
         node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(
-            f"{path} cannot be read: {cause(error)}; compare it with a file in {FOLDER.name}"
+            f"{path} cannot be read: {cause(error)}; give a country file like those in {FOLDER}"
         ) from error
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{path.name}:1: a country file is a mapping; start from a file in {FOLDER.name}/")
+        raise ConfigError(f"{path.name}:1: a country file is a mapping; start from one in {FOLDER}")
     lines: dict[Place, int] = {}
     faults: list[tuple[Place, str]] = []
     data = _plain(node, (), lines, faults)

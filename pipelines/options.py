@@ -1,8 +1,11 @@
 """What an operator can set; every option has our own prefix, because Beam owns the plain names."""
 
+import math
+import re
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +21,9 @@ from schemas import topics
 from schemas.errors import ConfigError
 
 First = Literal["committed", "earliest", "latest"] | int | Since
+
+
+_ADDRESS = re.compile(r"\S+:\d{1,5}")
 
 
 class StoplineOptions(PipelineOptions):  # type: ignore[misc]
@@ -95,6 +101,11 @@ class JobSettings:
             raise ConfigError(f"--ledger_shards must be 1 to 1024, got {given.ledger_shards}")
         if not 0 <= given.decision_log_share <= 1:
             raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
+        if not 0 <= given.ledger_warmup_h < math.inf:
+            raise ConfigError(f"--ledger_warmup_h must be 0 hours or more, got {given.ledger_warmup_h}")
+        log = Path(given.decision_log).resolve() if given.decision_log else None
+        if log is not None and log.exists() and not log.is_dir():
+            raise ConfigError(f"--decision_log {log} is a file; name a folder")
         return cls(
             kafka=kafka_settings(options),
             start=_start(given.kafka_start),
@@ -102,9 +113,30 @@ class JobSettings:
             models=_models(given.model_bundle, given.model_registry),
             policy=policy.load(Path(given.policy_file)),
             shards=given.ledger_shards,
-            decision_log=Path(given.decision_log).resolve() if given.decision_log else None,
+            decision_log=log,
             decision_log_share=given.decision_log_share,
         )
+
+
+def in_process_options(words: Sequence[str]) -> PipelineOptions:
+    """Return the options that words of a command line give a job of this process.
+
+    On Flink more may be given: its job server knows options that Beam's Python does not.
+
+    Raises:
+        ConfigError: neither the job nor Beam knows a word.
+
+    """
+    options = PipelineOptions(words, streaming=True)
+    unknown: list[str] = []
+    known = options.get_all_options(
+        add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(words)[1])
+    )
+    if unknown:
+        near = get_close_matches(unknown[0].lstrip("-").partition("=")[0].replace("-", "_"), known, 1)
+        hint = f"did you mean --{near[0]}?" if near else "see its --help"
+        raise ConfigError(f"neither the job nor Beam has an option {unknown[0]}; {hint}")
+    return options
 
 
 def kafka_settings(options: PipelineOptions) -> KafkaSettings:
@@ -115,6 +147,9 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
 
     """
     given = options.view_as(StoplineOptions)
+    for address in filter(None, given.kafka_brokers.split(",")):
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigError(f"--kafka_brokers takes host:port[,host:port], got {address!r}")
     return KafkaSettings(
         given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
     )

@@ -138,7 +138,7 @@ def load(path: Path = DEFAULT) -> Policy:
         file = msgspec.convert(read, _File)
     except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise ConfigError(
-            f"policy {path} cannot be used: {cause(error)}; compare it with {DEFAULT.name}"
+            f"policy {path} cannot be used: {cause(error)}; compare it with {DEFAULT}"
         ) from error
     law = jurisdiction(file.jurisdiction)
     if file.language not in law.languages:

@@ -53,4 +53,4 @@ def cause(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
         return f"{error.problem}, line {mark.line + 1}"  # type: ignore[attr-defined]
-    return str(error)
+    return " ".join(str(error).split())

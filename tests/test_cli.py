@@ -43,6 +43,17 @@ def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(
     assert (out, err) == ("", f"stopline: {error}\n")
 
 
+def test_a_path_that_cannot_be_written_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    key = tmp_path / "missing" / "registry.jwk"
+
+    assert run(monkeypatch, "registry", "keygen", "--registry", str(tmp_path / "r"), "--key", str(key)) == 1
+    assert capfd.readouterr().err == (
+        f"stopline: {key} cannot be used: No such file or directory; give another path, or mend this one\n"
+    )
+
+
 def test_wrong_usage_is_exit_code_2(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +79,15 @@ def test_a_command_that_takes_beam_flags_gets_those_it_does_not_know() -> None:
     CliRunner().invoke(app, ["--rate", "5", "--runner=PrismRunner", "--checkpointing_interval", "5000"])
 
     assert seen == [["5", "--runner=PrismRunner", "--checkpointing_interval", "5000"]]
+
+
+@pytest.mark.parametrize("spelt", ["--decision_log", "--decision-log"])
+def test_an_option_may_be_spelt_with_either_dash(
+    spelt: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["shadow", spelt], ["drift", "models/shipped", spelt]):
+        assert run(monkeypatch, *words, "nowhere") == 1
+        assert "nowhere is no folder" in capfd.readouterr().err
 
 
 def test_the_help_of_a_lazy_command_is_that_of_its_module() -> None:

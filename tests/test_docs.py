@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 
 from console.cli import LAZY, app, loaded
+from schemas.order import Order
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -83,6 +85,12 @@ def has_test(file: Path, test: str) -> bool:
     return not test or test in {
         node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)
     }
+
+
+def test_the_order_shown_is_one_that_can_be_sent() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "legal.md").read_text(), re.S)
+
+    assert msgspec.json.decode(shown, type=Order).action == "ISSUE"
 
 
 def test_every_make_target_says_what_it_does() -> None:

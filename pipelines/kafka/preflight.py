@@ -1,10 +1,14 @@
 """Check the broker before a pipeline is submitted, in words an operator can act on."""
 
+import socket
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import closing, suppress
 
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
 from schemas.errors import BrokerError
+
+#: How long one address may take to let us in.
+LISTENER_TIMEOUT_S = 5.0
 
 
 def problems(
@@ -14,7 +18,12 @@ def problems(
 
     An empty list means that the broker answers and every topic has exactly the partitions asked for.
     With `create_topics` missing topics are created first, settings such as compaction included.
+
+    Raises:
+        BrokerError: nobody listens there.
+
     """
+    require_listener(settings)
     try:
         with closing(open_admin(settings)) as admin:
             if create_topics:
@@ -22,8 +31,25 @@ def problems(
                 admin.create_topics([topic for topic in topics if topic.name not in existing])
             counts = admin.partition_counts()
     except BrokerError as error:
-        return [f"{error}; start a local broker with `stopline broker up` or set --kafka_brokers"]
+        return [f"{error}; check address, TLS and SASL settings (--kafka_security)"]
     return [found for topic in topics if (found := _problem(settings, topic, counts.get(topic.name, 0)))]
+
+
+def require_listener(settings: KafkaSettings) -> None:
+    """Ask at once whether anybody listens at one of the addresses; the clients try for longer.
+
+    Raises:
+        BrokerError: nobody does.
+
+    """
+    for address in settings.brokers.split(","):
+        host, _, port = address.rpartition(":")
+        with suppress(OSError), closing(socket.create_connection((host, int(port)), LISTENER_TIMEOUT_S)):
+            return
+    raise BrokerError(
+        f"nobody listens at {settings.brokers}; start a local broker with `stopline broker up`, or give the "
+        "address of one"
+    )
 
 
 def _problem(settings: KafkaSettings, topic: NewTopic, partitions: int) -> str | None:
@@ -32,7 +58,7 @@ def _problem(settings: KafkaSettings, topic: NewTopic, partitions: int) -> str |
         return None
     if partitions == 0:
         return (
-            f"topic {topic.name!r} does not exist; start with --create_topics or run: "
+            f"topic {topic.name!r} does not exist; start with --create-topics or run: "
             f"{command} topics create -t {topic.name} --num-partitions {topic.partitions} "
             f"--replication-factor {topic.replication}"
         )

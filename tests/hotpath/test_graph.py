@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
 from pipelines.graph import build, write
-from pipelines.options import JobSettings
+from pipelines.options import JobSettings, in_process_options
 from pipelines.runner import in_process
 from schemas.errors import ConfigError
 from tests.hotpath.conftest import chunk_of
@@ -53,6 +53,9 @@ def test_labels_are_those_of_the_running_jobs(job: JobSettings) -> None:
         (["--kafka_start", "yesterday"], "--kafka_start must be committed, earliest, latest or microseconds"),
         (["--kafka_security", "sasl"], "--kafka_security takes KEY=VALUE, got 'sasl'"),
         (["--policy_file", "none.yaml"], "none.yaml cannot be used"),
+        (["--kafka_brokers", "nonsense"], "--kafka_brokers takes host:port[,host:port], got 'nonsense'"),
+        (["--ledger_warmup_h", "nan"], "--ledger_warmup_h must be 0 hours or more, got nan"),
+        (["--decision_log", __file__], "test_graph.py is a file; name a folder"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named_with_the_way_out(words: list[str], complaint: str) -> None:
@@ -60,6 +63,25 @@ def test_an_option_that_cannot_be_used_is_named_with_the_way_out(words: list[str
 
     with pytest.raises(ConfigError, match=re.escape(complaint)):
         JobSettings.of(PipelineOptions(given))
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--nonsense", "3"], "neither the job nor Beam has an option --nonsense; see its --help"),
+        (["--kafka-broker=h:1"], "an option --kafka-broker=h:1; did you mean --kafka_brokers?"),
+        (["more"], "neither the job nor Beam has an option more;"),
+    ],
+)
+def test_an_option_that_nobody_knows_is_refused(words: list[str], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(complaint)):
+        in_process_options(["--kafka_group", "g", *words])
+
+
+def test_options_of_beam_are_known() -> None:
+    options = in_process_options(["--direct_num_workers", "2", "--kafka_brokers", "h:1"])
+
+    assert options.get_all_options()["direct_num_workers"] == 2
 
 
 def test_options_become_settings_once() -> None:

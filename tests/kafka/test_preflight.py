@@ -1,16 +1,21 @@
 """Preflight: every problem names what is missing and a command that really mends it."""
 
 import shlex
+import socket
 import subprocess
 import sys
+import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
+from pipelines.kafka import port
 from pipelines.kafka.apache import ApacheKafka
 from pipelines.kafka.brokers import free_port
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
-from pipelines.kafka.preflight import problems
+from pipelines.kafka.preflight import problems, require_listener
+from schemas.errors import BrokerError
 
 
 def run(message: str, after: str) -> None:
@@ -35,7 +40,7 @@ def test_a_missing_topic_comes_with_the_command_that_creates_it(local: KafkaSett
     topics = [NewTopic("preflight_missing", 3)]
 
     (problem,) = problems(local, topics)
-    assert problem.startswith("topic 'preflight_missing' does not exist; start with --create_topics or run: ")
+    assert problem.startswith("topic 'preflight_missing' does not exist; start with --create-topics or run: ")
     run(problem, "or run: ")
 
     assert problems(local, topics) == []
@@ -63,14 +68,31 @@ def test_too_few_partitions_come_with_the_command_that_adds_them(apache: ApacheK
     assert problems(settings, [NewTopic("preflight_narrow", 3)]) == []
 
 
-def test_a_broker_that_is_not_there_is_the_only_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.kafka.port.REQUEST_TIMEOUT_S", 1.0)
-    address = f"127.0.0.1:{free_port()}"
+def test_a_broker_that_is_not_there_is_told_at_once() -> None:
+    settings = KafkaSettings(f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}")
+    began = time.monotonic()
 
-    (problem,) = problems(KafkaSettings(address, client="confluent"), [NewTopic("a", 1), NewTopic("b", 1)])
+    with pytest.raises(BrokerError) as refused:
+        problems(settings, [NewTopic("a", 1), NewTopic("b", 1)])
+
+    assert str(refused.value).startswith(f"nobody listens at {settings.brokers}; start a local broker")
+    assert time.monotonic() < began + port.REQUEST_TIMEOUT_S
+
+
+def test_what_listens_but_is_no_broker_is_the_only_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port, "REQUEST_TIMEOUT_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        (problem,) = problems(KafkaSettings(address, client="confluent"), [NewTopic("a", 1)])
 
     assert address in problem
-    assert problem.endswith("start a local broker with `stopline broker up` or set --kafka_brokers")
+    assert problem.endswith("; check address, TLS and SASL settings (--kafka_security)")
+
+
+def test_one_of_several_brokers_that_listens_is_enough(local: KafkaSettings) -> None:
+    brokers = f"127.0.0.1:{free_port()},{local.brokers}"
+
+    require_listener(replace(local, brokers=brokers))
 
 
 def test_commands_carry_the_security_settings_but_not_the_password() -> None:

@@ -66,6 +66,14 @@ def test_the_feedback_of_a_replayed_scenario_is_what_became_known_of_its_truth(l
     assert len(found) == sum(known >= 0 for known in truth["label_known_us"].to_pylist()) > 50
 
 
+def test_a_world_without_an_expectation_is_not_compared_with_nothing(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "replay", log.parent / "world.yaml") == 1
+    said = capfd.readouterr().err
+    assert "expected.jsonl is not there to compare with; write it with --update" in said
+
+
 @pytest.fixture(scope="module")
 def trained(log: Path) -> Path:
     out = log.parent / "bundle"
@@ -134,8 +142,9 @@ def test_a_log_is_walked_through_by_its_dated_labels(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--decision_log", "none"], "has no labels of its own; add --feedback"),
-        (["--decision_log", "none", "--feedback", "none.jsonl"], "none.jsonl cannot be read"),
+        (["--decision_log", "none", "--feedback", "f.jsonl"], "none is no folder; name the one given to"),
+        (["--decision_log", "."], "has no labels of its own; add --feedback"),
+        (["--decision_log", ".", "--feedback", "none.jsonl"], "none.jsonl cannot be read"),
         (["--feedback", "f.jsonl"], "belong to a log; name it with --decision_log"),
         (["--windows", "1,2,3"], "train,validation,test,delay in days"),
     ],
@@ -147,6 +156,29 @@ def test_what_cannot_be_trained_on_is_refused_with_the_next_step(
     assert sentence in capfd.readouterr().err
 
 
+def test_feedback_of_a_broker_that_is_not_there_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--decision_log", ".", "--feedback", "kafka://127.0.0.1:1")
+
+    assert run(monkeypatch, "train", *words) == 3
+    assert "nobody listens at 127.0.0.1:1; start a local broker" in capfd.readouterr().err
+
+
+def test_a_bundle_is_replaced_only_if_asked_and_nothing_else_ever_is(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "precious").write_text("")
+
+    assert run(monkeypatch, "train", "--out", trained) == 1
+    assert run(monkeypatch, "train", "--out", tmp_path, "--replace") == 1
+
+    said = capfd.readouterr().err
+    assert f"{trained} exists; name a new folder with --out" in said
+    assert f"{tmp_path} is no bundle, so it is not replaced" in said
+    assert (tmp_path / "precious").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -155,6 +187,8 @@ def test_what_cannot_be_trained_on_is_refused_with_the_next_step(
         (["--windows", "3,nan,2"], "--windows takes train,validation,test in days"),
         (["--delays", "-1"], "--delays takes days with commas between, such as 0,1,7, got '-1'"),
         (["--seeds", "one"], "--seeds takes whole numbers with commas between, such as 1,2, got 'one'"),
+        (["--seeds", "1.5"], "--seeds takes whole numbers with commas between, such as 1,2, got '1.5'"),
+        (["--feedback", "f.jsonl"], "belong to a log; name it with --decision_log"),
     ],
 )
 def test_numbers_that_a_backtest_cannot_use_are_refused_before_anything_is_read(
@@ -162,6 +196,22 @@ def test_numbers_that_a_backtest_cannot_use_are_refused_before_anything_is_read(
 ) -> None:
     assert run(monkeypatch, "backtest", *words) == 1
     assert sentence in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("shadow", "--decision-log"),
+        ("evaluate", "models/shipped", "--decision_log"),
+        ("drift", "models/shipped", "--decision_log"),
+        ("backtest", "--decision_log"),
+    ],
+)
+def test_a_log_that_is_not_there_is_told_by_every_command_that_reads_one(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *words, "nowhere") == 1
+    assert "stopline: nowhere is no folder; name the one given to" in capfd.readouterr().err
 
 
 def test_records_that_are_not_feedback_are_counted_and_left_out(
