@@ -7,6 +7,7 @@ however few its rows, and under load a bundle brings several of one shard. Until
 which stays good for its key to the end of the bundle.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -22,8 +23,10 @@ from models import ledger
 from models.features import Legs
 from models.history import account_facts, payer_facts
 from pipelines import shard_state
+from pipelines.brake import Brake
 from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
+from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
 from pipelines.shard_state import Kind
 from pipelines.shards import (
@@ -180,33 +183,25 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._held.setdefault(shard, _Shard(states, [])).blocks.append((packed, received.micros))
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Add each shard's blocks in the order they came in, and decide legs."""
+        """Add each shard's blocks in the order they came in; decide legs while the next shard is added to."""
+        begun: deque[tuple[Iterator[Any], int]] = deque()
         for shard, held in self._held.items():
-            for run, received_us in held.runs():
-                for output in self._observed(shard, run, *held.states):
-                    if isinstance(output, pvalue.TaggedOutput):
-                        yield pvalue.TaggedOutput(output.tag, windowed(output.value, received_us))
-                    else:
-                        yield windowed(output, received_us)
+            for place, (run, received_us) in enumerate(held.runs()):
+                if place:
+                    yield from _ended(begun, 0)
+                begun.append((self._begun(shard, run, held.states), received_us))
+                yield from _ended(begun, 1)
+        yield from _ended(begun, 0)
 
-    def _observed(  # noqa: PLR0917 (a state each)
-        self,
-        shard: int,
-        packed: list[bytes],
-        version: Any,
-        log: Any,
-        taint_version: Any,
-        taint_log: Any,
-        counts: Any,
-    ) -> Iterator[Any]:
-        """Add blocks of one type of rows."""
+    def _begun(self, shard: int, packed: list[bytes], states: tuple[Any, ...]) -> Iterator[Any]:
+        """Add blocks of one type of rows; the outputs, as an iterator that waits for decisions."""
+        version, log, taint_version, taint_log, counts = states
         if holds(packed[0], ledger.ENFORCEMENT):
             shard_state.observe(ACCOUNTS, shard, joined(packed, ledger.ENFORCEMENT), version, log)
-            return
+            return iter(())
         if holds(packed[0], MOVE):
             traces = self._tracer.heard(shard, joined(packed, MOVE), taint_version, taint_log)
-            yield from (pvalue.TaggedOutput("traces", record) for record in traces)
-            return
+            return (pvalue.TaggedOutput("traces", record) for record in traces)
         legs = _debits_first(packed)
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
         order = event_order(transfer, legs["credit"])
@@ -219,15 +214,20 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
             for part in (slice(debits), slice(debits, None))
         ]
         kept = [enforced_minor(seen[credit], credit) for credit in (False, True)]
-        traces = self._tracer.seen(shard, seen[False].transfer, kept[False] > 0, taint_version, taint_log)
-        yield from (pvalue.TaggedOutput("traces", record) for record in traces)
-
         brake = self._decider.brake(shard, counts.read())
 
         def decided(credit: bool) -> Decided:
             return self._decider.decide(self._models, seen[credit], credit, kept[credit], brake)
 
-        for alerts, warnings, logged in _BOTH_LEGS.map(decided, (False, True)):
+        deciding = _BOTH_LEGS.map(decided, (False, True))
+        traces = self._tracer.seen(shard, seen[False].transfer, kept[False] > 0, taint_version, taint_log)
+        return self._outputs(traces, deciding, brake, counts)
+
+    def _outputs(
+        self, traces: list[OutRecord], deciding: Iterator[Decided], brake: Brake | None, counts: Any
+    ) -> Iterator[Any]:
+        yield from (pvalue.TaggedOutput("traces", record) for record in traces)
+        for alerts, warnings, logged in deciding:
             yield from alerts
             yield from (pvalue.TaggedOutput("warnings", asked) for asked in blocks(warnings, self._shards))
             if logged:
@@ -242,6 +242,17 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         for number, end in self._decided.items():
             fresh &= (partition != number) | (offset >= end)
         return legs if fresh.all() else legs.rows(fresh)
+
+
+def _ended(begun: deque[tuple[Iterator[Any], int]], leave: int) -> Iterator[Any]:
+    """Yield the outputs of all but the last `leave` runs as a `finish_bundle` may emit them."""
+    while len(begun) > leave:
+        outputs, received_us = begun.popleft()
+        for output in outputs:
+            if isinstance(output, pvalue.TaggedOutput):
+                yield pvalue.TaggedOutput(output.tag, windowed(output.value, received_us))
+            else:
+                yield windowed(output, received_us)
 
 
 def _debits_first(blocks: list[bytes]) -> Rows:
