@@ -1,6 +1,7 @@
 """The public data are not shipped: tests that read them are skipped where they are absent."""
 
 import json
+import time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from models.benchmarks import __main__ as command
 from models.benchmarks import fdh, fdh_beliefs, s_ffsd, sichuan
 from models.benchmarks.fdh_world import Payments, day_number, generate, read
 from models.benchmarks.report import Benchmark, Figures
+from models.train import fit_classifier
 from schemas.errors import ConfigError
 
 DATA = command.data_folder()
@@ -131,6 +133,18 @@ def test_a_card_that_pays_five_times_the_usual_is_believed_stolen_and_its_next_p
     assert believed[:30].max() < 0.01
     assert believed[31] > 0.9 and believed[33] > 0.99
     assert believed[30] < believed[32] < believed[31]
+
+
+@pytest.mark.slow
+@needs("fdh_*.parquet")
+def test_training_on_the_published_1_3_million_rows_takes_less_than_a_minute_of_processor_time(published):
+    began = time.process_time()
+
+    X = np.column_stack(list(fdh.streaming_features(published).values()))
+    fit_classifier(X, published.fraud, monotonic_cst=[1] * X.shape[1], **fdh.SETTINGS)
+
+    assert len(X) == 1_303_778
+    assert time.process_time() - began < 60
 
 
 def test_a_card_known_to_be_compromised_leaves_the_fdh_test():
