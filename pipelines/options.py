@@ -56,7 +56,10 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         )
         parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
         parser.add_argument(
-            "--ledger_shards", type=int, default=4, help="shards per ledger; fixed for a job's life"
+            "--ledger_shards",
+            type=int,
+            default=1,
+            help="shards per ledger, fixed for a job's life; on Flink 4 unless given, else 1",
         )
         parser.add_argument("--decision_log", default="", help="folder for the hourly Parquet decision log")
         parser.add_argument(
