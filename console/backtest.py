@@ -59,7 +59,7 @@ def backtest(
     delays: Annotated[str, typer.Option(help="Days until a label is known.")] = "0,1,7",
     windows: Annotated[str, typer.Option(help="Days of train,validation,test.")] = "10,5,5",
     steps: Annotated[int, typer.Option(help="Windows to walk through.", min=1)] = 3,
-    trees: Annotated[int, typer.Option(help="Boosted trees per leg.")] = 60,
+    trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 60,
     ablations: Annotated[
         bool, typer.Option("--ablate", help="Leave out one group of features after the other instead.")
     ] = False,

@@ -10,7 +10,7 @@ from pipelines.kafka.brokers import BrokerKind
 app = typer.Typer(no_args_is_help=True, help="Run a Kafka broker on this machine.")
 
 Kind = Annotated[BrokerKind, typer.Option(help="embedded: in memory; kafka: Apache Kafka, needs Java.")]
-Port = Annotated[int | None, typer.Option(help="Loopback port; a free one if not given.")]
+Port = Annotated[int | None, typer.Option(help="Loopback port; a free one if not given.", min=1, max=65_535)]
 
 
 @app.command()

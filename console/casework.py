@@ -41,8 +41,8 @@ MINUTE_US = 60_000_000
 
 def demo(
     *,
-    seed: Annotated[int, typer.Option(help="Seed of the world.")] = 2,
-    days: Annotated[int, typer.Option(help="Days to simulate.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the world.", min=0)] = 2,
+    days: Annotated[int, typer.Option(help="Days to simulate.", min=1)] = 3,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 2_000,
 ) -> None:
     """Watch orders being carried out: victims report, police order, simulated banks stop.

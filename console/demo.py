@@ -23,7 +23,7 @@ from console.run import wanted_topics
 from console.scoreboard import Scoreboard
 from fixtures.stream import messages
 from fixtures.world import START_US, simulate
-from pipelines import policy
+from pipelines import policy, serving
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
@@ -46,11 +46,13 @@ STALL_S = 60.0
 @app.command()
 def demo(
     *,
-    seed: Annotated[int, typer.Option(help="Seed of the world.")] = 2,
-    days: Annotated[int, typer.Option(help="Days to watch.")] = 3,
-    history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.")] = 21,
+    seed: Annotated[int, typer.Option(help="Seed of the world.", min=0)] = 2,
+    days: Annotated[int, typer.Option(help="Days to watch.", min=1)] = 3,
+    history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.", min=0)] = 21,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 10_000,
-    rate: Annotated[int, typer.Option(help="Payments a second to watch; 0 is as fast as possible.")] = 3_000,
+    rate: Annotated[
+        int, typer.Option(help="Payments a second to watch; 0 is as fast as possible.", min=0)
+    ] = 3_000,
     model_bundle: Annotated[Path, typer.Option(help="Bundle to score with.")] = SHIPPED_BUNDLE,
     policy_file: Annotated[
         Path, typer.Option("--policy_file", help="YAML policy; its `language` is that of the alerts.")
@@ -64,7 +66,8 @@ def demo(
     Example: stopline demo --seed 3 --rate 0
     """
     console = Console()
-    currency = policy.load(policy_file).law.currency
+    rules = policy.load(policy_file)
+    serving.check(model_bundle.resolve(), rules)
     with console.status("simulating people, shops, scammers and mules"):
         world = simulate(seed=seed, days=history_days + days, accounts=accounts)
     began = pc.greater_equal(world.payments["accepted_at_us"], START_US + history_days * DAY_US)
@@ -83,7 +86,7 @@ def demo(
             threading.Thread(target=_send, args=(watched, settings, rate), daemon=True).start()
             _follow(console, job, board, settings)
         process.close_connections()
-    console.print(board.result().table(currency))
+    console.print(board.result().table(rules.law.currency))
     console.print("Figures on simulated scams are easier than on real ones: docs/models.md.", style="dim")
 
 

@@ -24,7 +24,7 @@ def drift(
     model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
     *,
     decision_log: Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.")],
-    days: Annotated[float, typer.Option(help="Newest days to compare with all days before.")] = 7.0,
+    days: Annotated[float, typer.Option(help="Newest days to compare with all days before.", min=0.01)] = 7.0,
     policy_file: PolicyFile = policy.DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per leg.")] = False,
 ) -> None:

@@ -61,10 +61,12 @@ def evaluate(
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
-    delay_days: Annotated[float, typer.Option(help="Days until a payment without a label is good.")] = 7.0,
-    seed: Annotated[int, typer.Option(help="Seed of the world; not one trained on.")] = 2,
-    days: Annotated[int, typer.Option(help="Days of the world to measure on.")] = 7,
-    history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.")] = 21,
+    delay_days: Annotated[
+        float, typer.Option(help="Days until a payment without a label is good.", min=0)
+    ] = 7.0,
+    seed: Annotated[int, typer.Option(help="Seed of the world; not one trained on.", min=0)] = 2,
+    days: Annotated[int, typer.Option(help="Days of the world to measure on.", min=1)] = 7,
+    history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.", min=0)] = 21,
     accounts: Annotated[int, typer.Option(help="Accounts of the world.")] = 8_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     policy_file: PolicyFile = policy.DEFAULT,

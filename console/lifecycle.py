@@ -110,7 +110,7 @@ def keygen(
     *,
     actor: Annotated[Actor, typer.Option(help="What the authority is.")] = Actor.POLICE,
     out: Annotated[Path, typer.Option(help="Where the private key goes.")] = Path("private.jwk"),
-    years: Annotated[int, typer.Option(help="How long the key is good, from now.")] = 1,
+    years: Annotated[int, typer.Option(help="How long the key is good, from now.", min=1)] = 1,
 ) -> None:
     """Make a signing key: the private half in a file of its own, the public half added to the key file.
 
@@ -158,7 +158,7 @@ def send(
         private = OKPKey.import_key({"kty": "OKP", **signing})
         given = msgspec.json.decode(order.read_bytes(), type=Order)
         message = sign(given, private, signing.get("kid", ""))
-    except (OSError, msgspec.MsgspecError, JoseError, ValueError) as error:
+    except (msgspec.MsgspecError, JoseError, ValueError) as error:
         raise ConfigError(
             f"{order} cannot be signed with {key}: {error}; write the order as in "
             "schemas/json/order.v1.json, and make a key with: stopline lifecycle keygen"

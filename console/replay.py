@@ -21,7 +21,7 @@ from console.recorded import topic_values
 from console.run import wanted_topics
 from fixtures.scenario import Scenario, load, path_of
 from fixtures.stream import feedback, messages
-from pipelines import graph, runner
+from pipelines import graph, policy, runner, serving
 from pipelines.kafka import process
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.brokers import EmbeddedBroker
@@ -65,6 +65,7 @@ def replay(
     """
     console = Console()
     chosen = load(scenario)
+    serving.check(model_bundle.resolve(), policy.load())
     if decision_log is not None:
         if decision_log.exists():
             raise ConfigError(f"{decision_log} exists and a log is never mixed; choose a new folder")

@@ -55,11 +55,11 @@ def train_bundle(
     policy_file: Annotated[
         Path, typer.Option("--policy_file", help="YAML policy with the rates of currencies.")
     ] = policy.DEFAULT,
-    seed: Annotated[int, typer.Option(help="Seed of the world and of the trees.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the world and of the trees.", min=0)] = 1,
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 20_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
-    trees: Annotated[int, typer.Option(help="Boosted trees per leg.")] = 150,
+    trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
     """Train both legs on a decision log with feedback, or on a simulated world, and write the bundle.

@@ -23,7 +23,7 @@ from console.replay import job_settings, streamed
 from console.scoreboard import Fact, Scoreboard
 from fixtures.scenario import load
 from models import labels
-from pipelines import decode, graph, policy, runner
+from pipelines import decode, graph, policy, runner, serving
 from pipelines.kafka import process
 from pipelines.kafka.bounded import ReadChunksBounded
 from pipelines.kafka.bounds import Bound, captured_bounds, chunks_within
@@ -94,6 +94,8 @@ def whatif(
     rules = {"live": policy.load(live), "new": policy.load(new)}
     if bool(scenario) == bool(kafka_brokers):
         raise ConfigError("name what to replay: a scenario, or a broker with --kafka_brokers; one of them")
+    for each in rules.values():
+        serving.check(model_bundle.resolve(), each)
     recorded = (
         streamed(load(scenario))
         if scenario

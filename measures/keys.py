@@ -19,6 +19,8 @@ from measures.signing import AuthorityKey, KeyRing
 from schemas.errors import ConfigError
 from schemas.order import Actor, Record
 
+_MAKE = "make one with: stopline lifecycle keygen"
+
 
 class KeyEntry(Record, frozen=True, kw_only=True):
     """One public key; times are ISO 8601 with an offset."""
@@ -40,9 +42,9 @@ def read_keys(path: Path) -> tuple[KeyEntry, ...]:
     try:
         entries = msgspec.json.decode(path.read_bytes(), type=tuple[KeyEntry, ...])
     except OSError as error:
-        raise ConfigError(f"key file {path} cannot be read: {error.strerror}") from error
+        raise ConfigError(f"key file {path} cannot be read: {error.strerror}; {_MAKE}") from error
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"key file {path} is not a list of keys: {error}") from error
+        raise ConfigError(f"key file {path} is not a list of keys: {error}; {_MAKE}") from error
     ids = [entry.key_id for entry in entries]
     if twice := next((key_id for key_id in ids if ids.count(key_id) > 1), None):
         raise ConfigError(f"key file {path} names key {twice!r} twice; key ids are unique")

@@ -163,6 +163,8 @@ def fit_leg(
     """
     y, amount = np.asarray(y, np.int8), np.asarray(amount, np.float64)
     day = np.asarray(time, np.int64) / DAY_US
+    if not day.size:
+        raise ModelError(f"no rows are left to train on with {windows}; give more days or shorter windows.")
     # The newest row belongs to the last test day.
     test_start = day.max() - windows.test + 1 / DAY_US
     split = time_split(day, test_start=test_start, windows=windows)

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from console import cli
+from pipelines import policy
 from schemas.errors import BrokerError, ConfigError, ModelError, SinkError, StoplineError
 
 
@@ -52,6 +53,27 @@ def test_a_path_that_cannot_be_written_is_one_sentence(
     assert capfd.readouterr().err == (
         f"stopline: {key} cannot be used: No such file or directory; give another path, or mend this one\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("demo",),
+        ("replay", "police_call"),
+        ("whatif", "police_call", "--policy", str(policy.DEFAULT)),
+        ("evaluate",),
+    ],
+)
+def test_a_bundle_that_is_not_there_is_told_before_anything_is_simulated(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fixtures.world.simulate", None)
+    named = ("nowhere",) if words == ("evaluate",) else ("--model_bundle", "nowhere")
+
+    assert run(monkeypatch, *words, *named) == 1
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "nowhere/manifest.json cannot be read; give the directory of a complete bundle" in err
 
 
 def test_wrong_usage_is_exit_code_2(

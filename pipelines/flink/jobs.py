@@ -179,7 +179,10 @@ def restore(name: str, state: Path, cluster: Cluster = processes.DEFAULT) -> Non
 
     """
     if not (state / "_metadata").exists():
-        raise FlinkError(f"{state} is not a complete checkpoint or savepoint: it has no _metadata")
+        raise FlinkError(
+            f"{state} is not a complete checkpoint or savepoint: it has no _metadata; "
+            "give the folder that `stopline flink savepoint` printed"
+        )
     _chosen(name, cluster).write_text(str(state.resolve()))
 
 

@@ -165,6 +165,13 @@ def test_feedback_of_a_broker_that_is_not_there_is_refused_at_once(
     assert "nobody listens at 127.0.0.1:1; start a local broker" in capfd.readouterr().err
 
 
+def test_a_world_too_short_for_the_windows_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "backtest", "--accounts", 300, "--days", 5, "--seeds", 1, "--delays", 0) == 1
+    assert "give more days or shorter windows" in capfd.readouterr().err
+
+
 def test_a_bundle_is_replaced_only_if_asked_and_nothing_else_ever_is(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
