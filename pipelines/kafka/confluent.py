@@ -71,26 +71,22 @@ TRANSIENT = frozenset(
 OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
 
 
-def common_config(settings: KafkaSettings) -> dict[str, Any]:
+def client_config(settings: KafkaSettings) -> dict[str, Any]:
     """Return the part of librdkafka's configuration that every client shares."""
     return {
         "bootstrap.servers": settings.brokers,
         "reconnect.backoff.ms": 500,  # its default, 100 ms, means 20 attempts a second of each client
         "reconnect.backoff.max.ms": 1000,
         "log.connection.close": False,
+        "logger": _LOGGER,
         **settings.security,
     }
-
-
-def client_config(settings: KafkaSettings) -> dict[str, Any]:
-    """Return what every client of confluent-kafka shares."""
-    return {**common_config(settings), "logger": _LOGGER}
 
 
 def consumer_config(settings: KafkaSettings) -> dict[str, Any]:
     """Configure a consumer that is assigned, never subscribed, and neither commits nor moves by itself."""
     return {
-        **common_config(settings),
+        **client_config(settings),
         "group.id": settings.group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -126,7 +122,9 @@ class Consumer(port.ChunkConsumer):
             self._failure = self._failure or self._heard(event)
         count = len(read.values)
         if not count:
-            return None if self._failure is None else self.poll(max_rows)
+            if self._failure is not None:
+                raise self._failure
+            return None
         self._position = int(read.offsets[-1]) + 1
         partitions = np.full(count, self._partition, np.int32)
         return Chunk(self._topic, read.values, partitions, read.offsets, read.timestamps_ms * 1000)

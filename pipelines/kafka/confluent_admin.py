@@ -72,13 +72,7 @@ class Admin(port.Admin):
         ends: dict[Partition, int] = {}
         if not listed:
             return ends
-        consumer = ck.Consumer(
-            {
-                **client_config(self._settings),
-                **consumer_config(self._settings),
-                "fetch.wait.max.ms": FETCH_WAIT_MS,
-            }
-        )
+        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": FETCH_WAIT_MS})
         try:
             consumer.assign(
                 [TopicPartition(topic, number, offset) for (topic, number), offset in listed.items()]

@@ -23,8 +23,6 @@ from schemas.compiled import compiled
 from schemas.errors import BrokerError
 from schemas.values import AFTER, Values
 
-_LOGGER = logging.getLogger("pipelines.kafka.confluent")
-
 #: From the levels of syslog.
 _LEVELS = (
     *(logging.CRITICAL,) * 3,
@@ -96,8 +94,6 @@ _watermarks = _function(
 _err2str = _function("err2str", c_char_p, c_int)
 _consumer_close = _function("consumer_close", c_int, c_void_p)
 _destroy = _function("destroy", None, c_void_p)
-
-
 _message_timestamp = _function("message_timestamp", c_int64, c_void_p, c_void_p)
 _message_destroy = _function("message_destroy", None, c_void_p)
 
@@ -107,9 +103,13 @@ _TIMESTAMP, _DESTROY = (
 )
 
 
-@ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)  # type: ignore[untyped-decorator]
-def _log(_: int, level: int, facility: bytes, text: bytes) -> None:
-    _LOGGER.log(_LEVELS[level], "%s: %s", facility.decode(), text.decode(errors="replace"))
+def _logging(logger: logging.Logger) -> Any:
+    """Return the function that librdkafka hands a client's messages to; the client must keep it."""
+
+    def log(_: int, level: int, facility: bytes, text: bytes) -> None:
+        logger.log(_LEVELS[level], "%s: %s", facility.decode(), text.decode(errors="replace"))
+
+    return ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)(log)
 
 
 class Event(NamedTuple):
@@ -133,7 +133,7 @@ class Consumer:
     """One connection, for one partition at a time; not thread-safe.
 
     Args:
-        config: librdkafka's properties.
+        config: librdkafka's properties, and as for confluent-kafka's clients the `logger` it speaks to.
 
     Raises:
         BrokerError: librdkafka refuses a property or their combination.
@@ -142,11 +142,13 @@ class Consumer:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         made, error = _conf_new(), ctypes.create_string_buffer(_ERROR_BYTES)
-        for name, value in {**config, "log.queue": True}.items():
+        properties = {**config, "log.queue": True}
+        self._log = _logging(properties.pop("logger"))
+        for name, value in properties.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             if _conf_set(made, name.encode(), text.encode(), error, _ERROR_BYTES):
                 raise BrokerError(f"kafka setting refused: {error.value.decode()}")
-        _conf_set_log_cb(made, _log)
+        _conf_set_log_cb(made, self._log)
         self._client = _new(_CONSUMER, made, error, _ERROR_BYTES)
         if not self._client:
             raise BrokerError(f"kafka client refused: {error.value.decode()}")
@@ -263,11 +265,8 @@ def _taken(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Copy the messages at these addresses, release them; return text and starts of values, two columns."""
     count = len(found)
-    starts, offsets, times = (
-        np.zeros(count + 1, np.int64),
-        np.empty(count, np.int64),
-        np.empty(count, np.int64),
-    )
+    starts = np.zeros(count + 1, np.int64)
+    offsets, times = np.empty(count, np.int64), np.empty(count, np.int64)
     for each in range(count):
         message = carray(_memory(found[each]), _WORDS, np.int64)
         starts[each + 1] = starts[each] + message[_SIZE] + 1
