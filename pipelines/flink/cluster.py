@@ -173,22 +173,18 @@ def ask(cluster: Cluster, path: str, body: object = None, *, method: str | None 
         ) from error
 
 
-#: Processes that only coordinate: starting soon matters more than running fast.
-_COORDINATING = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+#: The first compiler alone. Most processes only coordinate: starting soon matters more than running fast. The
+#: TaskManager hands bytes on: the second compiler took a quarter of all processor time in the first minutes
+#: there and made nothing measurably faster.
+_COMPILER = "-XX:TieredStopAtLevel=1"
 
 
-#: A TaskManager hands bytes on: the second compiler took a quarter of all processor time in the first minutes
-#: and made nothing measurably faster.
-_WORKING = ["-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"]
-
-
-def _java(
-    cluster: Cluster, heap: str, main: str, *arguments: str, tuning: Sequence[str] = _COORDINATING
-) -> list[str]:
+def _java(cluster: Cluster, heap: str, main: str, *arguments: str, collector: str = "Serial") -> list[str]:
     opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
     path = f"{cluster.home}/build/stopline-flink-1.jar:{cluster.home}/libs/*"
     return [
-        "java", f"-Xmx{heap}", *tuning, *opens, "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
+        "java", f"-Xmx{heap}", f"-XX:+Use{collector}GC", _COMPILER, *opens,
+        "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
         f"-Djava.io.tmpdir={cluster.home / 'tmp'}", "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
         "-cp", path, main, *arguments,
@@ -204,7 +200,7 @@ def _command(cluster: Cluster, name: Process) -> Sequence[str]:
             return _java(cluster, "768m", main, "--configDir", configuration)
         case "taskmanager":
             main = f"{entrypoints}.taskexecutor.TaskManagerRunner"
-            return _java(cluster, "1280m", main, "--configDir", configuration, tuning=_WORKING)
+            return _java(cluster, "1280m", main, "--configDir", configuration, collector="G1")
         case "jobserver":
             return _java(
                 cluster, "512m", "org.apache.beam.runners.flink.FlinkJobServerDriver",
