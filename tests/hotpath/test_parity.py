@@ -179,15 +179,25 @@ def emitted(output: Any) -> Any:
     return (output.tag, output.value.value) if isinstance(output, TaggedOutput) else output.value
 
 
+def stages(rules: Policy, decider: Decider) -> tuple[PayerLedgerFn, AccountLedgerFn]:
+    """The two stages of a job with one shard, ready for a bundle."""
+    accounts = AccountLedgerFn(decider, Tracer(rules, 1, KafkaSettings("none:1"), ()), 1, {})
+    accounts.setup()
+    return PayerLedgerFn(rules, 1), accounts
+
+
+def look(accounts: AccountLedgerFn, legs: Any, account: Any, taint: Any) -> None:
+    states = account.version, account.log, taint.version, taint.log, account.counts
+    accounts.process(legs, *states, Timestamp(0))
+
+
 def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
     stream: Stream, rules: Policy, decider: Decider
 ) -> None:
     """Every bundle fails once after all its work, as when the sink cannot write."""
 
     def run(failing: bool) -> list[Any]:
-        tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
-        payers, accounts = PayerLedgerFn(rules, 1), AccountLedgerFn(decider, tracer, 1, {})
-        accounts.setup()
+        payers, accounts = stages(rules, decider)
         payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
         sent: list[Any] = []
         for rows in np.array_split(stream.rows[:3_000], 6):
@@ -200,10 +210,7 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
                     payers.process((0, pack(rows)), payer.version, payer.log, Timestamp(0))
                     blocks = [each.value for each in payers.finish_bundle()]
                     for block in blocks:
-                        accounts.process(
-                            block, account.version, account.log, taint.version, taint.log, account.counts,
-                            Timestamp(0),
-                        )  # fmt: skip
+                        look(accounts, block, account, taint)
                     out = list(accounts.finish_bundle())
                     if attempt < failing:
                         raise OSError
@@ -220,9 +227,7 @@ def test_the_blocks_of_a_bundle_are_decided_as_one_block_would_be(
     stream: Stream, rules: Policy, decider: Decider
 ) -> None:
     def run(parts: int) -> list[Any]:
-        tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
-        payers, accounts = PayerLedgerFn(rules, 1), AccountLedgerFn(decider, tracer, 1, {})
-        accounts.setup()
+        payers, accounts = stages(rules, decider)
         payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
         accounts.start_bundle()
         with account_shard.bundle() as account, taint_shard.bundle() as taint:
@@ -231,10 +236,7 @@ def test_the_blocks_of_a_bundle_are_decided_as_one_block_would_be(
                 with payer_shard.bundle() as payer:
                     payers.process((0, pack(rows)), payer.version, payer.log, Timestamp(0))
                     (legs,) = payers.finish_bundle()
-                accounts.process(
-                    legs.value, account.version, account.log, taint.version, taint.log, account.counts,
-                    Timestamp(0),
-                )  # fmt: skip
+                look(accounts, legs.value, account, taint)
             return list(map(emitted, accounts.finish_bundle()))
 
     assert run(parts=5) == run(parts=1)
