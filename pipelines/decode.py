@@ -18,7 +18,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
 from pipelines.records import dead_letter_record
-from pipelines.shards import Rows, by_shard, pack, shard_of, windowed
+from pipelines.shards import Rows, by_shard, concatenated, pack, shard_of, windowed
 from pipelines.taint import by_account_shard, moves
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.payment import STATUSES
@@ -111,14 +111,15 @@ def _letter(chunk: Chunk, place: int, code: ErrorCode, message: str) -> DeadLett
 
 def enforcements(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
     """Read what a chunk of topic `measures` forbids: ENFORCEMENT rows, a dead letter per unreadable one."""
-    found, letters = [np.empty(0, ENFORCEMENT)], []
+    found: list[Rows] = []
+    letters: list[DeadLetter] = []
     for place, value in enumerate(chunk.values):
         try:
             if (stated := read_enforcement(value)) is not None:
                 found.append(_enforced(stated))
         except (ValueError, OverflowError, RecursionError) as error:
             letters.append(_letter(chunk, place, _code(error), _without_value(str(error))))
-    return np.concatenate(found), letters
+    return concatenated(found, ENFORCEMENT), letters
 
 
 def _enforced(stated: Enforcement) -> Rows:

@@ -7,7 +7,6 @@ however few its rows, and under load a bundle brings several of one shard. Until
 which stays good for its key to the end of the bundle.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -33,6 +32,7 @@ from pipelines.shards import (
     Block,
     Rows,
     by_shard,
+    concatenated,
     event_order,
     holds,
     joined,
@@ -184,14 +184,15 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
 
     def finish_bundle(self) -> Iterator[Any]:
         """Add each shard's blocks in the order they came in; decide legs while the next shard is added to."""
-        begun: deque[tuple[Iterator[Any], int]] = deque()
+        before: Iterator[Any] = iter(())
         for shard, held in self._held.items():
             for place, (run, received_us) in enumerate(held.runs()):
-                if place:
-                    yield from _ended(begun, 0)
-                begun.append((self._begun(shard, run, held.states), received_us))
-                yield from _ended(begun, 1)
-        yield from _ended(begun, 0)
+                if place:  # of one shard, whose brake counts one run after the other
+                    yield from before
+                begun = self._begun(shard, run, held.states)
+                yield from before
+                before = _timed(begun, received_us)
+        yield from before
 
     def _begun(self, shard: int, packed: list[bytes], states: tuple[Any, ...]) -> Iterator[Any]:
         """Add blocks of one type of rows; the outputs, as an iterator that waits for decisions."""
@@ -244,15 +245,13 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         return legs if fresh.all() else legs.rows(fresh)
 
 
-def _ended(begun: deque[tuple[Iterator[Any], int]], leave: int) -> Iterator[Any]:
-    """Yield the outputs of all but the last `leave` runs as a `finish_bundle` may emit them."""
-    while len(begun) > leave:
-        outputs, received_us = begun.popleft()
-        for output in outputs:
-            if isinstance(output, pvalue.TaggedOutput):
-                yield pvalue.TaggedOutput(output.tag, windowed(output.value, received_us))
-            else:
-                yield windowed(output, received_us)
+def _timed(outputs: Iterator[Any], received_us: int) -> Iterator[Any]:
+    """Yield outputs as a `finish_bundle` may emit them."""
+    for output in outputs:
+        if isinstance(output, pvalue.TaggedOutput):
+            yield pvalue.TaggedOutput(output.tag, windowed(output.value, received_us))
+        else:
+            yield windowed(output, received_us)
 
 
 def _debits_first(blocks: list[bytes]) -> Rows:
@@ -263,7 +262,7 @@ def _debits_first(blocks: list[bytes]) -> Rows:
     debits = [int(np.count_nonzero(~part["credit"])) for part in parts]
     sides = [part[:end] for part, end in zip(parts, debits, strict=True)]
     sides += [part[end:] for part, end in zip(parts, debits, strict=True)]
-    return unpack(pack(*sides), LEG)
+    return concatenated(sides, LEG)
 
 
 def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:

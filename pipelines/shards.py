@@ -31,7 +31,7 @@ def pack(*parts: Rows) -> bytes:
 
 def holds(block: bytes, row: np.dtype[np.void]) -> bool:
     """Tell whether `block` holds rows of this type."""
-    return block[:_HEAD] == _mark(row)
+    return mark_of(block) == _mark(row)
 
 
 def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
@@ -53,8 +53,12 @@ def joined(blocks: Sequence[bytes], row: np.dtype[np.void]) -> Rows:
         ValueError: as `unpack`.
 
     """
-    parts = [unpack(block, row) for block in blocks]
-    return parts[0] if len(parts) == 1 else unpack(pack(*parts), row)
+    return concatenated([unpack(block, row) for block in blocks], row)
+
+
+def concatenated(parts: Sequence[Rows], row: np.dtype[np.void]) -> Rows:
+    """Return contiguous rows, one part after the other; read-only unless it is the only part itself."""
+    return parts[0] if len(parts) == 1 else np.frombuffer(b"".join(part.data for part in parts), row)
 
 
 def mark_of(block: bytes) -> bytes:

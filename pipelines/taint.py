@@ -25,7 +25,7 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
 from pipelines.records import trace_record
 from pipelines.shard_state import Kind
-from pipelines.shards import Rows, Words, event_order, shard_of
+from pipelines.shards import Rows, Words, concatenated, event_order, shard_of
 from pipelines.telemetry import TELEMETRY
 from schemas.journal import JournalEntry
 from schemas.tokens import ascii_bytes, token_text, token_words
@@ -78,7 +78,7 @@ def moves(chunk: Chunk, refused: Callable[[int, Exception], None]) -> Rows:
                 found.append(rows_of(statements(_ENTRY.decode(value))))
         except (ValueError, OverflowError, RecursionError) as error:
             refused(place, error)
-    return _joined(found, MOVE)
+    return concatenated(found, MOVE)
 
 
 def by_account_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
@@ -150,7 +150,7 @@ class Tracer:
         """Add MOVE rows, and follow them through the debits this shard remembers."""
         self._table(shard, version, log)
         shard_state.observe(TAINT, shard, rows, version, log)
-        recent = _joined(self._recent.get(shard, ()), DEBIT)
+        recent = concatenated(self._recent.get(shard, ()), DEBIT)
         touched = np.isin(recent["debtor_account"][:, 0], rows["creditor"][:, 0])
         return self._follow(shard, recent.take(np.flatnonzero(touched)), version, log)
 
@@ -189,7 +189,7 @@ class Tracer:
             found += [rows_of(new)] if new else []
             records += [trace_record(self._trace(debit, move)) for move in new]
         if found:
-            shard_state.observe(TAINT, shard, _joined(found, MOVE), version, log)
+            shard_state.observe(TAINT, shard, concatenated(found, MOVE), version, log)
             TELEMETRY.count("traces", len(records))
         return records
 
@@ -249,11 +249,7 @@ def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Rows:
 
     What cannot be read is left to the job, which reads the same messages and puts them aside.
     """
-    return _joined([moves(chunk, lambda *_: None) for chunk in chunks_within(settings, bounds)], MOVE)
-
-
-def _joined(blocks: Iterable[Rows], row: np.dtype[np.void]) -> Rows:
-    return np.frombuffer(b"".join(block.data for block in blocks), row)
+    return concatenated([moves(chunk, lambda *_: None) for chunk in chunks_within(settings, bounds)], MOVE)
 
 
 def _of(rows: Rows, account: Words) -> NDArray[np.bool_]:
