@@ -19,7 +19,6 @@ from rich.console import Console
 from console import flink
 from console.cli import BEAM_FLAGS
 from pipelines import graph, runner, serving
-from pipelines.flink.jobs import SHARDS
 from pipelines.kafka.bounds import captured_bounds
 from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
@@ -59,7 +58,7 @@ def run(
     Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
     """
     if named == "flink":
-        options = PipelineOptions([f"--ledger_shards={SHARDS}", *context.args], streaming=True)
+        options = PipelineOptions(context.args, streaming=True)
     else:
         options = in_process_options(context.args)
     settings = JobSettings.of(options)

@@ -1,5 +1,6 @@
 """Scores into outcomes, outcomes into alerts and warning requests: every decision of the hot path."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,11 +62,11 @@ class Decider:
         legs: Legs,
         credit: bool,
         kept_minor: NDArray[np.int64],
-        brake: Brake | None = None,
+        brakes: Sequence[tuple[slice, Brake]] = (),
     ) -> Decided:
         """Score legs of one kind, of which measures in force keep `kept_minor`, and say what follows.
 
-        `brake` counts them and may make what follows milder.
+        A brake counts the legs of its shard and may make what follows milder.
         """
         leg: Leg = "CREDIT" if credit else "DEBIT"
         X = features.matrix(features.GROUPS[leg.lower()], legs)
@@ -73,7 +74,13 @@ class Decider:
         shadow = models.shadow.scored(leg, X) if models.shadow else None
         outcome = live.outcome.copy()
         forbidden = kept_minor > 0
-        alarms = brake.apply(leg, legs.transfer, outcome, forbidden, model=live.model) if brake else []
+        alarms = [
+            alarm
+            for part, brake in brakes
+            for alarm in brake.apply(
+                leg, legs.transfer[part], outcome[part], forbidden[part], model=live.model
+            )
+        ]
         outcome[forbidden] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]

@@ -1,15 +1,10 @@
 """The two stateful stages of the hot path: what the payer does, then what the accounts see.
 
 Both legs of a payment leave `PayerLedgerFn` together, so they reach the account shards in one order.
-
-A bundle's blocks are kept and looked at when it ends, one shard after the other: a block costs milliseconds
-however few its rows, and under load a bundle brings several of one shard. Until then a state of Beam is held,
-which stays good for its key to the end of the bundle.
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -21,7 +16,8 @@ from numpy.typing import NDArray
 from models import ledger
 from models.features import Legs
 from models.history import account_facts, payer_facts
-from pipelines import shard_state
+from pipelines import batches, shard_state
+from pipelines.batches import Held, Kept, runs, shard_order
 from pipelines.brake import Brake
 from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
@@ -31,12 +27,11 @@ from pipelines.shard_state import Kind
 from pipelines.shards import (
     Block,
     Rows,
+    Shards,
     by_shard,
     concatenated,
     event_order,
     holds,
-    joined,
-    mark_of,
     pack,
     put,
     shard_of,
@@ -52,8 +47,8 @@ LEG = np.dtype(
     [("transfer", TRANSFER), ("payer", ledger.PARTY_VIEW), ("value", "f8"), ("credit", "?")], align=True
 )
 
-#: The two legs of a block are decided side by side: arrays are computed without the interpreter's lock.
-_BOTH_LEGS = ThreadPoolExecutor(2, "legs")
+#: Debits and credits are decided side by side, each in order: arrays are computed without the lock of Python.
+_DECIDING = [ThreadPoolExecutor(1, name) for name in ("debits", "credits")]
 
 PAYERS = Kind("payers", ledger.PARTY_ROW, {ledger.PARTY_FACT: ledger.observe_parties})
 ACCOUNTS = Kind(
@@ -63,17 +58,12 @@ ACCOUNTS = Kind(
 )
 
 
-class _Shard(NamedTuple):
-    """What a bundle brought for a shard: its states, and blocks with the time each was received at."""
+class _Side(NamedTuple):
+    """Debits or credits of a batch: what measures keep of each, and where each shard's are."""
 
-    states: tuple[Any, ...]
-    blocks: list[tuple[bytes, int]]
-
-    def runs(self) -> Iterator[tuple[list[bytes], int]]:
-        """Yield neighbouring blocks of one type of rows, with the earliest time."""
-        for _, run in groupby(self.blocks, key=lambda block: mark_of(block[0])):
-            blocks, received_us = zip(*run, strict=True)
-            yield list(blocks), min(received_us)
+    legs: Legs
+    kept_minor: NDArray[np.int64]
+    runs: list[tuple[int, slice]]
 
 
 class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
@@ -92,7 +82,7 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without blocks."""
-        self._held: dict[int, _Shard] = {}
+        self._kept = Kept()
 
     def process(
         self,
@@ -102,41 +92,35 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's block."""
-        shard, packed = block
-        held = self._held.setdefault(shard, _Shard((version, log), []))
-        held.blocks.append((packed, received.micros))
+        self._kept.add(block, received, version, log)
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Emit what passes through, then the bundle's legs by the shard of their accounts, debits first."""
-        debits: dict[int, list[Rows]] = {}
-        credits: dict[int, list[Rows]] = {}
-        for shard, held in self._held.items():
-            payments = []
-            for packed, received_us in held.blocks:
-                if holds(packed, TRANSFER):
-                    payments.append(packed)
-                else:
-                    yield windowed((shard, packed), received_us)
-            if payments:
-                legs = self._observed(shard, joined(payments, TRANSFER), *held.states)
-                for parts, account in ((debits, "debtor_account"), (credits, "creditor_account")):
-                    at = shard_of(legs["transfer"][account], self._shards)
-                    for number, part in by_shard(legs, at):
-                        part["credit"] = parts is credits
-                        parts.setdefault(number, []).append(part)
-        for shard in sorted(debits.keys() | credits.keys()):
-            sides = [*debits.get(shard, ()), *credits.get(shard, ())]
-            received_us = min(int(side["transfer"]["received_us"].min()) for side in sides)
-            yield windowed((shard, pack(*sides)), received_us)
+        """Emit what passes through, and of each batch the legs by the shard of their accounts."""
+        for batch in self._kept.batches():
+            if holds(batch[0].packed, TRANSFER):
+                received_us = min(held.received_us for held in batch)
+                yield from (windowed(block, received_us) for block in self._legs(batch))
+            else:
+                yield from (windowed((held.shard, held.packed), held.received_us) for held in batch)
 
-    def _observed(self, shard: int, transfers: Rows, version: Any, log: Any) -> Rows:
-        """Add one shard's payments; return a leg of each, without its side."""
-        transfers = transfers.take(event_order(transfers))
+    def _legs(self, batch: list[Held]) -> Iterator[Block]:
+        """Add payments to the ledger; return their legs by the shard of the account, debits first."""
+        blocks = [unpack(held.packed, TRANSFER) for held in batch]
+        shard = batches.shards(batch, blocks)
+        transfers = concatenated(blocks, TRANSFER)
+        order = shard_order(shard, event_order(transfers))
+        transfers = transfers.take(order)
         legs = np.empty(len(transfers), LEG)
         put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
-        put(legs, "payer", shard_state.observe(PAYERS, shard, payer_facts(transfers, value), version, log))
-        return legs
+        put(legs, "payer", self._kept.observe(PAYERS, shard[order], payer_facts(transfers, value)))
+        sides: dict[int, list[Rows]] = {}
+        for account in ("debtor_account", "creditor_account"):
+            for number, part in by_shard(legs, shard_of(transfers[account], self._shards)):
+                part["credit"] = account == "creditor_account"
+                sides.setdefault(number, []).append(part)
+        for number in sorted(sides):
+            yield number, pack(*sides[number])
 
 
 class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
@@ -165,7 +149,10 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     def start_bundle(self) -> None:
         """Begin with the models in use now; they stay until the bundle ends."""
         self._models = self._decider.models()
-        self._held: dict[int, _Shard] = {}
+        self._kept = Kept()
+        self._taint: dict[int, tuple[Any, Any]] = {}
+        self._counts: dict[int, Any] = {}
+        self._brakes: dict[int, Brake | None] = {}
 
     def process(  # noqa: PLR0917 (a state each)
         self,
@@ -178,71 +165,86 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's block."""
-        shard, packed = block
-        states = version, log, taint_version, taint_log, counts
-        self._held.setdefault(shard, _Shard(states, [])).blocks.append((packed, received.micros))
+        self._kept.add(block, received, version, log)
+        self._taint[block[0]] = taint_version, taint_log
+        self._counts[block[0]] = counts
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Add each shard's blocks in the order they came in; decide legs while the next shard is added to."""
+        """Add batches to the ledger; the legs of each are decided while the next is added."""
         before: Iterator[Any] = iter(())
-        for shard, held in self._held.items():
-            for place, (run, received_us) in enumerate(held.runs()):
-                if place:  # of one shard, whose brake counts one run after the other
-                    yield from before
-                begun = self._begun(shard, run, held.states)
-                yield from before
-                before = _timed(begun, received_us)
+        for batch in self._kept.batches():
+            begun = self._begun(batch)
+            yield from before
+            before = _timed(begun, min(held.received_us for held in batch))
         yield from before
+        for shard, brake in self._brakes.items():
+            if brake is not None:
+                self._counts[shard].write(brake.stored())
 
-    def _begun(self, shard: int, packed: list[bytes], states: tuple[Any, ...]) -> Iterator[Any]:
+    def _begun(self, batch: list[Held]) -> Iterator[Any]:
         """Add blocks of one type of rows; the outputs, as an iterator that waits for decisions."""
-        version, log, taint_version, taint_log, counts = states
-        if holds(packed[0], ledger.ENFORCEMENT):
-            shard_state.observe(ACCOUNTS, shard, joined(packed, ledger.ENFORCEMENT), version, log)
-            return iter(())
-        if holds(packed[0], MOVE):
-            traces = self._tracer.heard(shard, joined(packed, MOVE), taint_version, taint_log)
-            return (pvalue.TaggedOutput("traces", record) for record in traces)
-        legs = _debits_first(packed)
+        if holds(batch[0].packed, LEG):
+            return self._seen(batch)
+        traces: list[OutRecord] = []
+        for shard, packed, _ in batch:
+            if holds(packed, MOVE):
+                traces += self._tracer.heard(shard, unpack(packed, MOVE), *self._taint[shard])
+            else:
+                facts = unpack(packed, ledger.ENFORCEMENT)
+                shard_state.observe(ACCOUNTS, shard, facts, *self._kept.ledger[shard])
+        return (pvalue.TaggedOutput("traces", record) for record in traces)
+
+    def _seen(self, batch: list[Held]) -> Iterator[Any]:
+        legs, shard = _debits_first(batch)
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
-        order = event_order(transfer, legs["credit"])
+        order = shard_order(shard, event_order(transfer, legs["credit"]))
         facts = account_facts(transfer, value, legs["credit"]).take(order)
-        account = shard_state.observe(ACCOUNTS, shard, facts, version, log).take(_inverse(order))
-        debits = np.count_nonzero(~legs["credit"])
-        TELEMETRY.count("observed", len(legs) - int(debits))
-        seen = [
-            self._fresh(Legs(transfer[part], value[part], payer[part], account[part]))
-            for part in (slice(debits), slice(debits, None))
+        account = self._kept.observe(ACCOUNTS, shard[order], facts).take(_inverse(order))
+        debits = int(np.count_nonzero(~legs["credit"]))
+        TELEMETRY.count("observed", len(legs) - debits)
+        fresh = self._fresh(transfer)
+        sides = []
+        for credit, part in ((False, slice(debits)), (True, slice(debits, None))):
+            seen, at = Legs(transfer[part], value[part], payer[part], account[part]), shard[part]
+            if not fresh[part].all():
+                seen, at = seen.rows(fresh[part]), at[fresh[part]]
+            sides.append(_Side(seen, enforced_minor(seen, credit), list(runs(at))))
+        deciding = [self._deciding(side, bool(credit)) for credit, side in enumerate(sides)]
+        debited = sides[0]
+        traces = [
+            record
+            for number, part in debited.runs
+            for record in self._tracer.seen(
+                number, debited.legs.transfer[part], debited.kept_minor[part] > 0, *self._taint[number]
+            )
         ]
-        kept = [enforced_minor(seen[credit], credit) for credit in (False, True)]
-        brake = self._decider.brake(shard, counts.read())
+        return _outputs(traces, deciding, self._shards)
 
-        def decided(credit: bool) -> Decided:
-            return self._decider.decide(self._models, seen[credit], credit, kept[credit], brake)
+    def _deciding(self, side: _Side, credit: bool) -> Future[Decided]:
+        brakes = []
+        for shard, part in side.runs:
+            if shard not in self._brakes:
+                self._brakes[shard] = self._decider.brake(shard, self._counts[shard].read())
+            if brake := self._brakes[shard]:
+                brakes.append((part, brake))
+        decide = self._decider.decide
+        return _DECIDING[credit].submit(decide, self._models, side.legs, credit, side.kept_minor, brakes)
 
-        deciding = _BOTH_LEGS.map(decided, (False, True))
-        traces = self._tracer.seen(shard, seen[False].transfer, kept[False] > 0, taint_version, taint_log)
-        return self._outputs(traces, deciding, brake, counts)
-
-    def _outputs(
-        self, traces: list[OutRecord], deciding: Iterator[Decided], brake: Brake | None, counts: Any
-    ) -> Iterator[Any]:
-        yield from (pvalue.TaggedOutput("traces", record) for record in traces)
-        for alerts, warnings, logged in deciding:
-            yield from alerts
-            yield from (pvalue.TaggedOutput("warnings", asked) for asked in blocks(warnings, self._shards))
-            if logged:
-                yield pvalue.TaggedOutput("decisions", logged)
-        if brake is not None:
-            counts.write(brake.stored())
-
-    def _fresh(self, legs: Legs) -> Legs:
-        """Return the legs of payments that were not decided before this start."""
-        partition, offset = legs.transfer["partition"], legs.transfer["offset"]
-        fresh = np.ones(len(partition), np.bool_)
+    def _fresh(self, transfer: Rows) -> NDArray[np.bool_]:
+        """Tell which payments were not decided before this start."""
+        fresh = np.ones(len(transfer), np.bool_)
         for number, end in self._decided.items():
-            fresh &= (partition != number) | (offset >= end)
-        return legs if fresh.all() else legs.rows(fresh)
+            fresh &= (transfer["partition"] != number) | (transfer["offset"] >= end)
+        return fresh
+
+
+def _outputs(traces: list[OutRecord], deciding: list[Future[Decided]], shards: int) -> Iterator[Any]:
+    yield from (pvalue.TaggedOutput("traces", record) for record in traces)
+    for alerts, warnings, logged in (each.result() for each in deciding):
+        yield from alerts
+        yield from (pvalue.TaggedOutput("warnings", asked) for asked in blocks(warnings, shards))
+        if logged:
+            yield pvalue.TaggedOutput("decisions", logged)
 
 
 def _timed(outputs: Iterator[Any], received_us: int) -> Iterator[Any]:
@@ -254,15 +256,14 @@ def _timed(outputs: Iterator[Any], received_us: int) -> Iterator[Any]:
             yield windowed(output, received_us)
 
 
-def _debits_first(blocks: list[bytes]) -> Rows:
-    """Return the legs of blocks that each hold their debits first, all debits first."""
-    parts = [unpack(block, LEG) for block in blocks]
-    if len(parts) == 1:
-        return parts[0]
-    debits = [int(np.count_nonzero(~part["credit"])) for part in parts]
-    sides = [part[:end] for part, end in zip(parts, debits, strict=True)]
-    sides += [part[end:] for part, end in zip(parts, debits, strict=True)]
-    return concatenated(sides, LEG)
+def _debits_first(batch: list[Held]) -> tuple[Rows, Shards]:
+    """Return the legs of blocks that each hold their debits first, all debits first, and their shards."""
+    blocks = [unpack(held.packed, LEG) for held in batch]
+    ends = [int(np.count_nonzero(~legs["credit"])) for legs in blocks]
+    debits = [legs[:end] for legs, end in zip(blocks, ends, strict=True)]
+    credits = [legs[end:] for legs, end in zip(blocks, ends, strict=True)]
+    shard = np.concatenate([batches.shards(batch, debits), batches.shards(batch, credits)])
+    return concatenated([*debits, *credits], LEG), shard
 
 
 def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:

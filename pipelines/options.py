@@ -56,10 +56,7 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         )
         parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
         parser.add_argument(
-            "--ledger_shards",
-            type=int,
-            default=1,
-            help="shards per ledger, fixed for a job's life; on Flink 4 unless given, else 1",
+            "--ledger_shards", type=int, default=4, help="shards per ledger; fixed for a job's life"
         )
         parser.add_argument("--decision_log", default="", help="folder for the hourly Parquet decision log")
         parser.add_argument(

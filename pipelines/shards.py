@@ -46,16 +46,6 @@ def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
     return np.frombuffer(block, row, offset=_HEAD)
 
 
-def joined(blocks: Sequence[bytes], row: np.dtype[np.void]) -> Rows:
-    """Return the rows of blocks of one type, one block after the other, read-only.
-
-    Raises:
-        ValueError: as `unpack`.
-
-    """
-    return concatenated([unpack(block, row) for block in blocks], row)
-
-
 def concatenated(parts: Sequence[Rows], row: np.dtype[np.void]) -> Rows:
     """Return contiguous rows, one part after the other; read-only unless it is the only part itself."""
     return parts[0] if len(parts) == 1 else np.frombuffer(b"".join(part.data for part in parts), row)

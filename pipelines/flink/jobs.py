@@ -27,10 +27,6 @@ LIVE = ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCIL
 SUBMIT_TIMEOUT_S = 60.0
 SAVEPOINT_TIMEOUT_S = 120.0
 
-#: Shards per ledger unless the job is told otherwise: what workers share. In one process one is best,
-#: because a block costs the same however few its rows.
-SHARDS = 4
-
 
 @dataclass(frozen=True)
 class Tuning:

@@ -205,7 +205,7 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         *topics: str,
         start: Start = "committed",
         chunk_rows: int = 2000,
-        max_bundle_chunks: int = 4,
+        max_bundle_chunks: int = 16,
         max_read_time_s: float = 0.5,
     ) -> None:
         super().__init__()

@@ -45,9 +45,7 @@ def offered(
     """
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as log:
         load.create_topics(broker.address)
-        options = options_of(
-            broker.address, SHIPPED_BUNDLE, Path(log), f"--ledger_shards={jobs.SHARDS}", *more
-        )
+        options = options_of(broker.address, SHIPPED_BUNDLE, Path(log), *more)
         settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
         with Child(load.offer, broker.address, world, backlog, pace) as feeder:
             feeder.receive()

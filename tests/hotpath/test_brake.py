@@ -8,15 +8,21 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.demo import SHIPPED_BUNDLE
-from pipelines import policy
+from pipelines import batches, policy
 from pipelines.brake import COUNTS, MINUTE_US, Brake
 from pipelines.decide import Decider, enforced_minor
+from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.sink import OutRecord
+from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
 from pipelines.policy import DELAY, HOLD, STOP, WARN, BrakePolicy, LegPolicy, Policy
-from pipelines.shards import Rows
+from pipelines.shards import Rows, by_shard, pack, shard_of
+from pipelines.taint import Tracer
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.alarm import Alarm
@@ -26,6 +32,7 @@ from schemas.ids import derived_id
 from schemas.transfers import TRANSFER
 from schemas.warning import Warning
 from tests.hotpath.conftest import POLICY, Sent, Stream, Written
+from tests.hotpath.states import Shard
 
 MODEL = "f" * 64
 NOW_US = 1_756_656_000_000_000
@@ -252,6 +259,40 @@ def test_a_replay_in_other_bundles_brakes_the_same_payments(
         ]
 
 
+def test_shards_decided_in_one_batch_are_braked_as_each_alone_would_be(
+    stream: Stream, everybody: Policy, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards = 3
+    payers = PayerLedgerFn(everybody, shards)
+    payer = [Shard() for _ in range(shards)]
+    bundles = []
+    for rows in np.array_split(stream.rows[:6_000], 2):
+        payers.start_bundle()
+        for number, part in by_shard(rows, shard_of(rows["debtor"], shards)):
+            payers.process((number, pack(part)), payer[number].version, payer[number].log, Timestamp(0))
+        bundles.append([legs.value for legs in payers.finish_bundle()])
+
+    def run() -> list[OutRecord]:
+        tracer = Tracer(everybody, shards, KafkaSettings("none:1"), ())
+        accounts = AccountLedgerFn(Decider(everybody, bundle_path, 0.0), tracer, shards, {})
+        ledgers = [(Shard(), Shard()) for _ in range(shards)]
+        sent: list[OutRecord] = []
+        for bundle in bundles:
+            accounts.start_bundle()
+            for legs in bundle:
+                own, taint = ledgers[legs[0]]
+                states = own.version, own.log, taint.version, taint.log, own.counts
+                accounts.process(legs, *states, Timestamp(0))
+            sent += [out.value for out in accounts.finish_bundle() if not isinstance(out, TaggedOutput)]
+        return sorted(sent)
+
+    together = run()
+    monkeypatch.setattr(batches, "BATCH_BYTES", 1)
+
+    assert run() == together
+    assert {record.topic for record in together} == {topics.ALERTS, topics.ALARMS}
+
+
 def test_a_debit_against_a_measure_in_force_is_stopped_whatever_the_brake_says(
     stream: Stream, everybody: Policy, bundle_path: Path
 ) -> None:
@@ -259,7 +300,11 @@ def test_a_debit_against_a_measure_in_force_is_stopped_whatever_the_brake_says(
     few.account["enforced_minor"][100:] = np.iinfo(np.int64).max
     decider = Decider(everybody, bundle_path, 0.0)
 
-    decided = decider.decide(decider.models(), few, False, enforced_minor(few, False), decider.brake(0, None))
+    brake = decider.brake(0, None)
+    assert brake is not None
+
+    kept = enforced_minor(few, False)
+    decided = decider.decide(decider.models(), few, False, kept, [(slice(None), brake)])
 
     sent = [record.value for record in decided.alerts if record.topic == topics.ALERTS]
     alerts = [msgspec.json.decode(value, type=Alert) for value in sent]
@@ -275,5 +320,6 @@ def test_three_busy_days_under_the_shipped_policy_and_model_are_never_braked(str
     assert brake is not None
 
     for credit, seen in ((True, stream.history.credit), (False, stream.history.debit)):
-        decided = decider.decide(decider.models(), seen, credit, enforced_minor(seen, credit), brake)
+        kept = enforced_minor(seen, credit)
+        decided = decider.decide(decider.models(), seen, credit, kept, [(slice(None), brake)])
         assert {record.topic for record in decided.alerts} == {topics.ALERTS}

@@ -1,0 +1,82 @@
+"""A bundle's blocks, kept to its end and looked at a batch of all shards at a time.
+
+What is done to a batch costs milliseconds however few its rows, and a bundle under light load brings few for
+every shard. Until the end a state of Beam is held, which stays good for its key as long as the bundle.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from apache_beam.utils.timestamp import Timestamp
+from numpy.typing import NDArray
+
+from pipelines import shard_state
+from pipelines.shard_state import Kind
+from pipelines.shards import Block, Rows, Shards, concatenated, mark_of
+
+#: Blocks are put together up to about so much: with more a row takes no less time, and waits longer.
+BATCH_BYTES = 12 << 20
+
+
+class Held(NamedTuple):
+    """A block of rows of a shard, and the Kafka time it was received at."""
+
+    shard: int
+    packed: bytes
+    received_us: int
+
+
+class Kept:
+    """What a bundle brought: blocks, and `ledger`, the version and the log of each shard (`shard_state`)."""
+
+    def __init__(self) -> None:
+        self.ledger: dict[int, tuple[Any, Any]] = {}
+        self._blocks: dict[int, list[Held]] = {}
+
+    def add(self, block: Block, received: Timestamp, version: Any, log: Any) -> None:
+        """Keep a block and its shard's states."""
+        shard, packed = block
+        self.ledger[shard] = version, log
+        self._blocks.setdefault(shard, []).append(Held(shard, packed, received.micros))
+
+    def batches(self) -> Iterator[list[Held]]:
+        """Yield blocks of one type of rows, shard by shard, those of a shard in the order they came in."""
+        blocks = chain.from_iterable(self._blocks.values())
+        for _, alike in groupby(blocks, key=lambda held: mark_of(held.packed)):
+            batch: list[Held] = []
+            for held in alike:
+                batch.append(held)
+                if sum(len(each.packed) for each in batch) >= BATCH_BYTES:
+                    yield batch
+                    batch = []
+            if batch:
+                yield batch
+
+    def observe(self, kind: Kind, shard: Shards, facts: Rows) -> Rows:
+        """Add facts, shard after shard, to their ledgers; return what was known before each."""
+        views = [
+            shard_state.observe(kind, number, facts[part], *self.ledger[number])
+            for number, part in runs(shard)
+        ]
+        return concatenated(views, views[0].dtype)
+
+
+def shards(batch: Sequence[Held], blocks: Sequence[Rows]) -> Shards:
+    """Return the shard of each row of a batch's blocks."""
+    numbers = np.array([held.shard for held in batch], np.uint16)
+    return np.repeat(numbers, [len(rows) for rows in blocks])
+
+
+def runs(shard: Shards) -> Iterator[tuple[int, slice]]:
+    """Yield each run of one shard, and where it is."""
+    cuts = np.flatnonzero(np.diff(shard)) + 1
+    for start, end in pairwise([0, *cuts.tolist(), len(shard)]):
+        if end > start:
+            yield int(shard[start]), slice(start, end)
+
+
+def shard_order(shard: Shards, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return places ordered by shard, those of one shard as `order` has them."""
+    return order[np.argsort(shard[order], kind="stable")]
