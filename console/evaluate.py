@@ -8,8 +8,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Column, Table
 
+from console import tables
 from console.recorded import (
     FeedbackPlaces,
     KafkaSecurity,
@@ -224,9 +224,8 @@ def _print(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(f"bundle {found['bundle']}, policy {found['policy']}, on {found['source']}", soft_wrap=True)
     for leg, figures in found["legs"].items():
-        table = Table(
-            Column("point", no_wrap=True), "scam value", "false per true", "innocent per 10,000",
-            "alerts per 10,000",
+        table = tables.figures(
+            "point", "scam value", "false per true", "innocent per 10,000", "alerts per 10,000",
             title=f"{leg} leg: {figures['payments']:,.0f} payments, {figures['scams']:,.0f} scams",
         )  # fmt: skip
         for name, point in figures["points"].items():

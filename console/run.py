@@ -2,11 +2,12 @@
 
 import json
 import logging
+import math
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Literal
@@ -24,7 +25,7 @@ from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
 from pipelines.options import JobSettings, in_process_options
-from pipelines.telemetry import TELEMETRY
+from pipelines.telemetry import TELEMETRY, Latency
 from pipelines.warmup import warm_up
 from schemas import topics
 from schemas.errors import BrokerError
@@ -74,6 +75,8 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with reporting(status):
         try:
+            place = f"{settings.kafka.brokers} as group {settings.kafka.group}"
+            _print(status, f"reading at {place}; Ctrl-C stops")
             with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
                 chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
                 graph.write(graph.build(chunks, settings), settings)
@@ -117,13 +120,7 @@ def reporting(status: StatusFormat) -> Iterator[None]:
             if status == "json":
                 print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
             elif decided:
-                _print(
-                    status,
-                    f"{rate:>9,.0f} payments/s  {decided:>12,} decided  "
-                    f"{counts.get('alerts', 0):>8,} alerts  {counts.get('warnings', 0):>8,} warnings  "
-                    f"p50 {latency.p50_ms:,.0f} ms  p99 {latency.p99_ms:,.0f} ms"
-                    + (f"  BRAKED {counts['braked']:,}" if "braked" in counts else ""),
-                )
+                _print(status, status_line(rate, counts, latency))
 
     if status != "none":
         threading.Thread(target=report, name="status", daemon=True).start()
@@ -131,6 +128,25 @@ def reporting(status: StatusFormat) -> Iterator[None]:
         yield
     finally:
         done.set()
+
+
+def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str:
+    """Say in one line how the job does; a second without a decision has no latency.
+
+    >>> status_line(0.0, {"decided": 1_200, "braked": 3}, Latency(math.nan, math.nan, math.nan))
+    '        0 payments/s         1,200 decided         0 alerts         0 warnings  BRAKED 3'
+    """
+    parts = [
+        f"{rate:>9,.0f} payments/s",
+        f"{counts['decided']:>12,} decided",
+        f"{counts.get('alerts', 0):>8,} alerts",
+        f"{counts.get('warnings', 0):>8,} warnings",
+    ]
+    if not math.isnan(latency.p50_ms):
+        parts += [f"p50 {latency.p50_ms:,.0f} ms", f"p99 {latency.p99_ms:,.0f} ms"]
+    if braked := counts.get("braked"):
+        parts.append(f"BRAKED {braked:,}")
+    return "  ".join(parts)
 
 
 def _print(status: StatusFormat, text: str) -> None:

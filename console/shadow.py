@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from console.recorded import existing_log
+from console.tables import figures
 from models.shadow import Comparison, Flagged, compare
 from pipelines.decision_log import read
 from pipelines.policy import DELAY
@@ -42,7 +43,7 @@ def shadow(
 
 def _table(leg: str, found: Comparison) -> Table:
     span = f"{_time(found.since_us)} to {_time(found.until_us)} UTC"
-    table = Table(
+    table = figures(
         "", "live", "shadow", "both", "more", "fewer", "overlap",
         title=f"{leg}: shadow {found.shadow} beside {found.live}",
         caption=f"{found.legs:,.0f} legs, {span}; PSI of the scores {found.score_psi:.3f}",

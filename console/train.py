@@ -21,6 +21,7 @@ from console.recorded import (
     of_world,
     windows_of,
 )
+from console.tables import figures
 from fixtures.world import simulate
 from models.bundle import MANIFEST, LegParts
 from models.card import Segment, card, segments
@@ -121,7 +122,7 @@ def _check_room(out: Path, *, replace: bool) -> None:
 
 def _figures(path: Path) -> Table:
     metrics = json.loads((path / "metrics.json").read_text())
-    table = Table("leg", "AUC", "AP", "point", "scam value found", "innocent per 10,000", title="last days")
+    table = figures("leg", "AUC", "AP", "point", "scam value found", "innocent per 10,000", title="last days")
     for leg, found in metrics.items():
         test = found["test"]
         for name, point in test["points"].items():

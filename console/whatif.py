@@ -21,6 +21,7 @@ from console.demo import SHIPPED_BUNDLE
 from console.recorded import KafkaSecurity, brokers_at, instant_us, read_feedback
 from console.replay import job_settings, streamed
 from console.scoreboard import Fact, Scoreboard
+from console.tables import figures
 from fixtures.scenario import load
 from models import labels
 from pipelines import decode, graph, policy, runner, serving
@@ -239,7 +240,7 @@ def _changed(runs: Mapping[str, Replayed]) -> dict[str, int]:
 def _table(outcomes: Mapping[str, Outcome], rules: Mapping[str, Policy], payments: int) -> Table:
     live, new = outcomes["live"], outcomes["new"]
     law = rules["live"].law
-    table = Table(
+    table = figures(
         "", "live", "new", "difference",
         title=f"{payments:,} payments under {rules['live'].stamp} and {rules['new'].stamp}",
     )  # fmt: skip

@@ -14,7 +14,7 @@ LISTENER_TIMEOUT_S = 5.0
 def problems(
     settings: KafkaSettings, topics: Collection[NewTopic], *, create_topics: bool = False
 ) -> list[str]:
-    """Return what keeps a pipeline on `topics` from starting, each with the command that mends it.
+    """Return what keeps a pipeline on `topics` from starting, each once, with the command that mends it.
 
     An empty list means that the broker answers and every topic has exactly the partitions asked for.
     With `create_topics` missing topics are created first, settings such as compaction included.
@@ -32,7 +32,14 @@ def problems(
             counts = admin.partition_counts()
     except BrokerError as error:
         return [f"{error}; check address, TLS and SASL settings (--kafka_security)"]
-    return [found for topic in topics if (found := _problem(settings, topic, counts.get(topic.name, 0)))]
+    alike: dict[tuple[int, int], list[NewTopic]] = {}
+    for topic in topics:
+        alike.setdefault((counts.get(topic.name, 0), topic.partitions), []).append(topic)
+    return [
+        found + (f" (likewise: {', '.join(topic.name for topic in others)})" if others else "")
+        for (partitions, _), (first, *others) in alike.items()
+        if (found := _problem(settings, first, partitions))
+    ]
 
 
 def require_listener(settings: KafkaSettings) -> None:
@@ -69,6 +76,6 @@ def _problem(settings: KafkaSettings, topic: NewTopic, partitions: int) -> str |
         )
     return (
         f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected, "
-        f"and Kafka removes none; expect {partitions}, or drop it with its messages: "
+        f"and Kafka removes none; start with --partitions {partitions}, or drop it with its messages: "
         f"{command} topics delete -t {topic.name}"
     )

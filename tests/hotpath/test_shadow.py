@@ -75,6 +75,8 @@ def test_the_log_says_what_the_shadow_would_have_held_and_the_report_counts_it(
     said = CliRunner().invoke(app, ["--decision-log", str(tmp_path)], env={"COLUMNS": "120"}).output
     assert "CREDIT: shadow 555555555555 beside" in said
     assert f"{found.held.fewer:,.0f}" in said
+    narrow = CliRunner().invoke(app, ["--decision-log", str(tmp_path)], env={"COLUMNS": "30"}).output
+    assert "…" not in narrow  # no figure is cut
 
 
 def test_a_log_without_a_shadow_says_how_to_get_one(tmp_path: Path) -> None:

@@ -46,6 +46,13 @@ def test_a_missing_topic_comes_with_the_command_that_creates_it(local: KafkaSett
     assert problems(local, topics) == []
 
 
+def test_topics_in_the_same_trouble_are_told_together(local: KafkaSettings) -> None:
+    (problem,) = problems(local, [NewTopic(f"preflight_{name}", 3) for name in ("first", "second", "third")])
+
+    assert problem.startswith("topic 'preflight_first' does not exist; ")
+    assert problem.endswith(" (likewise: preflight_second, preflight_third)")
+
+
 def test_too_many_partitions_are_named_because_kafka_cannot_remove_them(local: KafkaSettings) -> None:
     problems(local, [NewTopic("preflight_wide", 4)], create_topics=True)
 
