@@ -25,7 +25,7 @@ from fixtures.stream import messages
 from fixtures.world import START_US, simulate
 from pipelines import policy, serving
 from pipelines.kafka import process
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.brokers import EmbeddedBroker, tied_to_starter
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
 from pipelines.kafka.preflight import problems
 from schemas import topics
@@ -221,7 +221,9 @@ def _job(settings: KafkaSettings, bundle: Path, policy_file: Path) -> Iterator[J
         "--kafka_brokers", settings.brokers, "--model_bundle", str(bundle),
         "--policy_file", str(policy_file), "--partitions", str(PARTITIONS), "--status", "json",
     ]  # fmt: skip
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        tied_to_starter(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         yield Job(child)
     finally:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +31,6 @@ VAR = Path("var")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 
-#: Runs a command that gets SIGTERM when the thread that started it ends, by whatever cause (Linux only).
 _TIED = (
     "import ctypes, os, sys\n"
     "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 15)\n"
@@ -74,7 +74,7 @@ class LocalBroker:
         command = self.command()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _TIED, *command] if tied else command,
+                tied_to_starter(command) if tied else command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -158,6 +158,11 @@ class EmbeddedBroker(LocalBroker):
         url = f"tcp://{self.address}"
         listen = ["--listener-url", url, "--advertised-listener-url", url]
         return [binary, "broker", *listen, "--storage-engine", "memory://stopline/", "--silent"]
+
+
+def tied_to_starter(command: Sequence[str]) -> list[str]:
+    """Return how to run a command that gets SIGTERM when the thread that starts it ends (Linux)."""
+    return [sys.executable, "-c", _TIED, *command]
 
 
 def answers(port: int) -> bool:

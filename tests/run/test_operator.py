@@ -3,7 +3,10 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +43,46 @@ def test_a_job_says_that_it_reads_before_a_payment_comes_and_that_it_stops(
     job.send_signal(signal.SIGINT)
     assert job.stdout.read() == "stopped; reading continues at the committed offsets\n"
     assert job.wait(30) == 0
+
+
+def waited(condition: Callable[[], object], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return bool(met)
+
+
+def status(pid: int) -> dict[str, str]:
+    """What Linux says of a process; empty once it is gone."""
+    with suppress(OSError):
+        return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {}
+
+
+def children(parent: int) -> dict[int, str]:
+    """Ids and command lines."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if status(pid := int(place.name)).get("PPid") == str(parent):
+                found[pid] = (place / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a process to its parent")
+def test_nothing_is_left_of_a_demo_that_is_killed() -> None:
+    command = "from console.cli import main; main()"
+    words = ["demo", "--accounts", "500", "--history-days", "1", "--rate", "1"]
+    demo = subprocess.Popen([sys.executable, "-c", command, *words], stdout=subprocess.DEVNULL)
+    try:
+        assert waited(lambda: any("console.cli" in each for each in children(demo.pid).values()))
+        started = children(demo.pid)
+        (job,) = (pid for pid, line in started.items() if "console.cli" in line)
+        handles = signal.SIGTERM - 1
+        assert waited(lambda: int(status(job)["SigCgt"], 16) >> handles & 1), "the job does not get to read"
+    finally:
+        demo.kill()
+        demo.wait()
+
+    assert len(started) == 2  # the broker and the job
+    assert waited(lambda: all(status(pid).get("State", "Z")[0] == "Z" for pid in started), 20)
