@@ -1,4 +1,4 @@
-"""Run the public benchmarks: `python -m models.benchmarks [fdh s_ffsd sichuan fdh_other_worlds]`.
+"""Run the public benchmarks: `python -m models.benchmarks [fdh s_ffsd sichuan training fdh_other_worlds]`.
 
 Prints published, reproduced and our figures and writes bench/benchmarks.json. Data come from the folder that
 STOPLINE_DATA names, else from ../shared/data.
@@ -15,11 +15,18 @@ from rich.console import Console
 from rich.table import Table
 
 from models.benchmarks import fdh, s_ffsd, sichuan
-from models.benchmarks.report import Benchmark, Figures
+from models.benchmarks.report import Benchmark, Figures, Speed
 from schemas.errors import StoplineError
 
-RUNS = {"fdh": fdh.run, "s_ffsd": s_ffsd.run, "sichuan": sichuan.run, "fdh_other_worlds": fdh.other_worlds}
-DEFAULT = ("fdh", "s_ffsd", "sichuan")
+RUNS = {
+    "fdh": fdh.run,
+    "s_ffsd": s_ffsd.run,
+    "sichuan": sichuan.run,
+    "training": fdh.training,
+    "fdh_other_worlds": fdh.other_worlds,
+}
+DEFAULT = ("fdh", "s_ffsd", "sichuan", "training")
+HEADS = {"auc": "AUC", "ap": "AP", "cp100": "CP@100", "rows": "rows", "processor_s": "processor s"}
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "bench" / "benchmarks.json"
 
@@ -33,17 +40,19 @@ def show(benchmark: Benchmark) -> Table:
     """Lay out one benchmark as a table."""
     table = Table(title=benchmark.title, caption=benchmark.note, title_justify="left", caption_justify="left")
     table.add_column("")
-    for name in ("AUC", "AP", "CP@100"):
-        table.add_column(name, justify="right")
+    for name in asdict(benchmark.ours):
+        table.add_column(HEADS[name], justify="right")
     for what, figures in benchmark.lines:
         table.add_row(what, *_cells(figures))
     table.add_row("ours", *_cells(benchmark.ours), style="bold")
     return table
 
 
-def _cells(figures: Figures) -> list[str]:
-    values = (figures.auc, figures.ap, figures.cp100)
-    return ["" if value is None else f"{value:.3f}" for value in values]
+def _cells(figures: Figures | Speed) -> list[str]:
+    return [
+        "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+        for value in asdict(figures).values()
+    ]
 
 
 def write(benchmarks: list[Benchmark], output: Path) -> None:

@@ -13,6 +13,14 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """Rows and the processor time they took, which a loaded machine stretches less than the clock's."""
+
+    rows: int
+    processor_s: float
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """One data set under one protocol.
 
@@ -22,5 +30,5 @@ class Benchmark:
     key: str
     title: str
     lines: tuple[tuple[str, Figures], ...]
-    ours: Figures
+    ours: Figures | Speed
     note: str
