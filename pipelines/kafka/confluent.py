@@ -18,6 +18,7 @@ from pipelines.kafka import librdkafka, port
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
     LINGER_MS,
+    REPEAT_S,
     Chunk,
     Headers,
     KafkaSettings,
@@ -25,9 +26,6 @@ from pipelines.kafka.port import (
     lost_text,
 )
 from schemas.errors import BrokerError, SinkError
-
-#: Each kind of librdkafka message is logged once in this time.
-REPEAT_S = 60.0
 
 
 class Sparing(logging.Filter):

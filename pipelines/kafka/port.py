@@ -44,6 +44,9 @@ SECURITY_KEYS: Mapping[str, str] = {
 #: How long a blocking question to the broker may take.
 REQUEST_TIMEOUT_S = 10.0
 
+#: Trouble that lasts is logged once in this time.
+REPEAT_S = 60.0
+
 #: Apache Kafka answers a waiting fetch as soon as data arrive. The embedded broker answers when about
 #: half the wait is over, so a long wait costs latency (100 ms: p50 24 ms, p99 53 ms), and it gives up a
 #: fetch that takes longer than the wait to look up, which grows by 1 µs per batch in the partition, so a

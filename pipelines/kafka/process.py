@@ -11,11 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from pipelines.kafka.port import (
+    REPEAT_S,
     Admin,
     Chunk,
     ChunkConsumer,
@@ -25,6 +27,7 @@ from pipelines.kafka.port import (
     open_admin,
     open_consumer,
 )
+from pipelines.kafka.start import absent
 from schemas.errors import StoplineError
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,14 +111,20 @@ class LogEnd(NamedTuple):
 class BrokerLine:
     """Commits and log ends of this process, exchanged with the broker by one thread.
 
-    Errors are logged and tried again at the next exchange; they never reach a reader.
+    Errors are logged, while they last once in `REPEAT_S`, and tried again at the next exchange; they never
+    reach a reader. A topic that is gone is named: its readers wait for it.
     """
 
     def __init__(
-        self, settings: KafkaSettings, *, open_: Callable[[KafkaSettings], Admin] = open_admin
+        self,
+        settings: KafkaSettings,
+        *,
+        open_: Callable[[KafkaSettings], Admin] = open_admin,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._open = open_
+        self._clock = clock
         self._admin: Admin | None = None
         self._lock = threading.Lock()
         self._exchanging = threading.Lock()
@@ -123,7 +132,7 @@ class BrokerLine:
         self._committed: dict[Partition, int] = {}
         self._watched: dict[Partition, float] = {}
         self._ends: dict[Partition, LogEnd] = {}
-        self._failing = False
+        self._said_at: float | None = None
         self._closed = threading.Event()
 
     def commit(self, at: Partition, offset: int) -> None:
@@ -134,13 +143,13 @@ class BrokerLine:
     def log_end(self, at: Partition) -> LogEnd | None:
         """Latest known end of the log; asking keeps it looked up. `None` until the broker has answered."""
         with self._lock:
-            self._watched[at] = time.monotonic()
+            self._watched[at] = self._clock()
             return self._ends.get(at)
 
     def exchange(self) -> None:
         """Send the positions that moved and look up the log ends that were asked for."""
         with self._exchanging:
-            now = time.monotonic()
+            now = self._clock()
             with self._lock:
                 self._watched = {at: asked for at, asked in self._watched.items() if asked > now - WATCH_S}
                 self._ends = {at: end for at, end in self._ends.items() if at in self._watched}
@@ -158,11 +167,21 @@ class BrokerLine:
                     ends = self._admin.end_offsets(watched)
                     with self._lock:
                         self._ends |= {at: LogEnd(end, as_of_us) for at, end in ends.items()}
-                self._failing = False
+                self._said_at = None
             except StoplineError as error:
-                if not self._failing:
-                    _LOGGER.warning("kafka housekeeping failed and will be tried again: %s", error)
-                self._failing = True
+                if self._said_at is None or now >= self._said_at + REPEAT_S:
+                    self._said_at = now
+                    self._say(error, sorted({topic for topic, _ in watched}))
+
+    def _say(self, error: StoplineError, topics: list[str]) -> None:
+        gone: list[str] = []
+        if self._admin is not None:
+            with suppress(StoplineError):
+                gone = absent(self._admin.partition_counts(), self._settings, topics)
+        for missing in gone:
+            _LOGGER.warning("nothing is read: %s", missing)
+        if not gone:
+            _LOGGER.warning("kafka housekeeping failed and will be tried again: %s", error)
 
     def run(self) -> None:
         """Exchange until closed; the body of the daemon thread."""

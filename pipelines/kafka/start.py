@@ -1,6 +1,6 @@
 """Where reading begins: each partition's first offset."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import Literal, NamedTuple
 
@@ -31,6 +31,16 @@ class Whole(NamedTuple):
 Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
 
 
+def absent(counts: Mapping[str, int], settings: KafkaSettings, topics: Collection[str]) -> list[str]:
+    """Return a sentence for each of `topics` the broker does not count partitions of, with the next step."""
+    return [
+        f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
+        f"{admin_command(settings)} topics create -t {topic} --num-partitions 8"
+        for topic in topics
+        if topic not in counts
+    ]
+
+
 def partitions_of(admin: Admin, settings: KafkaSettings, topics: Collection[str]) -> tuple[Partition, ...]:
     """Return every partition of `topics`, in their order.
 
@@ -39,12 +49,8 @@ def partitions_of(admin: Admin, settings: KafkaSettings, topics: Collection[str]
 
     """
     counts = admin.partition_counts()
-    for topic in topics:
-        if topic not in counts:
-            raise BrokerError(
-                f"topic {topic!r} does not exist at {settings.brokers}; create it with: "
-                f"{admin_command(settings)} topics create -t {topic} --num-partitions 8"
-            )
+    for missing in absent(counts, settings, topics):
+        raise BrokerError(missing)
     return tuple((topic, number) for topic in topics for number in range(counts[topic]))
 
 

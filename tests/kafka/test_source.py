@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import ClassVar
 
 import apache_beam as beam
@@ -71,6 +72,10 @@ class RecordingAdmin:
     def end_offsets(self, partitions: list[Partition]) -> dict[Partition, int]:
         self._refuse()
         return {at: self.ends[at] for at in partitions}
+
+    def partition_counts(self) -> dict[str, int]:
+        self._refuse()
+        return {topic: 1 for topic, _ in self.ends}
 
     def _refuse(self) -> None:
         if self.broken:
@@ -377,21 +382,51 @@ def test_finalizing_twice_or_late_commits_the_newest_position_once() -> None:
     assert admin.commits == [{("t", 0): 9}]
 
 
-def test_a_failing_commit_is_logged_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_commit_is_logged_once_a_minute_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     admin = RecordingAdmin()
     admin.broken = True
-    line = BrokerLine(KafkaSettings("b:9092"), open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    clock = Clock()
+    line = BrokerLine(KafkaSettings("b:9092"), open_=lambda _: admin, clock=clock)  # type: ignore[arg-type, return-value]
     line.commit(("t", 0), 3)
 
-    line.exchange()
-    line.exchange()
+    for _ in range(100):
+        line.exchange()
+        clock.sleep(1)
     assert [record.message for record in caplog.records] == [
         "kafka housekeeping failed and will be tried again: down for the test"
-    ]
+    ] * 2
     admin.broken = False
     line.exchange()
 
     assert admin.commits == [{("t", 0): 3}]
+
+
+def test_a_topic_that_is_deleted_while_it_is_read_is_told_with_the_next_step(
+    local: KafkaSettings, new_topic: Topics, send: Send, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = replace(local, client="kafka-python")  # librdkafka crashes on what the embedded broker answers
+    topic = new_topic(settings)
+    send(settings, topic, [b"1"])
+    reader = source_of(settings, topic, idle_s=0.0).create_reader(None, None)
+    assert read(reader, 1) == [b"1"]
+    line = BrokerLine(settings)
+    line.log_end((topic, 0))
+    line.exchange()
+    assert not caplog.records
+
+    subprocess.run(
+        [sys.executable, "-m", "kafka.admin", "-b", settings.brokers, "topics", "delete", "-t", topic],
+        check=True,
+        capture_output=True,
+    )
+    line.exchange()
+
+    (said,) = (each.message for each in caplog.records if each.name == process.__name__)
+    assert said == (
+        f"nothing is read: topic {topic!r} does not exist at {settings.brokers}; create it with: "
+        f"python -m kafka.admin -b {settings.brokers} topics create -t {topic} --num-partitions 8"
+    )
+    assert not reader.advance()
 
 
 def test_a_closed_line_sends_what_is_left_and_looks_nothing_up() -> None:
