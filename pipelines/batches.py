@@ -13,7 +13,7 @@ from apache_beam.utils.timestamp import Timestamp
 from numpy.typing import NDArray
 
 from pipelines import shard_state
-from pipelines.shard_state import Kind
+from pipelines.shard_state import Head, Kind
 from pipelines.shards import Block, Rows, Shards, concatenated, mark_of
 
 #: Blocks are put together up to about so much: with more a row takes no less time, and waits longer.
@@ -29,17 +29,24 @@ class Held(NamedTuple):
 
 
 class Kept:
-    """What a bundle brought: blocks, and `ledger`, the version and the log of each shard (`shard_state`)."""
+    """What a bundle brought: blocks, and of each shard the head and the log of its ledger (`shard_state`)."""
 
     def __init__(self) -> None:
-        self.ledger: dict[int, tuple[Any, Any]] = {}
+        self.heads: dict[int, Head] = {}
+        self.logs: dict[int, Any] = {}
         self._blocks: dict[int, list[Held]] = {}
 
-    def add(self, block: Block, received: Timestamp, version: Any, log: Any) -> None:
-        """Keep a block and its shard's states."""
+    def add(self, block: Block, received: Timestamp, head: Any, log: Any) -> None:
+        """Keep a block and its shard's states; the head is read now, while the bundle waits for more."""
         shard, packed = block
-        self.ledger[shard] = version, log
+        if shard not in self.heads:
+            self.heads[shard], self.logs[shard] = Head(head), log
         self._blocks.setdefault(shard, []).append(Held(shard, packed, received.micros))
+
+    def save(self) -> None:
+        """Write the heads, at the end of the bundle."""
+        for head in self.heads.values():
+            head.save()
 
     def batches(self) -> Iterator[list[Held]]:
         """Yield blocks of one type of rows, shard by shard, those of a shard in the order they came in."""
@@ -56,11 +63,12 @@ class Kept:
 
     def observe(self, kind: Kind, shard: Shards, facts: Rows) -> Rows:
         """Add facts, shard after shard, to their ledgers; return what was known before each."""
-        views = [
-            shard_state.observe(kind, number, facts[part], *self.ledger[number])
-            for number, part in runs(shard)
-        ]
+        views = [self.added(kind, number, facts[part]) for number, part in runs(shard)]
         return concatenated(views, views[0].dtype)
+
+    def added(self, kind: Kind, shard: int, facts: Rows) -> Rows:
+        """Add facts of one shard; return what was known before each."""
+        return shard_state.observe(kind, shard, facts, self.heads[shard].value("version"), self.logs[shard])
 
 
 def shards(batch: Sequence[Held], blocks: Sequence[Rows]) -> Shards:

@@ -25,7 +25,7 @@ from models.table import NEVER, Table
 from pipelines import shard_state
 from pipelines.kafka.sink import OutRecord
 from pipelines.records import warning_record
-from pipelines.shard_state import Kind
+from pipelines.shard_state import Head, Kind
 from pipelines.shards import Block, Rows, shard_of
 from pipelines.telemetry import TELEMETRY
 from schemas.compiled import compiled
@@ -81,7 +81,7 @@ HEARD = Kind("heard", PARTY, {SAID: note})
 class DissuadeFn(beam.DoFn):  # type: ignore[misc]
     """Let through the warnings that parties may get now, as records for `warnings`; input of `blocks`."""
 
-    VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
+    HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
 
     _sent = Metrics.counter("stopline.dissuade", "warnings")
@@ -90,14 +90,21 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
     def __init__(self, law: Jurisdiction) -> None:
         self._law = law
 
+    def start_bundle(self) -> None:
+        """Start without shards."""
+        self._heads: dict[int, Head] = {}
+
     def process(
         self,
         block: Block,
-        version: Any = beam.DoFn.StateParam(VERSION),
+        head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
     ) -> Iterator[OutRecord]:
         """Decide about one shard's warnings."""
         shard, encoded = block
+        if shard not in self._heads:
+            self._heads[shard] = Head(head)
+        version = self._heads[shard].value("version")
         warnings = msgspec.json.decode(encoded, type=list[Warning])
         keys = token_words([each.party_token for each in warnings])
         table = shard_state.known(HEARD, shard, version, log)
@@ -124,6 +131,11 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
             facts["severity"] = [each.severity for each in told]
             facts["about"] = [_CLASSES.index(each.fraud_class) for each in told]
             shard_state.observe(HEARD, shard, facts, version, log)
+
+    def finish_bundle(self) -> None:
+        """Write what was said."""
+        for head in self._heads.values():
+            head.save()
 
 
 def _said(party: np.void) -> tuple[Said, ...]:

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from models import ledger
 from models.features import Legs
 from models.history import account_facts, payer_facts
-from pipelines import batches, shard_state
+from pipelines import batches
 from pipelines.batches import Held, Kept, runs, shard_order
 from pipelines.brake import Brake
 from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
-from pipelines.shard_state import Kind
+from pipelines.shard_state import HeadValue, Kind
 from pipelines.shards import (
     Block,
     Rows,
@@ -73,7 +73,7 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     with the payments.
     """
 
-    VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
+    HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
 
     def __init__(self, policy: Policy, shards: int) -> None:
@@ -87,12 +87,12 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
     def process(
         self,
         block: Block,
-        version: Any = beam.DoFn.StateParam(VERSION),
+        head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's block."""
-        self._kept.add(block, received, version, log)
+        self._kept.add(block, received, head, log)
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit what passes through, and of each batch the legs by the shard of their accounts."""
@@ -102,6 +102,7 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
                 yield from (windowed(block, received_us) for block in self._legs(batch))
             else:
                 yield from (windowed((held.shard, held.packed), held.received_us) for held in batch)
+        self._kept.save()
 
     def _legs(self, batch: list[Held]) -> Iterator[Block]:
         """Add payments to the ledger; return their legs by the shard of the account, debits first."""
@@ -130,11 +131,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     `warnings` what to tell whom, by shard of party; on `decisions` blocks for the decision log.
     """
 
-    VERSION = ReadModifyWriteStateSpec("version", coders.BytesCoder())
+    HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
-    TAINT_VERSION = ReadModifyWriteStateSpec("taint_version", coders.BytesCoder())
     TAINT_LOG = BagStateSpec("taint_log", coders.BytesCoder())
-    BRAKE = ReadModifyWriteStateSpec("brake", coders.BytesCoder())
 
     def __init__(self, decider: Decider, tracer: Tracer, shards: int, decided: Mapping[int, int]) -> None:
         self._decider = decider
@@ -150,24 +149,20 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         """Begin with the models in use now; they stay until the bundle ends."""
         self._models = self._decider.models()
         self._kept = Kept()
-        self._taint: dict[int, tuple[Any, Any]] = {}
-        self._counts: dict[int, Any] = {}
+        self._taint_logs: dict[int, Any] = {}
         self._brakes: dict[int, Brake | None] = {}
 
-    def process(  # noqa: PLR0917 (a state each)
+    def process(
         self,
         block: Block,
-        version: Any = beam.DoFn.StateParam(VERSION),
+        head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
-        taint_version: Any = beam.DoFn.StateParam(TAINT_VERSION),
         taint_log: Any = beam.DoFn.StateParam(TAINT_LOG),
-        counts: Any = beam.DoFn.StateParam(BRAKE),
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's block."""
-        self._kept.add(block, received, version, log)
-        self._taint[block[0]] = taint_version, taint_log
-        self._counts[block[0]] = counts
+        self._kept.add(block, received, head, log)
+        self._taint_logs[block[0]] = taint_log
 
     def finish_bundle(self) -> Iterator[Any]:
         """Add batches to the ledger; the legs of each are decided while the next is added."""
@@ -179,7 +174,8 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         yield from before
         for shard, brake in self._brakes.items():
             if brake is not None:
-                self._counts[shard].write(brake.stored())
+                self._kept.heads[shard].value("brake").write(brake.stored())
+        self._kept.save()
 
     def _begun(self, batch: list[Held]) -> Iterator[Any]:
         """Add blocks of one type of rows; the outputs, as an iterator that waits for decisions."""
@@ -188,10 +184,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         traces: list[OutRecord] = []
         for shard, packed, _ in batch:
             if holds(packed, MOVE):
-                traces += self._tracer.heard(shard, unpack(packed, MOVE), *self._taint[shard])
+                traces += self._tracer.heard(shard, unpack(packed, MOVE), *self._taint(shard))
             else:
-                facts = unpack(packed, ledger.ENFORCEMENT)
-                shard_state.observe(ACCOUNTS, shard, facts, *self._kept.ledger[shard])
+                self._kept.added(ACCOUNTS, shard, unpack(packed, ledger.ENFORCEMENT))
         return (pvalue.TaggedOutput("traces", record) for record in traces)
 
     def _seen(self, batch: list[Held]) -> Iterator[Any]:
@@ -215,7 +210,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
             record
             for number, part in debited.runs
             for record in self._tracer.seen(
-                number, debited.legs.transfer[part], debited.kept_minor[part] > 0, *self._taint[number]
+                number, debited.legs.transfer[part], debited.kept_minor[part] > 0, *self._taint(number)
             )
         ]
         return _outputs(traces, deciding, self._shards)
@@ -224,11 +219,16 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         brakes = []
         for shard, part in side.runs:
             if shard not in self._brakes:
-                self._brakes[shard] = self._decider.brake(shard, self._counts[shard].read())
+                self._brakes[shard] = self._decider.brake(
+                    shard, self._kept.heads[shard].value("brake").read()
+                )
             if brake := self._brakes[shard]:
                 brakes.append((part, brake))
         decide = self._decider.decide
         return _DECIDING[credit].submit(decide, self._models, side.legs, credit, side.kept_minor, brakes)
+
+    def _taint(self, shard: int) -> tuple[HeadValue, Any]:
+        return self._kept.heads[shard].value("taint_version"), self._taint_logs[shard]
 
     def _fresh(self, transfer: Rows) -> NDArray[np.bool_]:
         """Tell which payments were not decided before this start."""

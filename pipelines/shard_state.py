@@ -1,10 +1,10 @@
 """Log-structured state of a shard: what is stored is what changed, what is used is a live table.
 
-Beam state holds `version` (how far the log goes) and `log` (a snapshot of the table, then the facts added
-since). The live table stays in the process and is used only while its version equals the stored one; a
-failed bundle, a restore or a move to another worker makes them differ, and the table is rebuilt from the
-log. The log is replaced by a snapshot once the facts weigh as much as the table, so a fact is written
-about twice over its life. Works on every runner that has value and bag state.
+Beam state holds `version` (how far the log goes, in the shard's `Head`) and `log` (a snapshot of the table,
+then the facts added since). The live table stays in the process and is used only while its version equals
+the stored one; a failed bundle, a restore or a move to another worker makes them differ, and the table is
+rebuilt from the log. The log is replaced by a snapshot once the facts weigh as much as the table, so a fact
+is written about twice over its life. Works on every runner that has value and bag state.
 """
 
 import os
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from models.table import Table
@@ -35,6 +36,44 @@ class Version(NamedTuple):
     token: bytes
     facts_bytes: int
     table_bytes: int
+
+
+class Head:
+    """Small values of a shard stored as one: read when a bundle first brings the shard, written at its end.
+
+    On Flink a worker waits for every value it reads.
+    """
+
+    def __init__(self, state: Any) -> None:
+        stored = state.read()
+        self._state = state
+        self._values = msgspec.msgpack.decode(stored, type=dict[str, bytes]) if stored else {}
+        self._saved = dict(self._values)
+
+    def value(self, name: str) -> "HeadValue":
+        """Return one of the values, with the methods of a value state."""
+        return HeadValue(self._values, name)
+
+    def save(self) -> None:
+        """Write the values if they changed."""
+        if self._values != self._saved:
+            self._state.write(msgspec.msgpack.encode(self._values))
+            self._saved = dict(self._values)
+
+
+class HeadValue(NamedTuple):
+    """A value within a `Head`."""
+
+    values: dict[str, bytes]
+    name: str
+
+    def read(self) -> bytes | None:
+        """Return the value, None if it was never written."""
+        return self.values.get(self.name)
+
+    def write(self, value: bytes) -> None:
+        """Replace the value."""
+        self.values[self.name] = value
 
 
 @dataclass(frozen=True)
@@ -60,7 +99,7 @@ _live: dict[tuple[str, int], tuple[bytes, Table]] = {}
 def observe(kind: Kind, shard: int, facts: Rows, version: Any, log: Any) -> Rows:
     """Add `facts`, in order of event time, to a shard's ledger; return what was known before each.
 
-    `version` and `log` are the shard's Beam states: a value of bytes and a bag of bytes.
+    `version` and `log` are the shard's states: a value of bytes and a bag of bytes.
     """
     held, table = _current(kind, shard, version, log)
     del _live[kind.name, shard]

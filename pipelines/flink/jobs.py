@@ -33,7 +33,8 @@ class Tuning:
     """What trades latency, throughput and checkpoint cost; docs/flink.md has the measured effects.
 
     Attributes:
-        parallelism: subtasks of every stage.
+        parallelism: subtasks of every stage. One, as the stages themselves work side by side: two subtasks
+            of each on two cores make twice as many blocks of half the size.
         workers: Python processes that share the subtasks of all stages.
         max_parallelism: key groups; part of the update contract, it bounds later parallelism.
         bundle_ms: a stage hands on what it has after this long; blocks cost milliseconds however few their
@@ -45,8 +46,8 @@ class Tuning:
 
     """
 
-    parallelism: int = 2
-    workers: int = 2
+    parallelism: int = 1
+    workers: int = 1
     max_parallelism: int = 128
     bundle_ms: int = 50
     bundle_elements: int = 1000

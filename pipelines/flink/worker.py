@@ -17,12 +17,14 @@ from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format
 
 from pipelines import long_lived
+from pipelines.flink.states import commit_together
 
 
 def run(worker_id: str, control: str, logging: str, provisioning: str) -> None:
     """Ask for the job's options at an address and run the harness until the runner lets go of it."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     long_lived.settle()
+    commit_together()
     os.environ |= {
         "WORKER_ID": worker_id,
         "PIPELINE_OPTIONS": _pipeline_options(provisioning, worker_id),

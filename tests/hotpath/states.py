@@ -35,10 +35,13 @@ class Bag:
 
 
 class Shard:
-    """One shard's state. `with shard.bundle():` commits; an exception inside takes everything back."""
+    """One shard's state: `head` of a stage, `version` of a ledger without one.
+
+    `with shard.bundle():` commits; an exception inside takes everything back.
+    """
 
     def __init__(self) -> None:
-        self.version, self.log, self.counts = Value(), Bag(), Value()
+        self.head, self.version, self.log = Value(), Value(), Bag()
 
     def bundle(self) -> "Bundle":
         return Bundle(self)

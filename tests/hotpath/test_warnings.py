@@ -29,8 +29,8 @@ from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.runner import in_process
-from pipelines.shard_state import known
-from pipelines.shards import Block
+from pipelines.shard_state import Head, known
+from pipelines.shards import Block, Rows
 from pipelines.warn import CHANNELS, VALID_US, fraud_class, severity, templates, warning
 from schemas.tokens import token_text
 from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
@@ -192,7 +192,15 @@ def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "
 def dissuaded(state: Shard, *asked: Warning) -> list[OutRecord]:
     """The records of one bundle of warnings in one shard."""
     (block,) = blocks(asked, 1)
-    return list(DissuadeFn(CN).process(block, state.version, state.log))
+    fn = DissuadeFn(CN)
+    fn.start_bundle()
+    sent = list(fn.process(block, state.head, state.log))
+    fn.finish_bundle()
+    return sent
+
+
+def heard(state: Shard) -> Rows:
+    return known(HEARD, 0, Head(state.head).value("version"), state.log).filled
 
 
 def hour_of(record: OutRecord) -> float:
@@ -250,7 +258,7 @@ def test_state_keeps_the_last_day_alone() -> None:
     state = Shard()
     for hours in (0, 7, 14, 40):
         dissuaded(state, message(hours))
-    (party,) = known(HEARD, 0, state.version, state.log).filled
+    (party,) = heard(state)
 
     assert [round((at - T0_US) / HOUR_US) for at in party["at_us"].tolist() if at != NEVER] == [40]
 
@@ -269,9 +277,11 @@ def test_what_many_parties_were_told_holds_from_one_block_to_the_next_and_after_
 def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None:
     state = Shard()
     (block,) = blocks([message(0)], 1)
-    next(DissuadeFn(CN).process(block, state.version, state.log))
+    fn = DissuadeFn(CN)
+    fn.start_bundle()
+    next(fn.process(block, state.head, state.log))
 
-    assert not len(known(HEARD, 0, state.version, state.log).filled)
+    assert not len(heard(state))
 
 
 def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
