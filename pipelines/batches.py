@@ -5,7 +5,8 @@ every shard. Until the end a state of Beam is held, which stays good for its key
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, groupby, pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,14 +35,14 @@ class Kept:
     def __init__(self) -> None:
         self.heads: dict[int, Head] = {}
         self.logs: dict[int, Any] = {}
-        self._blocks: dict[int, list[Held]] = {}
+        self._blocks: list[Held] = []
 
     def add(self, block: Block, received: Timestamp, head: Any, log: Any) -> None:
         """Keep a block and its shard's states; the head is read now, while the bundle waits for more."""
         shard, packed = block
         if shard not in self.heads:
             self.heads[shard], self.logs[shard] = Head(head), log
-        self._blocks.setdefault(shard, []).append(Held(shard, packed, received.micros))
+        self._blocks.append(Held(shard, packed, received.micros))
 
     def save(self) -> None:
         """Write the heads, at the end of the bundle."""
@@ -49,17 +50,16 @@ class Kept:
             head.save()
 
     def batches(self) -> Iterator[list[Held]]:
-        """Yield blocks of one type of rows, shard by shard, those of a shard in the order they came in."""
-        blocks = chain.from_iterable(self._blocks.values())
-        for _, alike in groupby(blocks, key=lambda held: mark_of(held.packed)):
+        """Yield blocks of one type of rows in the order they came in, within a batch shard by shard."""
+        for _, alike in groupby(self._blocks, key=lambda held: mark_of(held.packed)):
             batch: list[Held] = []
             for held in alike:
                 batch.append(held)
                 if sum(len(each.packed) for each in batch) >= BATCH_BYTES:
-                    yield batch
+                    yield sorted(batch, key=_shard)
                     batch = []
             if batch:
-                yield batch
+                yield sorted(batch, key=_shard)
 
     def observe(self, kind: Kind, shard: Shards, facts: Rows) -> Rows:
         """Add facts, shard after shard, to their ledgers; return what was known before each."""
@@ -69,6 +69,9 @@ class Kept:
     def added(self, kind: Kind, shard: int, facts: Rows) -> Rows:
         """Add facts of one shard; return what was known before each."""
         return shard_state.observe(kind, shard, facts, self.heads[shard].value("version"), self.logs[shard])
+
+
+_shard = attrgetter("shard")
 
 
 def shards(batch: Sequence[Held], blocks: Sequence[Rows]) -> Shards:

@@ -8,7 +8,8 @@ So the row of a party that was warned stays, a hundred bytes.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from operator import attrgetter
+from typing import Any, NamedTuple, get_args
 
 import apache_beam as beam
 import msgspec
@@ -23,10 +24,9 @@ from measures.jurisdiction import Jurisdiction
 from measures.rules import PER_DAY_MAX
 from models.table import NEVER, Table
 from pipelines import shard_state
-from pipelines.kafka.sink import OutRecord
 from pipelines.records import warning_record
 from pipelines.shard_state import Head, Kind
-from pipelines.shards import Block, Rows, shard_of
+from pipelines.shards import Block, Rows, shard_of, windowed
 from pipelines.telemetry import TELEMETRY
 from schemas.compiled import compiled
 from schemas.tokens import token_words
@@ -78,6 +78,15 @@ def _note(rows: Rows, places: NDArray[np.int64], facts: Rows) -> None:
 HEARD = Kind("heard", PARTY, {SAID: note})
 
 
+class _Asked(NamedTuple):
+    """What a bundle asks to tell a shard's parties, its states, and when the first was received."""
+
+    head: Head
+    log: Any
+    warnings: list[Warning]
+    received_us: int
+
+
 class DissuadeFn(beam.DoFn):  # type: ignore[misc]
     """Let through the warnings that parties may get now, as records for `warnings`; input of `blocks`."""
 
@@ -92,20 +101,31 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without shards."""
-        self._heads: dict[int, Head] = {}
+        self._shards: dict[int, _Asked] = {}
 
     def process(
         self,
         block: Block,
         head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
-    ) -> Iterator[OutRecord]:
-        """Decide about one shard's warnings."""
+        received: Any = beam.DoFn.TimestampParam,
+    ) -> None:
+        """Keep one shard's warnings."""
         shard, encoded = block
-        if shard not in self._heads:
-            self._heads[shard] = Head(head)
-        version = self._heads[shard].value("version")
-        warnings = msgspec.json.decode(encoded, type=list[Warning])
+        if shard not in self._shards:
+            self._shards[shard] = _Asked(Head(head), log, [], received.micros)
+        self._shards[shard].warnings.extend(msgspec.json.decode(encoded, type=list[Warning]))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Decide about each shard's warnings in order of event time, however they came."""
+        for shard, (head, log, warnings, received_us) in self._shards.items():
+            warnings.sort(key=attrgetter("issued_at_us", "warning_id"))
+            for told in self._told(shard, warnings, head.value("version"), log):
+                yield windowed(warning_record(told), received_us)
+            head.save()
+
+    def _told(self, shard: int, warnings: list[Warning], version: Any, log: Any) -> list[Warning]:
+        """Return the warnings that get through, and remember them."""
         keys = token_words([each.party_token for each in warnings])
         table = shard_state.known(HEARD, shard, version, log)
         said: dict[str, tuple[Said, ...]] = {}
@@ -119,23 +139,18 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
             if may_warn(heard, asked, self._law.on(asked.at_us)):
                 said[warning.party_token] = (*heard, asked)
                 sent.append(row)
-                yield warning_record(warning)
         self._sent.inc(len(sent))
         self._suppressed.inc(len(warnings) - len(sent))
         TELEMETRY.count("warnings", len(sent))
-        if sent:
-            told = [warnings[row] for row in sent]
+        told = [warnings[row] for row in sent]
+        if told:
             facts = np.empty(len(sent), SAID)
             facts["key"] = keys[sent]
             facts["at_us"] = [each.issued_at_us for each in told]
             facts["severity"] = [each.severity for each in told]
             facts["about"] = [_CLASSES.index(each.fraud_class) for each in told]
             shard_state.observe(HEARD, shard, facts, version, log)
-
-    def finish_bundle(self) -> None:
-        """Write what was said."""
-        for head in self._heads.values():
-            head.save()
+        return told
 
 
 def _said(party: np.void) -> tuple[Said, ...]:

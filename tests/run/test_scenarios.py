@@ -1,7 +1,10 @@
 """Scenarios give what they gave before, byte for byte."""
 
+from dataclasses import replace
+
 import pytest
 
+from console import replay
 from console.demo import SHIPPED_BUNDLE
 from console.replay import emitted
 from fixtures.scenario import SCENARIOS, load, names
@@ -18,3 +21,12 @@ def test_a_scenario_gives_what_is_expected(name: str) -> None:
     given = emitted(load(name), SHIPPED_BUNDLE)
 
     assert given == expected
+
+
+@pytest.mark.slow
+def test_a_scenario_gives_the_same_whatever_the_number_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replay.job_settings
+    monkeypatch.setattr(replay, "job_settings", lambda *flags: replace(settings(*flags), shards=1))
+    expected = (SCENARIOS / "brushing_ladder" / "expected.jsonl").read_text(encoding="utf-8").splitlines()
+
+    assert emitted(load("brushing_ladder"), SHIPPED_BUNDLE) == expected
