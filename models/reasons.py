@@ -71,7 +71,7 @@ def in_words(text: Mapping[str, Sequence[str]], language: str, figures: Mapping[
     'Many payments, 4 in a day, last 30 minutes ago.'
     """
     language = language if language in text else "en"
-    comma, stop = (",", "。") if language.startswith("zh") else (", ", ".")
+    comma, stop = ("，", "。") if language.startswith("zh") else (", ", ".")
     clauses = [
         clause.format_map({name: _said(name, figures[name], language) for name, _ in _figures(clause)})
         for clause in text[language]

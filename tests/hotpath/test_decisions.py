@@ -307,7 +307,7 @@ def test_only_signals_that_are_there_are_said() -> None:
     text = reasons.texts("CREDIT")["PAYER_GUIDED"]
     figures = {"remote_control": 0.0, "screen_share": 1.0, "call_in_progress": 0.0}
 
-    assert reasons.in_words(text, "zh-Hans", figures) == "付款人疑似被他人操控或指挥,正在共享屏幕。"
+    assert reasons.in_words(text, "zh-Hans", figures) == "付款人疑似被他人操控或指挥，正在共享屏幕。"
     assert reasons.in_words(text, "en", figures).endswith("use his device, the screen is shared.")
 
 
@@ -318,7 +318,7 @@ def test_spans_of_time_are_said_in_a_unit_that_fits_and_never_as_nought() -> Non
         return reasons.in_words(text, language, {"payee_age_h": hours})
 
     assert said(0.004, "en") == "The payee is new to the payer, first seen under 2 minutes ago."
-    assert said(0.5, "zh-Hans") == "收款人对付款人来说是新的,30分钟前首次出现。"
+    assert said(0.5, "zh-Hans") == "收款人对付款人来说是新的，30分钟前首次出现。"
     assert said(545.2, "en").endswith("first seen 23 days ago.")
 
 

@@ -65,7 +65,7 @@ def test_every_notice_is_complete_in_every_language(country: str) -> None:
         ("2000000 CNY", "2000000 USD", "freeze[1].bulk.amount", "is not an amount"),
         ("timezone: Asia/Shanghai", "timezone: Asia/Peking", "timezone", "is not an IANA time zone"),
         ("  - since: 2022-12-01", "  - since: 2016-03-18", "stop[1].since", "order of their date of force"),
-        ("    zh-Hans: 持有人被列入惩戒名单,部分业务受到限制。\n", "", "reasons.LISTED", "needs a text in"),
+        ("    zh-Hans: 持有人被列入惩戒名单，部分业务受到限制。\n", "", "reasons.LISTED", "needs a text in"),
         ('"V S26: ordinary', '"S26: ordinary', "hold.ordinary[0].sources[0]", "is not a source"),
         ("currency: CNY\n", "currency: CNY\ncurrency: CNY\n", "currency", "stands twice"),
         ("actors: [POLICE]\n    term", "actors: [POLITE]\n    term", "stop[0].actors[0]", "POLICE"),
