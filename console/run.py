@@ -1,7 +1,6 @@
 """`stopline run`: the main job, for ever."""
 
 import json
-import logging
 import math
 import os
 import signal
@@ -10,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Literal
 
 import apache_beam as beam
@@ -72,18 +72,20 @@ def run(
     if settings.start == "committed" and settings.warmup_h > 0:
         plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
         settings = replace(settings, start=plan.start, decided=plan.decided)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(_stop, status))
     with reporting(status):
-        try:
-            place = f"{settings.kafka.brokers} as group {settings.kafka.group}"
-            _print(status, f"reading at {place}; Ctrl-C stops")
-            with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
-                chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
-                graph.write(graph.build(chunks, settings), settings)
-        except KeyboardInterrupt:
-            logging.disable(logging.CRITICAL)
-            _print(status, "stopped; reading continues at the committed offsets")
-            os._exit(0)  # the runner's threads would wait for a source without an end
+        place = f"{settings.kafka.brokers} as group {settings.kafka.group}"
+        _print(status, f"reading at {place}; Ctrl-C stops")
+        with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
+            chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
+            graph.write(graph.build(chunks, settings), settings)
+
+
+def _stop(status: StatusFormat, *_: object) -> None:
+    """End this process from a signal: an exception could be raised where Beam or a callback drops it."""
+    _print(status, "stopped; reading continues at the committed offsets")
+    os._exit(0)  # the runner's threads would wait for a source without an end
 
 
 def preflight(settings: JobSettings, partitions: int, create: bool) -> None:
