@@ -1,8 +1,5 @@
 """`stopline lifecycle`: the legal engine as a job, and what its operator needs: keys and country files."""
 
-import logging
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +13,7 @@ from rich.console import Console
 
 from console import casework
 from console.cli import BEAM_FLAGS
+from console.ending import end_on_signals
 from measures.calendar import EPOCH, MICROSECOND
 from measures.country_file import jurisdiction, load
 from measures.keys import KeyEntry, public_entry, read_keys
@@ -80,15 +78,10 @@ def run(
     known = settings.past()
     woken = journal.wake(kafka, known, wall_clock_us())
     Console().print(f"{len(known.kept):,} accounts rebuilt from the journal, {woken:,} with terms running")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
-            read = ReadChunks(kafka, *topics.LIFECYCLE_READ, chunk_rows=200, max_read_time_s=READ_TIME_S)
-            write(build(pipeline | "Read" >> read, settings), settings)
-    except KeyboardInterrupt:
-        logging.disable(logging.CRITICAL)
-        Console().print("stopped; reading continues at the committed offsets")
-        os._exit(0)  # the runner's threads would wait for a source without an end
+    end_on_signals(Console().print)
+    with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
+        read = ReadChunks(kafka, *topics.LIFECYCLE_READ, chunk_rows=200, max_read_time_s=READ_TIME_S)
+        write(build(pipeline | "Read" >> read, settings), settings)
 
 
 def preflight(kafka: KafkaSettings, partitions: int, create: bool) -> None:

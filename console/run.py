@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +17,7 @@ from rich.console import Console
 
 from console import flink
 from console.cli import BEAM_FLAGS
+from console.ending import end_on_signals
 from pipelines import graph, runner, serving
 from pipelines.kafka.bounds import captured_bounds
 from pipelines.kafka.port import NewTopic
@@ -72,20 +71,13 @@ def run(
     if settings.start == "committed" and settings.warmup_h > 0:
         plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
         settings = replace(settings, start=plan.start, decided=plan.decided)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, partial(_stop, status))
+    end_on_signals(partial(_print, status))
     with reporting(status):
         place = f"{settings.kafka.brokers} as group {settings.kafka.group}"
         _print(status, f"reading at {place}; Ctrl-C stops")
         with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
             chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
             graph.write(graph.build(chunks, settings), settings)
-
-
-def _stop(status: StatusFormat, *_: object) -> None:
-    """End this process from a signal: an exception could be raised where Beam or a callback drops it."""
-    _print(status, "stopped; reading continues at the committed offsets")
-    os._exit(0)  # the runner's threads would wait for a source without an end
 
 
 def preflight(settings: JobSettings, partitions: int, create: bool) -> None:
