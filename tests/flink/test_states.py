@@ -1,6 +1,5 @@
 """What a bundle writes to its states, against Beam's own classes for them."""
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,11 +41,9 @@ class Runner:
 
 
 @pytest.fixture(autouse=True)
-def together(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as patch:
-        patch.setattr(FnApiUserStateContext, "commit", FnApiUserStateContext.commit)
-        commit_together()
-        yield
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FnApiUserStateContext, "commit", FnApiUserStateContext.commit)  # put back after
+    commit_together()
 
 
 def written(runner: Runner) -> FnApiUserStateContext:

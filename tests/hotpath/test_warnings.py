@@ -275,6 +275,17 @@ def test_what_many_parties_were_told_holds_from_one_block_to_the_next_and_after_
     assert (len(told), again, after) == (len(parties), [], [])
 
 
+def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None:
+    state = Shard()
+    (block,) = blocks([message(0)], 1)
+    fn = DissuadeFn(CN)
+    fn.start_bundle()
+    fn.process(block, state.head, state.log, Timestamp(0))
+    next(fn.finish_bundle())
+
+    assert not len(heard(state))
+
+
 def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
     """BundleBasedDirectRunner with --streaming: TestStream's clock is real there."""
     events = TestStream()

@@ -2,10 +2,8 @@
 
 import json
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,24 +16,9 @@ from fixtures.world import simulate
 from pipelines.kafka.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from schemas import topics
+from tests.run.started import running
 
 ROWS = 12_000
-
-
-@contextmanager
-def running(broker: str, group: str) -> Iterator["subprocess.Popen[str]"]:
-    """`stopline run` on one partition; killed at the end of the block."""
-    command = [
-        sys.executable, "-c", "from console.cli import main; main()", "run", "--kafka_brokers", broker,
-        "--kafka_group", group, "--model_bundle", str(SHIPPED_BUNDLE), "--partitions", "1",
-        "--status", "json",
-    ]  # fmt: skip
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 def decided(child: "subprocess.Popen[str]", least: int) -> None:
@@ -79,13 +62,16 @@ def run_world(folder: Path, kill: bool) -> dict[str, dict]:
             producer.flush()
 
         half = len(blocks) // 2
+        flags = (
+            "--kafka_group", settings.group, "--model_bundle", str(SHIPPED_BUNDLE), "--status", "json",
+        )  # fmt: skip
         send(blocks[:half] if kill else blocks)
-        with running(broker.address, settings.group) as child:
+        with running(broker.address, *flags) as child:
             decided(child, sum(len(block.keys) for block in blocks[:half]) if kill else rows)
             done = committed_from(settings, 1 if kill else rows)
         if kill:
             send(blocks[half:])
-            with running(broker.address, settings.group) as child:
+            with running(broker.address, *flags) as child:
                 decided(child, rows - done)
                 committed_from(settings, rows)
         return alerts(settings)

@@ -2,10 +2,8 @@
 
 import json
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from pipelines.policy import DELAY, decide, thresholds
 from schemas import topics
 from tests.hotpath.test_serving import variant
 from tests.payments import transfers
+from tests.run.started import running
 
 
 def expected(blocks: list[Block]) -> set[tuple[str, str]]:
@@ -42,20 +41,6 @@ def expected(blocks: list[Block]) -> set[tuple[str, str]]:
         outcome = decide(model.score(features.matrix(groups, seen)), thresholds(asked, model.thresholds))
         found |= {(txn.decode(), leg) for txn in rows["txn_id"][outcome >= DELAY]}
     return found
-
-
-@contextmanager
-def running(broker: str, folder: Path) -> Iterator[Job]:
-    command = [
-        sys.executable, "-c", "from console.cli import main; main()", "run", "--kafka_brokers", broker,
-        "--model_registry", str(folder), "--partitions", "1", "--status", "json",
-    ]  # fmt: skip
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield Job(child)
-    finally:
-        child.kill()
-        child.wait()
 
 
 def alerts(settings: KafkaSettings) -> list[dict]:
@@ -86,7 +71,9 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
                 producer.flush()
 
         parts = [blocks[len(blocks) * part // 6 : len(blocks) * (part + 1) // 6] for part in range(6)]
-        with running(broker.address, folder) as job:
+        flags = "--model_registry", str(folder), "--status", "json"
+        with running(broker.address, *flags, stderr=subprocess.PIPE) as child:
+            job = Job(child)
             send(parts[0])
             job.wait_for(1, "decided")
             send(parts[1])
