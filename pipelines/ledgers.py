@@ -67,7 +67,7 @@ class _Side(NamedTuple):
 
 
 class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
-    """Add payments to their payers' ledger; per bundle one block of legs for every shard of accounts.
+    """Add payments to their payers' ledger; per batch one block of legs for every shard of accounts.
 
     What measures forbid and where tainted money went pass through, so that they reach the accounts in step
     with the payments.
@@ -204,8 +204,8 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
             if not fresh[part].all():
                 seen, at = seen.rows(fresh[part]), at[fresh[part]]
             sides.append(_Side(seen, enforced_minor(seen, credit), list(runs(at))))
-        deciding = [self._deciding(side, bool(credit)) for credit, side in enumerate(sides)]
-        debited = sides[0]
+        debited, credited = sides
+        deciding = [self._deciding(debited, credit=False), self._deciding(credited, credit=True)]
         traces = [
             record
             for number, part in debited.runs
@@ -215,7 +215,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         ]
         return _outputs(traces, deciding, self._shards)
 
-    def _deciding(self, side: _Side, credit: bool) -> Future[Decided]:
+    def _deciding(self, side: _Side, *, credit: bool) -> Future[Decided]:
         brakes = []
         for shard, part in side.runs:
             if shard not in self._brakes:
@@ -224,8 +224,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
                 )
             if brake := self._brakes[shard]:
                 brakes.append((part, brake))
-        decide = self._decider.decide
-        return _DECIDING[credit].submit(decide, self._models, side.legs, credit, side.kept_minor, brakes)
+        return _DECIDING[credit].submit(
+            self._decider.decide, self._models, side.legs, credit, side.kept_minor, brakes
+        )
 
     def _taint(self, shard: int) -> tuple[HeadValue, Any]:
         return self._kept.heads[shard].value("taint_version"), self._taint_logs[shard]
