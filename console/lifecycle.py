@@ -77,8 +77,8 @@ def run(
     settings = LifecycleSettings(kafka, ring, journal.journal_bounds(kafka), ticks=True)
     known = settings.past()
     woken = journal.wake(kafka, known, wall_clock_us())
-    Console().print(f"{len(known.kept):,} accounts rebuilt from the journal, {woken:,} with terms running")
     end_on_signals(Console().print)
+    Console().print(f"{len(known.kept):,} accounts rebuilt from the journal, {woken:,} with terms running")
     with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
         read = ReadChunks(kafka, *topics.LIFECYCLE_READ, chunk_rows=200, max_read_time_s=READ_TIME_S)
         write(build(pipeline | "Read" >> read, settings), settings)
