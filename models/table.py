@@ -28,17 +28,6 @@ class Table:
         """Return a table of `row`s without any."""
         return cls(np.zeros(64, row), 0, np.full(256, -1, np.int32))
 
-    @classmethod
-    def of(cls, rows: Rows) -> Self:
-        """Return a table that holds a copy of `rows`, for instance of a snapshot."""
-        capacity = 64
-        while capacity < len(rows):
-            capacity *= 2
-        table = cls(np.zeros(capacity, rows.dtype), len(rows), np.full(4 * capacity, -1, np.int32))
-        table.rows[: len(rows)] = rows
-        _index(table.rows["key"], table.used, table.slots)
-        return table
-
     @property
     def filled(self) -> Rows:
         """The rows in use, in order of first appearance."""
@@ -58,6 +47,11 @@ class Table:
             if name.endswith("_us"):
                 self.rows[name][known : self.used] = NEVER
         return places
+
+    def put(self, rows: Rows) -> None:
+        """Take rows as they are, each in place of the one of its key or as a new one."""
+        places, whole = self.locate(rows["key"]), f"V{rows.itemsize}"
+        self.rows.view(whole)[places] = rows.view(whole)
 
     def find(self, keys: Words) -> NDArray[np.int64]:
         """Return the row number of each key, uint64[n, 2]; -1 for unknown keys."""

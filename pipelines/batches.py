@@ -14,7 +14,7 @@ from apache_beam.utils.timestamp import Timestamp
 from numpy.typing import NDArray
 
 from pipelines import shard_state
-from pipelines.shard_state import Head, Kind
+from pipelines.shard_state import Head, Kind, Logs
 from pipelines.shards import Block, Rows, Shards, concatenated, mark_of
 
 #: Blocks are put together up to about so much: with more a row takes no less time, and waits longer.
@@ -34,14 +34,14 @@ class Kept:
 
     def __init__(self) -> None:
         self.heads: dict[int, Head] = {}
-        self.logs: dict[int, Any] = {}
+        self.logs: dict[int, Logs] = {}
         self._blocks: list[Held] = []
 
-    def add(self, block: Block, received: Timestamp, head: Any, log: Any) -> None:
+    def add(self, block: Block, received: Timestamp, head: Any, logs: Logs) -> None:
         """Keep a block and its shard's states; the head is read now, while the bundle waits for more."""
         shard, packed = block
         if shard not in self.heads:
-            self.heads[shard], self.logs[shard] = Head(head), log
+            self.heads[shard], self.logs[shard] = Head(head), logs
         self._blocks.append(Held(shard, packed, received.micros))
 
     def save(self) -> None:

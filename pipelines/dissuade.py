@@ -25,7 +25,7 @@ from measures.rules import PER_DAY_MAX
 from models.table import NEVER, Table
 from pipelines import shard_state
 from pipelines.records import warning_record
-from pipelines.shard_state import Head, Kind
+from pipelines.shard_state import Head, Kind, Logs
 from pipelines.shards import Block, Rows, shard_of, windowed
 from pipelines.telemetry import TELEMETRY
 from schemas.compiled import compiled
@@ -82,7 +82,7 @@ class _Asked(NamedTuple):
     """What a bundle asks to tell a shard's parties, its states, and when the first was received."""
 
     head: Head
-    log: Any
+    logs: Logs
     warnings: list[Warning]
     received_us: int
 
@@ -92,6 +92,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
 
     HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
+    OTHER_LOG = BagStateSpec("other_log", coders.BytesCoder())
 
     _sent = Metrics.counter("stopline.dissuade", "warnings")
     _suppressed = Metrics.counter("stopline.dissuade", "suppressed")
@@ -108,26 +109,27 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         block: Block,
         head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
+        other_log: Any = beam.DoFn.StateParam(OTHER_LOG),
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's warnings."""
         shard, encoded = block
         if shard not in self._shards:
-            self._shards[shard] = _Asked(Head(head), log, [], received.micros)
+            self._shards[shard] = _Asked(Head(head), (log, other_log), [], received.micros)
         self._shards[shard].warnings.extend(msgspec.json.decode(encoded, type=list[Warning]))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Decide about each shard's warnings in order of event time, however they came."""
-        for shard, (head, log, warnings, received_us) in self._shards.items():
+        for shard, (head, logs, warnings, received_us) in self._shards.items():
             warnings.sort(key=attrgetter("issued_at_us", "warning_id"))
-            for told in self._told(shard, warnings, head.value("version"), log):
+            for told in self._told(shard, warnings, head.value("version"), logs):
                 yield windowed(warning_record(told), received_us)
             head.save()
 
-    def _told(self, shard: int, warnings: list[Warning], version: Any, log: Any) -> list[Warning]:
+    def _told(self, shard: int, warnings: list[Warning], version: Any, logs: Logs) -> list[Warning]:
         """Return the warnings that get through, and remember them."""
         keys = token_words([each.party_token for each in warnings])
-        table = shard_state.known(HEARD, shard, version, log)
+        table = shard_state.known(HEARD, shard, version, logs)
         said: dict[str, tuple[Said, ...]] = {}
         sent = []
         for row, (warning, place) in enumerate(zip(warnings, table.find(keys).tolist(), strict=True)):
@@ -149,7 +151,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
             facts["at_us"] = [each.issued_at_us for each in told]
             facts["severity"] = [each.severity for each in told]
             facts["about"] = [_CLASSES.index(each.fraud_class) for each in told]
-            shard_state.observe(HEARD, shard, facts, version, log)
+            shard_state.observe(HEARD, shard, facts, version, logs)
         return told
 
 

@@ -23,7 +23,7 @@ from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
-from pipelines.shard_state import HeadValue, Kind
+from pipelines.shard_state import HeadValue, Kind, Logs
 from pipelines.shards import (
     Block,
     Rows,
@@ -75,6 +75,7 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
 
     HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
+    OTHER_LOG = BagStateSpec("other_log", coders.BytesCoder())
 
     def __init__(self, policy: Policy, shards: int) -> None:
         self._policy = policy
@@ -89,10 +90,11 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         block: Block,
         head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
+        other_log: Any = beam.DoFn.StateParam(OTHER_LOG),
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's block."""
-        self._kept.add(block, received, head, log)
+        self._kept.add(block, received, head, (log, other_log))
 
     def finish_bundle(self) -> Iterator[Any]:
         """Emit what passes through, and of each batch the legs by the shard of their accounts."""
@@ -133,7 +135,9 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
 
     HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     LOG = BagStateSpec("log", coders.BytesCoder())
+    OTHER_LOG = BagStateSpec("other_log", coders.BytesCoder())
     TAINT_LOG = BagStateSpec("taint_log", coders.BytesCoder())
+    OTHER_TAINT_LOG = BagStateSpec("other_taint_log", coders.BytesCoder())
 
     def __init__(self, decider: Decider, tracer: Tracer, shards: int, decided: Mapping[int, int]) -> None:
         self._decider = decider
@@ -149,20 +153,22 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         """Begin with the models in use now; they stay until the bundle ends."""
         self._models = self._decider.models()
         self._kept = Kept()
-        self._taint_logs: dict[int, Any] = {}
+        self._taint_logs: dict[int, Logs] = {}
         self._brakes: dict[int, Brake | None] = {}
 
-    def process(
+    def process(  # noqa: PLR0917 - Beam hands over every state by itself
         self,
         block: Block,
         head: Any = beam.DoFn.StateParam(HEAD),
         log: Any = beam.DoFn.StateParam(LOG),
+        other_log: Any = beam.DoFn.StateParam(OTHER_LOG),
         taint_log: Any = beam.DoFn.StateParam(TAINT_LOG),
+        other_taint_log: Any = beam.DoFn.StateParam(OTHER_TAINT_LOG),
         received: Any = beam.DoFn.TimestampParam,
     ) -> None:
         """Keep one shard's block."""
-        self._kept.add(block, received, head, log)
-        self._taint_logs[block[0]] = taint_log
+        self._kept.add(block, received, head, (log, other_log))
+        self._taint_logs[block[0]] = taint_log, other_taint_log
 
     def finish_bundle(self) -> Iterator[Any]:
         """Add batches to the ledger; the legs of each are decided while the next is added."""
@@ -228,7 +234,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
             self._decider.decide, self._models, side.legs, credit, side.kept_minor, brakes
         )
 
-    def _taint(self, shard: int) -> tuple[HeadValue, Any]:
+    def _taint(self, shard: int) -> tuple[HeadValue, Logs]:
         return self._kept.heads[shard].value("taint_version"), self._taint_logs[shard]
 
     def _fresh(self, transfer: Rows) -> NDArray[np.bool_]:

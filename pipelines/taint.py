@@ -24,7 +24,7 @@ from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
 from pipelines.records import trace_record
-from pipelines.shard_state import Kind
+from pipelines.shard_state import Kind, Logs
 from pipelines.shards import Rows, Words, concatenated, event_order, shard_of
 from pipelines.telemetry import TELEMETRY
 from schemas.journal import JournalEntry
@@ -60,8 +60,8 @@ _SEEN = (
 #: What is remembered of a debit.
 DEBIT = np.dtype([(name, TRANSFER[name]) for name in _SEEN], align=True)
 
-#: Newest debits a shard remembers: at 5,000 a second and shard six seconds, 5 MB.
-REMEMBERED = 1 << 15
+#: Newest debits all shards remember between them: at 20,000 a second six seconds, 20 MB.
+REMEMBERED = 1 << 17
 
 _JOURNAL_MARKS = (b'"type":"measure"', b'"type":"reported"')
 _ENTRY, _TRACE = msgspec.json.Decoder(JournalEntry), msgspec.json.Decoder(Trace)
@@ -146,16 +146,16 @@ class Tracer:
         self._recent: dict[int, deque[Rows]] = {}
         self._accounts: dict[int, tuple[Table, int, NDArray[np.uint64]]] = {}
 
-    def heard(self, shard: int, rows: Rows, version: Any, log: Any) -> list[OutRecord]:
+    def heard(self, shard: int, rows: Rows, version: Any, logs: Logs) -> list[OutRecord]:
         """Add MOVE rows, and follow them through the debits this shard remembers."""
-        self._table(shard, version, log)
-        shard_state.observe(TAINT, shard, rows, version, log)
+        self._table(shard, version, logs)
+        shard_state.observe(TAINT, shard, rows, version, logs)
         recent = concatenated(self._recent.get(shard, ()), DEBIT)
         touched = np.isin(recent["debtor_account"][:, 0], rows["creditor"][:, 0])
-        return self._follow(shard, recent.take(np.flatnonzero(touched)), version, log)
+        return self._follow(shard, recent.take(np.flatnonzero(touched)), version, logs)
 
     def seen(
-        self, shard: int, transfers: Rows, forbidden: NDArray[np.bool_], version: Any, log: Any
+        self, shard: int, transfers: Rows, forbidden: NDArray[np.bool_], version: Any, logs: Logs
     ) -> list[OutRecord]:
         """Follow tainted money through a shard's debits, TRANSFER[n], and remember them.
 
@@ -167,21 +167,21 @@ class Tracer:
         if forbidden.any():
             debits = debits.take(np.flatnonzero(~forbidden))
         self._remember(shard, debits)
-        tainted = self._tainted(shard, self._table(shard, version, log))
+        tainted = self._tainted(shard, self._table(shard, version, logs))
         if not len(tainted):
             return []
         high = np.ascontiguousarray(debits["debtor_account"][:, 0])
         places = np.searchsorted(tainted, high)
         touched = tainted[np.minimum(places, len(tainted) - 1)] == high
         return (
-            self._follow(shard, debits.take(np.flatnonzero(touched)), version, log) if touched.any() else []
+            self._follow(shard, debits.take(np.flatnonzero(touched)), version, logs) if touched.any() else []
         )
 
-    def _follow(self, shard: int, debits: Rows, version: Any, log: Any) -> list[OutRecord]:
+    def _follow(self, shard: int, debits: Rows, version: Any, logs: Logs) -> list[OutRecord]:
         """Take debits in order of event time; each sees what those before it took."""
         found: list[Rows] = []
         records = []
-        known = shard_state.known(TAINT, shard, version, log).filled
+        known = shard_state.known(TAINT, shard, version, logs).filled
         for debit in debits.take(event_order(debits)):
             account = debit["debtor_account"]
             own = [_move(row) for rows in (known, *found) for row in rows[_of(rows, account)]]
@@ -189,7 +189,7 @@ class Tracer:
             found += [rows_of(new)] if new else []
             records += [trace_record(self._trace(debit, move)) for move in new]
         if found:
-            shard_state.observe(TAINT, shard, concatenated(found, MOVE), version, log)
+            shard_state.observe(TAINT, shard, concatenated(found, MOVE), version, logs)
             TELEMETRY.count("traces", len(records))
         return records
 
@@ -218,14 +218,14 @@ class Tracer:
             received_us=int(debit["received_us"]),
         )
 
-    def _table(self, shard: int, version: Any, log: Any) -> Table:
+    def _table(self, shard: int, version: Any, logs: Logs) -> Table:
         """Return the shard's moves; a shard without state begins with what the topics said at the start."""
         if self._past and version.read() is None:
             rows = past(self._kafka, self._past)
             at = (shard_of(rows[name], self._shards) == shard for name in ("debtor", "creditor"))
             own = rows.take(np.flatnonzero(np.logical_or(*at)))
-            shard_state.observe(TAINT, shard, own, version, log)
-        return shard_state.known(TAINT, shard, version, log)
+            shard_state.observe(TAINT, shard, own, version, logs)
+        return shard_state.known(TAINT, shard, version, logs)
 
     def _tainted(self, shard: int, table: Table) -> NDArray[np.uint64]:
         """Return the first words of accounts that tainted money reached, in order."""
@@ -239,7 +239,7 @@ class Tracer:
         recent = self._recent.setdefault(shard, deque())
         recent.append(debits)
         kept = sum(map(len, recent))
-        while kept - len(recent[0]) >= REMEMBERED:
+        while kept - len(recent[0]) >= REMEMBERED // self._shards:
             kept -= len(recent.popleft())
 
 

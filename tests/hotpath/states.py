@@ -35,13 +35,13 @@ class Bag:
 
 
 class Shard:
-    """One shard's state: `head` of a stage, `version` of a ledger without one.
+    """One shard's state: `head` of a stage, `version` of a ledger without one, the two bags of its log.
 
     `with shard.bundle():` commits; an exception inside takes everything back.
     """
 
     def __init__(self) -> None:
-        self.head, self.version, self.log = Value(), Value(), Bag()
+        self.head, self.version, self.logs = Value(), Value(), (Bag(), Bag())
 
     def bundle(self) -> "Bundle":
         return Bundle(self)

@@ -269,7 +269,7 @@ def test_shards_decided_in_one_batch_are_braked_as_each_alone_would_be(
     for rows in np.array_split(stream.rows[:6_000], 2):
         payers.start_bundle()
         for number, part in by_shard(rows, shard_of(rows["debtor"], shards)):
-            payers.process((number, pack(part)), payer[number].head, payer[number].log, Timestamp(0))
+            payers.process((number, pack(part)), payer[number].head, *payer[number].logs, Timestamp(0))
         bundles.append([legs.value for legs in payers.finish_bundle()])
 
     def run() -> list[OutRecord]:
@@ -281,7 +281,7 @@ def test_shards_decided_in_one_batch_are_braked_as_each_alone_would_be(
             accounts.start_bundle()
             for legs in bundle:
                 own, taint = ledgers[legs[0]]
-                accounts.process(legs, own.head, own.log, taint.log, Timestamp(0))
+                accounts.process(legs, own.head, *own.logs, *taint.logs, Timestamp(0))
             sent += [out.value for out in accounts.finish_bundle() if not isinstance(out, TaggedOutput)]
         return sorted(sent)
 

@@ -187,7 +187,7 @@ def stages(rules: Policy, decider: Decider) -> tuple[PayerLedgerFn, AccountLedge
 
 
 def look(accounts: AccountLedgerFn, legs: Any, account: Any, taint: Any) -> None:
-    accounts.process(legs, account.head, account.log, taint.log, Timestamp(0))
+    accounts.process(legs, account.head, *account.logs, *taint.logs, Timestamp(0))
 
 
 def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
@@ -206,7 +206,7 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
                     payer, account, taint = map(stack.enter_context, bundles)
                     payers.start_bundle()
                     accounts.start_bundle()
-                    payers.process((0, pack(rows)), payer.head, payer.log, Timestamp(0))
+                    payers.process((0, pack(rows)), payer.head, *payer.logs, Timestamp(0))
                     blocks = [each.value for each in payers.finish_bundle()]
                     for block in blocks:
                         look(accounts, block, account, taint)
@@ -233,7 +233,7 @@ def test_the_blocks_of_a_bundle_are_decided_as_one_block_would_be(
             for rows in np.array_split(stream.rows[:3_000], parts):
                 payers.start_bundle()
                 with payer_shard.bundle() as payer:
-                    payers.process((0, pack(rows)), payer.head, payer.log, Timestamp(0))
+                    payers.process((0, pack(rows)), payer.head, *payer.logs, Timestamp(0))
                     (legs,) = payers.finish_bundle()
                 look(accounts, legs.value, account, taint)
             return list(map(emitted, accounts.finish_bundle()))

@@ -11,9 +11,9 @@ from models.ledger import ACCOUNT_FACT, PARTY_FACT, observe_parties
 from models.table import Table
 from pipelines import shard_state
 from pipelines.ledgers import ACCOUNTS, PAYERS
-from pipelines.shard_state import Kind, observe, rebuilt
+from pipelines.shard_state import Kind, Version, observe, rebuilt
 from pipelines.shards import by_shard, pack, shard_of, unpack
-from tests.hotpath.states import Shard
+from tests.hotpath.states import Bag, Shard
 from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
 
 each_kind = pytest.mark.parametrize("kind", [PAYERS, ACCOUNTS], ids=lambda kind: kind.name)
@@ -34,8 +34,8 @@ def live(kind: Kind, number: int) -> Table:
     return shard_state._live[kind.name, number][1]
 
 
-def sequence(shard: Shard) -> int:
-    return int(shard_state._VERSION.unpack(shard.version.read() or b"")[0])
+def version(shard: Shard) -> Version:
+    return Version(*shard_state._VERSION.unpack(shard.version.read() or b""))
 
 
 def forget(kind: Kind, number: int) -> None:
@@ -44,16 +44,23 @@ def forget(kind: Kind, number: int) -> None:
 
 
 @each_kind
+@pytest.mark.parametrize("slice_bytes", [1 << 20, 3_000])
 @pytest.mark.parametrize("compact_bytes", [1 << 20, 20_000])
 def test_a_rebuilt_table_equals_the_live_one_bit_for_bit(
-    kind: Kind, number: int, compact_bytes: int, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, number: int, compact_bytes: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", compact_bytes)
-    shard = Shard()
-    for block in blocks_of(kind, 30):
-        observe(kind, number, block, shard.version, shard.log)
-        again = rebuilt(kind, reversed(shard.log.read()), sequence(shard))
+    monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
+    shard, halfway = Shard(), 0
+    for block in blocks_of(kind, 60, rows=20, keys=400):
+        observe(kind, number, block, shard.version, shard.logs)
+        for log in shard.logs:
+            log.items.reverse()
+        again = rebuilt(kind, shard.logs, version(shard))
         assert again.filled.tobytes() == live(kind, number).filled.tobytes()
+        halfway += version(shard).next_rows > 0
+    assert (version(shard).snapshots > 0) == (compact_bytes < 1 << 20)
+    assert (halfway > 5) == (compact_bytes < 1 << 20 and slice_bytes < 1 << 20)
 
 
 @settings(deadline=None, max_examples=40)
@@ -71,7 +78,7 @@ def test_failed_bundles_and_restarts_leave_no_trace_in_what_is_seen(steps: list[
             with shard.bundle():
                 if step == "fail before":
                     raise OSError
-                views = observe(ACCOUNTS, number, block, shard.version, shard.log)
+                views = observe(ACCOUNTS, number, block, shard.version, shard.logs)
                 if step == "fail after":
                     raise OSError
         except OSError:
@@ -81,21 +88,21 @@ def test_failed_bundles_and_restarts_leave_no_trace_in_what_is_seen(steps: list[
     if done:
         table, views = fold(ACCOUNTS, *done)
         assert np.concatenate(seen).tobytes() == views.tobytes()
-        assert rebuilt(ACCOUNTS, shard.log.read(), sequence(shard)).filled.tobytes() == table.filled.tobytes()
+        assert rebuilt(ACCOUNTS, shard.logs, version(shard)).filled.tobytes() == table.filled.tobytes()
 
 
 def test_a_fold_that_fails_half_way_leaves_no_half_table(number: int) -> None:
     shard = Shard()
     first, second, third = blocks_of(PAYERS, 3)
-    observe(PAYERS, number, first, shard.version, shard.log)
+    observe(PAYERS, number, first, shard.version, shard.logs)
 
     def half(table: Table, facts: np.ndarray) -> np.ndarray:
         observed(PAYERS, table, facts[: len(facts) // 2])
         raise MemoryError
 
     with pytest.raises(MemoryError), shard.bundle():
-        observe(Kind("payers", PAYERS.row, {PARTY_FACT: half}), number, second, shard.version, shard.log)
-    observe(PAYERS, number, third, shard.version, shard.log)
+        observe(Kind("payers", PAYERS.row, {PARTY_FACT: half}), number, second, shard.version, shard.logs)
+    observe(PAYERS, number, third, shard.version, shard.logs)
 
     assert live(PAYERS, number).filled.tobytes() == fold(PAYERS, first, third)[0].filled.tobytes()
 
@@ -104,14 +111,14 @@ def test_another_workers_table_of_the_same_sequence_is_not_used(number: int) -> 
     """Two attempts of one bundle end at the same sequence with different facts; one of them is committed."""
     first, mine, other, last = blocks_of(PAYERS, 4)
     shard = Shard()
-    observe(PAYERS, number, first, shard.version, shard.log)
+    observe(PAYERS, number, first, shard.version, shard.logs)
     lost = shard.copy()
-    observe(PAYERS, number, mine, shard.version, shard.log)
+    observe(PAYERS, number, mine, shard.version, shard.logs)
     forget(PAYERS, number)
-    observe(PAYERS, number, other, lost.version, lost.log)  # leaves its table live in this process
-    assert sequence(lost) == sequence(shard)
+    observe(PAYERS, number, other, lost.version, lost.logs)  # leaves its table live in this process
+    assert version(lost).sequence == version(shard).sequence
 
-    views = observe(PAYERS, number, last, shard.version, shard.log)
+    views = observe(PAYERS, number, last, shard.version, shard.logs)
 
     assert views.tobytes() == fold(PAYERS, first, mine, last)[1][-len(last) :].tobytes()
 
@@ -120,26 +127,31 @@ def test_several_blocks_of_one_bundle_see_each_other(number: int) -> None:
     blocks = blocks_of(PAYERS, 5)
     shard = Shard()
     with shard.bundle():
-        seen = [observe(PAYERS, number, block, shard.version, shard.log) for block in blocks]
+        seen = [observe(PAYERS, number, block, shard.version, shard.logs) for block in blocks]
 
     assert np.concatenate(seen).tobytes() == fold(PAYERS, *blocks)[1].tobytes()
 
 
 @each_kind
+@pytest.mark.parametrize("slice_bytes", [1 << 20, 2_000])
 def test_compaction_bounds_what_is_written_and_what_is_kept(
-    kind: Kind, number: int, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, number: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a settled set of accounts a fact is written about twice, and the log is at most two tables."""
+    """With a settled set of accounts a fact is written some three times, and the log is three tables at most.
+
+    These rows are random and do not become smaller by compression; real snapshots are under half as large.
+    """
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", 10_000)
+    monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
     shard, facts_bytes, largest = Shard(), 0, 0
-    for block in blocks_of(kind, 400, rows=100, keys=80):
-        observe(kind, number, block, shard.version, shard.log)
-        facts_bytes += block.nbytes
-        largest = max(largest, sum(map(len, shard.log.read())))
+    for block in blocks_of(kind, 4_000, rows=10, keys=80):
+        observe(kind, number, block, shard.version, shard.logs)
+        facts_bytes += block.nbytes + 32
+        largest = max(largest, sum(len(item) for log in shard.logs for item in log.read()))
     table = live(kind, number).filled.nbytes
 
-    assert shard.log.written <= 2.2 * facts_bytes + 2 * table
-    assert largest <= 2 * max(table, 10_000) + 100 * (FACTS[kind.name].itemsize + 32)
+    assert sum(log.written for log in shard.logs) <= 3.5 * facts_bytes + 2 * table
+    assert largest <= 3 * max(table, 20_000) + 100 * (FACTS[kind.name].itemsize + 32)
     assert table < facts_bytes / 20
 
 
@@ -147,30 +159,63 @@ def test_compaction_bounds_what_is_written_and_what_is_kept(
 def test_a_missing_log_entry_is_noticed(number: int, lost: int) -> None:
     shard = Shard()
     for block in blocks_of(PAYERS, 8, rows=5):
-        observe(PAYERS, number, block, shard.version, shard.log)
-    last = sequence(shard)
-    del shard.log.items[lost]
+        observe(PAYERS, number, block, shard.version, shard.logs)
+    del shard.logs[0].items[lost]
     forget(PAYERS, number)
 
     with pytest.raises(ValueError, match=r"payers log .* restore an earlier checkpoint"):
-        rebuilt(PAYERS, shard.log.read(), last)
+        rebuilt(PAYERS, shard.logs, version(shard))
     with pytest.raises(ValueError, match="restore an earlier checkpoint"):
-        observe(PAYERS, number, block, shard.version, shard.log)
+        observe(PAYERS, number, block, shard.version, shard.logs)
+
+
+def test_every_missing_entry_of_a_log_with_a_snapshot_is_noticed(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", 5_000)
+    monkeypatch.setattr(shard_state, "SLICE_BYTES", 3_000)
+    shard = Shard()
+    for block in blocks_of(PAYERS, 60, rows=10, keys=100):
+        observe(PAYERS, number, block, shard.version, shard.logs)
+    log = shard.logs[version(shard).snapshots % 2]
+    assert version(shard).snapshots and len(log.items) > 10
+
+    for lost in range(len(log.items)):
+        rest = Bag()
+        rest.items = log.items[:lost] + log.items[lost + 1 :]
+        with pytest.raises(ValueError, match="restore an earlier checkpoint"):
+            rebuilt(PAYERS, (rest, rest), version(shard))
+
+
+def test_a_snapshot_half_written_goes_on_after_a_restart(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", 5_000)
+    monkeypatch.setattr(shard_state, "SLICE_BYTES", 3_000)
+    shard, blocks, halfway = Shard(), blocks_of(ACCOUNTS, 60, rows=10, keys=100), 0
+    for block in blocks:
+        observe(ACCOUNTS, number, block, shard.version, shard.logs)
+        halfway += version(shard).next_rows > 0
+        forget(ACCOUNTS, number)
+
+    assert halfway > 5 and version(shard).snapshots > 1
+    again = rebuilt(ACCOUNTS, shard.logs, version(shard))
+    assert again.filled.tobytes() == fold(ACCOUNTS, *blocks)[0].filled.tobytes()
 
 
 def test_an_empty_log_with_a_version_is_noticed() -> None:
     with pytest.raises(ValueError, match="restore an earlier checkpoint"):
-        rebuilt(PAYERS, [], 3)
+        rebuilt(PAYERS, (Bag(), Bag()), Version(sequence=3))
 
 
 def test_state_of_another_release_is_refused_in_one_sentence(number: int) -> None:
     shard = Shard()
-    observe(PAYERS, number, random_facts(PAYERS, 5, 2), shard.version, shard.log)
+    observe(PAYERS, number, random_facts(PAYERS, 5, 2), shard.version, shard.logs)
     forget(PAYERS, number)
     newer = np.dtype([*PARTY_FACT.descr, ("device", "u8")])
 
     with pytest.raises(ValueError, match="another release of Stopline; drain the job before upgrading"):
-        rebuilt(Kind("payers", PAYERS.row, {newer: observe_parties}), shard.log.read(), 1)
+        rebuilt(Kind("payers", PAYERS.row, {newer: observe_parties}), shard.logs, version(shard))
 
 
 @pytest.mark.parametrize("block", [b"", b"12345678", pack(np.zeros(2, PAYERS.row))])

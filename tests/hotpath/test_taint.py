@@ -271,9 +271,9 @@ def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
     def run(failing: bool) -> list[bytes]:
         tracer, shard, sent = Tracer(rules, 1, KafkaSettings("none:1"), ()), Shard(), []
         for work in (
-            lambda state: tracer.seen(0, rows[:2], free[:2], state.version, state.log),
-            lambda state: tracer.heard(0, statement, state.version, state.log),
-            lambda state: tracer.seen(0, rows[1:], free[1:], state.version, state.log),
+            lambda state: tracer.seen(0, rows[:2], free[:2], state.version, state.logs),
+            lambda state: tracer.heard(0, statement, state.version, state.logs),
+            lambda state: tracer.seen(0, rows[1:], free[1:], state.version, state.logs),
         ):
             for attempt in range(1 + failing):
                 with suppress(OSError), shard.bundle() as state:
@@ -289,6 +289,6 @@ def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
 
 def test_a_block_that_touches_no_tainted_account_reads_nothing_but_the_state(rules: Policy) -> None:
     tracer, shard = Tracer(rules, 1, KafkaSettings("none:1"), ()), Shard()
-    tracer.seen(0, transfers(CHAIN), np.zeros(len(CHAIN), np.bool_), shard.version, shard.log)
+    tracer.seen(0, transfers(CHAIN), np.zeros(len(CHAIN), np.bool_), shard.version, shard.logs)
 
-    assert shard.version.value is None and shard.log.written == 0
+    assert shard.version.value is None and all(log.written == 0 for log in shard.logs)

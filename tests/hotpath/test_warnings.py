@@ -195,12 +195,12 @@ def dissuaded(state: Shard, *asked: Warning) -> list[OutRecord]:
     (block,) = blocks(asked, 1)
     fn = DissuadeFn(CN)
     fn.start_bundle()
-    fn.process(block, state.head, state.log, Timestamp(0))
+    fn.process(block, state.head, *state.logs, Timestamp(0))
     return [sent.value for sent in fn.finish_bundle()]
 
 
 def heard(state: Shard) -> Rows:
-    return known(HEARD, 0, Head(state.head).value("version"), state.log).filled
+    return known(HEARD, 0, Head(state.head).value("version"), state.logs).filled
 
 
 def hour_of(record: OutRecord) -> float:
@@ -280,7 +280,7 @@ def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None
     (block,) = blocks([message(0)], 1)
     fn = DissuadeFn(CN)
     fn.start_bundle()
-    fn.process(block, state.head, state.log, Timestamp(0))
+    fn.process(block, state.head, *state.logs, Timestamp(0))
     next(fn.finish_bundle())
 
     assert not len(heard(state))
