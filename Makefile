@@ -39,8 +39,8 @@ chaos: $(READY) ## kill and pause parts of a running Flink job, compare with an 
 	@$(BIN)/python -m tests.chaos --rounds 3 --partitions 1
 
 chaos-long: $(READY) ## twenty rounds on one partition, five on four
-	@$(BIN)/python -m tests.chaos --rounds 20 --partitions 1 --rescale
-	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --report bench/chaos-4.json
+	@$(BIN)/python -m tests.chaos --rounds 20 --partitions 1
+	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --rescale --report bench/chaos-4.json
 
 train: $(READY) ## train the demo's model from scratch
 	@$(BIN)/stopline train --out models/shipped --replace --days 28 --accounts 8000 --trees 100

@@ -18,6 +18,9 @@ from schemas import topics
 
 MAIN_JOB = "stopline"
 
+#: Shards per ledger unless more are asked for: one, which makes the hot path one stage of one subtask.
+SHARDS = 1
+
 app = typer.Typer(no_args_is_help=True, help="Run a Flink cluster on this machine.")
 
 Name = Annotated[str, typer.Argument(help="The job's name, as `stopline flink status` lists it.")]
@@ -104,6 +107,10 @@ def cancel(name: Name) -> None:
 
 def main_graph(settings: JobSettings, pipeline: beam.Pipeline) -> None:
     """Apply the main job as it runs on Flink, from its topics to its topics."""
+    if settings.shards == 1:
+        source = ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first, readers=1)
+        graph.write(graph.build_in_one(pipeline, source, settings), settings)
+        return
     chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
     graph.write(graph.build(chunks, settings), settings)
 

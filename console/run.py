@@ -59,9 +59,10 @@ def run(
     """
     if named == "flink":
         options = PipelineOptions(context.args, streaming=True)
+        settings = JobSettings.of(options, default_shards=flink.SHARDS)
     else:
         options = in_process_options(context.args)
-    settings = JobSettings.of(options)
+        settings = JobSettings.of(options)
     preflight(settings, partitions, create_topics)
     if named == "flink":
         flink.run_main(settings, context.args)

@@ -4,6 +4,8 @@ payments ─ Read ─ Decode ─ by payer shard ─ Payers ─ by account shard 
 measures ──┤        └ dead letters                                                ├─ Dissuade ─ warnings
 traces ────┘                                                                      ├─ traces
                                                                                   └─ decision log
+
+With one shard on Flink the stages from Read to Dissuade are one (`one_stage`).
 """
 
 from typing import NamedTuple
@@ -14,9 +16,11 @@ from pipelines.decide import Decider
 from pipelines.decision_log import LogDecisionsFn
 from pipelines.decode import DecodeFn
 from pipelines.dissuade import DissuadeFn
+from pipelines.kafka.keyed_source import ReadChunksKeyed
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
+from pipelines.one_stage import OneStageFn, Stages
 from pipelines.options import JobSettings
 from pipelines.shards import Block
 from pipelines.taint import Tracer
@@ -33,22 +37,47 @@ class Outputs(NamedTuple):
 
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     """Apply the hot path to chunks of payments."""
-    policy = settings.policy
-    decider = Decider(policy, settings.models, settings.decision_log_share if settings.decision_log else 0.0)
-    decode = beam.ParDo(DecodeFn(policy, settings.shards)).with_output_types(Block, dead_letters=OutRecord)
+    each = stages(settings)
+    decode = beam.ParDo(each.decode).with_output_types(Block, dead_letters=OutRecord)
     decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
-    payers = beam.ParDo(PayerLedgerFn(policy, settings.shards)).with_output_types(Block)
-    legs = decoded.payments | "Payers" >> payers
-    tracer = Tracer(policy, settings.shards, settings.kafka, settings.traced)
-    accounts = beam.ParDo(
-        AccountLedgerFn(decider, tracer, settings.shards, settings.decided)
-    ).with_output_types(OutRecord, traces=OutRecord, warnings=Block, decisions=bytes)
+    legs = decoded.payments | "Payers" >> beam.ParDo(each.payers).with_output_types(Block)
+    accounts = beam.ParDo(each.accounts).with_output_types(
+        OutRecord, traces=OutRecord, warnings=Block, decisions=bytes
+    )
     decided = legs | "Accounts" >> accounts.with_outputs("traces", "warnings", "decisions", main="alerts")
-    dissuade = beam.ParDo(DissuadeFn(policy.law)).with_output_types(OutRecord)
-    warnings = decided.warnings | "Dissuade" >> dissuade
-    if settings.decision_log is not None:
-        _ = decided.decisions | "Log decisions" >> beam.ParDo(LogDecisionsFn(settings.decision_log))
+    warnings = decided.warnings | "Dissuade" >> beam.ParDo(each.dissuade).with_output_types(OutRecord)
+    _log(decided.decisions, settings)
     return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters)
+
+
+def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: JobSettings) -> Outputs:
+    """Apply the hot path as one stage with its source, whose partitions have one key; one shard."""
+    stage = beam.ParDo(OneStageFn(source.reader(), stages(settings))).with_output_types(
+        OutRecord, traces=OutRecord, warnings=OutRecord, dead_letters=OutRecord, decisions=bytes, chunks=Chunk
+    )
+    tags = "traces", "warnings", "dead_letters", "decisions", "chunks"
+    decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*tags, main="alerts")
+    source.committed(decided.chunks)
+    _log(decided.decisions, settings)
+    return Outputs(decided.alerts, decided.warnings, decided.traces, decided.dead_letters)
+
+
+def stages(settings: JobSettings) -> Stages:
+    """Return the functions of the hot path."""
+    policy, shards = settings.policy, settings.shards
+    decider = Decider(policy, settings.models, settings.decision_log_share if settings.decision_log else 0.0)
+    tracer = Tracer(policy, shards, settings.kafka, settings.traced)
+    return Stages(
+        DecodeFn(policy, shards),
+        PayerLedgerFn(policy, shards),
+        AccountLedgerFn(decider, tracer, shards, settings.decided),
+        DissuadeFn(policy.law),
+    )
+
+
+def _log(decisions: "beam.PCollection[bytes]", settings: JobSettings) -> None:
+    if settings.decision_log is not None:
+        _ = decisions | "Log decisions" >> beam.ParDo(LogDecisionsFn(settings.decision_log))
 
 
 def write(outputs: Outputs, settings: JobSettings) -> None:

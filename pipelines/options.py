@@ -56,7 +56,11 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         )
         parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
         parser.add_argument(
-            "--ledger_shards", type=int, default=4, help="shards per ledger; fixed for a job's life"
+            "--ledger_shards",
+            type=int,
+            default=None,
+            help="shards per ledger, fixed for a job's life: 4 in process; 1 on Flink, where the hot path is "
+            "then one stage",
         )
         parser.add_argument("--decision_log", default="", help="folder for the hourly Parquet decision log")
         parser.add_argument(
@@ -89,16 +93,17 @@ class JobSettings:
         return Whole((topics.MEASURES, topics.TRACES), self.start)
 
     @classmethod
-    def of(cls, options: PipelineOptions) -> "JobSettings":
-        """Check the options.
+    def of(cls, options: PipelineOptions, *, default_shards: int = 4) -> "JobSettings":
+        """Check the options; `default_shards` is what suits the runner.
 
         Raises:
             ConfigError: one cannot be used; says which and how to mend it.
 
         """
         given = options.view_as(StoplineOptions)
-        if not 1 <= given.ledger_shards <= 1024:
-            raise ConfigError(f"--ledger_shards must be 1 to 1024, got {given.ledger_shards}")
+        shards = default_shards if given.ledger_shards is None else given.ledger_shards
+        if not 1 <= shards <= 1024:
+            raise ConfigError(f"--ledger_shards must be 1 to 1024, got {shards}")
         if not 0 <= given.decision_log_share <= 1:
             raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
         if not 0 <= given.ledger_warmup_h < math.inf:
@@ -112,7 +117,7 @@ class JobSettings:
             warmup_h=given.ledger_warmup_h,
             models=_models(given.model_bundle, given.model_registry),
             policy=policy.load(Path(given.policy_file)),
-            shards=given.ledger_shards,
+            shards=shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,
         )

@@ -71,14 +71,22 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
         """Deal the partitions to the keys, then read them by timer."""
-        read = _ReadByTimer(self._source, self._max_firing_chunks, self._poll_interval_s)
-        return (
-            pbegin
-            | beam.Impulse()
-            | "Deal" >> beam.ParDo(_Deal(self._source, self._keys)).with_output_types(tuple[str, Mark])
-            | "Read" >> beam.ParDo(read).with_output_types(Chunk)
-            | "Commit" >> beam.ParDo(_CommitWhenDurable(self._source.settings)).with_output_types(Chunk)
-        )
+        chunks = self.dealt(pbegin) | "Read" >> beam.ParDo(self.reader()).with_output_types(Chunk)
+        return self.committed(chunks)
+
+    def dealt(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[tuple[str, Mark]]":
+        """Deal the partitions to the keys."""
+        deal = beam.ParDo(_Deal(self._source, self._keys)).with_output_types(tuple[str, Mark])
+        return pbegin | beam.Impulse() | "Deal" >> deal
+
+    def reader(self) -> "ReadByTimer":
+        """Return what reads a key's partitions, for a function that holds its state and timer."""
+        return ReadByTimer(self._source, self._max_firing_chunks, self._poll_interval_s)
+
+    def committed(self, chunks: "beam.PCollection[Chunk]") -> "beam.PCollection[Chunk]":
+        """Tell the consumer group of chunks once a checkpoint holds them."""
+        commit = beam.ParDo(_CommitWhenDurable(self._source.settings)).with_output_types(Chunk)
+        return chunks | "Commit" >> commit
 
 
 class _Deal(beam.DoFn):  # type: ignore[misc]
@@ -95,8 +103,8 @@ class _Deal(beam.DoFn):  # type: ignore[misc]
             yield key, Mark(tuple(Position(one.partitions[0], one.first_offset) for one in mine), None)
 
 
-class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
-    """Read a key's partitions each time its timer fires."""
+class ReadByTimer(beam.DoFn):  # type: ignore[misc]
+    """Read a key's partitions each time its timer fires; part of `OneStageFn` where that reads."""
 
     POSITIONS = ReadModifyWriteStateSpec("positions", MarkCoder())
     AGAIN = TimerSpec("again", TimeDomain.WATERMARK)
@@ -117,10 +125,12 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
         self._sleep = sleep
 
     def setup(self) -> None:
+        """Start without readers."""
         self._readers: dict[Position, ChunkReader] = {}
         self._unread: dict[Partition, int] = {}
 
     def start_bundle(self) -> None:
+        """Begin without having read."""
         self._fired, self._found = False, False
 
     def process(
@@ -129,6 +139,7 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
         positions: Any = beam.DoFn.StateParam(POSITIONS),
         again: Any = beam.DoFn.TimerParam(AGAIN),
     ) -> None:
+        """Take the partitions a key is dealt."""
         positions.write(element[1])
         again.set(MIN_TIMESTAMP)
 
@@ -138,6 +149,7 @@ class _ReadByTimer(beam.DoFn):  # type: ignore[misc]
         positions: Any = beam.DoFn.StateParam(POSITIONS),
         again: Any = beam.DoFn.TimerParam(AGAIN),
     ) -> Iterator[TimestampedValue]:
+        """Read what there is, up to `max_firing_chunks` of each partition, and set the timer again."""
         before: Mark = positions.read()
         readers = [self._reader(position) for position in before.positions]
         for reader in readers:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -92,7 +92,8 @@ class Supervised:
     ) -> None:
         self._name, self._on, self._events = name, on, events
         self._build = partial(subject.build, settings=settings)
-        self._tuning = Tuning(parallelism=2, workers=2)
+        one_stage = subject.partitions == 1
+        self._tuning = Tuning() if one_stage else Tuning(parallelism=2, workers=2, bundle_ms=50)
         self._ended = threading.Event()
         self._rescaling = threading.Lock()
         self._submit(fresh=True)
@@ -117,7 +118,7 @@ class Supervised:
         with self._rescaling:
             job = jobs.live(self._name, self._on)
             state = jobs.savepoint(job, self._on, stop=True)
-            self._tuning = Tuning(parallelism=1, workers=2)
+            self._tuning = replace(self._tuning, parallelism=1)
             self._events.append(f"stopped with {state}, goes on with parallelism 1")
 
     def wait_for_checkpoint(self) -> None:

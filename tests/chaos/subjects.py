@@ -122,9 +122,9 @@ class MainJob:
     Its decision log, kept in full, holds the outcome and features of every leg. After the last payment comes
     a probe of every pair of accounts: its features tell what both ledgers hold of them.
 
-    One partition is read with one shard, so that payments reach the ledgers in one order and every feature
-    and alert must be the same. Shards run side by side like partitions: with several of either, what was
-    known at a payment depends on arrival, and only the ledgers, asked by the probes, must agree.
+    One partition is read with one shard, as one stage, so that payments reach the ledgers in one order and
+    every feature and alert must be the same. Shards run side by side like partitions: with several of either,
+    what was known at a payment depends on arrival, and only the ledgers, asked by the probes, must agree.
     """
 
     outcomes = topics.ALERTS

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from console.demo import SHIPPED_BUNDLE
-from console.flink import main_graph
+from console.flink import SHARDS, main_graph
 from pipelines.flink import cluster, jobs
 from pipelines.flink.jobs import Tuning
 from pipelines.kafka.brokers import EmbeddedBroker
@@ -46,7 +46,7 @@ def offered(
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as log:
         load.create_topics(broker.address)
         options = options_of(broker.address, SHIPPED_BUNDLE, Path(log), *more)
-        settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
+        settings = JobSettings.of(PipelineOptions(list(options), streaming=True), default_shards=SHARDS)
         with Child(load.offer, broker.address, world, backlog, pace) as feeder:
             feeder.receive()
             cluster.up()

@@ -10,7 +10,7 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP
 
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.keyed_source import Reports, _Deal, _ReadByTimer
+from pipelines.kafka.keyed_source import ReadByTimer, Reports, _Deal
 from pipelines.kafka.marks import Mark, Position
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.source import ChunkReader, ChunkSource
@@ -56,21 +56,21 @@ def send(settings: KafkaSettings, topic: str, values: range, partition: int = 0)
     producer.flush()
 
 
-def reader(settings: KafkaSettings, topic: str, pauses: list[float] | None = None) -> _ReadByTimer:
+def reader(settings: KafkaSettings, topic: str, pauses: list[float] | None = None) -> ReadByTimer:
     source = ChunkSource(settings, ((topic, 0),), "earliest", poll_interval_s=0.0)
-    read = _ReadByTimer(source, 4, 0.02, (pauses if pauses is not None else []).append)
+    read = ReadByTimer(source, 4, 0.02, (pauses if pauses is not None else []).append)
     read.setup()
     return read
 
 
-def fire(read: _ReadByTimer, positions: Held, again: Held) -> list[Chunk]:
+def fire(read: ReadByTimer, positions: Held, again: Held) -> list[Chunk]:
     read.start_bundle()
     chunks = [output.value for output in read.read(positions, again)]
     read.finish_bundle()
     return chunks
 
 
-def fire_until(read: _ReadByTimer, positions: Held, again: Held, rows: int) -> list[bytes]:
+def fire_until(read: ReadByTimer, positions: Held, again: Held, rows: int) -> list[bytes]:
     values: list[bytes] = []
     while len(values) < rows:
         values += [value for chunk in fire(read, positions, again) for value in chunk.values]

@@ -1,0 +1,90 @@
+"""The hot path as one stage: the records are those of its stages apart, however firings cut it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pytest
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.windowed_value import WindowedValue
+
+from console.demo import SHIPPED_BUNDLE
+from console.replay import job_settings, streamed
+from fixtures.scenario import SCENARIOS, load
+from pipelines import shard_state
+from pipelines.graph import stages
+from pipelines.kafka.bounded import ReplayReader, ReplaySource
+from pipelines.kafka.bounds import captured_bounds
+from pipelines.one_stage import OneStageFn
+from schemas import topics
+from tests.hotpath.states import Bag, Value
+
+
+class Recorded:
+    """Stands in for the source: hands out the chunks of a replay, some to a firing."""
+
+    def __init__(self, reader: ReplayReader, to_a_firing: int) -> None:
+        self._left = self._chunks(reader)
+        self._to_a_firing = to_a_firing
+        self.ended = False
+
+    def setup(self) -> None: ...
+
+    def start_bundle(self) -> None: ...
+
+    def finish_bundle(self) -> None: ...
+
+    def read(self, *_: Any) -> Iterator[TimestampedValue]:
+        found = list(islice(self._left, self._to_a_firing))
+        self.ended = not found
+        yield from found
+
+    @staticmethod
+    def _chunks(reader: ReplayReader) -> Iterator[TimestampedValue]:
+        more = reader.start()
+        while more:
+            yield TimestampedValue(reader.get_current(), reader.get_current_timestamp())
+            more = reader.advance()
+
+
+@pytest.mark.parametrize(("to_a_firing", "restarts"), [(1, False), (5, True)])
+def test_one_stage_gives_the_records_of_the_stages_apart(to_a_firing: int, restarts: bool) -> None:
+    expected = (SCENARIOS / "police_call" / "expected.jsonl").read_text(encoding="utf-8").splitlines()
+
+    with streamed(load("police_call")) as (settings, decided):
+        job = job_settings(settings, "--model_bundle", str(SHIPPED_BUNDLE), "--ledger_shards", "1")
+        source = ReplaySource(settings, captured_bounds(settings, topics.READ), 2000)
+        with closing(source.create_reader(None, None)) as reader:
+            recorded = Recorded(reader, to_a_firing)
+            given = _sent(OneStageFn(recorded, stages(replace(job, decided=decided))), recorded, restarts)
+
+    assert given == expected
+
+
+def _sent(stage: OneStageFn, source: Recorded, restarts: bool) -> list[str]:
+    """Fire until the source ends; return the records sent as a replay writes them."""
+    states = [Value() for _ in range(3)] + [Bag() for _ in range(8)]
+    shard_state._live.clear()
+    stage.setup()
+    sent = []
+    while not source.ended:
+        if restarts:
+            shard_state._live.clear()
+        stage.start_bundle()
+        sent += [_record(output) for output in stage.fire(*states)]
+        stage.finish_bundle()
+    lines = [{"topic": record.topic} | json.loads(record.value) for record in sent if record is not None]
+    written = [json.dumps(line, ensure_ascii=False, sort_keys=True) for line in lines]
+    return sorted(written, key=lambda line: (topics.WRITTEN.index(json.loads(line)["topic"]), line))
+
+
+def _record(output: Any) -> Any:
+    """Take what is sent out of its tag and its window."""
+    tagged = getattr(output, "tag", None)
+    if tagged in {"chunks", "decisions"}:
+        return None
+    value = output.value if tagged else output
+    return value.value if isinstance(value, WindowedValue) else value
