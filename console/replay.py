@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -151,11 +151,12 @@ def send(settings: KafkaSettings, payments: pa.Table) -> None:
 
 def records(settings: KafkaSettings) -> list[str]:
     """Return every record a job has sent as JSON, ordered by topic and id."""
-    return [
-        line
-        for topic in topics.WRITTEN
-        for line in sorted(
-            json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False, sort_keys=True)
-            for value in topic_values(settings, topic)
-        )
-    ]
+    return [line for topic in topics.WRITTEN for line in lines(topic, topic_values(settings, topic))]
+
+
+def lines(topic: str, values: Iterable[bytes]) -> list[str]:
+    """Return records of one topic as JSON, ordered by id."""
+    return sorted(
+        json.dumps({"topic": topic} | json.loads(value), ensure_ascii=False, sort_keys=True)
+        for value in values
+    )

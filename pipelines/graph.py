@@ -37,15 +37,15 @@ class Outputs(NamedTuple):
 
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     """Apply the hot path to chunks of payments."""
-    each = stages(settings)
-    decode = beam.ParDo(each.decode).with_output_types(Block, dead_letters=OutRecord)
+    functions = stages(settings)
+    decode = beam.ParDo(functions.decode).with_output_types(Block, dead_letters=OutRecord)
     decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
-    legs = decoded.payments | "Payers" >> beam.ParDo(each.payers).with_output_types(Block)
-    accounts = beam.ParDo(each.accounts).with_output_types(
+    legs = decoded.payments | "Payers" >> beam.ParDo(functions.payers).with_output_types(Block)
+    accounts = beam.ParDo(functions.accounts).with_output_types(
         OutRecord, traces=OutRecord, warnings=Block, decisions=bytes
     )
     decided = legs | "Accounts" >> accounts.with_outputs("traces", "warnings", "decisions", main="alerts")
-    warnings = decided.warnings | "Dissuade" >> beam.ParDo(each.dissuade).with_output_types(OutRecord)
+    warnings = decided.warnings | "Dissuade" >> beam.ParDo(functions.dissuade).with_output_types(OutRecord)
     _log(decided.decisions, settings)
     return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters)
 

@@ -17,7 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.decode import DecodeFn
 from pipelines.dissuade import DissuadeFn
 from pipelines.kafka.keyed_source import ReadByTimer
-from pipelines.kafka.marks import Mark, MarkCoder
+from pipelines.kafka.marks import Mark
 from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
 from pipelines.shard_state import Head
 
@@ -38,7 +38,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
     on `decisions` blocks for the decision log; on `chunks` what was read.
     """
 
-    POSITIONS = ReadModifyWriteStateSpec("positions", MarkCoder())
+    POSITIONS = ReadByTimer.POSITIONS
     AGAIN = TimerSpec("again", TimeDomain.WATERMARK)
     HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     PAYERS, OTHER_PAYERS, ACCOUNTS, OTHER_ACCOUNTS, TAINT, OTHER_TAINT, HEARD, OTHER_HEARD = (

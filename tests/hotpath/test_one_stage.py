@@ -1,6 +1,5 @@
 """The hot path as one stage: the records are those of its stages apart, however firings cut it."""
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -8,16 +7,18 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.windowed_value import WindowedValue
 
 from console.demo import SHIPPED_BUNDLE
-from console.replay import job_settings, streamed
+from console.replay import job_settings, lines, streamed
 from fixtures.scenario import SCENARIOS, load
 from pipelines import shard_state
 from pipelines.graph import stages
 from pipelines.kafka.bounded import ReplayReader, ReplaySource
 from pipelines.kafka.bounds import captured_bounds
+from pipelines.kafka.sink import OutRecord
 from pipelines.one_stage import OneStageFn
 from schemas import topics
 from tests.hotpath.states import Bag, Value
@@ -69,22 +70,23 @@ def _sent(stage: OneStageFn, source: Recorded, restarts: bool) -> list[str]:
     states = [Value() for _ in range(3)] + [Bag() for _ in range(8)]
     shard_state._live.clear()
     stage.setup()
-    sent = []
+    sent: list[OutRecord] = []
     while not source.ended:
         if restarts:
             shard_state._live.clear()
         stage.start_bundle()
-        sent += [_record(output) for output in stage.fire(*states)]
+        sent += [record for record in map(_bare, stage.fire(*states)) if isinstance(record, OutRecord)]
         stage.finish_bundle()
-    lines = [{"topic": record.topic} | json.loads(record.value) for record in sent if record is not None]
-    written = [json.dumps(line, ensure_ascii=False, sort_keys=True) for line in lines]
-    return sorted(written, key=lambda line: (topics.WRITTEN.index(json.loads(line)["topic"]), line))
+    return [
+        line
+        for topic in topics.WRITTEN
+        for line in lines(topic, [record.value for record in sent if record.topic == topic])
+    ]
 
 
-def _record(output: Any) -> Any:
-    """Take what is sent out of its tag and its window."""
-    tagged = getattr(output, "tag", None)
-    if tagged in {"chunks", "decisions"}:
-        return None
-    value = output.value if tagged else output
-    return value.value if isinstance(value, WindowedValue) else value
+def _bare(output: Any) -> Any:
+    """An output without tag, time and window."""
+    for wrapping in (TaggedOutput, WindowedValue):
+        if isinstance(output, wrapping):
+            output = output.value
+    return output
