@@ -146,7 +146,8 @@ class Supervised:
 
 
 def _send(settings: KafkaSettings, subject: Subject, values: list[bytes], first: int, rate: float) -> None:
-    producer = open_producer(settings)
+    patient = replace(settings, delivery_timeout_s=SETTLE_S)  # the feeder outlives a suspended machine
+    producer = open_producer(patient)
     began, step = time.monotonic(), max(1, int(rate) // 100)
     for start in range(0, len(values), step):
         if (ahead := start / rate - (time.monotonic() - began)) > 0:
