@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,8 @@ SETTLE_S = 180.0
 
 #: Payments sent before the clock of a round starts: a worker loads and compiles its model at the first.
 FIRST = 200
+
+_LATER = ThreadPoolExecutor(1, "rescale")
 
 
 @dataclass
@@ -60,10 +63,11 @@ def run(
             watched.wait_for_any(SETTLE_S)
             harm = threading.Thread(target=_harm, args=(faults, on, time.monotonic(), outcome), daemon=True)
             harm.start()
-            if rescale_at is not None:
-                threading.Timer(rescale_at, job.rescale).start()
+            rescaled = _LATER.submit(job.rescale, rescale_at) if rescale_at is not None else None
             _send(settings, subject, values[FIRST:], FIRST, rate)
             harm.join()
+            if rescaled:
+                rescaled.result()
             outcome.lost, outcome.duplicates = watched.wait(SETTLE_S)
             job.wait_for_checkpoint()
             _delays(outcome, watched)
@@ -114,12 +118,27 @@ class Supervised:
             if self._ended.is_set():
                 return
 
-    def rescale(self) -> None:
+    def rescale(self, after_s: float) -> None:
+        """Stop the job with a savepoint, as soon as it is fit to write one; it goes on with one slot."""
+        time.sleep(after_s)
+        deadline = time.monotonic() + SETTLE_S
+        while not self._rescaled(last=time.monotonic() > deadline):
+            time.sleep(0.5)
+
+    def _rescaled(self, *, last: bool) -> bool:
         with self._rescaling:
-            job = jobs.live(self._name, self._on)
-            state = jobs.savepoint(job, self._on, stop=True)
+            try:
+                job = jobs.live(self._name, self._on)
+                if job is None:
+                    raise jobs.FlinkError(f"job {self._name!r} is gone")
+                state = jobs.savepoint(job, self._on, stop=True)
+            except jobs.FlinkError:
+                if last:
+                    raise
+                return False
             self._tuning = replace(self._tuning, parallelism=1)
             self._events.append(f"stopped with {state}, goes on with parallelism 1")
+            return True
 
     def wait_for_checkpoint(self) -> None:
         """Wait until everything that has happened so far is in a checkpoint of a running job."""
