@@ -4,6 +4,7 @@ What is done to a batch costs milliseconds however few its rows, and a bundle un
 every shard. Until the end a state of Beam is held, which stays good for its key as long as the bundle.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from operator import attrgetter
@@ -17,8 +18,9 @@ from pipelines import shard_state
 from pipelines.shard_state import Head, Kind, Logs
 from pipelines.shards import Block, Rows, Shards, concatenated, mark_of
 
-#: Blocks are put together up to about so much: with more a row takes no less time, and waits longer.
-BATCH_BYTES = 12 << 20
+#: Legs are put together up to about so much: with more a row takes no less time, and what can go on side by
+#: side, the ledger of a batch and the decisions of the one before, waits longer for its turn.
+BATCH_BYTES = 5 << 20
 
 
 class Held(NamedTuple):
@@ -49,13 +51,16 @@ class Kept:
         for head in self.heads.values():
             head.save()
 
-    def batches(self) -> Iterator[list[Held]]:
-        """Yield blocks of one type of rows in the order they came in, within a batch shard by shard."""
+    def batches(self, most_bytes: float = math.inf) -> Iterator[list[Held]]:
+        """Yield blocks of one type of rows in the order they came in, within a batch shard by shard.
+
+        A batch ends with the block that makes it `most_bytes`.
+        """
         for _, alike in groupby(self._blocks, key=lambda held: mark_of(held.packed)):
             batch: list[Held] = []
             for held in alike:
                 batch.append(held)
-                if sum(len(each.packed) for each in batch) >= BATCH_BYTES:
+                if sum(len(each.packed) for each in batch) >= most_bytes:
                     yield sorted(batch, key=_shard)
                     batch = []
             if batch:

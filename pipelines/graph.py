@@ -17,6 +17,7 @@ from pipelines.decision_log import LogDecisionsFn
 from pipelines.decode import DecodeFn
 from pipelines.dissuade import DissuadeFn
 from pipelines.kafka.keyed_source import ReadChunksKeyed
+from pipelines.kafka.marks import Mark
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
@@ -53,11 +54,11 @@ def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
 def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: JobSettings) -> Outputs:
     """Apply the hot path as one stage with its source, whose partitions have one key; one shard."""
     stage = beam.ParDo(OneStageFn(source.reader(), stages(settings))).with_output_types(
-        OutRecord, traces=OutRecord, warnings=OutRecord, dead_letters=OutRecord, decisions=bytes, chunks=Chunk
+        OutRecord, traces=OutRecord, warnings=OutRecord, dead_letters=OutRecord, decisions=bytes, reached=Mark
     )
-    tags = "traces", "warnings", "dead_letters", "decisions", "chunks"
+    tags = "traces", "warnings", "dead_letters", "decisions", "reached"
     decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*tags, main="alerts")
-    source.committed(decided.chunks)
+    source.commit(decided.reached)
     _log(decided.decisions, settings)
     return Outputs(decided.alerts, decided.warnings, decided.traces, decided.dead_letters)
 

@@ -47,6 +47,9 @@ LEG = np.dtype(
     [("transfer", TRANSFER), ("payer", ledger.PARTY_VIEW), ("value", "f8"), ("credit", "?")], align=True
 )
 
+#: Payments whose legs make a batch of the accounts.
+_BLOCK_ROWS = batches.BATCH_BYTES // (2 * LEG.itemsize) + 1
+
 #: Debits and credits are decided side by side, each in order: arrays are computed without the lock of Python.
 _DECIDING = [ThreadPoolExecutor(1, name) for name in ("debits", "credits")]
 
@@ -67,7 +70,7 @@ class _Side(NamedTuple):
 
 
 class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
-    """Add payments to their payers' ledger; per batch one block of legs for every shard of accounts.
+    """Add payments to their payers' ledger; their legs leave in blocks for the shards of the accounts.
 
     What measures forbid and where tainted money went pass through, so that they reach the accounts in step
     with the payments.
@@ -97,7 +100,10 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._kept.add(block, received, head, (log, other_log))
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Emit what passes through, and of each batch the legs by the shard of their accounts."""
+        """Emit what passes through, and the legs by the shard of their accounts.
+
+        All payments are one batch, whatever their shards: an account's legs come in order of event time.
+        """
         for batch in self._kept.batches():
             if holds(batch[0].packed, TRANSFER):
                 received_us = min(held.received_us for held in batch)
@@ -111,15 +117,21 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         blocks = [unpack(held.packed, TRANSFER) for held in batch]
         shard = batches.shards(batch, blocks)
         transfers = concatenated(blocks, TRANSFER)
-        order = shard_order(shard, event_order(transfers))
-        transfers = transfers.take(order)
+        order = event_order(transfers)
+        transfers, shard = transfers.take(order), shard[order]
         legs = np.empty(len(transfers), LEG)
         put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
-        put(legs, "payer", self._kept.observe(PAYERS, shard[order], payer_facts(transfers, value)))
+        by_payer = np.argsort(shard, kind="stable")
+        facts = payer_facts(transfers, value).take(by_payer)
+        put(legs, "payer", self._kept.observe(PAYERS, shard[by_payer], facts).take(_inverse(by_payer)))
+        for start in range(0, len(legs), _BLOCK_ROWS):
+            yield from self._sides(legs[start : start + _BLOCK_ROWS])
+
+    def _sides(self, legs: Rows) -> Iterator[Block]:
         sides: dict[int, list[Rows]] = {}
         for account in ("debtor_account", "creditor_account"):
-            for number, part in by_shard(legs, shard_of(transfers[account], self._shards)):
+            for number, part in by_shard(legs, shard_of(legs["transfer"][account], self._shards)):
                 part["credit"] = account == "creditor_account"
                 sides.setdefault(number, []).append(part)
         for number in sorted(sides):
@@ -173,7 +185,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     def finish_bundle(self) -> Iterator[Any]:
         """Add batches to the ledger; the legs of each are decided while the next is added."""
         before: Iterator[Any] = iter(())
-        for batch in self._kept.batches():
+        for batch in self._kept.batches(batches.BATCH_BYTES):
             begun = self._begun(batch)
             yield from before
             before = _timed(begun, min(held.received_us for held in batch))

@@ -35,7 +35,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
     """Read and decide a key's partitions each time its timer fires; the ledgers have one shard, number 0.
 
     Outputs: alerts and alarms as records to send; on `warnings`, `traces` and `dead_letters` other records;
-    on `decisions` blocks for the decision log; on `chunks` what was read.
+    on `decisions` blocks for the decision log; on `reached` where reading stands.
     """
 
     POSITIONS = ReadByTimer.POSITIONS
@@ -88,10 +88,12 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
         decode = self._stages.decode
         decode.start_bundle()
         idle = True
-        for chunk in self._reader.read(positions, again):
-            idle = False
-            yield from decode.process(chunk.value)
-            yield pvalue.TaggedOutput("chunks", chunk)
+        for read in self._reader.read(positions, again):
+            if isinstance(read, pvalue.TaggedOutput):
+                yield read
+            else:
+                idle = False
+                yield from decode.process(read.value)
         if idle:
             return
         head = Head(stored)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import pvalue
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
@@ -29,6 +30,9 @@ from pipelines.kafka.port import Chunk, KafkaSettings, Partition
 from pipelines.kafka.process import broker_line
 from pipelines.kafka.source import ChunkReader, ChunkSource
 from pipelines.kafka.start import Start, checked_partitions
+
+#: How often a report about a partition is asked for; a fraction of the time between checkpoints.
+ASK_S = 1.0
 
 
 class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
@@ -71,8 +75,10 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
         """Deal the partitions to the keys, then read them by timer."""
-        chunks = self.dealt(pbegin) | "Read" >> beam.ParDo(self.reader()).with_output_types(Chunk)
-        return self.committed(chunks)
+        reader = beam.ParDo(self.reader()).with_output_types(Chunk, reached=Mark)
+        read = self.dealt(pbegin) | "Read" >> reader.with_outputs("reached", main="chunks")
+        self.commit(read.reached)
+        return read.chunks
 
     def dealt(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[tuple[str, Mark]]":
         """Deal the partitions to the keys."""
@@ -83,10 +89,9 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         """Return what reads a key's partitions, for a function that holds its state and timer."""
         return ReadByTimer(self._source, self._max_firing_chunks, self._poll_interval_s)
 
-    def committed(self, chunks: "beam.PCollection[Chunk]") -> "beam.PCollection[Chunk]":
-        """Tell the consumer group of chunks once a checkpoint holds them."""
-        commit = beam.ParDo(_CommitWhenDurable(self._source.settings)).with_output_types(Chunk)
-        return chunks | "Commit" >> commit
+    def commit(self, reached: "beam.PCollection[Mark]") -> None:
+        """Tell the consumer group how far its partitions are read, once a checkpoint holds that."""
+        _ = reached | "Commit" >> beam.ParDo(_CommitWhenDurable(self._source.settings))
 
 
 class _Deal(beam.DoFn):  # type: ignore[misc]
@@ -148,8 +153,11 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
         self,
         positions: Any = beam.DoFn.StateParam(POSITIONS),
         again: Any = beam.DoFn.TimerParam(AGAIN),
-    ) -> Iterator[TimestampedValue]:
-        """Read what there is, up to `max_firing_chunks` of each partition, and set the timer again."""
+    ) -> Iterator[TimestampedValue | pvalue.TaggedOutput]:
+        """Read what there is, up to `max_firing_chunks` of each partition, and set the timer again.
+
+        After the chunks comes, on the output `reached`, where the partitions now stand.
+        """
         before: Mark = positions.read()
         readers = [self._reader(position) for position in before.positions]
         for reader in readers:
@@ -164,6 +172,7 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
         self._unread |= {at.at: reader.behind for at, reader in zip(after, readers, strict=True)}
         self._behind.set(sum(self._unread.values()))
         self._fired = True
+        yield pvalue.TaggedOutput("reached", Mark(after))
         if after != before.positions:
             self._found = True
             positions.write(Mark(after, None))
@@ -183,43 +192,60 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
 
 
 class _CommitWhenDurable(beam.DoFn):  # type: ignore[misc]
-    """Tell the consumer group what a checkpoint holds.
-
-    The runner reports every bundle finished by the time a checkpoint completes, also those that came too
-    late to be in it; so what one round of reports names is committed when the next round begins.
-    """
+    """Tell the consumer group what a checkpoint holds."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
 
-    def start_bundle(self) -> None:
-        self._reached: dict[Partition, int] = {}
-
-    def process(self, element: Chunk, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> Iterator[Chunk]:
-        if not self._reached:
-            finalizer.register(reports_of(self._settings).about(self._reached))
-        self._reached[element.topic, int(element.partitions[-1])] = int(element.offsets[-1]) + 1
-        yield element
+    def process(self, mark: Mark, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> None:
+        """Have the runner report this bundle, if there is something to tell."""
+        reached = {position.at: position.next_offset for position in mark.positions}
+        if report := reports_of(self._settings).about(reached):
+            finalizer.register(report)
 
 
 class Reports:
-    """Collects what finished bundles reached and commits it a round later."""
+    """Collects what finished bundles reached and commits it a round later.
 
-    def __init__(self, commit: Callable[[Partition, int], None]) -> None:
+    The runner reports every bundle finished by the time a checkpoint completes, also those that came too
+    late to be in it; so what one round of reports names is committed when the next round begins. Until its
+    report a bundle's functions serve no other bundle, so that not every bundle should have one.
+    """
+
+    def __init__(
+        self, commit: Callable[[Partition, int], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._commit = commit
+        self._clock = clock
         self._round = 0
         self._reached: dict[Partition, int] = {}
+        self._committed: dict[Partition, int] = {}
+        self._due: dict[Partition, float] = {}
         self._lock = threading.Lock()
 
-    def about(self, reached: Mapping[Partition, int]) -> Callable[[], None]:
-        """Return the report of a bundle that starts now and will have reached `reached`."""
-        started_in = self._round
+    def about(self, reached: Mapping[Partition, int]) -> Callable[[], None] | None:
+        """Return the report of a bundle that starts now and will have reached `reached`.
+
+        None if all that is committed, or the last report about these partitions was asked for just now.
+        """
+        now = self._clock()
+        with self._lock:
+            news = [
+                at
+                for at, offset in reached.items()
+                if self._committed.get(at) != offset and now >= self._due.get(at, now)
+            ]
+            if not news:
+                return None
+            self._due |= dict.fromkeys(reached, now + ASK_S)
+            started_in = self._round
 
         def report() -> None:
             with self._lock:
                 if started_in == self._round:
                     for at, offset in self._reached.items():
                         self._commit(at, offset)
+                    self._committed |= self._reached
                     self._reached = {}
                     self._round += 1
                 for at, offset in reached.items():

@@ -1,16 +1,17 @@
 """The keyed source as an object: state and timer are stand-ins, the broker is real."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from typing import Any
 
 import pytest
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 
 from pipelines.kafka import process
 from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.keyed_source import ReadByTimer, Reports, _Deal
+from pipelines.kafka.keyed_source import ASK_S, ReadByTimer, Reports, _Deal
 from pipelines.kafka.marks import Mark, Position
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.source import ChunkReader, ChunkSource
@@ -65,7 +66,7 @@ def reader(settings: KafkaSettings, topic: str, pauses: list[float] | None = Non
 
 def fire(read: ReadByTimer, positions: Held, again: Held) -> list[Chunk]:
     read.start_bundle()
-    chunks = [output.value for output in read.read(positions, again)]
+    chunks = [output.value for output in read.read(positions, again) if not isinstance(output, TaggedOutput)]
     read.finish_bundle()
     return chunks
 
@@ -159,15 +160,73 @@ def test_a_bundle_that_only_deals_does_not_rest(settings: KafkaSettings, topic: 
     assert pauses == []
 
 
-def test_what_a_round_of_reports_names_is_committed_when_the_next_round_begins() -> None:
-    committed: list[tuple[Any, int]] = []
-    reports = Reports(lambda at, offset: committed.append((at, offset)))
-    at = ("payments", 0)
+def test_each_firing_says_where_reading_stands_after_what_it_read(
+    settings: KafkaSettings, topic: str
+) -> None:
+    send(settings, topic, range(10))
+    read, positions = reader(settings, topic), Held(Mark((Position((topic, 0), 0),)))
+    fire_until(read, positions, Held(), 10)
 
-    first_round = [reports.about({at: 10}), reports.about({at: 20})]
-    for report in first_round:
+    read.start_bundle()
+    (stands,) = read.read(positions, Held())
+    read.finish_bundle()
+
+    assert stands.tag == "reached"
+    assert [(each.at, each.next_offset) for each in stands.value.positions] == [((topic, 0), 10)]
+
+
+@pytest.fixture
+def told() -> list[tuple[Any, int]]:
+    return []
+
+
+@pytest.fixture
+def clock() -> Held:
+    return Held(100.0)
+
+
+@pytest.fixture
+def reports(told: list[tuple[Any, int]], clock: Held) -> Reports:
+    return Reports(lambda at, offset: told.append((at, offset)), clock.read)
+
+
+AT = ("payments", 0)
+
+
+def asked(reports: Reports, clock: Held, offset: int) -> Callable[[], None]:
+    """The report of a bundle that starts when the next one is due."""
+    clock.value += ASK_S
+    report = reports.about({AT: offset})
+    assert report is not None
+    return report
+
+
+def test_what_a_round_of_reports_names_is_committed_when_the_next_round_begins(
+    reports: Reports, clock: Held, told: list[tuple[Any, int]]
+) -> None:
+    for report in [asked(reports, clock, 10), asked(reports, clock, 20)]:
         report()
-    assert committed == []
+    assert told == []
 
-    reports.about({at: 30})()
-    assert committed == [(at, 20)]
+    asked(reports, clock, 30)()
+    assert told == [(AT, 20)]
+
+
+def test_where_reading_rests_is_reported_until_it_is_committed(
+    reports: Reports, clock: Held, told: list[tuple[Any, int]]
+) -> None:
+    asked(reports, clock, 10)()
+    asked(reports, clock, 10)()
+    assert told == [(AT, 10)]
+
+    clock.value += ASK_S
+    assert reports.about({AT: 10}) is None
+
+
+def test_a_partition_is_reported_once_in_a_while_and_each_in_its_own_time(
+    reports: Reports, clock: Held
+) -> None:
+    asked(reports, clock, 10)
+
+    assert reports.about({AT: 20}) is None
+    assert reports.about({("payments", 1): 5}) is not None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,17 @@ from models import features
 from models.bundle import Bundle
 from models.features import Legs
 from models.history import history
+from pipelines import ledgers
 from pipelines.decide import Decider
 from pipelines.decision_log import read
 from pipelines.graph import build
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
+from pipelines.ledgers import LEG, AccountLedgerFn, PayerLedgerFn
 from pipelines.options import JobSettings
 from pipelines.policy import HOLD, OUTCOMES, WARN, Policy, decide, thresholds
 from pipelines.runner import in_process
-from pipelines.shards import pack
+from pipelines.shards import by_shard, pack, shard_of, unpack
 from pipelines.taint import Tracer
 from schemas import topics
 from schemas.alert import Alert
@@ -220,6 +222,23 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
 
     assert run(failing=True) == undisturbed
     assert sum(isinstance(each, OutRecord) for each in undisturbed) > 50
+
+
+def test_an_accounts_legs_come_in_order_of_event_time_however_many_blocks_they_make(
+    stream: Stream, rules: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "_BLOCK_ROWS", 100)
+    shards, rows = 3, stream.rows[:3_000]
+    payers, states = PayerLedgerFn(rules, shards), [Shard() for _ in range(shards)]
+    payers.start_bundle()
+    for number, part in by_shard(rows, shard_of(rows["debtor"], shards)):
+        payers.process((number, pack(part)), states[number].head, *states[number].logs, Timestamp(0))
+    blocks = [each.value for each in payers.finish_bundle()]
+
+    for number in range(shards):
+        at_us = [unpack(packed, LEG)["transfer"]["at_us"] for shard, packed in blocks if shard == number]
+        assert len(at_us) == 30
+        assert all(before.max() <= after.min() for before, after in pairwise(at_us))
 
 
 def test_the_blocks_of_a_bundle_are_decided_as_one_block_would_be(
