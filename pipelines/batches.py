@@ -66,10 +66,14 @@ class Kept:
             if batch:
                 yield sorted(batch, key=_shard)
 
-    def observe(self, kind: Kind, shard: Shards, facts: Rows) -> Rows:
-        """Add facts, shard after shard, to their ledgers; return what was known before each."""
-        views = [self.added(kind, number, facts[part]) for number, part in runs(shard)]
-        return concatenated(views, views[0].dtype)
+    def observe(self, kind: Kind, shard: Shards, facts: Rows, order: NDArray[np.int64]) -> Rows:
+        """Add facts to their shards' ledgers, in `order`; return what was known before each, as they came."""
+        order = order[np.argsort(shard[order], kind="stable")]
+        ordered = facts.take(order)
+        views = [self.added(kind, number, ordered[part]) for number, part in runs(shard[order])]
+        places = np.empty_like(order)
+        places[order] = np.arange(len(order))
+        return concatenated(views, views[0].dtype).take(places)
 
     def added(self, kind: Kind, shard: int, facts: Rows) -> Rows:
         """Add facts of one shard; return what was known before each."""
@@ -91,8 +95,3 @@ def runs(shard: Shards) -> Iterator[tuple[int, slice]]:
     for start, end in pairwise([0, *cuts.tolist(), len(shard)]):
         if end > start:
             yield int(shard[start]), slice(start, end)
-
-
-def shard_order(shard: Shards, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return places ordered by shard, those of one shard as `order` has them."""
-    return order[np.argsort(shard[order], kind="stable")]

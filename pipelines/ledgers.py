@@ -17,7 +17,7 @@ from models import ledger
 from models.features import Legs
 from models.history import account_facts, payer_facts
 from pipelines import batches
-from pipelines.batches import Held, Kept, runs, shard_order
+from pipelines.batches import Held, Kept, runs
 from pipelines.brake import Brake
 from pipelines.decide import Decided, Decider, enforced_minor
 from pipelines.dissuade import blocks
@@ -118,13 +118,12 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         shard = batches.shards(batch, blocks)
         transfers = concatenated(blocks, TRANSFER)
         order = event_order(transfers)
-        transfers, shard = transfers.take(order), shard[order]
+        transfers = transfers.take(order)
         legs = np.empty(len(transfers), LEG)
         put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
-        by_payer = np.argsort(shard, kind="stable")
-        facts = payer_facts(transfers, value).take(by_payer)
-        put(legs, "payer", self._kept.observe(PAYERS, shard[by_payer], facts).take(_inverse(by_payer)))
+        facts = payer_facts(transfers, value)
+        put(legs, "payer", self._kept.observe(PAYERS, shard[order], facts, np.arange(len(facts))))
         for start in range(0, len(legs), _BLOCK_ROWS):
             yield from self._sides(legs[start : start + _BLOCK_ROWS])
 
@@ -210,9 +209,8 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
     def _seen(self, batch: list[Held]) -> Iterator[Any]:
         legs, shard = _debits_first(batch)
         transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
-        order = shard_order(shard, event_order(transfer, legs["credit"]))
-        facts = account_facts(transfer, value, legs["credit"]).take(order)
-        account = self._kept.observe(ACCOUNTS, shard[order], facts).take(_inverse(order))
+        facts = account_facts(transfer, value, legs["credit"])
+        account = self._kept.observe(ACCOUNTS, shard, facts, event_order(transfer, legs["credit"]))
         debits = int(np.count_nonzero(~legs["credit"]))
         TELEMETRY.count("observed", len(legs) - debits)
         fresh = self._fresh(transfer)
@@ -283,10 +281,3 @@ def _debits_first(batch: list[Held]) -> tuple[Rows, Shards]:
     credits = [legs[end:] for legs, end in zip(blocks, ends, strict=True)]
     shard = np.concatenate([batches.shards(batch, debits), batches.shards(batch, credits)])
     return concatenated([*debits, *credits], LEG), shard
-
-
-def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the permutation that undoes `order`."""
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    return places

@@ -172,10 +172,11 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
         self._unread |= {at.at: reader.behind for at, reader in zip(after, readers, strict=True)}
         self._behind.set(sum(self._unread.values()))
         self._fired = True
-        yield pvalue.TaggedOutput("reached", Mark(after))
+        stands = Mark(after)
+        yield pvalue.TaggedOutput("reached", stands)
         if after != before.positions:
             self._found = True
-            positions.write(Mark(after, None))
+            positions.write(stands)
         again.set(min(reader.get_watermark() for reader in readers))
 
     def finish_bundle(self) -> None:
@@ -230,12 +231,10 @@ class Reports:
         """
         now = self._clock()
         with self._lock:
-            news = [
-                at
+            if not any(
+                self._committed.get(at) != offset and now >= self._due.get(at, now)
                 for at, offset in reached.items()
-                if self._committed.get(at) != offset and now >= self._due.get(at, now)
-            ]
-            if not news:
+            ):
                 return None
             self._due |= dict.fromkeys(reached, now + ASK_S)
             started_in = self._round
