@@ -12,7 +12,7 @@ GC_ALLOCATIONS = 50_000
 SAMPLE_MS = 1
 
 #: For glibc's `mallopt`: from which size on memory is mapped by itself, at most this; how much free is kept.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 MAPPED_BYTES, KEPT_BYTES = 1 << 25, 1 << 30
 
 
@@ -25,11 +25,13 @@ def settle() -> None:
     A bundle ends by waiting for the thread that notes which step is at work, which sleeps for about a sixth
     of the time the bundle has taken, up to 200 ms, unless told otherwise.
 
-    A block's memory would go back to the system and come again, zeroed, with the next.
+    A block's memory would go back to the system and come again, zeroed, with the next. What threads have of
+    their own is given back whatever is kept, so they share one heap.
     """
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 10, 10)
     StateSampler.__init__.__defaults__ = (SAMPLE_MS,)
     if hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_ARENA_MAX, 1)
         libc.mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)
         libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
