@@ -1,10 +1,9 @@
-"""A bundle's blocks, kept to its end and looked at a batch of all shards at a time.
+"""A bundle's blocks, kept and looked at a batch of all shards at a time.
 
 What is done to a batch costs milliseconds however few its rows, and a bundle under light load brings few for
 every shard. Until the end a state of Beam is held, which stays good for its key as long as the bundle.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from operator import attrgetter
@@ -38,6 +37,7 @@ class Kept:
         self.heads: dict[int, Head] = {}
         self.logs: dict[int, Logs] = {}
         self._blocks: list[Held] = []
+        self._bytes = 0
 
     def add(self, block: Block, received: Timestamp, head: Any, logs: Logs) -> None:
         """Keep a block and its shard's states; the head is read now, while the bundle waits for more."""
@@ -45,26 +45,22 @@ class Kept:
         if shard not in self.heads:
             self.heads[shard], self.logs[shard] = Head(head), logs
         self._blocks.append(Held(shard, packed, received.micros))
+        self._bytes += len(packed)
+
+    def full(self) -> bool:
+        """Tell whether what is kept makes a batch before the bundle ends."""
+        return self._bytes >= BATCH_BYTES
 
     def save(self) -> None:
         """Write the heads, at the end of the bundle."""
         for head in self.heads.values():
             head.save()
 
-    def batches(self, most_bytes: float = math.inf) -> Iterator[list[Held]]:
-        """Yield blocks of one type of rows in the order they came in, within a batch shard by shard.
-
-        A batch ends with the block that makes it `most_bytes`.
-        """
-        for _, alike in groupby(self._blocks, key=lambda held: mark_of(held.packed)):
-            batch: list[Held] = []
-            for held in alike:
-                batch.append(held)
-                if sum(len(each.packed) for each in batch) >= most_bytes:
-                    yield sorted(batch, key=_shard)
-                    batch = []
-            if batch:
-                yield sorted(batch, key=_shard)
+    def batches(self) -> Iterator[list[Held]]:
+        """Yield and forget blocks, batches of one type of rows in order of arrival, each shard by shard."""
+        blocks, self._blocks, self._bytes = self._blocks, [], 0
+        for _, alike in groupby(blocks, key=lambda held: mark_of(held.packed)):
+            yield sorted(alike, key=_shard)
 
     def observe(self, kind: Kind, shard: Shards, facts: Rows, order: NDArray[np.int64]) -> Rows:
         """Add facts to their shards' ledgers, in `order`; return what was known before each, as they came."""

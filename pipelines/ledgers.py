@@ -113,19 +113,24 @@ class PayerLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._kept.save()
 
     def _legs(self, batch: list[Held]) -> Iterator[Block]:
-        """Add payments to the ledger; return their legs by the shard of the account, debits first."""
+        """Add payments to the ledger; yield their legs by the shard of the account, debits first."""
         blocks = [unpack(held.packed, TRANSFER) for held in batch]
         shard = batches.shards(batch, blocks)
         transfers = concatenated(blocks, TRANSFER)
         order = event_order(transfers)
-        transfers = transfers.take(order)
+        transfers, shard = transfers.take(order), shard[order]
+        for start in range(0, len(transfers), _BLOCK_ROWS):
+            part = slice(start, start + _BLOCK_ROWS)
+            yield from self._sides(self._known(transfers[part], shard[part]))
+
+    def _known(self, transfers: Rows, shard: Shards) -> Rows:
+        """Add payments to the ledger; return them as LEG rows with what was known of their payers."""
         legs = np.empty(len(transfers), LEG)
         put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
         facts = payer_facts(transfers, value)
-        put(legs, "payer", self._kept.observe(PAYERS, shard[order], facts, np.arange(len(facts))))
-        for start in range(0, len(legs), _BLOCK_ROWS):
-            yield from self._sides(legs[start : start + _BLOCK_ROWS])
+        put(legs, "payer", self._kept.observe(PAYERS, shard, facts, np.arange(len(facts))))
+        return legs
 
     def _sides(self, legs: Rows) -> Iterator[Block]:
         sides: dict[int, list[Rows]] = {}
@@ -166,6 +171,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         self._kept = Kept()
         self._taint_logs: dict[int, Logs] = {}
         self._brakes: dict[int, Brake | None] = {}
+        self._under_way: Iterator[Any] = iter(())
 
     def process(  # noqa: PLR0917 - Beam hands over every state by itself
         self,
@@ -176,23 +182,28 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
         taint_log: Any = beam.DoFn.StateParam(TAINT_LOG),
         other_taint_log: Any = beam.DoFn.StateParam(OTHER_TAINT_LOG),
         received: Any = beam.DoFn.TimestampParam,
-    ) -> None:
+    ) -> Iterator[Any]:
         """Keep one shard's block."""
         self._kept.add(block, received, head, (log, other_log))
         self._taint_logs[block[0]] = taint_log, other_taint_log
+        if self._kept.full():
+            yield from self._decided_meanwhile()
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Add batches to the ledger; the legs of each are decided while the next is added."""
-        before: Iterator[Any] = iter(())
-        for batch in self._kept.batches(batches.BATCH_BYTES):
-            begun = self._begun(batch)
-            yield from before
-            before = _timed(begun, min(held.received_us for held in batch))
-        yield from before
+        """Add and decide the rest."""
+        yield from self._decided_meanwhile()
+        yield from self._under_way
         for shard, brake in self._brakes.items():
             if brake is not None:
                 self._kept.heads[shard].value("brake").write(brake.stored())
         self._kept.save()
+
+    def _decided_meanwhile(self) -> Iterator[Any]:
+        """Add what is kept to the ledger; the legs of a batch are decided while the next is added."""
+        for batch in self._kept.batches():
+            begun = self._begun(batch)
+            yield from self._under_way
+            self._under_way = _timed(begun, min(held.received_us for held in batch))
 
     def _begun(self, batch: list[Held]) -> Iterator[Any]:
         """Add blocks of one type of rows; the outputs, as an iterator that waits for decisions."""

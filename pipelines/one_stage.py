@@ -124,5 +124,5 @@ def _through(stage: Any, blocks: Iterable[WindowedValue], *states: Any) -> Itera
     """Take blocks through a stage as a bundle of their own."""
     stage.start_bundle()
     for block in blocks:
-        stage.process(block.value, *states, block.timestamp)
+        yield from stage.process(block.value, *states, block.timestamp) or ()
     yield from stage.finish_bundle()

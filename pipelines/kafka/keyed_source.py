@@ -63,7 +63,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         start: Start = "committed",
         chunk_rows: int = 2000,
         readers: int = 8,
-        max_firing_chunks: int = 4,
+        max_firing_chunks: int = 8,
         poll_interval_s: float = 0.02,
     ) -> None:
         super().__init__()

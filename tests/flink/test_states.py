@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from apache_beam import coders
 from apache_beam.coders.coders import GlobalWindowCoder
-from apache_beam.runners.worker.bundle_processor import FnApiUserStateContext
+from apache_beam.runners.worker.bundle_processor import FnApiUserStateContext, SynchronousBagRuntimeState
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 from apache_beam.transforms.window import GlobalWindow
 
-from pipelines.flink.states import commit_together
+from pipelines.flink.states import EARLY_BYTES, commit_together
 
 VALUE = ReadModifyWriteStateSpec("value", coders.BytesCoder())
 BAG = BagStateSpec("bag", coders.BytesCoder())
@@ -43,6 +43,7 @@ class Runner:
 @pytest.fixture(autouse=True)
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FnApiUserStateContext, "commit", FnApiUserStateContext.commit)  # put back after
+    monkeypatch.setattr(SynchronousBagRuntimeState, "add", SynchronousBagRuntimeState.add)
     commit_together()
 
 
@@ -66,6 +67,43 @@ def test_everything_is_sent_before_anything_is_waited_for() -> None:
         ("append", "bag", b"\x01b", b"more"),
     ]
     assert runner.noted[4:] == ["wait"] * 4
+
+
+def test_a_large_element_is_sent_while_the_bundle_goes_on_and_waited_for_at_its_end() -> None:
+    runner, large = Runner(), bytes(EARLY_BYTES)
+    context = FnApiUserStateContext(runner, "Stage", coders.BytesCoder(), GlobalWindowCoder())
+    log = context.get_state(BAG, b"a", GlobalWindow())
+    log.add(b"small")
+    assert runner.noted == []
+    log.add(large)
+    log.add(b"after")
+    assert runner.noted == [("append", "bag", b"\x01a", b"small", large)]
+
+    context.commit()
+
+    assert runner.noted[1:] == [("append", "bag", b"\x01a", b"after"), "wait", "wait"]
+
+
+def test_a_log_that_is_replaced_is_cleared_once_and_then_only_added_to() -> None:
+    runner, large = Runner(), bytes(EARLY_BYTES)
+    context = FnApiUserStateContext(runner, "Stage", coders.BytesCoder(), GlobalWindowCoder())
+    log = context.get_state(BAG, b"a", GlobalWindow())
+    log.add(large)
+    log.clear()
+    log.add(large)
+    log.add(large)
+    context.commit()
+
+    append = ("append", "bag", b"\x01a", large)
+    assert runner.noted[:4] == [append, ("clear", "bag", b"\x01a"), append, append]
+
+
+def test_an_error_of_what_was_sent_early_fails_the_bundle() -> None:
+    context = FnApiUserStateContext(Runner("disk full"), "Stage", coders.BytesCoder(), GlobalWindowCoder())
+    context.get_state(BAG, b"a", GlobalWindow()).add(bytes(EARLY_BYTES))
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        context.commit()
 
 
 def test_a_state_that_cannot_be_written_fails_the_bundle() -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -279,10 +280,12 @@ def test_shards_decided_in_one_batch_are_braked_as_each_alone_would_be(
         sent: list[OutRecord] = []
         for bundle in bundles:
             accounts.start_bundle()
+            outputs: list[Any] = []
             for legs in bundle:
                 own, taint = ledgers[legs[0]]
-                accounts.process(legs, own.head, *own.logs, *taint.logs, Timestamp(0))
-            sent += [out.value for out in accounts.finish_bundle() if not isinstance(out, TaggedOutput)]
+                outputs += accounts.process(legs, own.head, *own.logs, *taint.logs, Timestamp(0))
+            outputs += accounts.finish_bundle()
+            sent += [out.value for out in outputs if not isinstance(out, TaggedOutput)]
         return sorted(sent)
 
     together = run()
