@@ -40,13 +40,9 @@ class Legs(NamedTuple):
     payer: Rows
     account: Rows
 
-    def rows(self, which: slice | NDArray[np.bool_]) -> "Legs":
+    def rows(self, which: slice | NDArray[np.bool_] | NDArray[np.intp]) -> "Legs":
         """Return some of the legs."""
         return Legs(self.transfer[which], self.value[which], self.payer[which], self.account[which])
-
-    def row(self, place: int) -> "Legs":
-        """Return one leg."""
-        return self.rows(slice(place, place + 1))
 
 
 Feature = Callable[[Legs], FloatArray]

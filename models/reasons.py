@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from models.features import AGE_DAYS_MAX, FloatArray
+from models.features import AGE_DAYS_MAX
 from schemas.alert import Leg, Reason
 
 FILE = Path(__file__).with_name("reasons.yaml")
@@ -35,7 +35,11 @@ def texts(leg: Leg) -> Texts:
 
 
 def strongest(
-    leg: Leg, language: str, codes: Sequence[str], contributions: FloatArray, figures: Mapping[str, float]
+    leg: Leg,
+    language: str,
+    codes: Sequence[str],
+    contributions: Sequence[float],
+    figures: Mapping[str, float],
 ) -> tuple[Reason, ...]:
     """Return the groups that raise one leg's score most, strongest first, and never none.
 
@@ -45,11 +49,11 @@ def strongest(
         leg: which texts to use.
         language: of the text; English where a text lacks it.
         codes: reason codes, one per contribution.
-        contributions: log-odds each group adds, float64[groups].
+        contributions: log-odds each group adds.
         figures: the leg's features by name.
 
     """
-    ranked = sorted(zip(codes, contributions.tolist(), strict=True), key=lambda pair: -pair[1])
+    ranked = sorted(zip(codes, contributions, strict=True), key=lambda pair: -pair[1])
     named = [(code, added) for code, added in ranked[:REASONS_MAX] if added > 0] or ranked[:1]
     return tuple(
         Reason(code=code, contribution=round(added, 4), text=in_words(texts(leg)[code], language, figures))
@@ -72,12 +76,8 @@ def in_words(text: Mapping[str, Sequence[str]], language: str, figures: Mapping[
     """
     language = language if language in text else "en"
     comma, stop = ("，", "。") if language.startswith("zh") else (", ", ".")
-    clauses = [
-        clause.format_map({name: _said(name, figures[name], language) for name, _ in _figures(clause)})
-        for clause in text[language]
-        if all(_tells(name, form, figures[name]) for name, form in _figures(clause))
-    ]
-    return comma.join(clauses) + stop
+    clauses = [_clause_in_words(_parts(clause), language, figures) for clause in text[language]]
+    return comma.join([clause for clause in clauses if clause is not None]) + stop
 
 
 def span(hours: float, language: str) -> str:
@@ -94,26 +94,49 @@ def span(hours: float, language: str) -> str:
     return said
 
 
+class _Part(NamedTuple):
+    """A piece of a clause: text, and the figure behind it unless `name` is empty.
+
+    Attributes:
+        before: the text.
+        name: a feature.
+        form: how to format it.
+        hours: what it is counted in, 0 if it is no time.
+        silent: it is a yes or no of which nothing is printed.
+
+    """
+
+    before: str
+    name: str
+    form: str
+    hours: int
+    silent: bool
+
+
 @cache
-def _figures(clause: str) -> tuple[tuple[str, str], ...]:
-    """Return name and format of each figure of a clause."""
-    return tuple((name, form or "") for _, name, form, _ in Formatter().parse(clause) if name)
+def _parts(clause: str) -> tuple[_Part, ...]:
+    return tuple(
+        _Part(
+            before, name or "", form or "", {"_h": 1, "_d": 24}.get((name or "")[-2:], 0), conversion == "s"
+        )
+        for before, name, form, conversion in Formatter().parse(clause)
+    )
 
 
-def _is_span(name: str) -> bool:
-    return name.endswith(("_h", "_d"))
-
-
-def _said(name: str, figure: float, language: str) -> str | float:
-    if not _is_span(name):
-        return figure
-    return span(figure * 24 if name.endswith("_d") else figure, language)
-
-
-def _tells(name: str, form: str, figure: float) -> bool:
-    """Tell whether a figure is known and neither said as nought nor an age that was not followed further."""
-    if not math.isfinite(figure):
-        return False
-    if _is_span(name):
-        return name != "account_age_d" or figure < AGE_DAYS_MAX
-    return float(format(figure, form).strip("%")) != 0
+def _clause_in_words(parts: Sequence[_Part], language: str, figures: Mapping[str, float]) -> str | None:
+    """Return a clause; None if it has a figure that is not known or says nothing."""
+    words = ""
+    for before, name, form, hours, silent in parts:
+        words += before
+        if name:
+            figure = figures[name]
+            if not math.isfinite(figure) or (name == "account_age_d" and figure >= AGE_DAYS_MAX):
+                return None
+            if hours:
+                words += span(figure * hours, language)
+            else:
+                said = format(figure, form)
+                if float(said.strip("%")) == 0:
+                    return None
+                words += "" if silent else said
+    return words

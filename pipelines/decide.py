@@ -6,23 +6,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from measures.jurisdiction import Regime
 from models import features, reasons
 from models.bundle import LegModel
 from models.features import FloatArray, Legs
 from models.ledger import NOTHING_LEAVES
 from pipelines import decision_log
+from pipelines.alert import alert
 from pipelines.brake import Brake
 from pipelines.kafka.sink import OutRecord
-from pipelines.policy import DELAY, OUTCOMES, STOP, WARN, Policy, Verdict
+from pipelines.policy import DELAY, STOP, WARN, Policy, Verdict
 from pipelines.records import alarm_record, alert_record
 from pipelines.serving import InUse, Scored, Source, in_use
 from pipelines.shards import event_order
 from pipelines.telemetry import TELEMETRY
-from pipelines.warn import warning
+from pipelines.warn import fraud_classes, warning
 from schemas.alert import Alert, Leg, Reason
-from schemas.ids import derived_id
-from schemas.tokens import token_text
+from schemas.transfers import Paid, paid
 from schemas.warning import Warning
 
 
@@ -84,78 +83,41 @@ class Decider:
         outcome[forbidden] = STOP
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
-        explained = _explain(models.live.model(leg), leg, self._policy.language, X[flagged])
-        alerts, warnings = [], []
-        for row, why in zip(flagged.tolist(), explained, strict=True):
-            score = round(float(live.score[row]), 6)
-            verdict = Verdict(int(outcome[row]), score, why, int(kept_minor[row]))
-            held = verdict.outcome >= DELAY
-            alert = self._alert(live.model, leg, legs.transfer[row], verdict) if held else []
-            alerts += alert
-            if credit:
-                warnings.append(warning(self._policy, legs, row, verdict, hold=bool(alert)))
+        few, scores = legs.rows(flagged), live.score[flagged].tolist()
+        verdicts = map(
+            Verdict,
+            outcome[flagged].tolist(),
+            [round(score, 6) for score in scores],
+            _explain(models.live.model(leg), leg, self._policy.language, X[flagged]),
+            kept_minor[flagged].tolist(),
+        )
+        told = list(zip(paid(few.transfer), verdicts, strict=True))
+        alerts = [self._alert(live.model, leg, *each) for each in told]
+        warnings = []
         if credit:
+            warnings = [
+                warning(self._policy, *each, kind, hold=made is not None)
+                for each, kind, made in zip(told, fraud_classes(few), alerts, strict=True)
+            ]
             TELEMETRY.decided(legs.transfer["received_us"])
-        TELEMETRY.count("alerts", len(alerts))
         if shadow is not None:
             _compare(live, shadow)
+        records = [alert_record(made) for made in alerts if made]
+        TELEMETRY.count("alerts", len(records))
         return Decided(
-            [*map(alert_record, alerts), *map(alarm_record, alarms)],
+            [*records, *map(alarm_record, alarms)],
             warnings,
             decision_log.block(leg, legs, X, (live, shadow), outcome=outcome, share=self._log_share),
         )
 
-    def _alert(self, model: str, leg: Leg, transfer: np.void, verdict: Verdict) -> list[Alert]:
-        """Return the alert, or none where the law of the day gives no ground to act."""
-        ground = _ground(self._policy.law.on(int(transfer["at_us"])), leg, verdict)
-        if ground is None:
+    def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
+        """Return the alert about a leg, if it is held and the law of the day gives a ground to act."""
+        if verdict.outcome < DELAY:
+            return None
+        made = alert(self._policy, model, leg, payment, verdict)
+        if made is None:
             TELEMETRY.count("without_legal_ground", 1)
-            return []
-        enforced = [reasons.measure_in_force(self._policy.language)] if verdict.enforced_minor else []
-        txn_id = transfer["txn_id"].decode()
-        payer, payee = token_text(transfer["debtor_account"]), token_text(transfer["creditor_account"])
-        alert = Alert(
-            alert_id=derived_id("alert", txn_id, leg, self._policy.stamp),
-            jurisdiction=self._policy.law.id,
-            leg=leg,
-            outcome=OUTCOMES[verdict.outcome],  # type: ignore[arg-type]
-            measure_rule=ground.rule,
-            txn_id=txn_id,
-            account_token=payee if leg == "CREDIT" else payer,
-            counterparty_token=payer if leg == "CREDIT" else payee,
-            party_token=token_text(transfer["debtor"]),
-            amount_minor=int(transfer["amount_minor"]),
-            currency=transfer["currency"].decode(),
-            at_us=int(transfer["at_us"]),
-            score=verdict.score,
-            reasons=(*enforced, *verdict.reasons),
-            notice=self._policy.law.notice(ground.reason_code, ground.basis, self._policy.language),
-            policy=self._policy.stamp,
-            model=model,
-            partition=int(transfer["partition"]),
-            offset=int(transfer["offset"]),
-            received_us=int(transfer["received_us"]),
-        )
-        return [alert]
-
-
-class Ground(NamedTuple):
-    """What lets the institution act: the country file's rule, the reason to give, the legal basis."""
-
-    rule: str
-    reason_code: str
-    basis: str
-
-
-def _ground(law: Regime, leg: Leg, verdict: Verdict) -> Ground | None:
-    if verdict.enforced_minor == NOTHING_LEAVES and law.stop is not None:
-        return Ground("stop", "STOP_ORDERED", law.stop.basis)
-    if verdict.enforced_minor and law.freeze is not None:
-        return Ground("freeze", "FREEZE_ORDERED", law.freeze.basis)
-    about_account = leg == "DEBIT" or verdict.outcome == STOP
-    rule = "payee_hold" if about_account else "payer_delay"
-    reason = "PAYEE_SUSPECT" if about_account else "SCAM_SUSPECTED"
-    return Ground(rule, reason, law.hold[rule].basis) if rule in law.hold else None
+        return made
 
 
 def enforced_minor(legs: Legs, credit: bool) -> NDArray[np.int64]:
@@ -180,11 +142,8 @@ def _compare(live: Scored, shadow: Scored) -> None:
 def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:
     if not len(X):
         return []
-    codes = tuple(model.groups)
-    added: NDArray[np.float64] = model.contributions(X)
+    codes, added = tuple(model.groups), model.contributions(X).tolist()
     return [
-        reasons.strongest(
-            leg, language, codes, added[row], dict(zip(model.features, X[row].tolist(), strict=True))
-        )
-        for row in range(len(X))
+        reasons.strongest(leg, language, codes, row, dict(zip(model.features, figures, strict=True)))
+        for row, figures in zip(added, X.tolist(), strict=True)
     ]

@@ -4,13 +4,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import yaml
 
 from models.features import Legs, balance_share
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
-from schemas.tokens import token_text
-from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
+from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
 from schemas.warning import Channel, FraudClass, Severity, Warning
 
 TEMPLATES = Path(__file__).with_name("templates.yaml")
@@ -49,32 +49,27 @@ def severity(outcome: int, signals: int) -> Severity:
     return {HOLD: 3, DELAY: 2}.get(outcome, 1)
 
 
-def fraud_class(legs: Legs, row: int) -> FraudClass:
-    """Guess the kind of scam from what the payer's device and history show (domain.md 3.2)."""
-    signals = int(legs.transfer["signals"][row])
-    share = float(balance_share(legs.row(row))[0])
-    if signals & CALL_IN_PROGRESS and share > _MOST_OF_THE_BALANCE:
-        return "POLICE_COURT"
-    if signals & _GUIDED:
-        return "FAKE_SERVICE"
-    if not signals and float(legs.payer["count"][row, 1]) >= _SERIES_PAYMENTS:
-        return "BRUSHING"
-    return "UNKNOWN"
+def fraud_classes(legs: Legs) -> list[FraudClass]:
+    """Guess the kind of scam of each leg from what the payer's device and history show (domain.md 3.2)."""
+    signals = legs.transfer["signals"]
+    called = (signals & CALL_IN_PROGRESS > 0) & (balance_share(legs) > _MOST_OF_THE_BALANCE)
+    series = (signals == 0) & (legs.payer["count"][:, 1] >= _SERIES_PAYMENTS)
+    kinds: tuple[FraudClass, ...] = "POLICE_COURT", "FAKE_SERVICE", "BRUSHING"
+    guessed: list[FraudClass] = np.select([called, signals & _GUIDED > 0, series], kinds, "UNKNOWN").tolist()
+    return guessed
 
 
-def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict, *, hold: bool) -> Warning:
+def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, hold: bool) -> Warning:
     """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile."""
-    transfer = legs.transfer[row]
-    at_us, txn_id, party = int(transfer["at_us"]), transfer["txn_id"].decode(), token_text(transfer["debtor"])
-    kind, grade = fraud_class(legs, row), severity(verdict.outcome, int(transfer["signals"]))
-    rule = policy.law.on(at_us).warning
+    grade = severity(verdict.outcome, paid.signals)
+    rule = policy.law.on(paid.at_us).warning
     words = templates()[kind]
     language = policy.language if policy.language in words else "en"
     return Warning(
-        warning_id=derived_id("warning", txn_id, party, grade),
-        dedup_key=derived_id("warned", party, kind, grade),
+        warning_id=derived_id("warning", paid.txn_id, paid.debtor, grade),
+        dedup_key=derived_id("warned", paid.debtor, kind, grade),
         jurisdiction=policy.law.id,
-        party_token=party,
+        party_token=paid.debtor,
         severity=grade,
         grade=rule.grades[grade],
         fraud_class=kind,
@@ -84,11 +79,11 @@ def warning(policy: Policy, legs: Legs, row: int, verdict: Verdict, *, hold: boo
         template_id=f"{kind}_{grade}",
         language=language,
         text=words[language].format(hotline=rule.hotline),
-        txn_id=txn_id,
-        amount_minor=int(transfer["amount_minor"]),
-        currency=transfer["currency"].decode(),
+        txn_id=paid.txn_id,
+        amount_minor=paid.amount_minor,
+        currency=paid.currency,
         hold=hold,
         legal_basis=rule.basis,
-        issued_at_us=at_us,
-        valid_until_us=at_us + VALID_US[grade],
+        issued_at_us=paid.at_us,
+        valid_until_us=paid.at_us + VALID_US[grade],
     )

@@ -22,6 +22,8 @@ def _letter_values() -> NDArray[np.uint8]:
 
 
 _VALUES = _letter_values()
+_LETTERS = np.frombuffer(LETTERS.encode(), np.uint8)
+_PLACES = np.array([16, 8, 4, 2, 1], np.uint8)
 
 
 def token_words(tokens: Sequence[str], name: str = "token") -> Words:
@@ -42,8 +44,20 @@ def token_words(tokens: Sequence[str], name: str = "token") -> Words:
 
 
 def token_text(words: Words) -> str:
-    """Return the token of uint64[2]; the inverse of `token_words`."""
+    """Return the token of uint64[2]."""
     return base32(int(words[0]) << 64 | int(words[1]))
+
+
+def token_texts(words: Words) -> list[str]:
+    """Return the tokens of uint64[n, 2]; the inverse of `token_words`.
+
+    >>> token_texts(token_words(["abcdefghijklmnopqrstuvwxya"] * 2)) == ["abcdefghijklmnopqrstuvwxya"] * 2
+    True
+    """
+    bits = np.zeros((len(words), TOKEN_LETTERS * 5), np.uint8)
+    bits[:, :128] = np.unpackbits(words.astype(">u8", order="C").view(np.uint8), axis=-1).reshape(-1, 128)
+    letters = _LETTERS[bits.reshape(-1, 5) @ _PLACES].tobytes().decode()
+    return [letters[start : start + TOKEN_LETTERS] for start in range(0, len(letters), TOKEN_LETTERS)]
 
 
 def ascii_bytes(name: str, text: str) -> bytes:

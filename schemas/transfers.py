@@ -6,7 +6,7 @@ must name.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
 from schemas.plain_json import Column, plan, read
-from schemas.tokens import ascii_bytes, token_words
+from schemas.tokens import ascii_bytes, token_texts, token_words
 from schemas.values import Values
 
 Rows = NDArray[np.void]
@@ -52,6 +52,23 @@ TRANSFER = np.dtype(
     align=True,
 )
 
+
+class Paid(NamedTuple):
+    """What alerts and warnings tell of a payment, as values of Python; tokens as text."""
+
+    txn_id: str
+    debtor: str
+    debtor_account: str
+    creditor_account: str
+    amount_minor: int
+    currency: str
+    at_us: int
+    signals: int
+    partition: int
+    offset: int
+    received_us: int
+
+
 _CODES: Mapping[str, Mapping[str, int]] = {
     name: {word: code for code, word in enumerate(words)}
     for name, words in (
@@ -81,6 +98,18 @@ _COLUMNS = {name: Column(name) for name in TRANSFER.fields or () if name in Paym
 
 #: How payments become rows.
 PLAN = plan(Payment, TRANSFER, _COLUMNS)
+
+
+def paid(transfers: Rows) -> list[Paid]:
+    """Return TRANSFER[n] as `Paid`, a column at a time."""
+    columns: dict[str, list[Any]] = {}
+    for name in Paid._fields:
+        values = transfers[name]
+        if name in _TOKENS:
+            columns[name] = token_texts(values)
+        else:
+            columns[name] = (values.astype(str) if values.dtype.kind == "S" else values).tolist()
+    return list(map(Paid._make, zip(*columns.values(), strict=True)))
 
 
 def plain_transfers(values: Values) -> tuple[Rows, NDArray[np.bool_]]:

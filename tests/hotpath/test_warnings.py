@@ -32,9 +32,9 @@ from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.runner import in_process
 from pipelines.shard_state import Head, known
 from pipelines.shards import Block, Rows
-from pipelines.warn import CHANNELS, VALID_US, fraud_class, severity, templates, warning
+from pipelines.warn import CHANNELS, VALID_US, fraud_classes, severity, templates, warning
 from schemas.tokens import token_text
-from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
+from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
 from schemas.warning import Warning
 from tests.hotpath.conftest import Stream
 from tests.hotpath.states import Shard
@@ -55,7 +55,13 @@ def one(stream: Stream, *, signals: int = 0, share: float = 0.1, count_1d: float
 
 
 def warned(stream: Stream, rules: Policy, outcome: int = HOLD, **shown: Any) -> Warning:
-    return warning(rules, one(stream, **shown), 0, Verdict(outcome, 0.75, ()), hold=True)
+    return of(rules, one(stream, **shown), outcome)
+
+
+def of(rules: Policy, legs: Legs, outcome: int = HOLD) -> Warning:
+    """The warning about one credit leg."""
+    (payment,), (kind,) = paid(legs.transfer), fraud_classes(legs)
+    return warning(rules, payment, Verdict(outcome, 0.75, ()), kind, hold=True)
 
 
 # Severity and words
@@ -94,7 +100,7 @@ def test_severity_follows_the_outcome_and_whether_the_payer_is_guided(
 def test_the_kind_of_scam_is_guessed_from_what_the_payer_shows(
     stream: Stream, rules: Policy, shown: dict[str, Any], expected: str
 ) -> None:
-    assert fraud_class(one(stream, **shown), 0) == warned(stream, rules, **shown).fraud_class == expected
+    assert fraud_classes(one(stream, **shown)) == [warned(stream, rules, **shown).fraud_class] == [expected]
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
@@ -147,7 +153,7 @@ def test_the_same_payment_gives_the_same_warning_and_another_says_the_same_thing
     made, again = warned(stream, rules), warned(stream, rules)
     legs = one(stream)
     legs.transfer["txn_id"] = b"another"
-    other = warning(rules, legs, 0, Verdict(HOLD, 0.75, ()), hold=True)
+    other = of(rules, legs)
 
     assert made == again
     assert made.warning_id != other.warning_id
