@@ -5,7 +5,6 @@ machine an answer takes 5 ms, one in twenty 40, and a stage writes two or three 
 bundle; a backlog's 10 MB of logs take the TaskManager a tenth of a second, in which the worker would rest.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from apache_beam.runners.worker.bundle_processor import FnApiUserStateContext, SynchronousBagRuntimeState
@@ -23,26 +22,14 @@ def commit_together() -> None:
     SynchronousBagRuntimeState.add = _add
 
 
-class _Sender:
-    """Stands in for a bundle's state handler while one of its bags is sent; there is nothing to wait for."""
-
-    def __init__(self, handler: Any, answers: list[Any]) -> None:
-        self._handler = handler
-        self._answers = answers
-
-    def clear(self, state_key: Any) -> None:
-        self._answers.append(self._handler.clear(state_key))
-
-    def extend(self, state_key: Any, coder: Any, elements: Iterable[Any]) -> None:
-        self._answers.append(self._handler.extend(state_key, coder, elements))
-
-
 def _send(bag: Any) -> None:
-    """Send what was done to a bag since it was last sent; answers are kept with it."""
-    handler, answers = bag._state_handler, vars(bag).setdefault("answers", [])
-    bag._state_handler = _Sender(handler, answers)
-    bag.commit()
-    bag._state_handler, bag._cleared, bag._added_elements = handler, False, []
+    """Send what was done to a bag since it was last sent, as its `commit` does; answers are kept with it."""
+    answers = vars(bag).setdefault("answers", [])
+    if bag._cleared:
+        answers.append(bag._state_handler.clear(bag._state_key))
+    if added := bag._added_elements:
+        answers.append(bag._state_handler.extend(bag._state_key, bag._value_coder.get_impl(), added))
+    bag._cleared, bag._added_elements = False, []
 
 
 def _add(bag: Any, value: Any) -> None:
