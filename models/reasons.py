@@ -20,6 +20,9 @@ REASONS_MAX = 3
 #: Hours in the units of the file's `SPAN`, after its first words.
 SPAN_UNITS_H = (1 / 60, 1, 24)
 
+#: Endings of the names of figures that are spans, and their units in hours.
+_UNITS_H = {"_h": 1, "_d": 24}
+
 Texts = Mapping[str, Mapping[str, Sequence[str]]]
 
 
@@ -115,28 +118,32 @@ class _Part(NamedTuple):
 
 @cache
 def _parts(clause: str) -> tuple[_Part, ...]:
-    return tuple(
-        _Part(
-            before, name or "", form or "", {"_h": 1, "_d": 24}.get((name or "")[-2:], 0), conversion == "s"
-        )
-        for before, name, form, conversion in Formatter().parse(clause)
-    )
+    parts = []
+    for before, figure, form, conversion in Formatter().parse(clause):
+        name = figure or ""
+        parts.append(_Part(before, name, form or "", _UNITS_H.get(name[-2:], 0), conversion == "s"))
+    return tuple(parts)
 
 
 def _clause_in_words(parts: Sequence[_Part], language: str, figures: Mapping[str, float]) -> str | None:
-    """Return a clause; None if it has a figure that is not known or says nothing."""
+    """Return a clause; None if a figure of it has no words."""
     words = ""
-    for before, name, form, hours, silent in parts:
-        words += before
-        if name:
-            figure = figures[name]
-            if not math.isfinite(figure) or (name == "account_age_d" and figure >= AGE_DAYS_MAX):
-                return None
-            if hours:
-                words += span(figure * hours, language)
-            else:
-                said = format(figure, form)
-                if float(said.strip("%")) == 0:
-                    return None
-                words += "" if silent else said
+    for part in parts:
+        said = _said(part, figures[part.name], language) if part.name else ""
+        if said is None:
+            return None
+        words += part.before + said
     return words
+
+
+def _said(part: _Part, figure: float, language: str) -> str | None:
+    """Return a figure in words; None if it is not known, nought, or an age that was not followed further."""
+    if not math.isfinite(figure):
+        return None
+    if part.hours:
+        followed = part.name != "account_age_d" or figure < AGE_DAYS_MAX
+        return span(figure * part.hours, language) if followed else None
+    said = format(figure, part.form)
+    if float(said.strip("%")) == 0:
+        return None
+    return "" if part.silent else said

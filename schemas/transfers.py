@@ -102,14 +102,15 @@ PLAN = plan(Payment, TRANSFER, _COLUMNS)
 
 def paid(transfers: Rows) -> list[Paid]:
     """Return TRANSFER[n] as `Paid`, a column at a time."""
-    columns: dict[str, list[Any]] = {}
-    for name in Paid._fields:
-        values = transfers[name]
-        if name in _TOKENS:
-            columns[name] = token_texts(values)
-        else:
-            columns[name] = (values.astype(str) if values.dtype.kind == "S" else values).tolist()
-    return list(map(Paid._make, zip(*columns.values(), strict=True)))
+    columns = [_values(transfers[name]) for name in Paid._fields]
+    return list(map(Paid._make, zip(*columns, strict=True)))
+
+
+def _values(column: NDArray[Any]) -> list[Any]:
+    if column.ndim > 1:
+        return token_texts(column)
+    values: list[Any] = (column.astype(str) if column.dtype.kind == "S" else column).tolist()
+    return values
 
 
 def plain_transfers(values: Values) -> tuple[Rows, NDArray[np.bool_]]:
