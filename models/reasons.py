@@ -1,15 +1,16 @@
 """Why a leg scored high: the strongest groups of features, with a figure and in words."""
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
-from models.features import AGE_DAYS_MAX
+from models.features import AGE_DAYS_MAX, FloatArray
 from schemas.alert import Leg, Reason
 
 FILE = Path(__file__).with_name("reasons.yaml")
@@ -41,60 +42,80 @@ def strongest(
     leg: Leg,
     language: str,
     codes: Sequence[str],
-    contributions: Sequence[float],
-    figures: Mapping[str, float],
-) -> tuple[Reason, ...]:
-    """Return the groups that raise one leg's score most, strongest first, and never none.
+    contributions: FloatArray,
+    figures: Mapping[str, FloatArray],
+) -> list[tuple[Reason, ...]]:
+    """Return for each leg the groups that raise its score most, strongest first, and never none.
 
     Where two groups stand in for each other, neither alone may raise the score; then the first is named.
 
     Args:
         leg: which texts to use.
         language: of the text; English where a text lacks it.
-        codes: reason codes, one per contribution.
-        contributions: log-odds each group adds.
-        figures: the leg's features by name.
+        codes: reason codes.
+        contributions: log-odds each group adds to each leg, float64[n, codes].
+        figures: the legs' features by name, each float64[n].
 
     """
-    ranked = sorted(zip(codes, contributions, strict=True), key=lambda pair: -pair[1])
-    named = [(code, added) for code, added in ranked[:REASONS_MAX] if added > 0] or ranked[:1]
-    return tuple(
-        Reason(code=code, contribution=round(added, 4), text=in_words(texts(leg)[code], language, figures))
-        for code, added in named
-    )
+    ranked = np.argsort(-contributions, axis=1, kind="stable")[:, :REASONS_MAX]
+    added = np.take_along_axis(contributions, ranked, axis=1)
+    named = added > 0
+    named[:, 0] = True
+    text = np.full(ranked.shape, "", object)
+    for place, code in enumerate(codes):
+        here = named & (ranked == place)
+        if here.any():
+            text[here] = in_words(texts(leg)[code], language, figures, np.nonzero(here)[0])
+    columns = (each.tolist() for each in (ranked, added, text, named))
+    return [
+        tuple(
+            Reason(code=codes[place], contribution=round(by, 4), text=words)
+            for place, by, words, is_named in zip(*row, strict=True)
+            if is_named
+        )
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def measure_in_force(language: str) -> Reason:
     """Return the reason of a debit that an authority's or institution's measure forbids."""
-    text = in_words(texts("DEBIT")["MEASURE_IN_FORCE"], language, {})
+    (text,) = in_words(texts("DEBIT")["MEASURE_IN_FORCE"], language, {}, np.arange(1))
     return Reason(code="MEASURE_IN_FORCE", contribution=0.0, text=text)
 
 
-def in_words(text: Mapping[str, Sequence[str]], language: str, figures: Mapping[str, float]) -> str:
-    """Return the clauses whose figures are known and say something, as one sentence.
+def in_words(
+    text: Mapping[str, Sequence[str]],
+    language: str,
+    figures: Mapping[str, FloatArray],
+    rows: NDArray[np.intp],
+) -> list[str]:
+    """Return for each of some rows of `figures` the clauses whose figures are known and say something.
 
     >>> clauses = ["Many payments", "{n:.0f} in a day", "{m} before", "last {gap_h} ago"]
-    >>> in_words({"en": clauses}, "en", {"n": 4, "m": math.nan, "gap_h": 0.5})
-    'Many payments, 4 in a day, last 30 minutes ago.'
+    >>> figures = {"n": np.array([9, 4]), "m": np.array([9, np.nan]), "gap_h": np.array([9, 0.5])}
+    >>> in_words({"en": clauses}, "en", figures, np.array([1]))
+    ['Many payments, 4 in a day, last 30 minutes ago.']
     """
     language = language if language in text else "en"
     comma, stop = ("，", "。") if language.startswith("zh") else (", ", ".")
-    clauses = [_clause_in_words(_parts(clause), language, figures) for clause in text[language]]
-    return comma.join([clause for clause in clauses if clause is not None]) + stop
+    clauses = [_clause_in_words(_parts(clause), language, figures, rows) for clause in text[language]]
+    return [
+        comma.join([clause for clause in row if clause is not None]) + stop
+        for row in zip(*clauses, strict=True)
+    ]
 
 
-def span(hours: float, language: str) -> str:
+def spans(hours: FloatArray, language: str) -> list[str]:
     """Say how long, in the largest unit of which there are two.
 
-    >>> [span(hours, "en") for hours in (0.01, 1.9, 2, 47, 48)]
+    >>> spans(np.array([0.01, 1.9, 2, 47, 48]), "en")
     ['under 2 minutes', '114 minutes', '2 hours', '47 hours', '2 days']
     """
-    under, *forms = _file()["SPAN"][language]
-    said: str = under
-    for unit_h, form in zip(SPAN_UNITS_H, forms, strict=True):
-        if hours >= 2 * unit_h:
-            said = form.format(hours / unit_h)
-    return said
+    forms = _file()["SPAN"][language]
+    units_h = np.array(SPAN_UNITS_H)
+    form = np.count_nonzero(hours[:, np.newaxis] >= 2 * units_h, axis=1)
+    counts = hours / units_h[np.maximum(form - 1, 0)]
+    return [forms[which].format(count) for which, count in zip(form.tolist(), counts.tolist(), strict=True)]
 
 
 class _Part(NamedTuple):
@@ -125,25 +146,25 @@ def _parts(clause: str) -> tuple[_Part, ...]:
     return tuple(parts)
 
 
-def _clause_in_words(parts: Sequence[_Part], language: str, figures: Mapping[str, float]) -> str | None:
-    """Return a clause; None if a figure of it has no words."""
-    words = ""
+def _clause_in_words(
+    parts: Sequence[_Part], language: str, figures: Mapping[str, FloatArray], rows: NDArray[np.intp]
+) -> list[str | None]:
+    """Return a clause for each row; None where a figure of it has no words."""
+    columns = []
     for part in parts:
-        said = _said(part, figures[part.name], language) if part.name else ""
-        if said is None:
-            return None
-        words += part.before + said
-    return words
+        said = _said(part, figures[part.name][rows], language) if part.name else [""] * len(rows)
+        columns.append([None if words is None else part.before + words for words in said])
+    return [None if None in row else "".join(row) for row in zip(*columns, strict=True)]
 
 
-def _said(part: _Part, figure: float, language: str) -> str | None:
-    """Return a figure in words; None if it is not known, nought, or an age that was not followed further."""
-    if not math.isfinite(figure):
-        return None
+def _said(part: _Part, figure: FloatArray, language: str) -> list[str | None]:
+    """Return a figure in words; None where it is unknown, nought, or an age not followed further."""
     if part.hours:
-        followed = part.name != "account_age_d" or figure < AGE_DAYS_MAX
-        return span(figure * part.hours, language) if followed else None
-    said = format(figure, part.form)
-    if float(said.strip("%")) == 0:
-        return None
-    return "" if part.silent else said
+        followed = figure < (AGE_DAYS_MAX if part.name == "account_age_d" else np.inf)
+        said = spans(figure * part.hours, language)
+        return [words if known else None for words, known in zip(said, followed.tolist(), strict=True)]
+    said = [format(each, part.form) for each in figure.tolist()]
+    return [
+        None if not known or float(words.strip("%")) == 0 else "" if part.silent else words
+        for words, known in zip(said, np.isfinite(figure).tolist(), strict=True)
+    ]

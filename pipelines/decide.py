@@ -140,10 +140,5 @@ def _compare(live: Scored, shadow: Scored) -> None:
 
 
 def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:
-    if not len(X):
-        return []
-    codes, added = tuple(model.groups), model.contributions(X).tolist()
-    return [
-        reasons.strongest(leg, language, codes, row, dict(zip(model.features, figures, strict=True)))
-        for row, figures in zip(added, X.tolist(), strict=True)
-    ]
+    figures = dict(zip(model.features, X.T, strict=True))
+    return reasons.strongest(leg, language, tuple(model.groups), model.contributions(X), figures)

@@ -1,7 +1,9 @@
 """Decisions: the lattice, the policy file, alerts that can be explained and contested."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -287,35 +289,44 @@ def test_reasons_are_the_strongest_that_raise_the_score() -> None:
     codes = ("AMOUNT_UNUSUAL", "PAYEE_NEW", "PAYER_GUIDED", "PAYMENT_SERIES", "CONTEXT")
     figures = dict.fromkeys(
         ("amount_to_largest", "balance_share", "payee_age_h", "remote_control", "screen_share",
-         "call_in_progress", "payer_count_1d", "payer_payees_1d"), 1.0,
+         "call_in_progress", "payer_count_1d", "payer_payees_1d"), np.array([1.0, 3.0]),
     )  # fmt: skip
-    named = reasons.strongest("CREDIT", "en", codes, np.array([0.1, 2.0, 0.5, -1.0, 0.3]), figures)
+    added = np.array([[0.1, 2.0, 0.5, -1.0, 0.3], [1.0, 0.0, 0.0, 4.0, 0.0]])
+    first, second = reasons.strongest("CREDIT", "en", codes, added, figures)
 
-    assert [reason.code for reason in named] == ["PAYEE_NEW", "PAYER_GUIDED", "CONTEXT"]
-    assert [reason.contribution for reason in named] == [2.0, 0.5, 0.3]
+    assert [reason.code for reason in first] == ["PAYEE_NEW", "PAYER_GUIDED", "CONTEXT"]
+    assert [reason.contribution for reason in first] == [2.0, 0.5, 0.3]
+    assert [reason.code for reason in second] == ["PAYMENT_SERIES", "AMOUNT_UNUSUAL"]
+    assert second[0].text == "The payment is part of a quick series, 3.0 payments in a day, to 3 payees."
 
 
 def test_where_no_group_alone_raises_the_score_one_reason_is_named_still() -> None:
-    named = reasons.strongest(
-        "DEBIT", "en", ("CONTEXT", "ACCOUNT_YOUNG"), np.array([-0.1, 0.0]), {"account_age_d": 2}
-    )
+    codes, figures = ("CONTEXT", "ACCOUNT_YOUNG"), {"account_age_d": np.array([2.0])}
+    (named,) = reasons.strongest("DEBIT", "en", codes, np.array([[-0.1, 0.0]]), figures)
 
     assert [reason.text for reason in named] == ["The account is young or was asleep, seen for 2 days."]
+
+
+def in_words(text: Any, language: str, figures: Mapping[str, float]) -> str:
+    """Return the words of one leg."""
+    columns = {name: np.array([figure]) for name, figure in figures.items()}
+    (said,) = reasons.in_words(text, language, columns, np.arange(1))
+    return said
 
 
 def test_only_signals_that_are_there_are_said() -> None:
     text = reasons.texts("CREDIT")["PAYER_GUIDED"]
     figures = {"remote_control": 0.0, "screen_share": 1.0, "call_in_progress": 0.0}
 
-    assert reasons.in_words(text, "zh-Hans", figures) == "付款人疑似被他人操控或指挥，正在共享屏幕。"
-    assert reasons.in_words(text, "en", figures).endswith("use his device, the screen is shared.")
+    assert in_words(text, "zh-Hans", figures) == "付款人疑似被他人操控或指挥，正在共享屏幕。"
+    assert in_words(text, "en", figures).endswith("use his device, the screen is shared.")
 
 
 def test_spans_of_time_are_said_in_a_unit_that_fits_and_never_as_nought() -> None:
     text = reasons.texts("CREDIT")["PAYEE_NEW"]
 
     def said(hours: float, language: str) -> str:
-        return reasons.in_words(text, language, {"payee_age_h": hours})
+        return in_words(text, language, {"payee_age_h": hours})
 
     assert said(0.004, "en") == "The payee is new to the payer, first seen under 2 minutes ago."
     assert said(0.5, "zh-Hans") == "收款人对付款人来说是新的，30分钟前首次出现。"
@@ -326,10 +337,10 @@ def test_a_figure_that_would_be_said_as_nought_or_is_no_age_is_left_out() -> Non
     debit, credit = reasons.texts("DEBIT"), reasons.texts("CREDIT")
     figures = {"payers_1d": 0.2, "risky_share_1d": 0.31, "account_open_d": 90.0, "account_age_d": 3.0}
 
-    assert reasons.in_words(debit["SUSPICIOUS_CREDITS"], "en", figures) == (
+    assert in_words(debit["SUSPICIOUS_CREDITS"], "en", figures) == (
         "The account received suspicious credits, 31% of the day's credits risky."
     )
-    assert reasons.in_words(credit["PAYEE_ACCOUNT_YOUNG"], "en", figures) == (
+    assert in_words(credit["PAYEE_ACCOUNT_YOUNG"], "en", figures) == (
         "The payee's account is young or was asleep, opened 90 days ago."
     )
 
@@ -342,10 +353,10 @@ def test_every_reason_has_words_in_every_shipped_language_and_asks_for_known_fig
     ones = dict.fromkeys(model.features, 1.0)
     for code, text in reasons.texts(leg).items():  # type: ignore[arg-type]
         for language in ("en", "zh-Hans"):
-            said = reasons.in_words(text, language, ones)
+            said = in_words(text, language, ones)
             assert said, code
             assert code not in model.groups or len(text[language]) == len(text["en"])
-            assert reasons.span(5, language)
+            assert reasons.spans(np.array([5.0]), language)[0]
     assert set(model.groups) <= set(reasons.texts(leg))  # type: ignore[arg-type]
 
 
