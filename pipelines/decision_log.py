@@ -188,7 +188,8 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
 
 def _to_parquet(path: Path, columns: pa.Schema) -> None:
     part = path.with_suffix(".part")
-    pq.write_table(pa.Table.from_batches(_batches(path), columns), part, use_dictionary=_REPEATED)
+    table = pa.Table.from_batches(_batches(path), columns).combine_chunks()  # else written a batch at a time
+    pq.write_table(table, part, use_dictionary=_REPEATED)
     part.rename(path.with_suffix(".parquet"))
     path.unlink()
 

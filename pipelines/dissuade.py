@@ -26,7 +26,7 @@ from models.table import NEVER, Table
 from pipelines import shard_state
 from pipelines.records import warning_record
 from pipelines.shard_state import Head, Kind, Logs
-from pipelines.shards import Block, Rows, shard_of, windowed
+from pipelines.shards import Block, Rows, Words, shard_of, windowed
 from pipelines.telemetry import TELEMETRY
 from schemas.compiled import compiled
 from schemas.tokens import token_words
@@ -130,14 +130,11 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         """Return the warnings that get through, and remember them."""
         keys = token_words([each.party_token for each in warnings])
         table = shard_state.known(HEARD, shard, version, logs)
-        said: dict[str, tuple[Said, ...]] = {}
+        said = dict(zip([each.party_token for each in warnings], _said(table, keys), strict=True))
         sent = []
-        for row, (warning, place) in enumerate(zip(warnings, table.find(keys).tolist(), strict=True)):
+        for row, warning in enumerate(warnings):
             asked = Said(warning.issued_at_us, warning.severity, warning.fraud_class)
-            before = said.get(warning.party_token)
-            if before is None:
-                before = _said(table.rows[place]) if place >= 0 else ()
-            heard = recent(before, asked.at_us)
+            heard = recent(said[warning.party_token], asked.at_us)
             if may_warn(heard, asked, self._law.on(asked.at_us)):
                 said[warning.party_token] = (*heard, asked)
                 sent.append(row)
@@ -155,6 +152,17 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
         return told
 
 
-def _said(party: np.void) -> tuple[Said, ...]:
-    told = zip(*(party[name].tolist() for name in ("at_us", "severity", "about")), strict=True)
-    return tuple(Said(at_us, severity, _CLASSES[about]) for at_us, severity, about in told if at_us != NEVER)
+def _said(table: Table, parties: Words) -> list[tuple[Said, ...]]:
+    """Return what each of some parties was told, nothing if it is not known."""
+    places = table.find(parties)
+    said: list[tuple[Said, ...]] = [()] * len(places)
+    known = np.flatnonzero(places >= 0)
+    rows = table.rows.take(places[known])
+    columns = (rows[name].tolist() for name in ("at_us", "severity", "about"))
+    for party, told in zip(known.tolist(), zip(*columns, strict=True), strict=True):
+        said[party] = tuple(
+            Said(at_us, severity, _CLASSES[about])
+            for at_us, severity, about in zip(*told, strict=True)
+            if at_us != NEVER
+        )
+    return said

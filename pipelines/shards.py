@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import Timestamp
-from apache_beam.utils.windowed_value import WindowedValue
+from apache_beam.utils.windowed_value import WindowedValue, create
 from numpy.typing import NDArray
 
 Rows = NDArray[np.void]
@@ -22,6 +21,9 @@ Shards = NDArray[np.uint16]
 Block = tuple[int, bytes]
 
 _HEAD = 8
+
+#: Made once, as a window asks Protobuf for its end.
+_EVERYWHERE = (GlobalWindow(),)
 
 
 def pack(*parts: Rows) -> bytes:
@@ -99,7 +101,7 @@ def windowed(element: Any, received_us: int) -> WindowedValue:
 
     Beam's time is the Kafka timestamp, as in the source's watermark; decisions use the rows' event time.
     """
-    return WindowedValue(element, Timestamp(micros=received_us), [GlobalWindow()])
+    return create(element, received_us, _EVERYWHERE)
 
 
 @cache  # of the few types of rows there are

@@ -7,6 +7,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: CloudEvents writes years with four digits.
 YEAR_10000_US = 253_402_300_800_000_000
 
+_VERSION, _JSON = ("ce_specversion", b"1.0"), ("content-type", b"application/json")
+
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -18,15 +20,15 @@ def headers(*, event_id: str, event_type: str, source: str, subject: str, time_u
     >>> dict(headers(event_id="a", event_type="t", source="s", subject="x", time_us=1_500_000))["ce_time"]
     b'1970-01-01T00:00:01.500000+00:00'
     """
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": event_id,
-        "ce_type": event_type,
-        "ce_source": source,
-        "ce_subject": subject,
-        "content-type": "application/json",
-    }
-    if 0 <= time_us < YEAR_10000_US:
-        time = EPOCH + timedelta(microseconds=time_us)
-        attributes["ce_time"] = time.isoformat(timespec="microseconds")
-    return tuple((name, value.encode()) for name, value in attributes.items())
+    head = (
+        _VERSION,
+        ("ce_id", event_id.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_source", source.encode()),
+        ("ce_subject", subject.encode()),
+        _JSON,
+    )
+    if not 0 <= time_us < YEAR_10000_US:
+        return head
+    time = EPOCH + timedelta(microseconds=time_us)
+    return (*head, ("ce_time", time.isoformat(timespec="microseconds").encode()))
