@@ -19,7 +19,7 @@ from pipelines.shards import Block, Rows, Shards, concatenated, mark_of
 
 #: Legs are put together up to about so much: with more a row takes no less time, and what can go on side by
 #: side, the ledger of a batch and the decisions of the one before, waits longer for its turn.
-BATCH_BYTES = 5 << 20
+BATCH_BYTES = 5_300_000
 
 
 class Held(NamedTuple):

@@ -215,6 +215,7 @@ def _command(cluster: Cluster, name: Process) -> Sequence[str]:
 
 def _start(cluster: Cluster, name: Process) -> None:
     environment = os.environ | {
+        "MALLOC_ARENA_MAX": "1",  # what `long_lived.settle` asks for, before any thread has a heap of its own
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }

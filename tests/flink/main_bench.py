@@ -50,7 +50,7 @@ def drain(job: jobs.Job, backlog: int) -> None:
     while not seen or (seen[-1][1].messages or 0) < backlog:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the backlog was not read in {STUCK_S:.0f} s; ask `stopline flink status`")
-        time.sleep(0.5)
+        time.sleep(1.0)  # as often as `stopline run` looks
         seen.append((time.monotonic(), watch.progress(job)))
     middle = [(at, p.messages or 0) for at, p in seen if 0.25 * backlog <= (p.messages or 0) <= 0.9 * backlog]
     (start, first), *_, (end, last) = middle
