@@ -48,7 +48,7 @@ Places = NDArray[np.int64]
 def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
     """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
     letters: list[DeadLetter] = []
-    rows, plain = plain_transfers(chunk.values)
+    rows, plain = chunk.begun.result() if chunk.begun else plain_transfers(chunk.values)
     plain &= chunk.values.sizes() <= VALUE_BYTES_MAX
     decoded = np.ones(len(rows), np.bool_)
     decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters)] = False
@@ -62,6 +62,13 @@ def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
     for place in np.flatnonzero(future).tolist():
         letters.append(_letter(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
     return rows.take(np.flatnonzero(decoded & ~(unknown | future))) if letters else rows, letters
+
+
+def begun(chunk: Chunk) -> Chunk:
+    """Begin to decode a chunk of payments beside what goes on; `decode` will find what came of it."""
+    if chunk.topic in (MEASURES, TRACES):
+        return chunk
+    return chunk._replace(begun=_BESIDE.submit(plain_transfers, chunk.values))
 
 
 def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter]) -> list[int]:

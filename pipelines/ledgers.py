@@ -50,8 +50,8 @@ LEG = np.dtype(
 #: Payments whose legs make a batch of the accounts.
 _BLOCK_ROWS = batches.BATCH_BYTES // (2 * LEG.itemsize) + 1
 
-#: Debits and credits are decided side by side, each in order: arrays are computed without the lock of Python.
-_DECIDING = [ThreadPoolExecutor(1, name) for name in ("debits", "credits")]
+#: Legs are decided beside the ledger, debits first: with a thread for either leg all three hinder each other.
+_DECIDING = ThreadPoolExecutor(1, "deciding")
 
 PAYERS = Kind("payers", ledger.PARTY_ROW, {ledger.PARTY_FACT: ledger.observe_parties})
 ACCOUNTS = Kind(
@@ -251,7 +251,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
                 )
             if brake := self._brakes[shard]:
                 brakes.append((part, brake))
-        return _DECIDING[credit].submit(
+        return _DECIDING.submit(
             self._decider.decide, self._models, side.legs, credit, side.kept_minor, brakes
         )
 

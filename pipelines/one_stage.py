@@ -6,6 +6,7 @@ another in a firing of the source's timer: read, decode, payers, accounts, dissu
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -14,12 +15,15 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pipelines.decode import DecodeFn
+from pipelines.decode import DecodeFn, begun
 from pipelines.dissuade import DissuadeFn
 from pipelines.kafka.keyed_source import ReadByTimer
 from pipelines.kafka.marks import Mark
 from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
 from pipelines.shard_state import Head
+
+#: Takes and decodes what the next firing will read.
+_AHEAD = ThreadPoolExecutor(1, "ahead")
 
 
 class Stages(NamedTuple):
@@ -103,6 +107,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
                 yield output
             else:
                 payments.append(output)
+        ahead = _AHEAD.submit(self._reader.look_ahead, begun)
         legs = _through(self._stages.payers, payments, head.value("payers"), payers, other_payers)
         states = head.value("accounts"), accounts, other_accounts, taint, other_taint
         asked: list[WindowedValue] = []
@@ -114,6 +119,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
         for told in _through(self._stages.dissuade, asked, head.value("heard"), heard, other_heard):
             yield pvalue.TaggedOutput("warnings", told)
         head.save()
+        ahead.result()
 
     def finish_bundle(self) -> None:
         """Rest if there was nothing to read."""

@@ -179,6 +179,11 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
             positions.write(stands)
         again.set(min(reader.get_watermark() for reader in readers))
 
+    def look_ahead(self, begin: Callable[[Chunk], Chunk]) -> None:
+        """Take what the next firing will read, as far as whole chunks wait, each as `begin` returns it."""
+        for reader in list(self._readers.values()):
+            reader.look_ahead(self._max_firing_chunks, begin)
+
     def finish_bundle(self) -> None:
         """Rest if there was nothing to read, or the next firing would follow at once."""
         if self._fired and not self._found:

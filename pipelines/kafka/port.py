@@ -8,10 +8,11 @@ import importlib
 import importlib.util
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import wraps
 from types import ModuleType
-from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ class Chunk(NamedTuple):
         partitions: int32.
         offsets: int64.
         timestamps: Kafka record timestamps, int64 microseconds UTC; 0 where the record has none.
+        begun: what the values are being decoded to ahead of time, if they are.
 
     """
 
@@ -101,6 +103,7 @@ class Chunk(NamedTuple):
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     timestamps: NDArray[np.int64]
+    begun: Future[Any] | None = None
 
 
 class NewTopic(NamedTuple):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from pipelines.kafka.ahead import Ahead
 from pipelines.kafka.port import (
     REPEAT_S,
     Admin,
@@ -58,7 +59,7 @@ class Polled(NamedTuple):
 
 @dataclass
 class _Connection:
-    consumer: ChunkConsumer
+    consumer: Ahead
     used_at: float
 
 
@@ -77,6 +78,13 @@ class SharedConsumer:
             chunk = consumer.poll(max_rows)
             return Polled(chunk, consumer.position(), consumer.end_offset())
 
+    def look_ahead(self, offset: int, max_rows: int, chunks: int, begin: Callable[[Chunk], Chunk]) -> None:
+        """Take what is buffered from `offset` on, while whole chunks wait, and keep it for `poll_from`."""
+        with self._lock:
+            found = (each.consumer for each in self._connections if each.consumer.position() == offset)
+            if (consumer := next(found, None)) is not None:
+                consumer.look_ahead(max_rows, chunks, begin)
+
     def close_unused(self, seconds: float) -> None:
         """Close the connections nobody polled for `seconds`."""
         with self._lock:
@@ -86,7 +94,7 @@ class SharedConsumer:
                     connection.consumer.close()
             self._connections = [each for each in self._connections if each.used_at > since]
 
-    def _positioned_at(self, offset: int) -> ChunkConsumer:
+    def _positioned_at(self, offset: int) -> Ahead:
         now = time.monotonic()
         connection = next((each for each in self._connections if each.consumer.position() == offset), None)
         if connection is None and self._connections:
@@ -95,7 +103,7 @@ class SharedConsumer:
                 connection = oldest
                 connection.consumer.seek(offset)
         if connection is None:
-            connection = _Connection(self._open_at(offset), now)
+            connection = _Connection(Ahead(self._open_at(offset)), now)
             self._connections.append(connection)
         connection.used_at = now
         return connection.consumer

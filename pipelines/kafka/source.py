@@ -10,7 +10,7 @@ runs nothing behind a Flatten of unbounded inputs, and pays for each source stag
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -146,6 +146,11 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         self._quiet_since = self._clock()
         self._drained = len(chunk.values) < self._source.chunk_rows and end is not None and self._next >= end
         return True
+
+    def look_ahead(self, chunks: int, begin: Callable[[Chunk], Chunk]) -> None:
+        """Take what the next reads will hand out, up to so many whole chunks, each as `begin` returns it."""
+        with suppress(BrokerError):  # the next read will say it
+            self._consumer.look_ahead(self._next, self._source.chunk_rows, chunks, begin)
 
     def _nothing_now(self) -> bool:
         self._resting_until = self._clock() + self._source.poll_interval_s

@@ -1,6 +1,8 @@
 """The keyed source as an object: state and timer are stand-ins, the broker is real."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from itertools import count
 from typing import Any
@@ -135,6 +137,60 @@ def test_a_bundle_that_failed_is_read_again(settings: KafkaSettings, topic: str)
     second = fire_until(read, Held(before), again, 100)
 
     assert first == second
+
+
+def look_ahead(read: ReadByTimer, until: int) -> list[Chunk]:
+    """Look ahead until so many chunks were found, as the broker sends them."""
+    found: list[Chunk] = []
+
+    def begin(chunk: Chunk) -> Chunk:
+        found.append(chunk)
+        return chunk._replace(begun=Future())
+
+    deadline = time.monotonic() + 10
+    while len(found) < until and time.monotonic() < deadline:
+        read.look_ahead(begin)
+    return found
+
+
+def test_what_was_looked_ahead_is_read_next_as_it_was_begun(settings: KafkaSettings, topic: str) -> None:
+    send(settings, topic, range(20_000))
+    read, positions, again = reader(settings, topic), Held(Mark((Position((topic, 0), 0),))), Held()
+    values = fire_until(read, positions, again, 1)
+
+    ahead = look_ahead(read, 3)
+    stood_at = positions.value.positions[0].next_offset
+    chunks = fire(read, positions, again)
+    values += [value for chunk in chunks for value in chunk.values]
+    values += fire_until(read, positions, again, 20_000 - len(values))
+
+    assert stood_at == ahead[0].offsets[0]
+    assert [chunk.begun is not None for chunk in chunks[: len(ahead)]] == [True] * len(ahead)
+    assert values == [b"%d" % value for value in range(20_000)]
+
+
+def test_what_was_looked_ahead_is_read_again_by_who_goes_back(settings: KafkaSettings, topic: str) -> None:
+    send(settings, topic, range(20_000))
+    read, before, again = reader(settings, topic), Mark((Position((topic, 0), 0),)), Held()
+    fire_until(read, Held(before), again, 1)
+    look_ahead(read, 1)
+
+    assert fire_until(read, Held(before), again, 20_000) == [b"%d" % value for value in range(20_000)]
+
+
+def test_nothing_is_looked_ahead_where_less_than_a_chunk_waits(settings: KafkaSettings, topic: str) -> None:
+    send(settings, topic, range(2_100))
+    read, positions, again = reader(settings, topic), Held(Mark((Position((topic, 0), 0),))), Held()
+    read._max_firing_chunks = 1
+    fire_until(read, positions, again, 1)
+    end = positions.value.positions[0].next_offset
+
+    time.sleep(0.2)
+    found: list[Chunk] = []
+    read.look_ahead(lambda chunk: found.append(chunk) or chunk)  # type: ignore[func-returns-value]
+
+    assert 0 < end <= 2_000
+    assert (2_100 - end >= 2_000) == bool(found)
 
 
 def test_a_source_rests_only_after_a_bundle_that_found_nothing(settings: KafkaSettings, topic: str) -> None:

@@ -1,6 +1,6 @@
 """The hot path as one stage: the records are those of its stages apart, however firings cut it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -18,6 +18,7 @@ from pipelines import shard_state
 from pipelines.graph import stages
 from pipelines.kafka.bounded import ReplayReader, ReplaySource
 from pipelines.kafka.bounds import captured_bounds
+from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
 from pipelines.one_stage import OneStageFn
 from schemas import topics
@@ -30,6 +31,7 @@ class Recorded:
     def __init__(self, reader: ReplayReader, to_a_firing: int) -> None:
         self._left = self._chunks(reader)
         self._to_a_firing = to_a_firing
+        self._ahead: list[TimestampedValue] = []
         self.ended = False
 
     def setup(self) -> None: ...
@@ -39,9 +41,16 @@ class Recorded:
     def finish_bundle(self) -> None: ...
 
     def read(self, *_: Any) -> Iterator[TimestampedValue]:
-        found = list(islice(self._left, self._to_a_firing))
+        found = self._ahead or list(islice(self._left, self._to_a_firing))
+        self._ahead = []
         self.ended = not found
         yield from found
+
+    def look_ahead(self, begin: Callable[[Chunk], Chunk]) -> None:
+        self._ahead = [
+            TimestampedValue(begin(each.value), each.timestamp)
+            for each in islice(self._left, self._to_a_firing)
+        ]
 
     @staticmethod
     def _chunks(reader: ReplayReader) -> Iterator[TimestampedValue]:

@@ -131,7 +131,7 @@ def rows_of(chunks: list[Chunk]) -> list[Row]:
     return [
         (chunk.topic, int(partition), int(offset), int(timestamp), value)
         for chunk in chunks
-        for value, partition, offset, timestamp in zip(*chunk[1:], strict=True)
+        for value, partition, offset, timestamp in zip(*chunk[1:5], strict=True)
     ]
 
 

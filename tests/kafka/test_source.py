@@ -83,7 +83,7 @@ class RecordingAdmin:
 
 
 def same(left: Chunk, right: Chunk) -> bool:
-    columns = zip(left[2:], right[2:], strict=True)
+    columns = zip(left[2:5], right[2:5], strict=True)
     return left[:2] == right[:2] and all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in columns)
 
 
@@ -142,7 +142,7 @@ def test_the_estimated_size_of_a_chunk_is_its_encoded_size(chunk: Chunk) -> None
 
 @given(chunks, st.integers(0, 20), st.integers(0, 20))
 def test_a_part_of_a_chunk_survives_its_coder_without_the_rest(chunk: Chunk, first: int, last: int) -> None:
-    part = Chunk(chunk.topic, *(column[first:last] for column in chunk[1:]))
+    part = Chunk(chunk.topic, *(column[first:last] for column in chunk[1:5]))
 
     encoded = ChunkCoder().encode(part)
 
