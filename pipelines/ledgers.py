@@ -287,6 +287,8 @@ def _timed(outputs: Iterator[Any], received_us: int) -> Iterator[Any]:
 def _debits_first(batch: list[Held]) -> tuple[Rows, Shards]:
     """Return the legs of blocks that each hold their debits first, all debits first, and their shards."""
     blocks = [unpack(held.packed, LEG) for held in batch]
+    if len(blocks) == 1:
+        return blocks[0], batches.shards(batch, blocks)
     ends = [int(np.count_nonzero(~legs["credit"])) for legs in blocks]
     debits = [legs[:end] for legs, end in zip(blocks, ends, strict=True)]
     credits = [legs[end:] for legs, end in zip(blocks, ends, strict=True)]
