@@ -86,7 +86,7 @@ class KafkaSettings:
 
 
 class Chunk(NamedTuple):
-    """One poll's messages of one topic, column by column; all columns have the same length.
+    """One poll's messages of one topic, column by column; all four columns have the same length.
 
     Attributes:
         topic: the topic they came from.
