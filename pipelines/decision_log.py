@@ -1,9 +1,12 @@
-"""The decision log: features, score and outcome of legs, hour by hour in Parquet; tomorrow's training set.
+"""The decision log: features, score and outcome of legs, day by day in Parquet; tomorrow's training set.
 
 Every leg that was flagged, by the shadow model too, is kept, of the others those of a fixed share of payee
-accounts, with a weight that makes up for the rest. A worker appends to one Arrow stream per hour and leg and
-turns it into Parquet when a bundle holds nothing older than the hour after; `read` takes both, so a crash
-loses nothing that was written. A retried bundle writes rows twice; `read` keeps one per payment and leg.
+accounts, with a weight that makes up for the rest. A worker appends to one Arrow stream per day and leg and
+turns it into Parquet when it is large or a bundle holds nothing older than the hour after its first row.
+`read` takes both, so a crash loses nothing that was written. A retried bundle writes rows twice; `read` keeps
+one per payment and leg.
+
+A file costs milliseconds however few its rows, so what a backlog brings of many quiet hours at once is one.
 """
 
 import os
@@ -13,7 +16,7 @@ from contextlib import suppress
 from functools import cache
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -27,9 +30,13 @@ from pipelines.shards import event_order
 from schemas.alert import Leg
 
 HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
 
-#: Most streams a worker keeps open; a backlog of many quiet hours would run into the limit on open files.
+#: Most streams a worker keeps open; a backlog of many quiet days would run into the limit on open files.
 OPEN_MAX = 256
+
+#: A stream of so many bytes is closed: to turn it into Parquet takes twice its size in memory.
+STREAM_BYTES = 64 << 20
 
 #: Bits of a payee token that decide whether its ordinary legs are kept.
 _SHARE_BITS = 1 << 20
@@ -111,8 +118,16 @@ def _shadow_columns(shadow: Scored | None, kept: NDArray[np.int64]) -> list[Any]
     return [name, shadow.score[kept], shadow.outcome[kept].astype(np.int8)]
 
 
+class _Stream(NamedTuple):
+    """An Arrow stream that is appended to, and the hour of its first row."""
+
+    path: Path
+    file: BinaryIO
+    hour: int
+
+
 class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
-    """Append blocks to the log in `folder` and turn the hours that are over into Parquet."""
+    """Append blocks to the log in `folder` and turn streams that are over into Parquet."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -121,68 +136,69 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
         """Name this worker's files."""
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._files = count()
-        self._open: dict[tuple[int, Leg], tuple[Path, BinaryIO]] = {}
+        self._open: dict[tuple[int, Leg], _Stream] = {}
         self._appender = ThreadPoolExecutor(1, "decision-log")
-        self._sealer = ThreadPoolExecutor(1, "decision-log-parquet")  # an hour takes seconds
+        self._sealer = ThreadPoolExecutor(1, "decision-log-parquet")  # a large one takes a second
         self._sealing: list[Future[None]] = []
 
     def start_bundle(self) -> None:
-        """Start without hours."""
-        self._hours: set[int] = set()
-        self._appending: list[Future[None]] = []
+        """Start without blocks."""
+        self._appending: list[Future[int]] = []
 
     def process(self, block: bytes) -> None:
         """Append one block, while the next is decided."""
         self._appending.append(self._appender.submit(self._append, block))
 
-    def _append(self, block: bytes) -> None:
-        """Append one block, cut where the hour changes."""
+    def _append(self, block: bytes) -> int:
+        """Append one block, cut where the day changes; return the hour of its oldest row."""
         leg, message = _LEGS[block[:1]], block[1:]
         batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema(leg))
-        hours = batch.column("at_us").to_numpy() // HOUR_US
-        cuts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), len(hours)]
+        at_us = batch.column("at_us").to_numpy()
+        cuts = [0, *(np.flatnonzero(np.diff(at_us // DAY_US)) + 1).tolist(), len(at_us)]
         for start, end in pairwise(cuts):
-            hour = int(hours[start])
-            self._hours.add(hour)
-            whole = end - start == len(hours)
-            self._stream(hour, leg).write(message if whole else batch.slice(start, end - start).serialize())
+            whole = end - start == len(at_us)
+            self._stream(int(at_us[start]), leg).file.write(
+                message if whole else batch.slice(start, end - start).serialize()
+            )
+        return int(at_us[0]) // HOUR_US
 
     def finish_bundle(self) -> None:
-        """Wait for the blocks and close the hours that are over.
+        """Wait for the blocks and close the streams that are over.
 
         Partitions of a backlog differ in time, so the oldest row counts.
         """
-        for appended in self._appending:
-            appended.result()
-        for key in [key for key in self._open if self._hours and key[0] < min(self._hours) - 1]:
-            self._seal(key)
+        oldest = min((appended.result() for appended in self._appending), default=0)
+        for key, stream in list(self._open.items()):
+            if stream.hour < oldest - 1 or stream.file.tell() >= STREAM_BYTES:
+                self._seal(key)
         for sealed in [each for each in self._sealing if each.done()]:
             self._sealing.remove(sealed)
             sealed.result()
 
     def teardown(self) -> None:
-        """Close every hour."""
+        """Close every stream."""
         self._appender.shutdown()
         for key in list(self._open):
             self._seal(key)
         self._sealer.shutdown()
 
-    def _stream(self, hour: int, leg: Leg) -> BinaryIO:
-        key = hour, leg
+    def _stream(self, at_us: int, leg: Leg) -> _Stream:
+        """Return the stream of the day of a row."""
+        key = at_us // DAY_US, leg
         if key not in self._open:
             if len(self._open) >= OPEN_MAX:
                 self._seal(min(self._open))
-            named = str(np.datetime64(hour * 3600, "s"))[:13].replace("T", "-")
-            path = self._folder / f"hour={named}" / f"{leg.lower()}-{self._worker}-{next(self._files)}.arrows"
+            day = np.datetime64(key[0], "D")
+            path = self._folder / f"day={day}" / f"{leg.lower()}-{self._worker}-{next(self._files)}.arrows"
             path.parent.mkdir(parents=True, exist_ok=True)
-            stream = path.open("ab", buffering=0)
-            stream.write(schema(leg).serialize())
-            self._open[key] = path, stream
-        return self._open[key][1]
+            file = path.open("ab", buffering=0)
+            file.write(schema(leg).serialize())
+            self._open[key] = _Stream(path, file, at_us // HOUR_US)
+        return self._open[key]
 
     def _seal(self, key: tuple[int, Leg]) -> None:
-        path, stream = self._open.pop(key)
-        stream.close()
+        path, file, _ = self._open.pop(key)
+        file.close()
         self._sealing.append(self._sealer.submit(_to_parquet, path, schema(key[1])))
 
 
@@ -197,10 +213,10 @@ def _to_parquet(path: Path, columns: pa.Schema) -> None:
 def read(folder: Path, leg: Leg) -> pa.Table:
     """Return a leg's log, one row per payment, ordered by event time."""
     batches = [pa.Table.from_batches([], schema(leg))]
-    for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*.arrows")):
+    for path in sorted(folder.glob(f"*/{leg.lower()}-*.arrows")):
         with suppress(FileNotFoundError):  # sealed since the folder was listed
             batches.append(pa.Table.from_batches(_batches(path), schema(leg)))
-    for path in sorted(folder.glob(f"hour=*/{leg.lower()}-*.parquet")):
+    for path in sorted(folder.glob(f"*/{leg.lower()}-*.parquet")):
         batches.append(pq.ParquetFile(path).read())
     table = pa.concat_tables(batches).sort_by([("at_us", "ascending"), ("txn_id", "ascending")])
     _, first = np.unique(table.column("txn_id").to_numpy(zero_copy_only=False), return_index=True)

@@ -62,7 +62,7 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             help="shards per ledger, fixed for a job's life: 4 in process; 1 on Flink, where the hot path is "
             "then one stage",
         )
-        parser.add_argument("--decision_log", default="", help="folder for the hourly Parquet decision log")
+        parser.add_argument("--decision_log", default="", help="folder for the daily Parquet decision log")
         parser.add_argument(
             "--decision_log_share", type=float, default=0.1, help="share of unflagged accounts it keeps"
         )

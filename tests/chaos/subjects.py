@@ -212,7 +212,7 @@ class MainJob:
 def _world(seed: int, count: int) -> Iterator[bytes]:
     """Payments of a world that lasts long enough for `count` of them, its time pressed into hours.
 
-    The decision log keeps files by hour, and a round lasts a minute.
+    The decision log turns a stream into Parquet when its hour is over, and a round lasts a minute.
     """
     for days in itertools.count(2, 3):
         payments = simulate(seed=seed, days=days, accounts=5_000, scam_rate=0.01).payments

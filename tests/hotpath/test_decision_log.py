@@ -1,4 +1,4 @@
-"""The decision log: hourly Parquet, one row per payment and leg, weights for what is left out."""
+"""The decision log: daily Parquet, one row per payment and leg, weights for what is left out."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 
 from models import features
 from models.features import Legs
-from pipelines.decision_log import HOUR_US, LogDecisionsFn, block, read, schema
+from pipelines import decision_log
+from pipelines.decision_log import DAY_US, HOUR_US, LogDecisionsFn, block, read, schema
 from pipelines.serving import Scored
 from tests.hotpath.conftest import Stream
 
@@ -32,7 +33,7 @@ def started(folder: Path) -> LogDecisionsFn:
     return fn
 
 
-def test_an_hour_becomes_a_parquet_file_that_reads_back_as_logged(stream: Stream, tmp_path: Path) -> None:
+def test_a_day_becomes_a_parquet_file_that_reads_back_as_logged(stream: Stream, tmp_path: Path) -> None:
     fn = started(tmp_path)
     fn.process(logged(stream, slice(0, 1_000)))
     fn.process(logged(stream, slice(1_000, 2_000)))
@@ -44,8 +45,8 @@ def test_an_hour_becomes_a_parquet_file_that_reads_back_as_logged(stream: Stream
     assert table["txn_id"].to_pylist() == stream.rows["txn_id"][:2_000].astype(str).tolist()
     assert not list(tmp_path.rglob("*.arrows"))
     for path in tmp_path.rglob("*.parquet"):
-        hours = {at // HOUR_US for at in pq.read_table(path, partitioning=None)["at_us"].to_pylist()}
-        assert len(hours) == 1
+        days = {at // DAY_US for at in pq.read_table(path, partitioning=None)["at_us"].to_pylist()}
+        assert [path.parent.name] == [f"day={np.datetime64(day, 'D')}" for day in days]
     assert read(tmp_path, "DEBIT").num_rows == 0
 
 
@@ -78,7 +79,7 @@ def test_a_retried_bundle_and_a_second_worker_leave_one_row_a_payment(stream: St
     assert read(tmp_path, "CREDIT").num_rows == 300
 
 
-def test_late_rows_of_a_sealed_hour_are_kept(stream: Stream, tmp_path: Path) -> None:
+def test_late_rows_of_a_sealed_day_are_kept(stream: Stream, tmp_path: Path) -> None:
     fn = started(tmp_path)
     last = slice(len(stream.rows) - 100, None)
     for of in (slice(0, 100), last, slice(100, 200), last, slice(200, 300)):
@@ -92,7 +93,44 @@ def test_late_rows_of_a_sealed_hour_are_kept(stream: Stream, tmp_path: Path) -> 
     assert read(tmp_path, "CREDIT").num_rows == 400
 
 
-def test_hours_stay_open_while_a_bundle_holds_rows_as_old(stream: Stream, tmp_path: Path) -> None:
+def test_a_stream_is_closed_when_a_bundle_holds_nothing_older_than_the_hour_after_its_first_row(
+    stream: Stream, tmp_path: Path
+) -> None:
+    legs = Legs(*(column[:100].copy() for column in stream.history.credit))
+    fn = started(tmp_path)
+    files = []
+    for hour in (0, 1, 2):
+        legs.transfer["at_us"] = DAY_US + hour * HOUR_US
+        fn.start_bundle()
+        fn.process(block_of(legs, share=1.0, flagged=0))
+        fn.finish_bundle()
+        files.append(len([*tmp_path.rglob("*.arrows")]))
+    fn.teardown()
+
+    (sealed,) = tmp_path.rglob("*.parquet")
+    assert files[:2] == [1, 1]
+    assert sealed.parent.name == "day=1970-01-02"
+    assert pq.read_table(sealed, partitioning=None).num_rows == 300
+
+
+def test_a_large_stream_is_closed_before_its_hour_is_over(
+    stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "STREAM_BYTES", 100_000)
+    fn = started(tmp_path)
+    for start in range(0, 2_000, 500):
+        legs = Legs(*(column[start : start + 500].copy() for column in stream.history.credit))
+        legs.transfer["at_us"] = DAY_US
+        fn.start_bundle()
+        fn.process(block_of(legs, share=1.0, flagged=0))
+        fn.finish_bundle()
+    fn.teardown()
+
+    assert len([*tmp_path.rglob("*.parquet")]) == 4
+    assert read(tmp_path, "CREDIT").num_rows == 2_000
+
+
+def test_streams_stay_open_while_a_bundle_holds_rows_as_old(stream: Stream, tmp_path: Path) -> None:
     fn = started(tmp_path)
     for _ in range(3):
         fn.process(logged(stream, slice(0, 1_000)))
