@@ -1,17 +1,21 @@
 """Features of a payment leg: one pure function per column, the same in the stream and in training.
 
-A function is named after its column and maps `Legs` of n rows to float64[n]; nan is "not known". The two
-legs ask different questions, so each has its own columns, grouped by the reason they stand for:
-the credit leg asks whether this payee is a mule and this payer a victim now, the debit leg whether
-suspicious money is leaving.
+A function is named after its column and maps a `Leg` to a number; nan is "not known". The two legs ask
+different questions, so each has its own columns, grouped by the reason they stand for: the credit leg asks
+whether this payee is a mule and this payer a victim now, the debit leg whether suspicious money is leaving.
+`matrix` compiles the columns of a leg into one loop.
 """
 
+import math
+import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.compiled import compiled, inlined
 from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
 
 FloatArray = NDArray[np.float64]
@@ -45,281 +49,289 @@ class Legs(NamedTuple):
         return Legs(self.transfer[which], self.value[which], self.payer[which], self.account[which])
 
 
-Feature = Callable[[Legs], FloatArray]
+class Leg(NamedTuple):
+    """One of `Legs`; columns of its rows are attributes."""
+
+    transfer: Any
+    value: float
+    payer: Any
+    account: Any
 
 
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    out = np.full(len(part), np.nan)
-    # What has decayed to almost nothing divides to inf, which trees take.
-    with np.errstate(over="ignore"):
-        np.divide(part, whole, out=out, where=whole > 0)
-    return out
+Feature = Callable[[Leg], float]
 
 
-def _since_h(legs: Legs, then: str) -> FloatArray:
-    then_us = legs.transfer[then]
-    return np.where(then_us < 0, np.nan, (legs.transfer["at_us"] - then_us) / (HOUR_S * 1e6))
+@inlined
+def _ratio(part: float, whole: float) -> float:
+    """Divide; what has decayed to almost nothing divides to inf, which trees take."""
+    return part / whole if whole > 0 else np.nan
 
 
-def _signal(legs: Legs, bit: int) -> FloatArray:
-    shown: FloatArray = (legs.transfer["signals"] & bit > 0).astype(np.float64)
-    return shown
+@inlined
+def _since_h(leg: Leg, then_us: int) -> float:
+    return np.nan if then_us < 0 else (leg.transfer.at_us - then_us) / (HOUR_S * 1e6)
 
 
-def amount(legs: Legs) -> FloatArray:
+@inlined
+def _signal(leg: Leg, bit: int) -> float:
+    return 1.0 if leg.transfer.signals & bit else 0.0
+
+
+def amount(leg: Leg) -> float:
     """log10 of the amount, minor units of the reference currency."""
-    digits: FloatArray = np.log10(np.maximum(legs.value, 1.0))
-    return digits
+    return math.log10(max(leg.value, 1.0))
 
 
-def roundness(legs: Legs) -> FloatArray:
+def roundness(leg: Leg) -> float:
     """How round the amount is: trailing decimal zeros of its major units, 0 to 4."""
-    minor = legs.transfer["amount_minor"]
-    zeros: FloatArray = np.sum([minor % 10**power == 0 for power in (3, 4, 5, 6)], axis=0, dtype=np.float64)
-    return zeros
+    minor = leg.transfer.amount_minor
+    zeros = 0
+    for unit in (1_000, 10_000, 100_000, 1_000_000):
+        zeros += minor % unit == 0
+    return float(zeros)
 
 
-def hour_of_day(legs: Legs) -> FloatArray:
+def hour_of_day(leg: Leg) -> float:
     """Hour of the day, UTC, with fraction."""
-    return legs.transfer["at_us"] / (HOUR_S * 1e6) % 24
+    return float(leg.transfer.at_us / (HOUR_S * 1e6) % 24)
 
 
-def channel(legs: Legs) -> FloatArray:
+def channel(leg: Leg) -> float:
     """Channel code (`schemas.payment.CHANNELS`)."""
-    return legs.transfer["channel"].astype(np.float64)
+    return float(leg.transfer.channel)
 
 
-def purpose(legs: Legs) -> FloatArray:
+def purpose(leg: Leg) -> float:
     """Purpose code (`schemas.payment.PURPOSES`)."""
-    return legs.transfer["purpose"].astype(np.float64)
+    return float(leg.transfer.purpose)
 
 
-def age_band(legs: Legs) -> FloatArray:
+def age_band(leg: Leg) -> float:
     """Age band of the payer, oldest last; nan if unknown."""
-    return np.where(legs.transfer["age_band"] == 0, np.nan, legs.transfer["age_band"])
+    return np.nan if leg.transfer.age_band == 0 else float(leg.transfer.age_band)
 
 
-def amount_to_largest(legs: Legs) -> FloatArray:
+def amount_to_largest(leg: Leg) -> float:
     """Amount divided by the largest the payer sent before."""
-    return _ratio(legs.value, legs.payer["largest"])
+    return _ratio(leg.value, leg.payer.largest)
 
 
-def amount_to_usual(legs: Legs) -> FloatArray:
+def amount_to_usual(leg: Leg) -> float:
     """Amount divided by the payer's mean amount of the month."""
-    return _ratio(legs.value * legs.payer["count"][:, _MONTH], legs.payer["value"][:, _MONTH])
+    return _ratio(leg.value * leg.payer.count[_MONTH], leg.payer.value[_MONTH])
 
 
-def balance_share(legs: Legs) -> FloatArray:
+def balance_share(leg: Leg) -> float:
     """Share of the payer's balance that this payment takes."""
-    after = legs.transfer["balance_after_minor"].astype(np.float64)
-    paid = legs.transfer["amount_minor"].astype(np.float64)
-    return np.where(after < 0, np.nan, paid / (paid + np.maximum(after, 0)))
+    after = float(leg.transfer.balance_after_minor)
+    paid = float(leg.transfer.amount_minor)
+    return np.nan if after < 0 else paid / (paid + after)
 
 
-def payee_age_h(legs: Legs) -> FloatArray:
+def payee_age_h(leg: Leg) -> float:
     """Hours since the payer first saved or paid this payee."""
-    return _since_h(legs, "payee_added_at_us")
+    return _since_h(leg, leg.transfer.payee_added_at_us)
 
 
-def payee_gap_h(legs: Legs) -> FloatArray:
+def payee_gap_h(leg: Leg) -> float:
     """Hours since the payer last paid this payee (or one of its bucket); nan if never."""
-    return legs.payer["payee_gap_s"] / HOUR_S
+    return float(leg.payer.payee_gap_s / HOUR_S)
 
 
-def payee_check(legs: Legs) -> FloatArray:
+def payee_check(leg: Leg) -> float:
     """Code of the payee-name check's result (`schemas.payment.PAYEE_CHECKS`)."""
-    return legs.transfer["payee_check"].astype(np.float64)
+    return float(leg.transfer.payee_check)
 
 
-def remote_control(legs: Legs) -> FloatArray:
+def remote_control(leg: Leg) -> float:
     """1 if a remote-control app runs on the payer's device."""
-    return _signal(legs, REMOTE_CONTROL)
+    return _signal(leg, REMOTE_CONTROL)
 
 
-def screen_share(legs: Legs) -> FloatArray:
+def screen_share(leg: Leg) -> float:
     """1 if the payer's screen is shared."""
-    return _signal(legs, SCREEN_SHARE)
+    return _signal(leg, SCREEN_SHARE)
 
 
-def call_in_progress(legs: Legs) -> FloatArray:
+def call_in_progress(leg: Leg) -> float:
     """1 if the payer is in a call."""
-    return _signal(legs, CALL_IN_PROGRESS)
+    return _signal(leg, CALL_IN_PROGRESS)
 
 
-def new_device_h(legs: Legs) -> FloatArray:
+def new_device_h(leg: Leg) -> float:
     """Hours since the device was first seen with this payer."""
-    hours = legs.transfer["new_device_age_h"]
-    return np.where(hours < 0, np.nan, hours)
+    hours = leg.transfer.new_device_age_h
+    return np.nan if hours < 0 else float(hours)
 
 
-def limit_raised_h(legs: Legs) -> FloatArray:
+def limit_raised_h(leg: Leg) -> float:
     """Hours since the payer's limit was raised."""
-    return _since_h(legs, "limit_changed_at_us")
+    return _since_h(leg, leg.transfer.limit_changed_at_us)
 
 
-def payer_age_d(legs: Legs) -> FloatArray:
+def payer_age_d(leg: Leg) -> float:
     """Days since the payer was first seen, at most `AGE_DAYS_MAX`."""
-    return np.minimum(legs.payer["age_s"] / DAY_S, AGE_DAYS_MAX)
+    return float(min(leg.payer.age_s / DAY_S, AGE_DAYS_MAX))
 
 
-def payer_gap_h(legs: Legs) -> FloatArray:
+def payer_gap_h(leg: Leg) -> float:
     """Hours since the payer's last payment."""
-    return legs.payer["gap_s"] / HOUR_S
+    return float(leg.payer.gap_s / HOUR_S)
 
 
-def payer_count_1h(legs: Legs) -> FloatArray:
+def payer_count_1h(leg: Leg) -> float:
     """Payments of the payer, decayed over an hour."""
-    return legs.payer["count"][:, _HOUR]
+    return float(leg.payer.count[_HOUR])
 
 
-def payer_count_1d(legs: Legs) -> FloatArray:
+def payer_count_1d(leg: Leg) -> float:
     """Payments of the payer, decayed over a day."""
-    return legs.payer["count"][:, _DAY]
+    return float(leg.payer.count[_DAY])
 
 
-def payer_count_30d(legs: Legs) -> FloatArray:
+def payer_count_30d(leg: Leg) -> float:
     """Payments of the payer, decayed over a month."""
-    return legs.payer["count"][:, _MONTH]
+    return float(leg.payer.count[_MONTH])
 
 
-def payer_hour_to_month(legs: Legs) -> FloatArray:
+def payer_hour_to_month(leg: Leg) -> float:
     """Payer's value of the hour divided by that of the month."""
-    return _ratio(legs.payer["value"][:, _HOUR], legs.payer["value"][:, _MONTH])
+    return _ratio(leg.payer.value[_HOUR], leg.payer.value[_MONTH])
 
 
-def payer_day_to_month(legs: Legs) -> FloatArray:
+def payer_day_to_month(leg: Leg) -> float:
     """Payer's value of the day divided by that of the month."""
-    return _ratio(legs.payer["value"][:, _DAY], legs.payer["value"][:, _MONTH])
+    return _ratio(leg.payer.value[_DAY], leg.payer.value[_MONTH])
 
 
-def payer_payees_1d(legs: Legs) -> FloatArray:
+def payer_payees_1d(leg: Leg) -> float:
     """Distinct payees of the payer in a day (estimate)."""
-    return legs.payer["payees_1d"]
+    return float(leg.payer.payees_1d)
 
 
-def account_open_d(legs: Legs) -> FloatArray:
+def account_open_d(leg: Leg) -> float:
     """Days since the payee's account was opened, where its bank says so."""
-    return _since_h(legs, "creditor_opened_at_us") / 24
+    return _since_h(leg, leg.transfer.creditor_opened_at_us) / 24
 
 
-def account_age_d(legs: Legs) -> FloatArray:
+def account_age_d(leg: Leg) -> float:
     """Days since the account was first seen, at most `AGE_DAYS_MAX`."""
-    return np.minimum(legs.account["age_s"] / DAY_S, AGE_DAYS_MAX)
+    return float(min(leg.account.age_s / DAY_S, AGE_DAYS_MAX))
 
 
-def in_gap_h(legs: Legs) -> FloatArray:
+def in_gap_h(leg: Leg) -> float:
     """Hours since the account's last credit; on debit legs the dwell time."""
-    return legs.account["in_gap_s"] / HOUR_S
+    return float(leg.account.in_gap_s / HOUR_S)
 
 
-def out_gap_h(legs: Legs) -> FloatArray:
+def out_gap_h(leg: Leg) -> float:
     """Hours since the account's last debit."""
-    return legs.account["out_gap_s"] / HOUR_S
+    return float(leg.account.out_gap_s / HOUR_S)
 
 
-def counterparty_gap_h(legs: Legs) -> FloatArray:
+def counterparty_gap_h(leg: Leg) -> float:
     """Hours since the account's last leg the same way with this counterparty; nan if never."""
-    return legs.account["counterparty_gap_s"] / HOUR_S
+    return float(leg.account.counterparty_gap_s / HOUR_S)
 
 
-def in_count_1h(legs: Legs) -> FloatArray:
+def in_count_1h(leg: Leg) -> float:
     """Credits, decayed over an hour."""
-    return legs.account["in_count"][:, _HOUR]
+    return float(leg.account.in_count[_HOUR])
 
 
-def in_count_1d(legs: Legs) -> FloatArray:
+def in_count_1d(leg: Leg) -> float:
     """Credits, decayed over a day."""
-    return legs.account["in_count"][:, _DAY]
+    return float(leg.account.in_count[_DAY])
 
 
-def in_count_7d(legs: Legs) -> FloatArray:
+def in_count_7d(leg: Leg) -> float:
     """Credits, decayed over a week."""
-    return legs.account["in_count"][:, _WEEK]
+    return float(leg.account.in_count[_WEEK])
 
 
-def in_count_30d(legs: Legs) -> FloatArray:
+def in_count_30d(leg: Leg) -> float:
     """Credits, decayed over a month."""
-    return legs.account["in_count"][:, _MONTH]
+    return float(leg.account.in_count[_MONTH])
 
 
-def out_count_1h(legs: Legs) -> FloatArray:
+def out_count_1h(leg: Leg) -> float:
     """Debits, decayed over an hour."""
-    return legs.account["out_count"][:, _HOUR]
+    return float(leg.account.out_count[_HOUR])
 
 
-def out_count_1d(legs: Legs) -> FloatArray:
+def out_count_1d(leg: Leg) -> float:
     """Debits, decayed over a day."""
-    return legs.account["out_count"][:, _DAY]
+    return float(leg.account.out_count[_DAY])
 
 
-def out_count_30d(legs: Legs) -> FloatArray:
+def out_count_30d(leg: Leg) -> float:
     """Debits, decayed over a month."""
-    return legs.account["out_count"][:, _MONTH]
+    return float(leg.account.out_count[_MONTH])
 
 
-def in_day_to_month(legs: Legs) -> FloatArray:
+def in_day_to_month(leg: Leg) -> float:
     """Credited value of the day divided by that of the month: a burst of credits."""
-    return _ratio(legs.account["in_value"][:, _DAY], legs.account["in_value"][:, _MONTH])
+    return _ratio(leg.account.in_value[_DAY], leg.account.in_value[_MONTH])
 
 
-def out_to_in_1d(legs: Legs) -> FloatArray:
+def out_to_in_1d(leg: Leg) -> float:
     """Debited value divided by credited value, decayed over a day: how fast the account drains."""
-    return _ratio(legs.account["out_value"][:, _DAY], legs.account["in_value"][:, _DAY])
+    return _ratio(leg.account.out_value[_DAY], leg.account.in_value[_DAY])
 
 
-def out_to_in_7d(legs: Legs) -> FloatArray:
+def out_to_in_7d(leg: Leg) -> float:
     """Debited value divided by credited value, decayed over a week."""
-    return _ratio(legs.account["out_value"][:, _WEEK], legs.account["in_value"][:, _WEEK])
+    return _ratio(leg.account.out_value[_WEEK], leg.account.in_value[_WEEK])
 
 
-def out_to_in_30d(legs: Legs) -> FloatArray:
+def out_to_in_30d(leg: Leg) -> float:
     """Debited value divided by credited value, decayed over a month."""
-    return _ratio(legs.account["out_value"][:, _MONTH], legs.account["in_value"][:, _MONTH])
+    return _ratio(leg.account.out_value[_MONTH], leg.account.in_value[_MONTH])
 
 
-def amount_to_in_1h(legs: Legs) -> FloatArray:
+def amount_to_in_1h(leg: Leg) -> float:
     """Amount divided by the account's credited value of the hour."""
-    return _ratio(legs.value, legs.account["in_value"][:, _HOUR])
+    return _ratio(leg.value, leg.account.in_value[_HOUR])
 
 
-def amount_to_in_1d(legs: Legs) -> FloatArray:
+def amount_to_in_1d(leg: Leg) -> float:
     """Amount divided by the account's credited value of the day."""
-    return _ratio(legs.value, legs.account["in_value"][:, _DAY])
+    return _ratio(leg.value, leg.account.in_value[_DAY])
 
 
-def amount_to_largest_in(legs: Legs) -> FloatArray:
+def amount_to_largest_in(leg: Leg) -> float:
     """Amount divided by the account's largest credit."""
-    return _ratio(legs.value, legs.account["largest_in"])
+    return _ratio(leg.value, leg.account.largest_in)
 
 
-def amount_to_mean_in(legs: Legs) -> FloatArray:
+def amount_to_mean_in(leg: Leg) -> float:
     """Amount divided by the account's mean credit of the month."""
-    return _ratio(legs.value * legs.account["in_count"][:, _MONTH], legs.account["in_value"][:, _MONTH])
+    return _ratio(leg.value * leg.account.in_count[_MONTH], leg.account.in_value[_MONTH])
 
 
-def risky_share_1d(legs: Legs) -> FloatArray:
+def risky_share_1d(leg: Leg) -> float:
     """Share of the day's credited value that came with a victim's signals or from payers new to the payee."""
-    return _ratio(legs.account["risky_value"][:, _DAY], legs.account["in_value"][:, _DAY])
+    return _ratio(leg.account.risky_value[_DAY], leg.account.in_value[_DAY])
 
 
-def risky_share_7d(legs: Legs) -> FloatArray:
+def risky_share_7d(leg: Leg) -> float:
     """Share of the week's credited value of that kind."""
-    return _ratio(legs.account["risky_value"][:, _WEEK], legs.account["in_value"][:, _WEEK])
+    return _ratio(leg.account.risky_value[_WEEK], leg.account.in_value[_WEEK])
 
 
-def payers_1d(legs: Legs) -> FloatArray:
+def payers_1d(leg: Leg) -> float:
     """Distinct payers of the account in a day (estimate)."""
-    return legs.account["payers_1d"]
+    return float(leg.account.payers_1d)
 
 
-def payers_7d(legs: Legs) -> FloatArray:
+def payers_7d(leg: Leg) -> float:
     """Distinct payers of the account in a week (estimate)."""
-    return legs.account["payers_7d"]
+    return float(leg.account.payers_7d)
 
 
-def payees_1d(legs: Legs) -> FloatArray:
+def payees_1d(leg: Leg) -> float:
     """Distinct payees of the account in a day (estimate)."""
-    return legs.account["payees_1d"]
+    return float(leg.account.payees_1d)
 
 
 #: Columns of the credit leg by the reason they stand for.
@@ -371,9 +383,30 @@ def matrix(groups: Mapping[str, Sequence[Feature]], legs: Legs) -> FloatArray:
     """Return the features of `legs`, float64[n, columns], stored column by column."""
     features = columns(groups)
     out = np.empty((len(legs.value), len(features)), order="F")
-    for place, feature in enumerate(features):
-        out[:, place] = feature(legs)
+    _loop(features)(*legs, out.T)
     return out
+
+
+@cache
+def _loop(features: tuple[Feature, ...]) -> Callable[..., None]:
+    """Compile what fills float64[columns, n] from `Legs`, looking at every row of theirs once.
+
+    Compiled code cannot take one function after the other from a sequence, so its text is put together, a
+    line a column. Its name tells what is kept of it on disk from the loops of other columns.
+    """
+    called = [each.__name__ for each in features]
+    name = f"fill_{zlib.crc32(' '.join(called).encode()):08x}"
+    lines = [
+        f"def {name}(transfer, value, payer, account, out):",
+        "    for row in range(len(value)):",
+        "        leg = Leg(transfer[row], value[row], payer[row], account[row])",
+        *(f"        out[{place}, row] = {feature}(leg)" for place, feature in enumerate(called)),
+    ]
+    known: dict[str, Any] = dict(zip(called, map(inlined, features), strict=True))
+    known |= {"__name__": __name__, "Leg": Leg}
+    exec(compile("\n".join(lines), __file__, "exec"), known)
+    loop: Callable[..., None] = known[name]
+    return compiled(loop)
 
 
 #: Leg -> its features by reason, and their names in column order.

@@ -24,6 +24,8 @@ from schemas.alert import Alert, Leg, Reason
 from schemas.transfers import Paid, paid
 from schemas.warning import Warning
 
+_BALANCE_SHARE = features.NAMES["credit"].index("balance_share")
+
 
 class Decided(NamedTuple):
     """What came of a block of legs: alerts and alarms, warnings asked for, a block for the log."""
@@ -95,9 +97,10 @@ class Decider:
         alerts = [self._alert(live.model, leg, *each) for each in told]
         warnings = []
         if credit:
+            kinds = fraud_classes(few, X[flagged, _BALANCE_SHARE])
             warnings = [
                 warning(self._policy, *each, kind, hold=made is not None)
-                for each, kind, made in zip(told, fraud_classes(few), alerts, strict=True)
+                for each, kind, made in zip(told, kinds, alerts, strict=True)
             ]
             TELEMETRY.decided(legs.transfer["received_us"])
         if shadow is not None:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import yaml
 
-from models.features import Legs, balance_share
+from models.features import FloatArray, Legs
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
 from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
@@ -49,10 +49,10 @@ def severity(outcome: int, signals: int) -> Severity:
     return {HOLD: 3, DELAY: 2}.get(outcome, 1)
 
 
-def fraud_classes(legs: Legs) -> list[FraudClass]:
+def fraud_classes(legs: Legs, balance_share: FloatArray) -> list[FraudClass]:
     """Guess the kind of scam of each leg from what the payer's device and history show (domain.md 3.2)."""
     signals = legs.transfer["signals"]
-    called = (signals & CALL_IN_PROGRESS > 0) & (balance_share(legs) > _MOST_OF_THE_BALANCE)
+    called = (signals & CALL_IN_PROGRESS > 0) & (balance_share > _MOST_OF_THE_BALANCE)
     series = (signals == 0) & (legs.payer["count"][:, 1] >= _SERIES_PAYMENTS)
     kinds: tuple[FraudClass, ...] = "POLICE_COURT", "FAKE_SERVICE", "BRUSHING"
     guessed: list[FraudClass] = np.select([called, signals & _GUIDED > 0, series], kinds, "UNKNOWN").tolist()
