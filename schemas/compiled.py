@@ -1,9 +1,11 @@
 """Compile a loop over numpy arrays to machine code, once per installation where the disk allows it."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -25,3 +27,20 @@ def inlined(part: F) -> F:
     """Compile `part` into the loops that call it: a call that hands over arrays costs 10 ns."""
     fast: F = njit(nogil=True, forceinline=True)(part)
     return fast
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def word_at(_: Any, octets: Any, place: Any) -> Any:
+    """Return eight octets of compiled code's uint8[n] as one word, wherever they begin, the first lowest.
+
+    Nothing checks that they are there.
+    """
+
+    def load(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        at = builder.gep(data, [arguments[1]])
+        word = builder.load(builder.bitcast(at, ir.IntType(64).as_pointer()))
+        word.align = 1
+        return word
+
+    return types.uint64(octets, place), load

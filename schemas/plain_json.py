@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct, inspect
 from numpy.typing import NDArray
 
-from schemas.compiled import compiled, inlined
+from schemas.compiled import compiled, inlined, word_at
 from schemas.tokens import TOKEN_LETTERS, packed
 from schemas.values import AFTER, Values
 
@@ -53,6 +53,9 @@ _DIGITS_MAX = 18
 _SPACES = np.zeros(33, np.bool_)
 _SPACES[[9, 10, 13, 32]] = True
 
+#: Octets that are compared at once.
+_WORD = 8
+
 #: Where a reading stands that met something else.
 _ELSE = -1
 
@@ -68,7 +71,7 @@ class Plan(NamedTuple):
     """How a record becomes a row.
 
     Attributes:
-        letters: true, false, all keys and words in quotes, one after the other, uint8.
+        letters: true, false, all keys and words in quotes, one after the other, and a word of zeros, uint8.
         fields: FIELD[n].
         words: LETTERS[m], those of a field one after the other.
         required: a bit for each field that must be there.
@@ -127,7 +130,7 @@ def plan(record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Col
         if column and not member.required and read_as[0] in (NUMBER, WORD):
             blank[column.name] = options.index(member.default) if options else member.default
     return Plan(
-        np.frombuffer(bytes(letters), np.uint8),
+        np.frombuffer(bytes(letters) + bytes(_WORD), np.uint8),
         fields,
         np.array(words, LETTERS),
         np.uint64(sum(1 << place for place, member in enumerate(members) if member.required)),
@@ -207,11 +210,12 @@ def _skip(text: Octets, place: int) -> int:
 @inlined
 def _begins(text: Octets, place: int, letters: Octets, first: int, last: int) -> bool:
     """Tell whether the letters from `first` to `last` stand at `place`."""
-    here, there = text[place : place + last - first], letters[first:last]
-    unlike = 0
-    for step in range(len(there)):
-        unlike |= int(here[step] ^ there[step])
-    return unlike == 0
+    while last - first > _WORD:
+        if word_at(text, place) != word_at(letters, first):
+            return False
+        place, first = place + _WORD, first + _WORD
+    beyond = np.uint64(8 * (_WORD - last + first))
+    return bool((word_at(text, place) ^ word_at(letters, first)) << beyond == 0)
 
 
 @inlined

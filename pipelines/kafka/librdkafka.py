@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from confluent_kafka import cimpl
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
