@@ -44,3 +44,22 @@ def word_at(_: Any, octets: Any, place: Any) -> Any:
         return word
 
     return types.uint64(octets, place), load
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch(_: Any, rows: Any, place: Any) -> Any:
+    """Have row `place` of compiled code's contiguous rows brought near from memory; nothing waits for it."""
+    line, octet, number = 64, ir.IntType(8).as_pointer(), ir.IntType(32)
+
+    def ask(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        row = builder.bitcast(builder.gep(data, [arguments[1]]), octet)
+        fetched = ir.FunctionType(ir.VoidType(), [octet, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [octet], fetched)
+        to_write, near, of_data = (ir.Constant(number, value) for value in (1, 3, 1))
+        for start in range(0, rows.dtype.size, line):
+            at = builder.gep(row, [ir.Constant(number, start)])
+            builder.call(prefetch, [at, to_write, near, of_data])
+        return context.get_dummy_value()
+
+    return types.void(rows, place), ask
