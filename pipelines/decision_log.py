@@ -25,12 +25,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.features import NAMES, FloatArray, Legs
+from models.ledger import DAY_US
 from pipelines.serving import Scored
 from pipelines.shards import event_order
 from schemas.alert import Leg
 
 HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 
 #: Most streams a worker keeps open; a backlog of many quiet days would run into the limit on open files.
 OPEN_MAX = 256
