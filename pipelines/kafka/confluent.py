@@ -180,7 +180,9 @@ class Producer(port.Producer):
                 cls._shared[settings] = ck.Producer(
                     {
                         **client_config(settings),
-                        "enable.idempotence": True,
+                        # One request at a time keeps the order when it is repeated. librdkafka's idempotence
+                        # would, too, but takes a core while a slow broker owes it an answer.
+                        "max.in.flight": 1,
                         "acks": "all",
                         "linger.ms": LINGER_MS,
                         "partitioner": "murmur2_random",  # as Java and kafka-python: one key, one partition
@@ -235,8 +237,6 @@ class Producer(port.Producer):
             if error is not None:
                 self._lost[topic] += 1
                 self._reason = error.str()
-                if error.fatal():
-                    self.close()
 
     def flush(self) -> None:
         """See `Producer.flush`."""

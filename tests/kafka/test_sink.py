@@ -1,5 +1,8 @@
 """The sink: what is written arrives, and what is lost fails the bundle."""
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -11,9 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaConsumer, TopicPartition
 
-from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.port import (
+    Chunk,
+    KafkaSettings,
+    NewTopic,
+    open_admin,
+    open_consumer,
+    open_producer,
+)
 from pipelines.kafka.sink import OutRecord, OutRecordCoder, WriteRecords
 from schemas.errors import SinkError
+from tests.kafka.conftest import CLIENTS
 
 T0_US = 1_700_000_000_000_000
 
@@ -74,3 +86,34 @@ def test_one_lost_delivery_fails_the_bundle(settings: KafkaSettings, new_topic: 
 
     with pytest.raises(SinkError, match=f"unconfirmed records: 1 to {topic}"):
         running.run().wait_until_finish()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_producer_rests_while_a_slow_broker_owes_it_answers_and_keeps_the_order(
+    client: str, drain: Callable[..., list[Chunk]]
+) -> None:
+    broker = EmbeddedBroker()
+    pid = broker.start()
+    settings = KafkaSettings(broker.address, client=client)
+    with closing(open_admin(settings)) as admin:
+        admin.create_topics([NewTopic("alerts", 1)])
+    producer = open_producer(settings)
+    sent = [f"alert {number}".encode() for number in range(40)]
+
+    for value in sent[:10]:
+        producer.send("alerts", b"a", value, (), T0_US)
+    producer.flush()
+    os.kill(pid, signal.SIGSTOP)
+    for value in sent[10:]:
+        producer.send("alerts", b"a", value, (), T0_US)
+        time.sleep(0.01)
+    before_s = time.process_time()
+    time.sleep(1.0)
+    used_s = time.process_time() - before_s
+    os.kill(pid, signal.SIGCONT)
+    producer.flush()
+
+    with closing(open_consumer(settings, "alerts", 0, 0)) as consumer:
+        assert [value for chunk in drain(consumer, 40) for value in chunk.values] == sent
+    assert used_s < 0.5
+    broker.stop()
