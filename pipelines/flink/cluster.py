@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,9 @@ PROCESSES: tuple[Process, ...] = ("jobmanager", "taskmanager", "jobserver", "wor
 
 #: Where the TaskManager holds state: on its heap, or in RocksDB on disk with incremental checkpoints.
 StateBackend = Literal["hashmap", "rocksdb"]
+
+#: How long a process that was killed may go on listening.
+RELEASE_S = 2.0
 
 #: Java 17 keeps these packages from the reflection Flink 1.16 serializes with.
 OPENED_PACKAGES = (
@@ -105,8 +108,8 @@ def up(
     Without a `state_backend` the cluster keeps the one it had; the first is `hashmap`.
 
     Raises:
-        FlinkError: a process died or a port did not open within `timeout_s`, and names its log; or processes
-            run with another backend.
+        FlinkError: a process died or a port did not open within `timeout_s`, and names its log; processes
+            run with another backend; or somebody else listens on a port.
 
     """
     kept = _state_backend(cluster)
@@ -114,11 +117,13 @@ def up(
         raise FlinkError(
             f"the cluster runs with {kept}; before it can change to {state_backend}: stopline flink down"
         )
+    missing = [name for name in PROCESSES if _pid(cluster, name) is None]
+    for name in missing:
+        _wait_for_port(cluster, name)
     resolve_jars(cluster)
     _write_configuration(cluster, state_backend or kept)
-    for name in PROCESSES:
-        if _pid(cluster, name) is None:
-            _start(cluster, name)
+    for name in missing:
+        _start(cluster, name)
     deadline = time.monotonic() + timeout_s
     while waiting := _waiting_for(cluster):
         if dead := [name for name, pid in status(cluster).items() if pid is None]:
@@ -247,15 +252,29 @@ def _write_configuration(cluster: Cluster, state_backend: str) -> None:
     (cluster.home / "conf" / "flink-conf.yaml").write_text(template.substitute(values))
 
 
-def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:
-    yield "jobmanager", cluster.rest_port
-    yield "jobserver", cluster.job_port
-    yield "workers", cluster.worker_port
+def _ports(cluster: Cluster) -> dict[Process, int]:
+    return {
+        "jobmanager": cluster.rest_port,
+        "jobserver": cluster.job_port,
+        "workers": cluster.worker_port,
+    }
+
+
+def _wait_for_port(cluster: Cluster, name: Process) -> None:
+    """Wait until nobody listens where a process is to; one that was killed does for a moment."""
+    deadline = time.monotonic() + RELEASE_S
+    while (port := _ports(cluster).get(name)) is not None and _listens(port):
+        if time.monotonic() > deadline:
+            raise FlinkError(
+                f"port {port}, which the {name} needs, is taken by another process, perhaps by a cluster of "
+                "another folder; there: stopline flink down"
+            )
+        time.sleep(0.05)
 
 
 def _waiting_for(cluster: Cluster) -> Process | None:
     """Process that keeps the cluster from taking jobs, if one does."""
-    for name, port in _ports(cluster):
+    for name, port in _ports(cluster).items():
         if not _listens(port):
             return name
     try:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def test_a_running_cluster_keeps_its_state_backend_and_says_how_to_change_it(tmp
 
     with pytest.raises(FlinkError, match=r"runs with rocksdb.*stopline flink down"):
         cluster.up(one, state_backend="hashmap")
+
+
+def test_a_cluster_does_not_start_on_a_port_that_somebody_else_listens_on(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+
+        with pytest.raises(FlinkError, match=f"port {taken}, which the jobserver needs, is taken"):
+            cluster.up(Cluster(tmp_path, rest_port=free_port(), job_port=taken, worker_port=free_port()))
 
 
 def test_equal_seeds_draw_equal_faults_and_all_fall_into_the_feed() -> None:
