@@ -24,7 +24,7 @@ from pipelines.kafka.port import NewTopic
 from pipelines.kafka.preflight import problems
 from pipelines.kafka.source import ReadChunks
 from pipelines.options import JobSettings, in_process_options
-from pipelines.telemetry import TELEMETRY, Latency
+from pipelines.telemetry import TELEMETRY, Latency, quantiles
 from pipelines.warmup import warm_up
 from schemas import topics
 from schemas.errors import BrokerError
@@ -105,9 +105,10 @@ def reporting(status: StatusFormat) -> Iterator[None]:
     done = threading.Event()
 
     def report() -> None:
-        before, since = 0, time.monotonic()
+        before, since, earlier = 0, time.monotonic(), TELEMETRY.histogram()
         while not done.wait(STATUS_S):
-            counts, latency = TELEMETRY.counts(), TELEMETRY.latency(reset=True)
+            counts, histogram = TELEMETRY.counts(), TELEMETRY.histogram()
+            latency, earlier = quantiles(histogram - earlier), histogram
             now, decided = time.monotonic(), counts.get("decided", 0)
             rate = (decided - before) / (now - since)
             before, since = decided, now

@@ -39,7 +39,7 @@ from pipelines.shards import (
     windowed,
 )
 from pipelines.taint import MOVE, Tracer
-from pipelines.telemetry import TELEMETRY
+from pipelines.telemetry import LATENCY_GAUGES, TELEMETRY
 from schemas.transfers import TRANSFER
 
 #: A leg on its way to its account: the payment, what was known of its payer, and which leg it is.
@@ -197,6 +197,7 @@ class AccountLedgerFn(beam.DoFn):  # type: ignore[misc]
             if brake is not None:
                 self._kept.heads[shard].value("brake").write(brake.stored())
         self._kept.save()
+        LATENCY_GAUGES.set()
 
     def _decided_meanwhile(self) -> Iterator[Any]:
         """Add what is kept to the ledger; the legs of a batch are decided while the next is added."""

@@ -1,6 +1,7 @@
 """How a running process is doing: counts and decision latency, for status lines and benchmarks.
 
-Process-wide and wall-clock, and no decision reads it. Beam's own counters say the same per job.
+Process-wide and wall-clock, and no decision reads it. Beam's own counters say the same per job, and two
+of its gauges tell the latency to who watches from another process.
 """
 
 import threading
@@ -9,10 +10,14 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+from apache_beam.metrics import Metrics
 from numpy.typing import NDArray
 
 #: Latency buckets: a hundred to each factor of ten, from 0.1 ms to 1,000 s, so a reading is within 2.4 %.
 _PER_DECADE, _DECADES, _LEAST_MS = 100, 7, 0.1
+
+#: How often the gauges are renewed.
+GAUGES_S = 1.0
 
 
 class Latency(NamedTuple):
@@ -23,8 +28,17 @@ class Latency(NamedTuple):
     p999_ms: float
 
 
+def quantiles(histogram: NDArray[np.int64]) -> Latency:
+    """Return the quantiles of `Telemetry.histogram`, or of the difference of two."""
+    cumulative = np.cumsum(histogram)
+    if not cumulative[-1]:
+        return Latency(np.nan, np.nan, np.nan)
+    places = np.searchsorted(cumulative, np.array([0.5, 0.99, 0.999]) * cumulative[-1])
+    return Latency(*(_LEAST_MS * 10 ** ((places + 1) / _PER_DECADE)).tolist())
+
+
 class Telemetry:
-    """Counts since the start and a latency histogram that a reader may reset."""
+    """Counts and a latency histogram since the start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,16 +64,36 @@ class Telemetry:
         with self._lock:
             return dict(self._counts)
 
-    def latency(self, *, reset: bool = False) -> Latency:
-        """Return quantiles of the samples since the last reset."""
+    def histogram(self) -> NDArray[np.int64]:
+        """Return how many decisions took how long, int64[buckets]; two of them differ by a period's."""
         with self._lock:
-            cumulative = np.cumsum(self._histogram)
-            if reset:
-                self._histogram[:] = 0
-        if not cumulative[-1]:
-            return Latency(np.nan, np.nan, np.nan)
-        places = np.searchsorted(cumulative, np.array([0.5, 0.99, 0.999]) * cumulative[-1])
-        return Latency(*(_LEAST_MS * 10 ** ((places + 1) / _PER_DECADE)).tolist())
+            return self._histogram.copy()
+
+
+class LatencyGauges:
+    """The latency of about the last second as Beam's gauges `p50_ms` and `p99_ms`."""
+
+    _p50, _p99 = (Metrics.gauge("stopline.decide", name) for name in ("p50_ms", "p99_ms"))
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._lock = threading.Lock()
+        self._due = 0.0
+        self._before = telemetry.histogram()
+        self._latency = quantiles(self._before)
+
+    def set(self) -> None:
+        """Set the gauges of the step that calls, in its bundle."""
+        with self._lock:
+            if (now := time.monotonic()) >= self._due or np.isnan(self._latency.p50_ms):
+                seen = self._telemetry.histogram()
+                self._latency, self._before = quantiles(seen - self._before), seen
+                self._due = now + GAUGES_S
+            latency = self._latency
+        if not np.isnan(latency.p50_ms):
+            self._p50.set(round(latency.p50_ms))
+            self._p99.set(round(latency.p99_ms))
 
 
 TELEMETRY = Telemetry()
+LATENCY_GAUGES = LatencyGauges(TELEMETRY)

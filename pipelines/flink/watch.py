@@ -3,7 +3,7 @@
 import re
 import time
 import urllib.parse
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from pipelines.flink import cluster as processes
 from pipelines.flink import jobs
 from pipelines.flink.cluster import Cluster, FlinkError, ask
 
-_METRIC = re.compile(r"\.stopline_kafka_(messages_read|messages_behind)$")
+_METRIC = re.compile(r"\.stopline_(?:kafka|decide)_(messages_read|messages_behind|p50_ms|p99_ms)$")
 
 
 class Progress(NamedTuple):
@@ -21,6 +21,8 @@ class Progress(NamedTuple):
         status: Flink's word for it.
         messages: read by the source since the job last (re)started.
         behind: messages the brokers hold beyond those.
+        p50_ms: half of the last second's decisions came within this long of the Kafka timestamp.
+        p99_ms: 99 % of them did.
         checkpoint_age_s: since the last completed checkpoint was complete.
         checkpoint_bytes: of that checkpoint.
         checkpoint_ms: it took, start to end.
@@ -31,6 +33,8 @@ class Progress(NamedTuple):
     status: str
     messages: int | None
     behind: int | None
+    p50_ms: int | None
+    p99_ms: int | None
     checkpoint_age_s: float | None
     checkpoint_bytes: int | None
     checkpoint_ms: int | None
@@ -52,6 +56,8 @@ def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
         status=details["state"],
         messages=read.get("messages_read"),
         behind=read.get("messages_behind"),
+        p50_ms=read.get("p50_ms"),
+        p99_ms=read.get("p99_ms"),
         checkpoint_age_s=time.time() - done["latest_ack_timestamp"] / 1000 if done else None,
         checkpoint_bytes=done["state_size"] if done else None,
         checkpoint_ms=done["end_to_end_duration"] if done else None,
@@ -97,12 +103,12 @@ def root_cause(trace: str) -> str:
     return errors[-1].removeprefix("Caused by: ")[:300] if errors else trace[:300]
 
 
-def _read(job: jobs.Job, vertices: Sequence[str], cluster: Cluster) -> Counter[str]:
-    """Add up what the source's subtasks report."""
-    total: Counter[str] = Counter()
+def _read(job: jobs.Job, vertices: Sequence[str], cluster: Cluster) -> dict[str, int]:
+    """Ask what the subtasks report: messages add up, and the longest time counts."""
+    found: defaultdict[str, list[int]] = defaultdict(list)
     for vertex in vertices:
         path = f"/jobs/{job.id}/vertices/{vertex}/metrics"
         if wanted := [each["id"] for each in ask(cluster, path) if _METRIC.search(each["id"])]:
             for each in ask(cluster, f"{path}?get={urllib.parse.quote(','.join(wanted))}"):
-                total[_METRIC.search(each["id"])[1]] += int(each["value"])  # type: ignore[index]
-    return total
+                found[_METRIC.search(each["id"])[1]].append(int(each["value"]))  # type: ignore[index]
+    return {name: max(said) if name.endswith("_ms") else sum(said) for name, said in found.items()}

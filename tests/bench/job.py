@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
+from numpy.typing import NDArray
 
 from pipelines import graph
 from pipelines.kafka.source import ReadChunks
 from pipelines.options import JobSettings
 from pipelines.runner import in_process
-from pipelines.telemetry import TELEMETRY, Latency
+from pipelines.telemetry import TELEMETRY, Latency, quantiles
 from schemas import topics
 from schemas.errors import StoplineError
 from tests.bench import baseline
@@ -100,14 +102,15 @@ def run(job: Job, to: Connection) -> None:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     clock = time.pthread_getcpuclockid(thread.ident or 0)
+    earlier = TELEMETRY.histogram()
     with suppress(EOFError, OSError):
         while not failed:
             if to.poll(SAMPLE_S):
                 if to.recv() == RESET:
-                    TELEMETRY.latency(reset=True)
+                    earlier = TELEMETRY.histogram()
                 elif profiler:
                     to.send(profiler.times())
-            to.send(sample(clock))
+            to.send(sample(clock, earlier))
         to.send(failed[0])
     os._exit(0)  # a streaming pipeline has no other end
 
@@ -121,14 +124,14 @@ def ours(arguments: tuple[str, ...], history: Mapping[int, int]) -> None:
         graph.write(graph.build(chunks, settings), settings)
 
 
-def sample(clock: int) -> Sample:
+def sample(clock: int, earlier: NDArray[np.int64]) -> Sample:
     counts = TELEMETRY.counts()
     thread_s = 0.0
     with suppress(OSError):  # the thread has ended
         thread_s = time.clock_gettime(clock)
     return Sample(
         time.monotonic(), counts.get("observed", 0), counts.get("decided", 0), counts, time.process_time(),
-        thread_s, rss_mb(), TELEMETRY.latency(),
+        thread_s, rss_mb(), quantiles(TELEMETRY.histogram() - earlier),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pipelines.flink.jobs import Job, Submission, Tuning
 from pipelines.flink.watch import Progress
 
 FIRST, SECOND = "a" * 32, "b" * 32
-WELL = Progress("RUNNING", 10, 0, 1.0, 100, 5, None)
+WELL = Progress("RUNNING", 10, 0, 20, 50, 1.0, 100, 5, None)
 
 
 @pytest.fixture
@@ -124,6 +124,39 @@ def test_a_process_that_is_gone_is_started_again_and_said_so(
     monkeypatch.setattr(watch, "progress", lambda job, cluster: WELL)
     assert next(followed) == WELL
     assert started == [cluster]
+
+
+def test_progress_adds_up_what_subtasks_read_and_shows_the_slowest_of_their_latencies(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        "0.Read.stopline_kafka_messages_read": "10",
+        "1.Read.stopline_kafka_messages_read": "20",
+        "0.Accounts.stopline_decide_p50_ms": "40",
+        "0.Accounts.stopline_decide_p99_ms": "90",
+        "1.Accounts.stopline_decide_p50_ms": "60",
+        "1.Accounts.stopline_decide_p99_ms": "70",
+        "0.Accounts.numRecordsIn": "7",
+    }
+
+    def answer(on: Cluster, path: str) -> object:
+        if "/metrics" in path:
+            return [
+                {"id": name, "value": value}
+                for name, value in said.items()
+                if "?" not in path or name in path
+            ]
+        return {
+            "state": "RUNNING", "vertices": [{"id": "v"}], "latest": {"completed": None},
+            "exceptionHistory": {"entries": []},
+        }  # fmt: skip
+
+    monkeypatch.setattr(watch, "ask", answer)
+
+    assert watch.progress(Job("a", "stopline", "RUNNING", 0), cluster) == Progress(
+        "RUNNING", messages=30, behind=None, p50_ms=60, p99_ms=90,
+        checkpoint_age_s=None, checkpoint_bytes=None, checkpoint_ms=None, failure=None,
+    )  # fmt: skip
 
 
 def test_a_jobmanager_that_does_not_answer_is_reported_with_the_next_step(cluster: Cluster) -> None:

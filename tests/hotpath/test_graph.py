@@ -5,6 +5,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
@@ -12,7 +13,7 @@ from pipelines.graph import build, write
 from pipelines.options import JobSettings, in_process_options
 from pipelines.runner import in_process
 from schemas.errors import ConfigError
-from tests.hotpath.conftest import chunk_of
+from tests.hotpath.conftest import Stream, chunk_of
 
 
 class Labels(PipelineVisitor):
@@ -41,6 +42,19 @@ def test_labels_are_those_of_the_running_jobs(job: JobSettings) -> None:
         "Read", "Decode", "Payers", "Accounts", "Dissuade",
         "Send alerts", "Send warnings", "Send traces", "Send dead_letters",
     ]  # fmt: skip
+
+
+def test_the_latency_of_decisions_is_a_gauge_of_the_job(job: JobSettings, stream: Stream) -> None:
+    pipeline = beam.Pipeline(runner=in_process())
+    write(build(pipeline | "Read" >> beam.Create([chunk_of(stream.values[:500])]), job), job)
+    result = pipeline.run()
+    result.wait_until_finish()
+
+    p50, p99 = (
+        result.metrics().query(MetricsFilter().with_name(name))["gauges"][0].committed
+        for name in ("p50_ms", "p99_ms")
+    )
+    assert 0 < p50.value <= p99.value
 
 
 @pytest.mark.parametrize(
