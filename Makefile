@@ -21,8 +21,10 @@ demo: $(READY) ## a simulated day through the whole pipeline, on this machine, i
 test: lint ## lint, then every test that needs neither Java nor minutes
 	@$(PYTEST) -m "not slow and not java"
 
-check-all: lint ## lint, then every test; those on Apache Kafka and Flink need Java 17 and Maven
+check-all: lint ## lint, every test, three rounds of chaos; Apache Kafka and Flink need Java 17 and Maven
 	@$(PYTEST)
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) -s chaos; \
+	else echo "left out: make chaos needs Java 17 and Maven"; fi
 
 lint: $(READY) ## ruff and mypy --strict
 	@$(BIN)/ruff check --quiet .
