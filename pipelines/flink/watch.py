@@ -13,6 +13,9 @@ from pipelines.flink.cluster import Cluster, FlinkError, ask
 
 _METRIC = re.compile(r"\.stopline_(?:kafka|decide)_(messages_read|messages_behind|p50_ms|p99_ms)$")
 
+#: The JobManager fetches metrics when somebody asks for them, and answers with those it had before.
+FETCH_S = 0.2
+
 
 class Progress(NamedTuple):
     """How a job stands; what is not known yet is `None`.
@@ -105,10 +108,12 @@ def root_cause(trace: str) -> str:
 
 def _read(job: jobs.Job, vertices: Sequence[str], cluster: Cluster) -> dict[str, int]:
     """Ask what the subtasks report: messages add up, and the longest time counts."""
+    paths = [f"/jobs/{job.id}/vertices/{vertex}/metrics" for vertex in vertices]
+    names = [[each["id"] for each in ask(cluster, path) if _METRIC.search(each["id"])] for path in paths]
+    time.sleep(FETCH_S)
     found: defaultdict[str, list[int]] = defaultdict(list)
-    for vertex in vertices:
-        path = f"/jobs/{job.id}/vertices/{vertex}/metrics"
-        if wanted := [each["id"] for each in ask(cluster, path) if _METRIC.search(each["id"])]:
+    for path, wanted in zip(paths, names, strict=True):
+        if wanted:
             for each in ask(cluster, f"{path}?get={urllib.parse.quote(','.join(wanted))}"):
                 found[_METRIC.search(each["id"])[1]].append(int(each["value"]))  # type: ignore[index]
     return {name: max(said) if name.endswith("_ms") else sum(said) for name, said in found.items()}
