@@ -10,19 +10,19 @@ import os
 import re
 import shutil
 import signal
-import socket
 import string
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines.kafka.brokers import answers
 from schemas.errors import ConfigError, StoplineError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,8 +118,9 @@ def up(
             f"the cluster runs with {kept}; before it can change to {state_backend}: stopline flink down"
         )
     missing = [name for name in PROCESSES if _pid(cluster, name) is None]
-    for name in missing:
-        _wait_for_port(cluster, name)
+    for name, port in _ports(cluster):
+        if name in missing:
+            _wait_for_port(name, port)
     resolve_jars(cluster)
     _write_configuration(cluster, state_backend or kept)
     for name in missing:
@@ -252,18 +253,16 @@ def _write_configuration(cluster: Cluster, state_backend: str) -> None:
     (cluster.home / "conf" / "flink-conf.yaml").write_text(template.substitute(values))
 
 
-def _ports(cluster: Cluster) -> dict[Process, int]:
-    return {
-        "jobmanager": cluster.rest_port,
-        "jobserver": cluster.job_port,
-        "workers": cluster.worker_port,
-    }
+def _ports(cluster: Cluster) -> Iterator[tuple[Process, int]]:
+    yield "jobmanager", cluster.rest_port
+    yield "jobserver", cluster.job_port
+    yield "workers", cluster.worker_port
 
 
-def _wait_for_port(cluster: Cluster, name: Process) -> None:
+def _wait_for_port(name: Process, port: int) -> None:
     """Wait until nobody listens where a process is to; one that was killed does for a moment."""
     deadline = time.monotonic() + RELEASE_S
-    while (port := _ports(cluster).get(name)) is not None and _listens(port):
+    while answers(port):
         if time.monotonic() > deadline:
             raise FlinkError(
                 f"port {port}, which the {name} needs, is taken by another process, perhaps by a cluster of "
@@ -274,20 +273,14 @@ def _wait_for_port(cluster: Cluster, name: Process) -> None:
 
 def _waiting_for(cluster: Cluster) -> Process | None:
     """Process that keeps the cluster from taking jobs, if one does."""
-    for name, port in _ports(cluster).items():
-        if not _listens(port):
+    for name, port in _ports(cluster):
+        if not answers(port):
             return name
     try:
         ready = ask(cluster, "/overview")["slots-total"] >= cluster.slots
     except FlinkError:
         return "jobmanager"
     return None if ready else "taskmanager"
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _pid(cluster: Cluster, name: Process) -> int | None:

@@ -252,5 +252,4 @@ class Producer(port.Producer):
     def close(self) -> None:
         """See `Producer.close`."""
         with self._shared_lock:
-            if self._shared.get(self._settings) is self._client:
-                del self._shared[self._settings]
+            self._shared.pop(self._settings, None)

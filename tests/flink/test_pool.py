@@ -1,7 +1,6 @@
 """The pool of Python workers, asked by Beam's own runner."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import ExternalEnvironment
 
-from pipelines.kafka.brokers import free_port
+from pipelines.kafka.brokers import answers, free_port
 
 
 class Note(beam.DoFn):  # type: ignore[misc]
@@ -30,10 +29,7 @@ class Note(beam.DoFn):  # type: ignore[misc]
 def port() -> Iterator[int]:
     number = free_port()
     pool = subprocess.Popen([sys.executable, "-m", "pipelines.flink.pool", f"--port={number}"])
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", number)) == 0:
-                break
+    while not answers(number):
         time.sleep(0.1)
     yield number
     pool.kill()
