@@ -23,7 +23,7 @@ from fixtures.world import START_US, World, simulate
 from models import bundle, labels, plots
 from models.bundle import LEGS, Bundle
 from models.features import NAMES, FloatArray
-from models.report import Texts, age_bands, minutes_to_freeze, report
+from models.report import Acted, Texts, age_bands, minutes_to_freeze, report, together
 from models.stream import LegRows, of_recorded
 from models.train import DAY_US
 from pipelines import policy
@@ -79,6 +79,7 @@ def evaluate(
 
     Thresholds are the bundle's own, chosen before these payments. Per leg: AUC, average precision, scam value
     found, innocents held, wrongful-hold minutes, calibration, alerts, and holds by age band and region.
+    Both legs together: scam money held as it arrived, caught leaving a mule, lost.
     Minutes count until a payment was found legitimate, else until the measure lapses by law.
 
     Example: stopline evaluate models/shipped --seed 5 --plots var/plots
@@ -95,12 +96,23 @@ def evaluate(
         source = f"decision log {decision_log}"
         measured = _of_log(rules, decision_log, given, known_by, delay_days)
     scores = {leg: loaded.leg(leg).score(measured[leg].rows.X) for leg in LEGS}
-    minutes = _minutes(measured, scores, _thresholds(loaded, rules))
+    least = _thresholds(loaded, rules)
+    minutes = _minutes(measured, scores, least)
     found = {
         "bundle": loaded.version,
         "policy": rules.stamp,
         "source": source,
         "legs": {leg: _leg(leg, loaded, rules, measured[leg], scores[leg]) for leg in LEGS},
+        "together": {
+            f"policy {outcome}": together(
+                *(
+                    Acted(of.rows, of.case, scores[leg] >= least[leg][rank - 1])
+                    for leg, of in measured.items()
+                )
+            )
+            for rank, outcome in enumerate(OUTCOMES)
+            if rank >= DELAY
+        },
         "cases": len(minutes),
         "cases_frozen": int((~np.isnan(minutes)).sum()),
         "minutes_to_freeze_median": float(np.nanmedian(minutes)) if (~np.isnan(minutes)).any() else None,
@@ -227,6 +239,7 @@ def _print(found: dict[str, Any]) -> None:
         table = tables.figures(
             "point", "scam value", "false per true", "innocent per 10,000", "alerts per 10,000",
             title=f"{leg} leg: {figures['payments']:,.0f} payments, {figures['scams']:,.0f} scams",
+            names="point",
         )  # fmt: skip
         for name, point in figures["points"].items():
             table.add_row(
@@ -249,6 +262,17 @@ def _print(found: dict[str, Any]) -> None:
             console.print(f"held per 10,000 good payments by {kind}: {_parity(each)}", soft_wrap=True)
         if "region" not in figures["segments"]:
             console.print("by region: not known, payments do not name the payer's region")
+    table = tables.figures(
+        "point", "held as it arrived", "caught leaving a mule", "lost", "false per true",
+        "innocent per 10,000", title="both legs: scam money, and payments held on either", names="point",
+    )  # fmt: skip
+    for name, both in found["together"].items():
+        shares = (both[key] for key in ("held_as_it_arrived", "caught_leaving_a_mule", "lost"))
+        table.add_row(
+            name, *("none" if share is None else f"{share:.1%}" for share in shares),
+            _number(both["false_per_true"], 2), f"{both['innocent_holds_per_10k']:.2f}",
+        )  # fmt: skip
+    console.print(table)
     console.print(
         f"{found['cases_frozen']} of {found['cases']} cases frozen, "
         f"median {_number(found['minutes_to_freeze_median'], 1)} minutes after the first scam payment"

@@ -1,4 +1,4 @@
-"""`stopline train`: a model bundle from a decision log with feedback, or from a simulated world."""
+"""`stopline train`: a model bundle from a decision log with feedback, or from simulated worlds."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ from fixtures.world import simulate
 from models.bundle import MANIFEST, LegParts
 from models.card import Segment, card, segments
 from models.report import age_bands
-from models.stream import SHORT, LegRows, of_recorded, train
+from models.stream import SHORT, LegRows, joined, of_recorded, train
 from models.train import DAY_US, Windows, probability
 from pipelines import policy
 from schemas.errors import ConfigError
@@ -56,18 +56,19 @@ def train_bundle(
     policy_file: Annotated[
         Path, typer.Option("--policy_file", help="YAML policy with the rates of currencies.")
     ] = policy.DEFAULT,
-    seed: Annotated[int, typer.Option(help="Seed of the world and of the trees.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the first world and of the trees.", min=0)] = 1,
+    worlds: Annotated[int, typer.Option(help="Worlds to simulate, of seeds one after the other.", min=1)] = 1,
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 20_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
-    """Train both legs on a decision log with feedback, or on a simulated world, and write the bundle.
+    """Train both legs on a decision log with feedback, or on simulated worlds, and write the bundle.
 
     Ordered by time: fit on the first days, choose thresholds on validation days, measure on the last ones.
     Of a log, a label counts from the day it became known, a payment without one is good only once the delay
-    has passed, and sampled rows count for those left out. Without --decision_log a world is simulated, whose
+    has passed, and sampled rows count for those left out. Without --decision_log worlds are simulated, whose
     labels count after the delay; figures on our own simulator prove little, see docs/models.md.
 
     Example: stopline train --decision_log var/log --feedback feedback.jsonl --out var/bundle
@@ -79,13 +80,15 @@ def train_bundle(
     _check_room(out, replace=replace)
     if decision_log is None:
         recipe = (
-            f"stopline train --seed {seed} --days {days} --accounts {accounts} "
+            f"stopline train --seed {seed} --worlds {worlds} --days {days} --accounts {accounts} "
             f"--scam-rate {scam_rate} --trees {trees}" + (f" --windows {windows}" if windows else "")
         )
-        with console.status(f"simulating {days} days of {accounts:,} accounts"):
-            world = simulate(seed=seed, days=days, accounts=accounts, scam_rate=scam_rate)
-            rows = of_recorded(of_world(world, rules))
-        source = f"a world simulated by `{recipe}`"
+        with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
+            made = (
+                simulate(each, days, accounts, scam_rate=scam_rate) for each in range(seed, seed + worlds)
+            )
+            rows = joined([of_recorded(of_world(world, rules)) for world in made])
+        source = f"{worlds} simulated worlds, by `{recipe}`" if worlds > 1 else f"a world, by `{recipe}`"
     else:
         with console.status(f"reading {decision_log}"):
             rows = labelled_log(decision_log, labels, rules, known_by=known_by, delay_days=split.delay)
@@ -122,7 +125,10 @@ def _check_room(out: Path, *, replace: bool) -> None:
 
 def _figures(path: Path) -> Table:
     metrics = json.loads((path / "metrics.json").read_text())
-    table = figures("leg", "AUC", "AP", "point", "scam value found", "innocent per 10,000", title="last days")
+    table = figures(
+        "leg", "AUC", "AP", "point", "scam value found", "innocent per 10,000",
+        title="last days", names="point",
+    )  # fmt: skip
     for leg, found in metrics.items():
         test = found["test"]
         for name, point in test["points"].items():

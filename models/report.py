@@ -1,8 +1,8 @@
-"""What a model does to rows whose labels are known: the figures of `stopline evaluate`, for one leg."""
+"""What a model does to rows whose labels are known: the figures of `stopline evaluate`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,3 +79,62 @@ def minutes_to_freeze(
         acts = acts[acts >= begin]
         minutes.append((acts.min() - begin) / MINUTE_US if len(acts) else np.nan)
     return np.array(minutes, np.float64)
+
+
+class Acted(NamedTuple):
+    """One leg and what was done to it.
+
+    Attributes:
+        rows: with the labels known today.
+        case: the scam case of each row, "" if none, str[n].
+        held: whether the row was held, bool[n].
+
+    """
+
+    rows: LegRows
+    case: Texts
+    held: NDArray[np.bool_]
+
+
+def together(credit: Acted, debit: Acted) -> dict[str, float | None]:
+    """Return what both legs do to the scam money and to the good payments.
+
+    Money counts once: as it arrived, if the victim's payment was held on the credit leg; else as leaving a
+    mule, if later debits of its case were held, up to what arrived unheld; else as lost. `false_per_true` and
+    `innocent_holds_per_10k` count payments held on either leg. Shares are None without scams.
+    """
+    _, place = np.unique(np.concatenate((credit.case, debit.case)), return_inverse=True)
+    value = [evaluate.weights(leg.rows.weight, len(leg.rows.y)) * leg.rows.value for leg in (credit, debit)]
+    victim = credit.rows.y == 1
+    missed, leaving = victim & ~credit.held, (debit.rows.y == 1) & debit.held
+    owed, stopped = (
+        np.bincount(case[rows], money[rows], minlength=place.max(initial=0) + 1)
+        for case, rows, money in zip(
+            np.split(place, [len(credit.case)]), (missed, leaving), value, strict=True
+        )
+    )
+    sent, arrived, caught = value[0][victim].sum(), value[0][missed].sum(), np.minimum(owed, stopped).sum()
+
+    def share(money: float) -> float | None:
+        return float(money / sent) if sent else None
+
+    false, true = _payments_held(credit, debit, 0), _payments_held(credit, debit, 1)
+    good = max(
+        evaluate.weights(leg.rows.weight, len(leg.rows.y))[leg.rows.y == 0].sum() for leg in (credit, debit)
+    )
+    return {
+        "held_as_it_arrived": share(sent - arrived),
+        "caught_leaving_a_mule": share(caught),
+        "lost": share(arrived - caught),
+        "false_per_true": false / true if true else None,
+        "innocent_holds_per_10k": 10_000 * false / max(good, 1),
+    }
+
+
+def _payments_held(credit: Acted, debit: Acted, y: int) -> float:
+    held = [(leg.rows, leg.held & (leg.rows.y == y)) for leg in (credit, debit)]
+    ids, place = np.unique(np.concatenate([rows.txn_id[mine] for rows, mine in held]), return_inverse=True)
+    count = np.zeros(len(ids))
+    each = np.concatenate([evaluate.weights(rows.weight, len(rows.y))[mine] for rows, mine in held])
+    np.maximum.at(count, place, each)
+    return float(count.sum())

@@ -1,6 +1,6 @@
 """Train both legs: from a recorded stream of payments, or from rows of a decision log and dated labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +85,24 @@ def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
             np.where(mine, 1, np.where(others, -1, 0)).astype(np.int8),
         )
         for leg, (mine, others) in sought.items()
+    }
+
+
+def joined(streams: Sequence[Mapping[str, LegRows]]) -> dict[str, LegRows]:
+    """Return the rows of several recorded streams, stream after stream."""
+
+    def whole(leg: str, column: str) -> NDArray[Any]:
+        return np.concatenate([getattr(each[leg], column) for each in streams])
+
+    return {
+        leg: LegRows(
+            txn_id=whole(leg, "txn_id"),
+            at_us=whole(leg, "at_us"),
+            value=whole(leg, "value"),
+            X=whole(leg, "X"),
+            y=whole(leg, "y"),
+        )
+        for leg in streams[0]
     }
 
 

@@ -1,10 +1,10 @@
-"""What `stopline evaluate` says of one leg, counted by hand."""
+"""What `stopline evaluate` says, counted by hand."""
 
 import numpy as np
 import pytest
 
 from models.features import NAMES
-from models.report import MINUTE_US, age_bands, minutes_to_freeze, report
+from models.report import MINUTE_US, Acted, age_bands, minutes_to_freeze, report, together
 from models.stream import LegRows
 
 
@@ -47,3 +47,36 @@ def test_a_case_is_frozen_by_its_first_held_leg_after_the_first_scam_payment():
     held = np.array([False, True, True, False, False])
 
     np.testing.assert_array_equal(minutes_to_freeze(case, at_us, scam, held), [4.0, np.nan])
+
+
+def acted(rows: LegRows, case: list[str], held: list[bool]) -> Acted:
+    return Acted(rows, np.array(case), np.array(held))
+
+
+def test_scam_money_counts_once_as_it_arrived_as_it_left_a_mule_up_to_what_is_owed_or_as_lost():
+    case = ["a", "a", "b", "a", "b", "", ""]
+    credit = acted(rows_of([1, 1, 1, -1, -1, 0, 0]), case, [True, False, False, True, False, True, False])
+    debit = acted(rows_of([-1, -1, -1, 1, 1, 0, 0]), case, [False, True, False, True, False, True, True])
+
+    found = together(credit, debit)
+
+    shares = [found[name] for name in ("held_as_it_arrived", "caught_leaving_a_mule", "lost")]
+    assert shares == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+    assert (found["false_per_true"], found["innocent_holds_per_10k"]) == (1, 10_000)
+
+    more = debit._replace(held=np.array([False] * 3 + [True] * 2 + [False] * 2))
+    both = together(credit, more._replace(rows=more.rows._replace(value=np.full(7, 999.0))))
+    assert (both["caught_leaving_a_mule"], both["lost"]) == (pytest.approx(2 / 3), 0)
+
+
+def test_sampled_rows_count_for_those_left_out_and_without_scams_there_is_no_share():
+    credit = acted(rows_of([0, 0], [1, 9]), ["", ""], [True, False])
+    debit = acted(rows_of([0, 0], [1, 4]), ["", ""], [True, False])
+
+    assert together(credit, debit) == {
+        "held_as_it_arrived": None,
+        "caught_leaving_a_mule": None,
+        "lost": None,
+        "false_per_true": None,
+        "innocent_holds_per_10k": 1_000,
+    }

@@ -101,6 +101,17 @@ def test_the_order_of_rows_does_not_change_the_windows():
     )
 
 
+def test_the_more_scams_a_leg_learns_from_the_more_each_leaf_is_held_back_unless_told_otherwise():
+    few = fit_leg(**stream(rows=5_000), windows=WINDOWS, max_iter=1)
+    many = fit_leg(**stream(rows=100_000), windows=WINDOWS, max_iter=1)
+    told = fit_leg(**stream(rows=5_000), windows=WINDOWS, max_iter=1, l2_regularization=7.0)
+
+    assert few.metrics["scams"]["refit"] / 50 < 3 < many.metrics["scams"]["refit"] / 50 < 30
+    assert few.classifier.l2_regularization == 3
+    assert many.classifier.l2_regularization == many.metrics["scams"]["refit"] / 50
+    assert told.classifier.l2_regularization == 7
+
+
 def test_a_trained_leg_becomes_a_bundle_with_measured_points(tmp_path):
     parts = fit_leg(**stream(), windows=WINDOWS, max_iter=30)
     bundle = save(

@@ -1,6 +1,7 @@
 """From a replayed scenario to a bundle: its decision log, its feedback, `stopline train`, `stopline card`."""
 
 import json
+import re
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -113,7 +114,26 @@ def test_a_bundle_is_measured_on_a_log_as_json_with_plots(
         assert set(found["legs"][leg]["segments"]) == {"age band"}
         assert {"at_5_to_1", "policy DELAY"} <= set(found["legs"][leg]["points"])
     assert found["cases_frozen"] <= found["cases"] > 5
+    both = found["together"]["policy DELAY"]
+    assert both["held_as_it_arrived"] + both["caught_leaving_a_mule"] + both["lost"] == pytest.approx(1)
+    assert both["held_as_it_arrived"] == found["legs"]["credit"]["points"]["policy DELAY"]["value_detection"]
     assert len(list(tmp_path.glob("*.svg"))) == len(list(tmp_path.glob("*.png"))) == 7
+
+
+def test_several_worlds_are_trained_on_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def payments(*words: object) -> int:
+        small = ("--days", 14, "--accounts", 300, "--scam-rate", 0.02, "--windows", "5,3,3,1", "--trees", 2)
+        assert run(monkeypatch, "train", "--out", tmp_path / "b", "--replace", *small, *words) == 0
+        said = re.search(r"([\d,]+)\s+payments, scams", capfd.readouterr().out)
+        assert said
+        return int(said[1].replace(",", ""))
+
+    alone = [payments("--seed", seed) for seed in (5, 6)]
+
+    assert payments("--seed", 5, "--worlds", 2) == sum(alone)
+    assert "2 simulated worlds" in (tmp_path / "b" / "card.md").read_text()
 
 
 def test_a_log_drifts_only_where_its_newest_days_differ(
