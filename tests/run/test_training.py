@@ -126,7 +126,7 @@ def test_several_worlds_are_trained_on_together(
     def payments(*words: object) -> int:
         small = ("--days", 14, "--accounts", 300, "--scam-rate", 0.02, "--windows", "5,3,3,1", "--trees", 2)
         assert run(monkeypatch, "train", "--out", tmp_path / "b", "--replace", *small, *words) == 0
-        said = re.search(r"([\d,]+)\s+payments, scams", capfd.readouterr().out)
+        said = re.search(r"([\d,]+)\s+payments,\s+scams", capfd.readouterr().out)
         assert said
         return int(said[1].replace(",", ""))
 
