@@ -26,7 +26,7 @@ LAZY = {
     "demo": ("Watch scams being stopped: simulated days at high speed, then a scoreboard.", "console.demo"),
     "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
-    "train": ("Train both legs on a decision log with feedback, or on a simulated world", "console.train"),
+    "train": ("Train both legs on a decision log with feedback, or on simulated worlds", "console.train"),
     "backtest": ("Train up to a day, test on the days after, move on;", "console.backtest"),
     "whatif": ("Replay a recorded stream under the live policy and a new one", "console.whatif"),
     "evaluate": ("Measure a bundle on a new simulated world, or on a decision log", "console.evaluate"),
