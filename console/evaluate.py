@@ -97,22 +97,16 @@ def evaluate(
         measured = _of_log(rules, decision_log, given, known_by, delay_days)
     scores = {leg: loaded.leg(leg).score(measured[leg].rows.X) for leg in LEGS}
     least = _thresholds(loaded, rules)
-    minutes = _minutes(measured, scores, least)
+    acted = {rank: _acted(measured, scores, least, rank) for rank in range(DELAY, len(OUTCOMES))}
+    minutes = _minutes(acted[DELAY])
     found = {
         "bundle": loaded.version,
         "policy": rules.stamp,
         "source": source,
-        "legs": {leg: _leg(leg, loaded, rules, measured[leg], scores[leg]) for leg in LEGS},
-        "together": {
-            f"policy {outcome}": together(
-                *(
-                    Acted(of.rows, of.case, scores[leg] >= least[leg][rank - 1])
-                    for leg, of in measured.items()
-                )
-            )
-            for rank, outcome in enumerate(OUTCOMES)
-            if rank >= DELAY
+        "legs": {
+            leg: _leg(leg, loaded, rules, measured[leg], score=scores[leg], least=least[leg]) for leg in LEGS
         },
+        "together": {f"policy {OUTCOMES[rank]}": together(**legs) for rank, legs in acted.items()},
         "cases": len(minutes),
         "cases_frozen": int((~np.isnan(minutes)).sum()),
         "minutes_to_freeze_median": float(np.nanmedian(minutes)) if (~np.isnan(minutes)).any() else None,
@@ -157,8 +151,16 @@ def _thresholds(loaded: Bundle, rules: Policy) -> dict[str, FloatArray]:
     return {leg: policy.thresholds(getattr(rules, leg), loaded.leg(leg).thresholds) for leg in LEGS}
 
 
-def _leg(leg: str, loaded: Bundle, rules: Policy, of: Measured, score: FloatArray) -> dict[str, Any]:
-    least = _thresholds(loaded, rules)[leg]
+def _acted(
+    measured: dict[str, Measured], scores: dict[str, FloatArray], least: dict[str, FloatArray], rank: int
+) -> dict[str, Acted]:
+    """Hold each leg's rows whose outcome is that of `rank` or a graver one."""
+    return {leg: Acted(of.rows, of.case, scores[leg] >= least[leg][rank - 1]) for leg, of in measured.items()}
+
+
+def _leg(
+    leg: str, loaded: Bundle, rules: Policy, of: Measured, *, score: FloatArray, least: FloatArray
+) -> dict[str, Any]:
     points = {
         **loaded.leg(leg).thresholds,
         **{f"policy {outcome}": float(value) for outcome, value in zip(OUTCOMES[1:], least, strict=True)},
@@ -192,9 +194,7 @@ def _held_us(leg: str, rules: Policy, of: Measured, outcome: NDArray[np.int64]) 
     return np.where(of.cleared_us >= 0, np.minimum(term, of.cleared_us - of.rows.at_us), term)
 
 
-def _minutes(
-    measured: dict[str, Measured], scores: dict[str, FloatArray], least: dict[str, FloatArray]
-) -> FloatArray:
+def _minutes(acted: dict[str, Acted]) -> FloatArray:
     case, at_us, scam, held = (
         np.concatenate(columns)
         for columns in zip(
@@ -203,9 +203,9 @@ def _minutes(
                     of.case,
                     of.rows.at_us,
                     (of.rows.y == 1) & (leg == "credit"),
-                    (scores[leg] >= least[leg][DELAY - 1]) & (of.rows.y == 1),
+                    of.held & (of.rows.y == 1),
                 )
-                for leg, of in measured.items()
+                for leg, of in acted.items()
             ),
             strict=True,
         )

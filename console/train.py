@@ -88,7 +88,9 @@ def train_bundle(
                 simulate(each, days, accounts, scam_rate=scam_rate) for each in range(seed, seed + worlds)
             )
             rows = joined([of_recorded(of_world(world, rules)) for world in made])
-        source = f"{worlds} simulated worlds, by `{recipe}`" if worlds > 1 else f"a world, by `{recipe}`"
+        source = (
+            f"{worlds} simulated worlds, by `{recipe}`" if worlds > 1 else f"a world simulated by `{recipe}`"
+        )
     else:
         with console.status(f"reading {decision_log}"):
             rows = labelled_log(decision_log, labels, rules, known_by=known_by, delay_days=split.delay)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import evaluate
 from models.card import segments
 from models.features import FloatArray
 from models.stream import LegRows
@@ -47,7 +46,7 @@ def report(
     """
     used = np.flatnonzero(rows.y >= 0)
     rows, score, held_us = rows.take(used), score[used], held_us[used]
-    count = evaluate.weights(rows.weight, len(rows.y))
+    count = rows.payments()
     good, scam = rows.y == 0, rows.y == 1
     wrong_us = (count * held_us)[good & (score >= held_at)].sum()
     return {
@@ -103,38 +102,33 @@ def together(credit: Acted, debit: Acted) -> dict[str, float | None]:
     mule, if later debits of its case were held, up to what arrived unheld; else as lost. `false_per_true` and
     `innocent_holds_per_10k` count payments held on either leg. Shares are None without scams.
     """
-    _, place = np.unique(np.concatenate((credit.case, debit.case)), return_inverse=True)
-    value = [evaluate.weights(leg.rows.weight, len(leg.rows.y)) * leg.rows.value for leg in (credit, debit)]
     victim = credit.rows.y == 1
     missed, leaving = victim & ~credit.held, (debit.rows.y == 1) & debit.held
-    owed, stopped = (
-        np.bincount(case[rows], money[rows], minlength=place.max(initial=0) + 1)
-        for case, rows, money in zip(
-            np.split(place, [len(credit.case)]), (missed, leaving), value, strict=True
-        )
-    )
-    sent, arrived, caught = value[0][victim].sum(), value[0][missed].sum(), np.minimum(owed, stopped).sum()
+    names, place = np.unique(np.concatenate((credit.case[missed], debit.case[leaving])), return_inverse=True)
+    of_missed, of_leaving = np.split(place, [missed.sum()])
+    money, moved = (leg.rows.payments() * leg.rows.value for leg in (credit, debit))
+    owed = np.bincount(of_missed, money[missed], minlength=len(names))
+    stopped = np.bincount(of_leaving, moved[leaving], minlength=len(names))
+    sent, unheld, caught = money[victim].sum(), owed.sum(), np.minimum(owed, stopped).sum()
 
     def share(money: float) -> float | None:
         return float(money / sent) if sent else None
 
     false, true = _payments_held(credit, debit, 0), _payments_held(credit, debit, 1)
-    good = max(
-        evaluate.weights(leg.rows.weight, len(leg.rows.y))[leg.rows.y == 0].sum() for leg in (credit, debit)
-    )
+    good = max(leg.rows.payments()[leg.rows.y == 0].sum() for leg in (credit, debit))
     return {
-        "held_as_it_arrived": share(sent - arrived),
+        "held_as_it_arrived": share(sent - unheld),
         "caught_leaving_a_mule": share(caught),
-        "lost": share(arrived - caught),
+        "lost": share(unheld - caught),
         "false_per_true": false / true if true else None,
         "innocent_holds_per_10k": 10_000 * false / max(good, 1),
     }
 
 
 def _payments_held(credit: Acted, debit: Acted, y: int) -> float:
+    """Count the payments with label `y` that were held on either leg, each once."""
     held = [(leg.rows, leg.held & (leg.rows.y == y)) for leg in (credit, debit)]
     ids, place = np.unique(np.concatenate([rows.txn_id[mine] for rows, mine in held]), return_inverse=True)
     count = np.zeros(len(ids))
-    each = np.concatenate([evaluate.weights(rows.weight, len(rows.y))[mine] for rows, mine in held])
-    np.maximum.at(count, place, each)
+    np.maximum.at(count, place, np.concatenate([rows.payments()[mine] for rows, mine in held]))
     return float(count.sum())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import bundle, features, labels
+from models import bundle, evaluate, features, labels
 from models.bundle import Bundle, LegParts
 from models.features import GROUPS, NAMES, FloatArray, Rows
 from models.history import history
@@ -62,6 +62,10 @@ class LegRows(NamedTuple):
         return LegRows(
             self.txn_id[rows], self.at_us[rows], self.value[rows], self.X[rows], self.y[rows], weight=weight
         )
+
+    def payments(self) -> FloatArray:
+        """Return how many payments each row stands for, float64[n]."""
+        return evaluate.weights(self.weight, len(self.y))
 
     def column(self, leg: str, name: str) -> FloatArray:
         """Return one feature of a leg, float64[n]."""
