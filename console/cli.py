@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from console import broker
+from console.commands import broker
 from schemas.errors import BrokerError, SinkError, StoplineError
 
 #: Exit codes besides 0, and 2 for wrong usage, which Typer gives itself.
@@ -22,22 +22,34 @@ BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options"
 
 #: Commands that load Beam, which takes seconds: name, its help in one line, the module whose `app` it is.
 LAZY = {
-    "run": ("Read payments and send alerts, warnings, traces and dead letters until stopped", "console.run"),
-    "demo": ("Watch scams being stopped: simulated days at high speed, then a scoreboard.", "console.demo"),
-    "replay": ("Run a scenario from its first payment to its last and compare", "console.replay"),
-    "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.lifecycle"),
-    "train": ("Train both legs on a decision log with feedback, or on simulated worlds", "console.train"),
-    "backtest": ("Train up to a day, test on the days after, move on;", "console.backtest"),
-    "whatif": ("Replay a recorded stream under the live policy and a new one", "console.whatif"),
-    "evaluate": ("Measure a bundle on a new simulated world, or on a decision log", "console.evaluate"),
-    "card": ("Print a bundle's model card after checking the bundle.", "console.card"),
+    "run": (
+        "Read payments and send alerts, warnings, traces and dead letters until stopped",
+        "console.commands.run",
+    ),
+    "demo": (
+        "Watch scams being stopped: simulated days at high speed, then a scoreboard.",
+        "console.commands.demo",
+    ),
+    "replay": ("Run a scenario from its first payment to its last and compare", "console.commands.replay"),
+    "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.commands.lifecycle"),
+    "train": (
+        "Train both legs on a decision log with feedback, or on simulated worlds",
+        "console.commands.train",
+    ),
+    "backtest": ("Train up to a day, test on the days after, move on;", "console.commands.backtest"),
+    "whatif": ("Replay a recorded stream under the live policy and a new one", "console.commands.whatif"),
+    "evaluate": (
+        "Measure a bundle on a new simulated world, or on a decision log",
+        "console.commands.evaluate",
+    ),
+    "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (
         "Compare features, scores and alert rate of a log's newest days with",
-        "console.drift",
+        "console.commands.drift",
     ),
-    "registry": ("Sign model bundles and say which one acts.", "console.registry"),
-    "shadow": ("Compare the shadow model with the live one from the decision log", "console.shadow"),
-    "flink": ("Run a Flink cluster on this machine.", "console.flink"),
+    "registry": ("Sign model bundles and say which one acts.", "console.commands.registry"),
+    "shadow": ("Compare the shadow model with the live one from the decision log", "console.commands.shadow"),
+    "flink": ("Run a Flink cluster on this machine.", "console.commands.flink"),
 }
 
 

@@ -10,7 +10,7 @@ import re
 from typing import Literal, NamedTuple
 from xml.etree import ElementTree as ET
 
-from measures.calendar import EPOCH, MICROSECOND
+from measures.law.calendar import EPOCH, MICROSECOND
 from schemas.errors import SchemaError
 from schemas.ids import derived_id
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.compiled import compiled, inlined
-from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
+from schemas.rows.compiled import compiled, inlined
+from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.void]
@@ -32,9 +32,9 @@ class Legs(NamedTuple):
     """n legs of one kind.
 
     Attributes:
-        transfer: TRANSFER[n] (`schemas.transfers`).
+        transfer: TRANSFER[n] (`schemas.rows.transfers`).
         value: amounts in the job's reference currency, minor units, float64[n].
-        payer: PARTY_VIEW[n] of the paying party (`models.ledger`).
+        payer: PARTY_VIEW[n] of the paying party (`models.ledgers.ledger`).
         account: ACCOUNT_VIEW[n] of the leg's own account: the payee's on credit legs, else the payer's.
 
     """

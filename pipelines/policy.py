@@ -12,9 +12,9 @@ import yaml
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from measures.country_file import jurisdiction
-from measures.jurisdiction import Jurisdiction
-from measures.taint import LEAST_MINOR
+from measures.law.country_file import jurisdiction
+from measures.law.jurisdiction import Jurisdiction
+from measures.money.taint import LEAST_MINOR
 from schemas.alert import Reason
 from schemas.contract import Token
 from schemas.errors import ConfigError, cause
@@ -55,7 +55,7 @@ class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TracingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where following tainted money ends: amounts in minor units, accounts by token (`measures.taint`)."""
+    """Where following tainted money ends: amounts in minor units, accounts by token (`measures.money`)."""
 
     least_minor: Annotated[int, Meta(ge=1)] = LEAST_MINOR
     good_faith: frozenset[Token] = frozenset()

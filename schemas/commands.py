@@ -5,7 +5,7 @@ holds, appeals and refund rounds its people decide.
 
 `at_us` is the trusted clock of the caller (watermark or time of receipt), integer microseconds UTC. It is
 never a time a message claims for itself: a forged time must not end a measure early. On topic `accounts`
-it is therefore left out, and the time of receipt is put in its place (`measures.intake`).
+it is therefore left out, and the time of receipt is put in its place (`measures.engine.intake`).
 """
 
 from typing import Literal

@@ -27,7 +27,7 @@ HINTS: dict[str, str] = {
     "UNKNOWN_CURRENCY": "The policy has no rate for this currency; add it to `currencies` and send it again.",
     "FUTURE": "The event time lies after its arrival; check the producer's clock and send it again.",
     "UNSIGNED": "The signature or its key does not hold; ask the authority over a channel you know.",
-    "NO_LAW": "No country file covers this message; add measures/jurisdictions/<id>.yaml and send it again.",
+    "NO_LAW": "No country file covers this message; add measures/law/countries/<id>.yaml and send it again.",
     "CONFLICT": "The order number stands for another order; ask the authority which one it means.",
     "FAULT": "The legal engine failed on this message, its account is unchanged; report it with the message.",
     "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",

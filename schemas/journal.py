@@ -1,7 +1,7 @@
 """The journal of the transitions of an account's measures (topic `measures`).
 
 An event carries the thing as it is *after* the transition, so a consumer needs no state of its own to
-know what holds, and applying the events in order rebuilds the account (`measures.account.replay`).
+know what holds, and applying the events in order rebuilds the account (`measures.state.account.replay`).
 The events of one command travel in one `JournalEntry`, so no reader ever sees half a transition.
 """
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.transfers import Rows, full_transfers, plain_transfers
-from schemas.values import Values
+from schemas.rows.transfers import Rows, full_transfers, plain_transfers
+from schemas.rows.values import Values
 
 
 def transfers(values: Sequence[bytes]) -> Rows:

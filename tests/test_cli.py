@@ -37,7 +37,7 @@ def test_an_error_is_one_sentence_on_stderr_and_an_exit_code(
     def failing() -> None:
         raise error
 
-    monkeypatch.setattr("pipelines.kafka.background.status", failing)
+    monkeypatch.setattr("pipelines.kafka.local.background.status", failing)
 
     assert run(monkeypatch, "broker", "status") == code
     out, err = capfd.readouterr()

@@ -26,7 +26,7 @@ ALLOWED = {
 }
 
 #: Modules whose import must load neither Beam nor a Kafka client, directly or through others.
-PURE = ["schemas", "measures", "models.features", "models.ledger", "fixtures"]
+PURE = ["schemas", "measures", "models.features", "models.ledgers.ledger", "fixtures"]
 STREAMING = {"apache_beam", "kafka", "confluent_kafka"}
 
 

@@ -79,7 +79,7 @@ def test_every_data_file_is_installed(installed: Path) -> None:
     ]
 
     assert [str(path) for path in data if not (installed / path).is_file()] == []
-    assert {Path("schemas/py.typed"), Path("pipelines/kafka/pom.xml")} <= set(data)
+    assert {Path("schemas/py.typed"), Path("pipelines/kafka/local/pom.xml")} <= set(data)
 
 
 def test_the_command_runs_from_the_installation(installed: Path) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from measures.tracing import Method, Transfer, join_legs, trace
+from measures.money.tracing import Method, Transfer, join_legs, trace
 
 Habit = Literal["NEWEST", "OLDEST", "MIXED"]
 

@@ -18,12 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models import evaluate
 from models.benchmarks.fdh_beliefs import TERMINAL_STARTS, amount_over_usual, stolen_card, taken_terminal
 from models.benchmarks.fdh_world import DAY_SECONDS, Payments, day_number, generate, read
 from models.benchmarks.lookback import FloatArray, History
 from models.benchmarks.report import Benchmark, Figures, Speed
-from models.train import BoolArray, fit_classifier, probability
+from models.learning import evaluate
+from models.learning.train import BoolArray, fit_classifier, probability
 from schemas.errors import ConfigError
 
 DELAY_DAYS = 7

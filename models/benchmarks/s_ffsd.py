@@ -5,8 +5,8 @@ the graph sees the whole table, so they are easier to reach; here the fraud rate
 test.
 
 One fit is unstable here: average precision moves by 0.03 with the seed alone. So ours is the mean of ten
-boosted fits with the settings of `models.train`, averaged with a forest of random splits. Features and
-members were chosen on four later stretches inside the first 60 %.
+boosted fits with the settings of `models.learning.train`, averaged with a forest of random splits. Features
+and members were chosen on four later stretches inside the first 60 %.
 """
 
 from pathlib import Path
@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import ExtraTreesClassifier
 
-from models import evaluate
 from models.benchmarks.lookback import FloatArray, History, IntArray
 from models.benchmarks.report import Benchmark, Figures
-from models.train import BoolArray, fit_classifier, probability
+from models.learning import evaluate
+from models.learning.train import BoolArray, fit_classifier, probability
 from schemas.errors import ConfigError
 
 TRAIN_SHARE = 0.6

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models import evaluate
 from models.benchmarks.lookback import FloatArray
 from models.benchmarks.report import Benchmark, Figures
-from models.train import fit_classifier, probability
+from models.learning import evaluate
+from models.learning.train import fit_classifier, probability
 from schemas.errors import ConfigError
 
 SEEDS = 5

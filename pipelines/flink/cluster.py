@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.kafka.brokers import answers
+from pipelines.kafka.local.brokers import answers
 from schemas.errors import ConfigError, StoplineError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,7 +21,7 @@ from pipelines.flink import worker
 STOP_S = 10.0
 
 #: What the fork server imports: the harness, and whatever the main job's functions need.
-LOADED = ["pipelines.flink.worker", "pipelines.graph", "pipelines.kafka.keyed_source"]
+LOADED = ["pipelines.flink.worker", "pipelines.hot.graph", "pipelines.kafka.reading.keyed_source"]
 
 _FORKS = multiprocessing.get_context("forkserver")
 

@@ -16,8 +16,8 @@ from apache_beam.portability.api import beam_provision_api_pb2_grpc as provision
 from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format
 
-from pipelines import long_lived
 from pipelines.flink.states import commit_together
+from pipelines.in_process import long_lived
 
 
 def run(worker_id: str, control: str, logging: str, provisioning: str) -> None:

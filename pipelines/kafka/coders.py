@@ -6,7 +6,7 @@ import numpy as np
 from apache_beam import coders
 
 from pipelines.kafka.port import Chunk
-from schemas.values import AFTER, Values
+from schemas.rows.values import AFTER, Values
 
 VERSION = 2
 _HEAD = struct.Struct("<BHI")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import BrokerError, ConfigError
-from schemas.values import Values
+from schemas.rows.values import Values
 
 ClientName = Literal["auto", "confluent", "kafka-python"]
 Partition = tuple[str, int]
@@ -284,4 +284,6 @@ def _adapter(settings: KafkaSettings, part: str = "") -> ModuleType:
     """Import the one client library that is going to be used."""
     found = importlib.util.find_spec("confluent_kafka") is not None
     confluent = settings.client == "confluent" or (settings.client == "auto" and found)
-    return importlib.import_module(f"pipelines.kafka.{'confluent' if confluent else 'kafka_python'}{part}")
+    return importlib.import_module(
+        f"pipelines.kafka.clients.{'confluent' if confluent else 'kafka_python'}{part}"
+    )

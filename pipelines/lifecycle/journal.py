@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from measures import intake
-from measures.account import next_due_us
-from measures.intake import Kept
-from measures.register import Registered
-from pipelines.kafka.bounds import Bound, captured_bounds, chunks_within, read_once
+from measures.engine import intake
+from measures.engine.intake import Kept
+from measures.state.account import next_due_us
+from measures.state.register import Registered
 from pipelines.kafka.port import KafkaSettings, open_producer
+from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within, read_once
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
 from schemas.errors import SchemaError

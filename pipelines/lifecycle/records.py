@@ -1,7 +1,7 @@
 """What the lifecycle job sends: journal entries, refund rounds and refused messages as records."""
 
+from pipelines.hot.records import dead_letter_record, record
 from pipelines.kafka.sink import OutRecord
-from pipelines.records import dead_letter_record, record
 from schemas import topics
 from schemas.dead_letter import ErrorCode, dead_letter
 from schemas.journal import JournalEntry, RefundChanged

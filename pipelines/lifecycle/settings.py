@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from measures.keys import KeyEntry
-from pipelines.kafka.bounds import Bound
+from measures.authority.keys import KeyEntry
 from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.reading.bounds import Bound
 from pipelines.lifecycle.journal import Past, past
 
 

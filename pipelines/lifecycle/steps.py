@@ -16,13 +16,13 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from measures import intake
-from measures.account import next_due_us
-from measures.intake import Applied, Arrival, Kept
-from measures.keys import ring_of
-from measures.machine import Refusal
-from measures.register import Registered
-from measures.signing import KeyRing
+from measures.authority.keys import ring_of
+from measures.authority.signing import KeyRing
+from measures.engine import intake
+from measures.engine.intake import Applied, Arrival, Kept
+from measures.state.account import next_due_us
+from measures.state.machine import Refusal
+from measures.state.register import Registered
 from pipelines.kafka.port import Chunk
 from pipelines.lifecycle.alarm import alarm_clock
 from pipelines.lifecycle.records import Source, journal_record, letter_record, refund_record

@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import policy
-from pipelines.kafka.apache import ApacheKafka
-from pipelines.kafka.brokers import BrokerKind, EmbeddedBroker
+from pipelines.kafka.local.apache import ApacheKafka
+from pipelines.kafka.local.brokers import BrokerKind, EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from schemas.errors import StoplineError
 from tests.bench import baseline, ceiling, figures, load, profile

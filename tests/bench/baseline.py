@@ -21,17 +21,18 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 from apache_beam.transforms.util import BatchElements
 from threadpoolctl import threadpool_limits
 
-from models import features, ledger
-from models.bundle import MODELS, TRUSTED
+from models import features
 from models.features import FloatArray, Legs
-from models.history import NEW_PAYEE_US, history
-from pipelines import serving
+from models.ledgers import ledger
+from models.ledgers.history import NEW_PAYEE_US, history
+from models.scoring.bundle import MODELS, TRUSTED
+from pipelines.hot import serving
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
-from pipelines.kafka.source import ReadChunks
-from pipelines.options import JobSettings
 from pipelines.policy import DELAY, Policy
-from pipelines.runner import in_process
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from tests.payments import transfers
@@ -54,7 +55,7 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 class Party(msgspec.Struct, array_like=True):
-    """What is kept of a paying party; see `models.ledger.PARTY_ROW`."""
+    """What is kept of a paying party; see `models.ledgers.ledger.PARTY_ROW`."""
 
     first_us: int
     last_us: int
@@ -65,7 +66,7 @@ class Party(msgspec.Struct, array_like=True):
 
 
 class Account(msgspec.Struct, array_like=True):
-    """What is kept of an account; see `models.ledger.ACCOUNT_ROW`."""
+    """What is kept of an account; see `models.ledgers.ledger.ACCOUNT_ROW`."""
 
     first_us: int
     last_us: int

@@ -16,10 +16,10 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 from numpy.typing import NDArray
 
-from pipelines import graph
-from pipelines.kafka.source import ReadChunks
-from pipelines.options import JobSettings
-from pipelines.runner import in_process
+from pipelines.hot import graph
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings
+from pipelines.kafka.reading.source import ReadChunks
 from pipelines.telemetry import TELEMETRY, Latency, quantiles
 from schemas import topics
 from schemas.errors import StoplineError

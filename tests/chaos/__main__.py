@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from console.demo import SHIPPED_BUNDLE
+from console.commands.demo import SHIPPED_BUNDLE
 from pipelines.flink import cluster
 from tests.chaos import rounds
 from tests.chaos.faults import Fault, schedule

@@ -16,7 +16,7 @@ import numpy as np
 from pipelines.flink import jobs, watch
 from pipelines.flink.cluster import Cluster
 from pipelines.flink.jobs import Tuning
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from tests.chaos.faults import Fault, commit
 from tests.chaos.subjects import Subject, Tables, Watched, read_all

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from console.flink import main_graph
+from console.commands.flink import main_graph
 from fixtures.stream import messages
 from fixtures.world import simulate
-from pipelines import decision_log
+from pipelines.hot import decision_log
+from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
-from pipelines.options import JobSettings
 from schemas import topics
 from schemas.alert import Leg
 from schemas.payment import Payment

@@ -19,7 +19,7 @@ import numpy as np
 
 from pipelines.flink import cluster, jobs, watch
 from pipelines.flink.jobs import Tuning
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from tests.chaos.faults import worker_pids
 from tests.flink import standin

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from console.demo import SHIPPED_BUNDLE
-from console.flink import SHARDS, main_graph
+from console.commands.demo import SHIPPED_BUNDLE
+from console.commands.flink import SHARDS, main_graph
 from pipelines.flink import cluster, jobs
 from pipelines.flink.jobs import Tuning
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.jobs.options import JobSettings
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
-from pipelines.options import JobSettings
 from tests.bench import load
 from tests.bench.child import Child
 from tests.bench.job import options_of

@@ -20,8 +20,8 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pipelines.kafka.keyed_source import ReadChunksKeyed
 from pipelines.kafka.port import Chunk, KafkaSettings
+from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from schemas.ids import derived_id
 

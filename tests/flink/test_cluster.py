@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.flink import cluster
 from pipelines.flink.cluster import Cluster, FlinkError
-from pipelines.kafka.brokers import free_port
+from pipelines.kafka.local.brokers import free_port
 from tests.chaos import rounds
 from tests.chaos.faults import Fault, schedule
 from tests.chaos.subjects import StandIn

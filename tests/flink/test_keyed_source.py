@@ -11,12 +11,12 @@ import pytest
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 
-from pipelines.kafka import process
-from pipelines.kafka.brokers import EmbeddedBroker
-from pipelines.kafka.keyed_source import ASK_S, ReadByTimer, Reports, _Deal
-from pipelines.kafka.marks import Mark, Position
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
-from pipelines.kafka.source import ChunkReader, ChunkSource
+from pipelines.kafka.reading import process
+from pipelines.kafka.reading.keyed_source import ASK_S, ReadByTimer, Reports, _Deal
+from pipelines.kafka.reading.marks import Mark, Position
+from pipelines.kafka.reading.source import ChunkReader, ChunkSource
 
 FIRST_US = 1_700_000_000_000_000
 _topics = count(1)

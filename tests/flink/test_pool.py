@@ -12,7 +12,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import ExternalEnvironment
 
-from pipelines.kafka.brokers import answers, free_port
+from pipelines.kafka.local.brokers import answers, free_port
 
 
 class Note(beam.DoFn):  # type: ignore[misc]
@@ -22,7 +22,7 @@ class Note(beam.DoFn):  # type: ignore[misc]
         self._path = path
 
     def process(self, _: int) -> None:
-        self._path.write_text(f"{os.getpid()} {os.getppid()} {'pipelines.graph' in sys.modules}")
+        self._path.write_text(f"{os.getpid()} {os.getppid()} {'pipelines.hot.graph' in sys.modules}")
 
 
 @pytest.fixture

@@ -16,23 +16,24 @@ from threadpoolctl import threadpool_limits
 
 from fixtures.stream import messages
 from fixtures.world import simulate
-from models import bundle, features
-from models.bundle import Bundle, LegParts
-from models.history import History, history
-from models.train import fit_classifier, median_good
+from models import features
+from models.learning.train import fit_classifier, median_good
+from models.ledgers.history import History, history
+from models.scoring import bundle
+from models.scoring.bundle import Bundle, LegParts
 from pipelines import policy
-from pipelines.decide import Decider
-from pipelines.graph import build, write
-from pipelines.kafka import process
-from pipelines.kafka.bounded import ReadChunksBounded
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.hot.decide import Decider
+from pipelines.hot.graph import build, write
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
-from pipelines.options import JobSettings
+from pipelines.kafka.reading import process
+from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.policy import Policy
-from pipelines.runner import in_process
-from pipelines.shards import Rows
+from pipelines.state.shards import Rows
 from schemas import topics
-from schemas.values import Values
+from schemas.rows.values import Values
 from tests.payments import transfers
 
 PARTITIONS = 3

@@ -14,23 +14,24 @@ from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.demo import SHIPPED_BUNDLE
-from pipelines import batches, policy
-from pipelines.brake import COUNTS, MINUTE_US, Brake
-from pipelines.decide import Decider, enforced_minor
+from console.commands.demo import SHIPPED_BUNDLE
+from pipelines import policy
+from pipelines.hot.brake import COUNTS, MINUTE_US, Brake
+from pipelines.hot.decide import Decider, enforced_minor
+from pipelines.hot.ledgers import AccountLedgerFn, PayerLedgerFn
+from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.ledgers import AccountLedgerFn, PayerLedgerFn
 from pipelines.policy import DELAY, HOLD, STOP, WARN, BrakePolicy, LegPolicy, Policy
-from pipelines.shards import Rows, by_shard, pack, shard_of
-from pipelines.taint import Tracer
+from pipelines.state import batches
+from pipelines.state.shards import Rows, by_shard, pack, shard_of
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.errors import ConfigError
 from schemas.ids import derived_id
-from schemas.transfers import TRANSFER
+from schemas.rows.transfers import TRANSFER
 from schemas.warning import Warning
 from tests.hotpath.conftest import POLICY, Sent, Stream, Written
 from tests.hotpath.states import Shard

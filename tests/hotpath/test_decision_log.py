@@ -8,10 +8,10 @@ import pytest
 
 from models import features
 from models.features import Legs
-from models.ledger import DAY_US
-from pipelines import decision_log
-from pipelines.decision_log import HOUR_US, LogDecisionsFn, block, read, schema
-from pipelines.serving import Scored
+from models.ledgers.ledger import DAY_US
+from pipelines.hot import decision_log
+from pipelines.hot.decision_log import HOUR_US, LogDecisionsFn, block, read, schema
+from pipelines.hot.serving import Scored
 from tests.hotpath.conftest import Stream
 
 

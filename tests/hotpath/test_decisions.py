@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures.country_file import jurisdiction
-from models import features, reasons
-from models.bundle import Bundle
+from measures.law.country_file import jurisdiction
+from models import features
 from models.features import Legs
+from models.scoring import reasons
+from models.scoring.bundle import Bundle
 from pipelines import policy
-from pipelines.decide import Decided, Decider, enforced_minor
+from pipelines.hot.decide import Decided, Decider, enforced_minor
 from pipelines.policy import DELAY, OUTCOMES, LegPolicy, Policy, decide, thresholds
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert
 from schemas.errors import ConfigError, ModelError
 from schemas.ids import derived_id
-from schemas.tokens import token_text
+from schemas.rows.tokens import token_text
 from tests.hotpath.conftest import POLICY, Stream
 
 #: Before the law that lets a bank in China delay a payment or limit an account.
@@ -106,7 +107,7 @@ def test_a_bundle_that_explains_by_unknown_reasons_is_refused(
 ) -> None:
     known = reasons.texts
     monkeypatch.setattr(reasons, "texts", lambda leg: dict(list(known(leg).items())[1:]))
-    monkeypatch.setattr("pipelines.serving._opened", {})
+    monkeypatch.setattr("pipelines.hot.serving._opened", {})
 
     with pytest.raises(ModelError, match=r"AMOUNT_UNUSUAL, which reasons\.yaml does not put into words"):
         Decider(rules, bundle_path, 0.0).models()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.decision_log import read
-from pipelines.decode import FUTURE_US_MAX, VALUE_BYTES_MAX, decode
+from pipelines.hot.decision_log import read
+from pipelines.hot.decode import FUTURE_US_MAX, VALUE_BYTES_MAX, decode
 from pipelines.policy import Policy
 from schemas.dead_letter import HINTS, DeadLetter
 from schemas.ids import derived_id

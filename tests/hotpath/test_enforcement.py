@@ -10,21 +10,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from models import ledger
-from models.table import Table
-from pipelines.decode import enforcements
-from pipelines.graph import build, write
-from pipelines.kafka import process
-from pipelines.kafka.bounded import ReadChunksBounded
-from pipelines.kafka.brokers import EmbeddedBroker
+from models.ledgers import ledger
+from models.ledgers.table import Table
+from pipelines.hot.decode import enforcements
+from pipelines.hot.graph import build, write
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
-from pipelines.options import JobSettings
-from pipelines.runner import in_process
+from pipelines.kafka.reading import process
+from pipelines.kafka.reading.bounded import ReadChunksBounded
 from schemas import topics
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
-from schemas.tokens import token_text, token_words
-from schemas.values import Values
+from schemas.rows.tokens import token_text, token_words
+from schemas.rows.values import Values
 from tests.hotpath.conftest import taken
 
 HOUR_US = 3_600_000_000

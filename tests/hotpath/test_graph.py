@@ -9,9 +9,9 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
-from pipelines.graph import build, write
-from pipelines.options import JobSettings, in_process_options
-from pipelines.runner import in_process
+from pipelines.hot.graph import build, write
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings, in_process_options
 from schemas.errors import ConfigError
 from tests.hotpath.conftest import Stream, chunk_of
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from models.history import NEW_PAYEE_US, account_facts, history
+from models.ledgers.history import NEW_PAYEE_US, account_facts, history
 from schemas.payment import Payment
-from schemas.transfers import of_payments
+from schemas.rows.transfers import of_payments
 from tests.schemas.records import token_of
 
 MINUTE_US, T0_US = 60_000_000, 1_756_656_000_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledger import (
+from models.ledgers.ledger import (
     ACCOUNT_BUCKETS,
     ACCOUNT_FACT,
     ACCOUNT_ROW,
@@ -19,9 +19,9 @@ from models.ledger import (
     observe_accounts,
     observe_parties,
 )
-from models.table import Table
-from pipelines.ledgers import ACCOUNTS, PAYERS
-from pipelines.shard_state import Kind
+from models.ledgers.table import Table
+from pipelines.hot.ledgers import ACCOUNTS, PAYERS
+from pipelines.state.shard_state import Kind
 
 T0_US = 1_756_656_000_000_000
 

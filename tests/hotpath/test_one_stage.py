@@ -11,16 +11,16 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.windowed_value import WindowedValue
 
-from console.demo import SHIPPED_BUNDLE
-from console.replay import job_settings, lines, streamed
+from console.commands.demo import SHIPPED_BUNDLE
+from console.commands.replay import job_settings, lines, streamed
 from fixtures.scenario import SCENARIOS, load
-from pipelines import shard_state
-from pipelines.graph import stages
-from pipelines.kafka.bounded import ReplayReader, ReplaySource
-from pipelines.kafka.bounds import captured_bounds
+from pipelines.hot.graph import stages
+from pipelines.hot.one_stage import OneStageFn
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading.bounded import ReplayReader, ReplaySource
+from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.sink import OutRecord
-from pipelines.one_stage import OneStageFn
+from pipelines.state import shard_state
 from schemas import topics
 from tests.hotpath.states import Bag, Value
 

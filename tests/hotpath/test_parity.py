@@ -16,21 +16,21 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.timestamp import Timestamp
 
 from models import features
-from models.bundle import Bundle
 from models.features import Legs
-from models.history import history
-from pipelines import ledgers
-from pipelines.decide import Decider
-from pipelines.decision_log import read
-from pipelines.graph import build
+from models.ledgers.history import history
+from models.scoring.bundle import Bundle
+from pipelines.hot import ledgers
+from pipelines.hot.decide import Decider
+from pipelines.hot.decision_log import read
+from pipelines.hot.graph import build
+from pipelines.hot.ledgers import LEG, AccountLedgerFn, PayerLedgerFn
+from pipelines.hot.tracer import Tracer
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.ledgers import LEG, AccountLedgerFn, PayerLedgerFn
-from pipelines.options import JobSettings
 from pipelines.policy import HOLD, OUTCOMES, WARN, Policy, decide, thresholds
-from pipelines.runner import in_process
-from pipelines.shards import by_shard, pack, shard_of, unpack
-from pipelines.taint import Tracer
+from pipelines.state.shards import by_shard, pack, shard_of, unpack
 from schemas import topics
 from schemas.alert import Alert
 from schemas.warning import Warning

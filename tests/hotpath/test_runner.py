@@ -8,8 +8,8 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.utils.counters import CounterFactory
 
-from pipelines.long_lived import SAMPLE_MS
-from pipelines.runner import in_process
+from pipelines.in_process.long_lived import SAMPLE_MS
+from pipelines.in_process.runner import in_process
 
 
 class CountFn(beam.DoFn):

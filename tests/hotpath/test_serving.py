@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import OKPKey
 
-from models.bundle import MANIFEST
-from models.registry import Registry
-from pipelines import policy, serving
-from pipelines.decide import Decider
+from models.scoring.bundle import MANIFEST
+from models.scoring.shelf import Registry
+from pipelines import policy
+from pipelines.hot import serving
+from pipelines.hot.decide import Decider
+from pipelines.hot.ledgers import AccountLedgerFn
+from pipelines.hot.serving import Follower, InUse
+from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
-from pipelines.ledgers import AccountLedgerFn
 from pipelines.policy import Policy
-from pipelines.serving import Follower, InUse
-from pipelines.taint import Tracer
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError, ModelError
 
@@ -60,7 +61,7 @@ def promote(registry: Registry, bundle: Path, role: str = "live") -> str:
 
 
 def digests(models: InUse) -> tuple[str, str | None]:
-    return models.live.bundle.digest, models.shadow and models.shadow.bundle.digest
+    return models.live.bundle.digest, models.learning.shadow and models.learning.shadow.bundle.digest
 
 
 def counted(name: str) -> int:

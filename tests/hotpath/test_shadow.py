@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from console.shadow import app
-from models.shadow import compare
-from pipelines.decide import Decider, enforced_minor
-from pipelines.decision_log import LogDecisionsFn, read
+from console.commands.shadow import app
+from models.learning.shadow import compare
+from pipelines.hot.decide import Decider, enforced_minor
+from pipelines.hot.decision_log import LogDecisionsFn, read
+from pipelines.hot.serving import InUse
 from pipelines.policy import DELAY
-from pipelines.serving import InUse
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError
 from tests.hotpath.conftest import Stream

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledger import ACCOUNT_FACT, PARTY_FACT, observe_parties
-from models.table import Table
-from pipelines import shard_state
-from pipelines.ledgers import ACCOUNTS, PAYERS
-from pipelines.shard_state import Kind, Version, observe, rebuilt
-from pipelines.shards import by_shard, pack, shard_of, unpack
+from models.ledgers.ledger import ACCOUNT_FACT, PARTY_FACT, observe_parties
+from models.ledgers.table import Table
+from pipelines.hot.ledgers import ACCOUNTS, PAYERS
+from pipelines.state import shard_state
+from pipelines.state.shard_state import Kind, Version, observe, rebuilt
+from pipelines.state.shards import by_shard, pack, shard_of, unpack
 from tests.hotpath.states import Bag, Shard
 from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ledgers import LEG
-from pipelines.shards import by_shard, event_order, put, shard_of
-from schemas.transfers import TRANSFER
+from pipelines.hot.ledgers import LEG
+from pipelines.state.shards import by_shard, event_order, put, shard_of
+from schemas.rows.transfers import TRANSFER
 
 #: Few values, so that times, partitions and offsets are often the same.
 few = st.integers(0, 3)

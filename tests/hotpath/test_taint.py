@@ -13,24 +13,24 @@ import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from measures.taint import Move
-from models.table import Table
-from pipelines.decode import tainted
-from pipelines.graph import build, write
-from pipelines.kafka import process
-from pipelines.kafka.bounds import captured_bounds
-from pipelines.kafka.brokers import EmbeddedBroker
+from measures.money.taint import Move
+from models.ledgers.table import Table
+from pipelines.hot.decode import tainted
+from pipelines.hot.graph import build, write
+from pipelines.hot.tracer import MOVE, Tracer, by_account_shard, note, rows_of
+from pipelines.in_process.runner import in_process
+from pipelines.jobs.options import JobSettings
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
-from pipelines.kafka.source import ReadChunks
-from pipelines.options import JobSettings
+from pipelines.kafka.reading import process
+from pipelines.kafka.reading.bounds import captured_bounds
+from pipelines.kafka.reading.source import ReadChunks
 from pipelines.policy import Policy, TracingPolicy
-from pipelines.runner import in_process
-from pipelines.taint import MOVE, Tracer, by_account_shard, note, rows_of
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.payment import Payment
+from schemas.rows.values import Values
 from schemas.trace import Trace
-from schemas.values import Values
 from tests.hotpath.states import Shard
 from tests.measures.kit import ACCOUNT, PAID, T0, defrauded, entry_of, make_order
 from tests.payments import transfers

@@ -19,23 +19,23 @@ from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from measures.cooldown import Said, may_warn
-from measures.country_file import FOLDER, jurisdiction
+from measures.law.country_file import FOLDER, jurisdiction
+from measures.victims.cooldown import Said, may_warn
 from models import features
 from models.features import Legs
-from models.table import NEVER
-from pipelines import shard_state
-from pipelines.dissuade import HEARD, DissuadeFn, blocks
-from pipelines.kafka.bounded import ReadChunksBounded
+from models.ledgers.table import NEVER
+from pipelines.hot.dissuade import HEARD, DissuadeFn, blocks
+from pipelines.hot.warn import CHANNELS, VALID_US, fraud_classes, severity, templates, warning
+from pipelines.in_process.runner import in_process
 from pipelines.kafka.port import Chunk, KafkaSettings
+from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
-from pipelines.runner import in_process
-from pipelines.shard_state import Head, known
-from pipelines.shards import Block, Rows
-from pipelines.warn import CHANNELS, VALID_US, fraud_classes, severity, templates, warning
-from schemas.tokens import token_text
-from schemas.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
+from pipelines.state import shard_state
+from pipelines.state.shard_state import Head, known
+from pipelines.state.shards import Block, Rows
+from schemas.rows.tokens import token_text
+from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
 from schemas.warning import FraudClass, Warning
 from tests.hotpath.conftest import Stream
 from tests.hotpath.states import Shard

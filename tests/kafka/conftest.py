@@ -9,9 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from pipelines.kafka import process
-from pipelines.kafka.apache import ApacheKafka
-from pipelines.kafka.brokers import EmbeddedBroker, LocalBroker, free_port
+from pipelines.kafka.local.apache import ApacheKafka
+from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker, free_port
 from pipelines.kafka.port import (
     Admin,
     Chunk,
@@ -24,6 +23,7 @@ from pipelines.kafka.port import (
     open_consumer,
     open_producer,
 )
+from pipelines.kafka.reading import process
 
 SASL_USER, SASL_PASSWORD = "stopline", "not-a-secret"
 CLIENTS = ("confluent", "kafka-python")

@@ -13,14 +13,14 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, MIN_TIMESTAMP, Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.kafka import merge
-from pipelines.kafka.bounded import ReadChunksBounded, ReplaySource
-from pipelines.kafka.bounds import Bound, captured_bounds, read_once
-from pipelines.kafka.marks import MarkCoder
-from pipelines.kafka.merge import Lane, merged
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
+from pipelines.kafka.reading import merge
+from pipelines.kafka.reading.bounded import ReadChunksBounded, ReplaySource
+from pipelines.kafka.reading.bounds import Bound, captured_bounds, read_once
+from pipelines.kafka.reading.marks import MarkCoder
+from pipelines.kafka.reading.merge import Lane, merged
 from schemas.errors import BrokerError
-from schemas.values import Values
+from schemas.rows.values import Values
 
 T0_US = 1_700_000_000_000_000
 

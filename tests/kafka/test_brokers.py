@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from console.broker import app
-from pipelines.kafka import background, brokers
-from pipelines.kafka.apache import ApacheKafka
-from pipelines.kafka.brokers import EmbeddedBroker
+from console.commands.broker import app
+from pipelines.kafka.local import background, brokers
+from pipelines.kafka.local.apache import ApacheKafka
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from schemas.errors import BrokerError, ConfigError
 
 STARTS_ONE = """
 import time
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 print(EmbeddedBroker().start(), flush=True)
 time.sleep(60)
 """

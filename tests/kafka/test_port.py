@@ -12,10 +12,10 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as KafkaTopicPartition
 
-from pipelines.kafka import kafka_python
-from pipelines.kafka.apache import ApacheKafka
-from pipelines.kafka.brokers import EmbeddedBroker, LocalBroker, free_port
-from pipelines.kafka.confluent import Sparing
+from pipelines.kafka.clients import kafka_python
+from pipelines.kafka.clients.confluent import Sparing
+from pipelines.kafka.local.apache import ApacheKafka
+from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker, free_port
 from pipelines.kafka.port import (
     SECURITY_KEYS,
     Admin,

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from pipelines.kafka import port
-from pipelines.kafka.apache import ApacheKafka
-from pipelines.kafka.brokers import free_port
+from pipelines.kafka.local.apache import ApacheKafka
+from pipelines.kafka.local.brokers import free_port
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
 from pipelines.kafka.preflight import problems, require_listener
 from schemas.errors import BrokerError

@@ -17,9 +17,7 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.kafka import process
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.marks import Mark, MarkCoder, Position
 from pipelines.kafka.port import (
     Chunk,
     ChunkConsumer,
@@ -30,11 +28,13 @@ from pipelines.kafka.port import (
     open_consumer,
     open_producer,
 )
-from pipelines.kafka.process import BrokerLine, LogEnd
-from pipelines.kafka.source import ChunkReader, ChunkSource, ReadChunks
-from pipelines.kafka.start import Start
+from pipelines.kafka.reading import process
+from pipelines.kafka.reading.marks import Mark, MarkCoder, Position
+from pipelines.kafka.reading.process import BrokerLine, LogEnd
+from pipelines.kafka.reading.source import ChunkReader, ChunkSource, ReadChunks
+from pipelines.kafka.reading.start import Start
 from schemas.errors import BrokerError
-from schemas.values import Values
+from schemas.rows.values import Values
 
 T0_US = 1_700_000_000_000_000
 

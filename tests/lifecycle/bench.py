@@ -22,9 +22,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from console.demo import SHIPPED_BUNDLE
-from measures.signing import sign
-from pipelines.kafka.brokers import EmbeddedBroker
+from console.commands.demo import SHIPPED_BUNDLE
+from measures.authority.signing import sign
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from schemas import topics
 from schemas.ids import base32
@@ -200,7 +200,9 @@ def main() -> None:
         keys = Path(folder) / "keys.json"
         keys.write_bytes(msgspec.json.encode([public_key("police-1")]))
         words = ["run", "--kafka_brokers", broker.address, "--keys", str(keys)]
-        job = subprocess.Popen([sys.executable, "-c", "from console.lifecycle import app; app()", *words])
+        job = subprocess.Popen(
+            [sys.executable, "-c", "from console.commands.lifecycle import app; app()", *words]
+        )
         try:
             if not options.payments:
                 print(json.dumps(measure(kafka, options.rate, options.seconds, lambda: None)))

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from joserfc.jwk import OKPKey
 
-from measures.keys import KeyEntry, public_entry
-from measures.signing import sign
-from pipelines.kafka import process
-from pipelines.kafka.brokers import EmbeddedBroker
+from measures.authority.keys import KeyEntry, public_entry
+from measures.authority.signing import sign
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading import process
 from schemas.commands import AccountMessage, InstitutionCommand, Move, StateFacts
 from schemas.measure import AccountFacts
 from schemas.order import Actor, Direction, Flow, Order
-from schemas.values import Values
+from schemas.rows.values import Values
 from tests.measures.kit import ACCOUNT, PAID, T0
 
 POLICE, FORGER = (OKPKey.generate_key("Ed25519") for _ in range(2))

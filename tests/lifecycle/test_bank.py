@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from console.lifecycle import app
+from console.commands.lifecycle import app
 from fixtures.bank import account_messages
 from fixtures.world import World, simulate
-from measures import intake
-from measures.intake import Arrival, Kept
+from measures.engine import intake
+from measures.engine.intake import Arrival, Kept
 from schemas.commands import AccountMessage
 from schemas.order import Direction
 from schemas.stored import stored

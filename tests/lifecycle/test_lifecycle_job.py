@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from measures import intake
-from measures.keys import KeyEntry
-from pipelines import runner
-from pipelines.kafka.bounded import ReadChunksBounded
-from pipelines.kafka.brokers import EmbeddedBroker
+from measures.authority.keys import KeyEntry
+from measures.engine import intake
+from pipelines.in_process import runner
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.job import build, write
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.utils.timestamp import Timestamp
 
-from measures.keys import KeyEntry
+from measures.authority.keys import KeyEntry
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.job import build

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from pipelines.lifecycle.alarm import AlarmClock
 from schemas import topics
@@ -22,7 +22,7 @@ from schemas.order import Order
 from tests.lifecycle.bench import order_for
 from tests.lifecycle.conftest import facts, paid_in, public_key, signed
 
-COMMAND = [sys.executable, "-c", "from console.lifecycle import app; app()"]
+COMMAND = [sys.executable, "-c", "from console.commands.lifecycle import app; app()"]
 TOKEN = "acct-live"
 SECOND = 1_000_000
 
@@ -135,7 +135,7 @@ def test_an_order_signed_with_a_made_key_is_carried_out(tmp_path: Path) -> None:
 
 
 def test_a_country_file_is_checked_by_line(tmp_path: Path) -> None:
-    good = Path("measures/jurisdictions/cn.yaml")
+    good = Path("measures/law/countries/cn.yaml")
     checked = subprocess.run([*COMMAND, "law", str(good)], check=True, capture_output=True, text=True)
     assert checked.stdout.startswith("CN China: ")
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from measures.account import Account
-from measures.calendar import from_iso
-from measures.country_file import jurisdiction
-from measures.engine import Outcome, handle
-from measures.jurisdiction import Jurisdiction
+from measures.engine.handle import Outcome, handle
+from measures.law.calendar import from_iso
+from measures.law.country_file import jurisdiction
+from measures.law.jurisdiction import Jurisdiction
+from measures.state.account import Account
 from schemas.commands import Command, Move, ReceiveOrder, StateFacts, Tick
 from schemas.journal import Alerted, JournalEntry, JournalEvent
 from schemas.measure import AccountFacts, Measure

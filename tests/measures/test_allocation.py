@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures.allocation import Allocation, Pot, allocate, reimburse
-from measures.rounding import proportion
+from measures.money.allocation import Allocation, Pot, allocate, reimburse
+from measures.money.rounding import proportion
 from schemas.order import Direction, Flow
 
 

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 import fixtures
-from measures.account import in_force, replay
-from measures.calendar import from_iso
-from measures.country_file import FOLDER
-from measures.engine import Outcome
+from measures.engine.handle import Outcome
+from measures.law.calendar import from_iso
+from measures.law.country_file import FOLDER
+from measures.state.account import in_force, replay
 from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, ReceiveOrder, Tick
 from schemas.journal import Alerted
 from schemas.measure import Measure

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from measures.account import in_force
-from measures.calendar import from_iso
+from measures.law.calendar import from_iso
+from measures.state.account import in_force
 from schemas.measure import ClockKind
 from schemas.order import Action, ApprovalLevel, Disbursement, FreezeTerms, Scope
 from schemas.reply import ReplyCode, Why

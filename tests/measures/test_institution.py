@@ -2,11 +2,11 @@
 
 import pytest
 
-from measures import listing
-from measures.account import forbids, in_force
-from measures.calendar import from_iso
-from measures.country_file import jurisdiction
-from measures.machine import Refusal
+from measures.law.calendar import from_iso
+from measures.law.country_file import jurisdiction
+from measures.registry import listing
+from measures.state.account import forbids, in_force
+from measures.state.machine import Refusal
 from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, Restrict, Reverify
 from schemas.measure import Measure
 from schemas.order import Actor, Direction, Flow

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import measures
-from measures.calendar import Calendar, Term, from_iso
-from measures.country_file import FOLDER, REASON_CODES, jurisdiction, load
-from measures.rules import Rule
+from measures.law.calendar import Calendar, Term, from_iso
+from measures.law.country_file import FOLDER, REASON_CODES, jurisdiction, load
+from measures.law.rules import Rule
 from schemas.errors import ConfigError
 from schemas.order import Target, VictimTransfer
 from schemas.reply import ReplyCode

@@ -7,14 +7,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from measures import dispatch, listing
-from measures.account import in_force, replay, waterfall
-from measures.country_file import FOLDER
-from measures.dispatch import Dispatch
-from measures.engine import Outcome, handle
+from measures.authority import dispatch
+from measures.authority.dispatch import Dispatch
+from measures.engine.handle import Outcome, handle
 from measures.in_force import enforcement
-from measures.listing import Listing
-from measures.machine import Refusal, may_follow
+from measures.law.country_file import FOLDER
+from measures.registry import listing
+from measures.registry.listing import Listing
+from measures.state.account import in_force, replay, waterfall
+from measures.state.machine import Refusal, may_follow
 from schemas.commands import (
     AnswerAppeal,
     Command,

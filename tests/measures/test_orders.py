@@ -2,9 +2,9 @@
 
 import msgspec
 
-from measures.account import in_force, next_due_us
-from measures.engine import handle
-from measures.register import register
+from measures.engine.handle import handle
+from measures.state.account import in_force, next_due_us
+from measures.state.register import register
 from schemas.commands import ReceiveOrder, Tick
 from schemas.order import QueryTerms, Target, body_hash
 from schemas.reply import ReplyCode, Why

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 
-from measures.machine import Refusal
-from measures.signing import ALGORITHM, TYPE, AuthorityKey, KeyRing, Opened, open_order, sign
+from measures.authority.signing import ALGORITHM, TYPE, AuthorityKey, KeyRing, Opened, open_order, sign
+from measures.state.machine import Refusal
 from schemas.commands import ReceiveOrder
 from schemas.order import Actor
 from schemas.reply import ReplyCode, Why

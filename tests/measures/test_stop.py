@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from measures.account import in_force, next_due_us, replay
+from measures.state.account import in_force, next_due_us, replay
 from schemas.journal import Reported
 from schemas.order import Initiation, Officer, Scope, Target, VictimTransfer
 from schemas.reply import ReplyCode, Why

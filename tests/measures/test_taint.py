@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures import tracing
-from measures.taint import Debit, Limits, Move, carried, left, statements
-from measures.tracing import Lot, taint_of
+from measures.money import tracing
+from measures.money.taint import Debit, Limits, Move, carried, left, statements
+from measures.money.tracing import Lot, taint_of
 from tests.measures.kit import ACCOUNT, HOUR, PAID, T0, Bench, defrauded, entry_of, make_order
 
 LIMITS = Limits(hop_limit=3, least_minor=1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures.tracing import Lot, Method, Transfer, debit, join_legs, taint_of, trace
+from measures.money.tracing import Lot, Method, Transfer, debit, join_legs, taint_of, trace
 
 METHODS: tuple[Method, ...] = ("FIFO", "LIFO", "LIBR", "PRO_RATA")
 PURSE = [Lot(100), Lot(60, "v1"), Lot(40, "v2"), Lot(100)]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.bundle import Bundle, LegParts, save
-from models.train import fit_classifier
+from models.learning.train import fit_classifier
+from models.scoring.bundle import Bundle, LegParts, save
 
 FEATURES = {"credit": ("amount", "dwell", "fan_in"), "debit": ("amount", "drain")}
 GROUPS = {

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models.backtest import ablate, walk
 from models.features import CREDIT, NAMES
-from models.stream import LegRows
-from models.train import DAY_US, Windows
+from models.learning.backtest import ablate, walk
+from models.learning.stream import LegRows
+from models.learning.train import DAY_US, Windows
 from schemas.errors import ModelError
 
 WINDOWS = Windows(train=4, validation=2, test=2, delay=1)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from skops.io import dumps
 
-from models.bundle import FILES, MANIFEST, load, save
+from models.scoring.bundle import FILES, MANIFEST, load, save
 from schemas.errors import ModelError
 from tests.models.kit import FEATURES, leg_parts, leg_rows, save_bundle
 

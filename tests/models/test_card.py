@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from models.card import card, segments
-from models.plots import calibration, precision_recall, time_to_freeze, value_at_ratio
-from models.train import DAY_US, Windows, fit_leg
+from models.learning.card import card, segments
+from models.learning.plots import calibration, precision_recall, time_to_freeze, value_at_ratio
+from models.learning.train import DAY_US, Windows, fit_leg
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from models.drift import drift, to_json, to_markdown
+from models.learning.drift import drift, to_json, to_markdown
 
 DRAW = np.random.default_rng(0)
 ROWS = DRAW.normal(size=(20_000, 2))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import evaluate as ev
+from models.learning import evaluate as ev
 
 Y = np.array([0, 1, 0, 0, 1, 0, 0, 0])
 SCORE = np.array([0.1, 0.9, 0.8, 0.2, 0.7, 0.75, 0.3, 0.0])

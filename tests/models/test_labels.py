@@ -3,11 +3,21 @@
 import numpy as np
 import pytest
 
-from models import labels
 from models.features import NAMES
-from models.labels import LAUNDERING, LEGITIMATE, NONE, SCAM, UNKNOWN, cleared_us, table, targets, verdicts
-from models.stream import LegRows, of_log
-from models.train import DAY_US, Windows, fit_leg, measure, operating_points, probability
+from models.learning import labels
+from models.learning.labels import (
+    LAUNDERING,
+    LEGITIMATE,
+    NONE,
+    SCAM,
+    UNKNOWN,
+    cleared_us,
+    table,
+    targets,
+    verdicts,
+)
+from models.learning.stream import LegRows, of_log
+from models.learning.train import DAY_US, Windows, fit_leg, measure, operating_points, probability
 from schemas.feedback import Feedback
 
 

@@ -3,8 +3,8 @@ import shutil
 import pytest
 from joserfc.jwk import OKPKey
 
-from models.bundle import MANIFEST
-from models.registry import Registry
+from models.scoring.bundle import MANIFEST
+from models.scoring.shelf import Registry
 from schemas.errors import ModelError
 from tests.models.kit import FEATURES, save_bundle
 

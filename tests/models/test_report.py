@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from models.features import NAMES
-from models.report import MINUTE_US, Acted, age_bands, minutes_to_freeze, report, together
-from models.stream import LegRows
+from models.learning.report import MINUTE_US, Acted, age_bands, minutes_to_freeze, report, together
+from models.learning.stream import LegRows
 
 
 def rows_of(y: list[int], weight: list[float] | None = None) -> LegRows:

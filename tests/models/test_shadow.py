@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.shadow import compare
+from models.learning.shadow import compare
 
 HELD = 2
 

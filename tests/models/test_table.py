@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.table import NEVER, Table
+from models.ledgers.table import NEVER, Table
 
 ROW = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("count", "i8")])
 

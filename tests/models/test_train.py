@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from sklearn.utils.stats import _weighted_percentile
 
-from models.bundle import save
-from models.evaluate import average_precision
-from models.train import (
+from models.learning.evaluate import average_precision
+from models.learning.train import (
     DAY_US,
     Windows,
     fit_classifier,
@@ -17,6 +16,7 @@ from models.train import (
     sorted_percentile,
     time_split,
 )
+from models.scoring.bundle import save
 from schemas.errors import ModelError
 
 WINDOWS = Windows(train=20, validation=5, test=5, delay=3)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.train import fit_classifier
-from models.trees import BLOCK_ROWS, Trees
+from models.learning.train import fit_classifier
+from models.scoring.trees import BLOCK_ROWS, Trees
 from schemas.errors import ModelError
 
 

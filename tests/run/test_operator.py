@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from console.demo import SHIPPED_BUNDLE
-from pipelines.kafka.brokers import EmbeddedBroker
+from console.commands.demo import SHIPPED_BUNDLE
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from tests.run.started import running
 
 

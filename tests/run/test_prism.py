@@ -14,11 +14,11 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.prism_runner import PrismRunner
 
-from console.demo import SHIPPED_BUNDLE
-from console.replay import job_settings, records, streamed
+from console.commands.demo import SHIPPED_BUNDLE
+from console.commands.replay import job_settings, records, streamed
 from fixtures.scenario import SCENARIOS, load
-from pipelines import graph
-from pipelines.kafka.bounded import ReadChunksBounded
+from pipelines.hot import graph
+from pipelines.kafka.reading.bounded import ReadChunksBounded
 from schemas import topics
 
 ROOT = Path(__file__).parents[2]

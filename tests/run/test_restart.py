@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from console.demo import SHIPPED_BUNDLE
-from console.recorded import topic_values
-from console.run import wanted_topics
+from console.commands.demo import SHIPPED_BUNDLE
+from console.commands.run import wanted_topics
+from console.lab.recorded import topic_values
 from fixtures.stream import messages
 from fixtures.world import simulate
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from schemas import topics
 from tests.run.started import running

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from console import replay
-from console.demo import SHIPPED_BUNDLE
-from console.replay import emitted
+from console.commands import replay
+from console.commands.demo import SHIPPED_BUNDLE
+from console.commands.replay import emitted
 from fixtures.scenario import SCENARIOS, load, names
 
 QUICK = "police_call"

@@ -7,20 +7,20 @@ from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
-from console import registry
-from console.demo import SHIPPED_BUNDLE, Job
-from console.recorded import topic_values
-from console.run import wanted_topics
+from console.commands import registry
+from console.commands.demo import SHIPPED_BUNDLE, Job
+from console.commands.run import wanted_topics
+from console.lab.recorded import topic_values
 from fixtures.stream import Block, messages
 from fixtures.world import simulate
 from models import features
-from models.bundle import load
-from models.history import history
-from models.registry import open_registry
+from models.ledgers.history import history
+from models.scoring.bundle import load
+from models.scoring.shelf import open_registry
 from pipelines import policy
-from pipelines.kafka import process
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
+from pipelines.kafka.reading import process
 from pipelines.policy import DELAY, decide, thresholds
 from schemas import topics
 from tests.hotpath.test_serving import variant

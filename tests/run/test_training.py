@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from console import cli
-from console.recorded import of_decision_log, of_world, read_feedback
+from console.lab.recorded import of_decision_log, of_world, read_feedback
 from fixtures.scenario import load
 from fixtures.stream import feedback
 from models.features import NAMES
-from models.stream import of_recorded
+from models.learning.stream import of_recorded
 from pipelines import policy
-from pipelines.kafka import process
-from pipelines.kafka.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
+from pipelines.kafka.reading import process
 from schemas import topics
 
 WORLD = "{seed: 5, days: 13, accounts: 400, scam_rate: 0.02}"

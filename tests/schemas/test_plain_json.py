@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from schemas import plain_json
 from schemas.payment import Payment
-from schemas.plain_json import Column, plan
-from schemas.transfers import PLAN, TRANSFER, of_payments
-from schemas.values import Values
+from schemas.rows import plain_json
+from schemas.rows.plain_json import Column, plan
+from schemas.rows.transfers import PLAN, TRANSFER, of_payments
+from schemas.rows.values import Values
 from tests.payments import transfers
 from tests.schemas.records import payments
 

@@ -9,8 +9,8 @@ from msgspec import ValidationError
 
 from schemas.ids import derived_id
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
-from schemas.tokens import token_text, token_texts, token_words
-from schemas.transfers import (
+from schemas.rows.tokens import token_text, token_texts, token_words
+from schemas.rows.transfers import (
     CALL_IN_PROGRESS,
     REMOTE_CONTROL,
     SCREEN_SHARE,

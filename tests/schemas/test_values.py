@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.values import AFTER, END, Values
+from schemas.rows.values import AFTER, END, Values
 
 lists = st.lists(st.binary(max_size=20), max_size=8)
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from measures import in_force, intake
-from measures.account import next_due_us
-from measures.intake import Arrival, Kept
-from measures.machine import Refusal
-from measures.register import Registered
-from measures.signing import KeyRing
+from measures import in_force
+from measures.authority.signing import KeyRing
+from measures.engine import intake
+from measures.engine.intake import Arrival, Kept
+from measures.state.account import next_due_us
+from measures.state.machine import Refusal
+from measures.state.register import Registered
 from schemas.commands import AccountMessage, InstitutionCommand, Move, PaymentFailed, StateFacts
 from schemas.journal import JournalEntry, Moved, RefundChanged
 from schemas.measure import AccountFacts

@@ -7,14 +7,20 @@ from unittest.mock import patch
 
 import msgspec
 
-from measures import account as accounts
-from measures import appeal, cooldown, desk, dispatch, engine, hold, in_force, intake, orders, stop
-from measures.account import Account
-from measures.desk import Desk
-from measures.dispatch import Dispatch
-from measures.jurisdiction import Regime
-from measures.machine import Refusal
-from measures.register import Registered
+from measures import in_force
+from measures.authority import dispatch
+from measures.authority.dispatch import Dispatch
+from measures.engine import appeal, intake, orders
+from measures.engine import handle as engine
+from measures.engine import unit_of_work as desk
+from measures.engine.unit_of_work import Desk
+from measures.kinds import hold, stop
+from measures.law.jurisdiction import Regime
+from measures.state import account as accounts
+from measures.state.account import Account
+from measures.state.machine import Refusal
+from measures.state.register import Registered
+from measures.victims import cooldown
 from schemas.journal import AppealChanged, JournalEvent
 from schemas.measure import Measure
 from schemas.order import Action, MeasureKind, Order

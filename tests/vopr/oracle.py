@@ -17,11 +17,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 import yaml
 
-from measures import intake
-from measures.country_file import FOLDER
-from measures.dispatch import Dispatch
-from measures.intake import Kept
-from measures.machine import Refusal
+from measures.authority.dispatch import Dispatch
+from measures.engine import intake
+from measures.engine.intake import Kept
+from measures.law.country_file import FOLDER
+from measures.state.machine import Refusal
 from schemas.commands import InstitutionCommand, Move
 from schemas.errors import SchemaError
 from schemas.journal import FactsStated, JournalEntry, MeasureChanged, Moved

@@ -6,11 +6,13 @@ from typing import Any
 import msgspec
 from joserfc.jwk import OKPKey
 
-from measures import cooldown, dispatch, refund
-from measures.dispatch import Dispatch
-from measures.jurisdiction import Jurisdiction
-from measures.machine import Refusal
-from measures.signing import sign
+from measures.authority import dispatch
+from measures.authority.dispatch import Dispatch
+from measures.authority.signing import sign
+from measures.law.jurisdiction import Jurisdiction
+from measures.money import refund
+from measures.state.machine import Refusal
+from measures.victims import cooldown
 from schemas.commands import (
     AnswerAppeal,
     DecideRefund,

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from joserfc.jwk import OKPKey
 
-from measures.calendar import from_iso
-from measures.country_file import jurisdiction
-from measures.signing import AuthorityKey, KeyRing
+from measures.authority.signing import AuthorityKey, KeyRing
+from measures.law.calendar import from_iso
+from measures.law.country_file import jurisdiction
 from schemas.errors import SchemaError
 from schemas.order import Actor
 from tests.vopr.bank import Core, Worker

@@ -1,0 +1,21 @@
+"""`stopline card`: what a bundle is for, what was measured, whom a false stop harms."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.scoring import bundle
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def card(model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")]) -> None:
+    """Print a bundle's model card after checking the bundle.
+
+    Example: stopline card models/shipped
+    """
+    loaded = bundle.load(model_bundle)
+    print(f"Bundle {loaded.version}, digest {loaded.digest}\n")
+    print((model_bundle / "card.md").read_text(encoding="utf-8"), end="")

@@ -1,0 +1,58 @@
+"""`stopline drift`: whether the newest days of a decision log still look like the days before."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.lab.recorded import PolicyFile, of_decision_log
+from models.features import NAMES
+from models.learning.drift import drift as compared
+from models.learning.drift import to_json, to_markdown
+from models.learning.train import DAY_US
+from models.scoring import bundle
+from models.scoring.bundle import LEGS
+from pipelines import policy
+from pipelines.policy import DELAY
+from schemas.errors import ConfigError
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def drift(
+    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    *,
+    decision_log: Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.")],
+    days: Annotated[float, typer.Option(help="Newest days to compare with all days before.", min=0.01)] = 7.0,
+    policy_file: PolicyFile = policy.DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per leg.")] = False,
+) -> None:
+    """Compare features, scores and alert rate of a log's newest days with the days before.
+
+    Exit code 1 if a leg has shifted: train again before the model acts on.
+
+    Example: stopline drift models/shipped --decision_log var/decisions --days 7
+    """
+    loaded, rules = bundle.load(model_bundle, features=NAMES), policy.load(policy_file)
+    shifted = False
+    for leg in LEGS:
+        model = loaded.leg(leg)
+        rows = of_decision_log(decision_log, leg, rules)
+        newest = rows.at_us > rows.at_us[-1] - days * DAY_US
+        if newest.all():
+            raise ConfigError(f"{decision_log} holds no day before the newest {days:g}; give fewer --days")
+        before, now = rows.take(~newest), rows.take(newest)
+        found = compared(
+            NAMES[leg],
+            before.X,
+            now.X,
+            score_before=model.score(before.X),
+            score_now=model.score(now.X),
+            threshold=float(policy.thresholds(getattr(rules, leg), model.thresholds)[DELAY - 1]),
+            weight_before=before.weight,
+            weight_now=now.weight,
+        )
+        shifted |= found.verdict == "shifted"
+        print(to_json(found) if as_json else to_markdown(found).replace("# Drift", f"# Drift, {leg} leg", 1))
+    raise typer.Exit(int(shifted))

@@ -1,0 +1,79 @@
+"""`stopline registry`: which model bundle acts, signed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, get_args
+
+import msgspec
+import typer
+from joserfc.jwk import OKPKey
+
+from models.scoring.shelf import PUBLIC_KEY, Role, open_registry, read_key
+from schemas.errors import ConfigError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Sign model bundles and say which one acts."
+)
+
+Folder = Annotated[Path, typer.Option("--registry", help="Folder of the registry.")]
+PrivateKey = Annotated[Path, typer.Option("--key", help="Private key, as keygen wrote it.")]
+
+
+@app.command()
+def keygen(registry: Folder = Path("var/registry"), out: PrivateKey = Path("registry.jwk")) -> None:
+    """Make the registry's key: the private half in a file of its own, the public half in the registry.
+
+    Example: stopline registry keygen --registry var/registry --key registry.jwk
+    """
+    if out.exists() or (registry / PUBLIC_KEY).exists():
+        raise ConfigError(f"{out} or {registry / PUBLIC_KEY} exists; name another file or registry")
+    private = OKPKey.generate_key("Ed25519")
+    registry.mkdir(parents=True, exist_ok=True)
+    out.touch(mode=0o600)
+    out.write_bytes(msgspec.json.encode(private.as_dict(private=True)))
+    (registry / PUBLIC_KEY).write_bytes(msgspec.json.encode(private.as_dict(private=False)))
+    typer.echo(f"private half in {out}, public half in {registry / PUBLIC_KEY}")
+
+
+@app.command()
+def promote(
+    bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    *,
+    registry: Folder = Path("var/registry"),
+    key: PrivateKey = Path("registry.jwk"),
+    role: Annotated[Role, typer.Option(help="live acts, shadow is only measured.")] = "live",
+) -> None:
+    """Sign a bundle, keep it in the registry and put it into a role; what was live becomes previous.
+
+    Example: stopline registry promote var/bundle --registry var/registry --key registry.jwk
+    """
+    opened, private = open_registry(registry), read_key(key)
+    digest = opened.add(bundle, private)
+    opened.promote(digest, private, role=role)
+    typer.echo(f"{role}: {digest[:12]}; jobs with --model_registry {registry} follow")
+
+
+@app.command()
+def rollback(registry: Folder = Path("var/registry"), key: PrivateKey = Path("registry.jwk")) -> None:
+    """Swap live and previous.
+
+    Example: stopline registry rollback --registry var/registry --key registry.jwk
+    """
+    digest = open_registry(registry).rollback(read_key(key))
+    typer.echo(f"live: {digest[:12]}; jobs with --model_registry {registry} follow")
+
+
+@app.command()
+def show(registry: Folder = Path("var/registry")) -> None:
+    """Show what is in each role and check its signature.
+
+    Example: stopline registry show --registry var/registry
+    """
+    opened = open_registry(registry)
+    for role in _roles():
+        digest = opened.digest(role)
+        typer.echo(f"{role:<9}{opened.bundle(digest).version if digest else '-'}")
+
+
+def _roles() -> Sequence[Role]:
+    return get_args(Role)

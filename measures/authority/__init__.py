@@ -1,0 +1,1 @@
+"""Who may order: keys, signatures, people, dispatch."""

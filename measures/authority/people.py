@@ -1,0 +1,43 @@
+"""Human rules of a country file: officers per order, four eyes above a sum, proportion for small sums."""
+
+from measures.law.jurisdiction import Regime
+from measures.state.machine import Refusal
+from schemas.measure import Measure
+from schemas.order import Order, Scope
+from schemas.reply import Why
+
+
+def officers_of(order: Order) -> tuple[str, ...]:
+    """Tokens of the different people who sign an order."""
+    return tuple(dict.fromkeys(officer.officer_token for officer in order.officers))
+
+
+def officers_fault(order: Order, regime: Regime) -> Refusal | None:
+    """Refuse an order signed by fewer different officers than the country asks for."""
+    signed, needed = len(officers_of(order)), regime.people.officers
+    if signed < needed:
+        return Refusal(why=Why.OFFICERS_MISSING, detail=f"{signed} of {needed} officers signed")
+    return None
+
+
+def release_fault(by: tuple[str, ...], reason: str, weight_minor: int, regime: Regime) -> Refusal | None:
+    """Refuse a release without a reason, by nobody, or of a large sum by one person alone."""
+    if not reason.strip():
+        return Refusal(why=Why.REASON_MISSING, detail="a release names its reason")
+    needed = 2 if weight_minor >= regime.people.four_eyes_from else 1
+    if len(set(by)) < needed:
+        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
+    return None
+
+
+def weight(measure: Measure, balance_minor: int) -> int:
+    """How much money a measure is about: its limit, or the whole balance (minor units)."""
+    return (
+        max(balance_minor, measure.held_minor) if measure.scope is Scope.ALL_OUTFLOW else measure.limit_minor
+    )
+
+
+def proportionate(scope: Scope, disputed_minor: int | None, regime: Regime) -> Scope:
+    """Narrow a measure over a small disputed sum to that sum (domain.md 7, trap 5)."""
+    small = disputed_minor is not None and 0 < disputed_minor < regime.people.small_sum
+    return Scope.AMOUNT if scope is Scope.ALL_OUTFLOW and small else scope

@@ -1,0 +1,1 @@
+"""From a command to events and replies: intake, orders, clocks, answers."""

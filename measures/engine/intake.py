@@ -1,0 +1,160 @@
+"""From a message to its journal entry: what the lifecycle job, the simulator and the tests all do alike.
+
+A message is read (`read_order`, `read_command`), its order number is looked up in the register of all
+accounts (`entered`), and it is applied to its account (`apply`). Every step is pure; who keeps the states
+between the steps is the caller's affair.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from measures.authority.signing import KeyRing, open_order
+from measures.engine.handle import handle
+from measures.law.country_file import jurisdiction
+from measures.state.account import Account, advance
+from measures.state.machine import Refusal
+from measures.state.register import Registered, register
+from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
+from schemas.errors import ConfigError
+from schemas.ids import derived_id
+from schemas.journal import JournalEntry, OrderAnswered
+from schemas.order import Record, body_hash, order_key
+from schemas.reply import Why
+
+_COMMANDS = msgspec.json.Decoder(AccountMessage)
+
+
+class Arrival(Record, frozen=True, kw_only=True):
+    """One readable message: whose account, under which law, and what is to be done."""
+
+    account_token: str
+    jurisdiction: str
+    command: InstitutionCommand | ReceiveOrder
+
+    @property
+    def register_key(self) -> str:
+        """Name the entry of the register this message belongs to; commands have one per account."""
+        command = self.command
+        if isinstance(command, ReceiveOrder):
+            return order_key(command.order)
+        return derived_id("account", self.account_token)
+
+
+class Kept(Record, frozen=True, kw_only=True):
+    """An account and the law it is under; serialise it with msgspec."""
+
+    jurisdiction: str
+    account: Account
+
+
+class Applied(NamedTuple):
+    """The account after a command, and what goes to the journal; None if nothing happened."""
+
+    kept: Kept
+    entry: JournalEntry | None
+
+
+def read_order(message: bytes, ring: KeyRing, received_us: int) -> Arrival | Refusal:
+    """Read a signed order as it was received at `received_us` (microseconds UTC)."""
+    opened = open_order(message, ring, received_us)
+    if isinstance(opened, Refusal):
+        return opened
+    order = opened.order
+    command = ReceiveOrder(at_us=received_us, order=order, actor=opened.actor)
+    return _lawful(
+        Arrival(account_token=order.target.account_token, jurisdiction=order.jurisdiction, command=command)
+    )
+
+
+def read_command(message: bytes, received_us: int) -> Arrival | Refusal:
+    """Read a message of topic `accounts` as it was received at `received_us` (microseconds UTC)."""
+    try:
+        given = _COMMANDS.decode(message)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Refusal(why=Why.MALFORMED, detail=str(error))
+    command = msgspec.structs.replace(given.command, at_us=received_us)
+    return _lawful(
+        Arrival(account_token=given.account_token, jurisdiction=given.jurisdiction, command=command)
+    )
+
+
+def entered(known: Registered | None, arrival: Arrival) -> tuple[Registered | None, Arrival]:
+    """Look an order's number up; gives the entry to keep and the order, marked if its number is taken."""
+    command = arrival.command
+    if not isinstance(command, ReceiveOrder):
+        return known, arrival
+    regime = jurisdiction(arrival.jurisdiction).on(command.at_us)
+    forget_at = regime.calendar.add(command.at_us, regime.messages.remember[command.order.kind])
+    entry, verdict = register(known, body_hash(command.order), forget_at_us=forget_at, now=command.at_us)
+    if verdict != "CONFLICT":
+        return entry, arrival
+    marked = msgspec.structs.replace(command, number_taken=True)
+    return entry, msgspec.structs.replace(arrival, command=marked)
+
+
+def apply(kept: Kept | None, arrival: Arrival) -> Applied:
+    """Apply a message to its account.
+
+    The institution says which law its account is under; an order only if nobody has said so yet.
+    """
+    if kept is None:
+        kept = Kept(jurisdiction=arrival.jurisdiction, account=Account(account_token=arrival.account_token))
+    elif not isinstance(arrival.command, ReceiveOrder):
+        kept = msgspec.structs.replace(kept, jurisdiction=arrival.jurisdiction)
+    return _handled(kept, arrival.command)
+
+
+def tick(kept: Kept, at_us: int) -> Applied:
+    """Let time pass on an account."""
+    return _handled(kept, Tick(at_us=at_us))
+
+
+def recalled(kept: Kept | None, entry: JournalEntry) -> Kept:
+    """Rebuild an account from its journal, one entry after the other.
+
+    Raises SchemaError if an entry is missing in between.
+    """
+    account = kept.account if kept else Account(account_token=entry.account_token)
+    for event in entry.events:
+        account = advance(account, event)
+    return Kept(jurisdiction=entry.jurisdiction, account=account)
+
+
+def registrations(entry: JournalEntry) -> dict[str, Registered]:
+    """Give the register's entries an account's journal entry bears witness to."""
+    return {
+        event.order_key: Registered(body_hash=event.body_hash, forget_at_us=event.forget_at_us)
+        for event in entry.events
+        if isinstance(event, OrderAnswered)
+    }
+
+
+def _lawful(arrival: Arrival) -> Arrival | Refusal:
+    try:
+        jurisdiction(arrival.jurisdiction)
+    except ConfigError as error:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail=str(error))
+    return arrival
+
+
+def _handled(kept: Kept, command: Command) -> Applied:
+    outcome = handle(kept.account, command, jurisdiction(kept.jurisdiction))
+    account, refusal = outcome.account, outcome.refusal
+    after = Kept(jurisdiction=kept.jurisdiction, account=account)
+    if not (outcome.events or outcome.replies or refusal):
+        return Applied(after, None)
+    serials = [reply.message_serial for reply in outcome.replies]
+    entry = JournalEntry(
+        entry_id=derived_id("entry", account.account_token, account.version, command.at_us, *serials),
+        account_token=account.account_token,
+        jurisdiction=kept.jurisdiction,
+        version=account.version,
+        at_us=command.at_us,
+        command=type(command).__name__,
+        events=outcome.events,
+        replies=outcome.replies,
+        refused=refusal.why if refusal else None,
+        detail=refusal.detail if refusal else "",
+    )
+    return Applied(after, entry)

@@ -1,0 +1,279 @@
+"""What becomes of an authority's message: recognised, checked, executed, parked or refused.
+
+Rules of domain.md 1.10: the same message gets its stored reply; the same number with another body is a
+conflict that changes nothing; a lift that comes before its order waits for it; a retroactive order never
+changes a running term.
+"""
+
+from collections.abc import Callable, Mapping
+
+from measures.authority.people import officers_fault, officers_of, release_fault, weight
+from measures.engine.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
+from measures.engine.unit_of_work import Desk
+from measures.kinds import freeze, query, restriction, stop
+from measures.law.rules import OrderedRule
+from measures.money import rounds
+from measures.state.machine import Refusal, become, end, first_fault
+from schemas.ids import derived_id
+from schemas.journal import Moved
+from schemas.measure import Measure, MeasureState
+from schemas.order import (
+    Action,
+    Actor,
+    Direction,
+    Flow,
+    Initiation,
+    MeasureKind,
+    Order,
+    Scope,
+    body_hash,
+    key_of,
+    message_key,
+    order_key,
+)
+from schemas.reply import Why
+
+K, S = MeasureKind, MeasureState
+
+_LIFTED = {K.STOP: S.LIFTED, K.FREEZE: S.RELEASED, K.RESTRICTION: S.LIFTED, K.QUERY: S.UNSUBSCRIBED}
+
+
+def receive(desk: Desk, order: Order, actor: Actor, *, number_taken: bool = False) -> None:
+    """Take in one verified message and answer it."""
+    answered = desk.account.answered
+    known = answered.get(message_key(order)) or answered.get(order_key(order))
+    running = find(desk, order.authority_id, order.order_no)
+    if known is not None and known.body_hash == body_hash(order):
+        answer_again(desk, order, known)
+    elif known is not None or number_taken or _runs_already(order, running):
+        quarantine(desk, order)
+    elif order.expected_version not in (None, desk.account.version):
+        at = f"the account is at version {desk.account.version}"
+        answer_unstored(desk, order, Refusal(why=Why.STALE_VERSION, detail=at))
+    elif fault := formal_fault(desk, order, actor):
+        answer(desk, order, fault)
+    elif order.action is not Action.ISSUE:
+        _act(desk, order)
+    elif order.initiation is Initiation.RETROACTIVE:
+        _complete_papers(desk, order)
+    elif not _lifted_before(desk, order):
+        _execute(desk, order)
+
+
+def _runs_already(order: Order, running: Measure | None) -> bool:
+    return order.action is Action.ISSUE and running is not None and running.live
+
+
+def formal_fault(desk: Desk, order: Order, actor: Actor) -> Refusal | None:
+    """Check what an order must be before anybody looks at the account; None when in order."""
+    regime, now = desk.regime, desk.now
+    add, traffic = regime.calendar.add, regime.messages
+    rule = _rule(desk, order)
+    issue, expires = order.action is Action.ISSUE, order.expire_at_us
+    return first_fault(
+        (order.jurisdiction != regime.law.id, Why.NO_LEGAL_BASIS, f"the account is under {regime.law.id}"),
+        (rule is None and issue, Why.NO_LEGAL_BASIS, f"{regime.id} has no such {order.kind}"),
+        (rule is not None and actor not in rule.actors, Why.NOT_COMPETENT, f"{actor} may not order this"),
+        (order.issued_at_us > add(now, traffic.clock_skew), Why.FUTURE_ORDER, "issued later than now"),
+        (add(order.issued_at_us, traffic.valid_for) <= now, Why.EXPIRED_ORDER, "issued too long ago"),
+        (expires is not None and expires <= now, Why.EXPIRED_ORDER, "received after its expiry"),
+        (
+            expires is not None and expires <= (order.start_at_us or 0),
+            Why.MALFORMED,
+            "expires before it starts",
+        ),
+        (not order.reason.strip(), Why.REASON_MISSING, "an order names its reason"),
+        (not issue and not order.original_order_no, Why.MALFORMED, "names no original order"),
+    ) or officers_fault(order, regime)
+
+
+def find(desk: Desk, authority_id: str, order_no: str | None) -> Measure | None:
+    """Find the measure of an order: the running one, else the latest."""
+    found = [
+        m for m in desk.account.measures.values() if (m.authority_id, m.order_no) == (authority_id, order_no)
+    ]
+    return max(found, key=lambda m: (m.live, m.rank), default=None)
+
+
+def _rule(desk: Desk, order: Order) -> OrderedRule | None:
+    regime = desk.regime
+    if order.kind is K.RESTRICTION:
+        held = find(desk, order.authority_id, order.original_order_no)
+        return regime.restrict.get(held.rule if held else order.rule)
+    return {K.STOP: regime.stop, K.FREEZE: regime.freeze, K.QUERY: regime.query}.get(order.kind)
+
+
+def _lifted_before(desk: Desk, order: Order) -> bool:
+    """Settle the lifts that waited for this order; True if one issued later than it has won."""
+    waiting = [p for p in desk.account.parked.values() if p.parent_key == order_key(order)]
+    wins = [p for p in waiting if p.order.issued_at_us >= order.issued_at_us]
+    if wins:
+        answer(desk, order, Refusal(why=Why.LIFTED_BEFORE_EXECUTION, detail=wins[0].order.order_no))
+    for parked in waiting:
+        stale = Refusal(why=Why.STALE_LIFT, detail="issued before the order it lifts")
+        resolve(desk, parked.order_key, None if parked in wins else stale, "PARENT_CAME")
+    return bool(wins)
+
+
+def _execute(desk: Desk, order: Order) -> None:
+    execute = {
+        K.STOP: stop.execute,
+        K.FREEZE: freeze.execute,
+        K.RESTRICTION: restriction.order,
+        K.QUERY: query.execute,
+    }
+    result = execute[order.kind](order, desk.account, desk.regime, desk.now)
+    if isinstance(result, Refusal):
+        answer(desk, order, result)
+        return
+    flows: tuple[Flow, ...] = ()
+    if order.kind is K.QUERY:
+        flows = query.contents(order, desk.account)
+    elif order.kind is K.STOP:
+        flows = stop.gone(order, desk.account)
+    desk.put(result, "ORDER")
+    _take_over(desk, order, result)
+    desk.settle("ORDER")
+    for flow in flows if order.kind is K.STOP else ():
+        desk.report(order.authority_id, order.order_no, "ONWARD_TRACE", flow)
+    answer(desk, order, result, flows=flows)
+
+
+def _take_over(desk: Desk, order: Order, fresh: Measure) -> None:
+    """End what the fresh measure replaces, after it is in force: never a gap."""
+    for measure in desk.account.live():
+        same_family = measure.case_family == fresh.case_family
+        named = measure.order_no == order.original_order_no
+        own = measure.authority_id == fresh.authority_id
+        if measure.kind is K.STOP and fresh.kind is K.FREEZE and own and (same_family or named):
+            _replace(desk, measure, S.CONVERTED, fresh)
+        amount_hold = measure.kind is K.HOLD and measure.scope is not Scope.TRANSACTION
+        if amount_hold and fresh.kind in (K.STOP, K.FREEZE) and same_family:
+            _replace(desk, measure, S.ESCALATED, fresh)
+
+
+def _replace(desk: Desk, measure: Measure, state: MeasureState, fresh: Measure) -> None:
+    ended = end(measure, state, f"{fresh.kind} {fresh.order_no}", regime=desk.regime, now=desk.now)
+    desk.put(become(ended, state, converted_to=fresh.measure_id), "ORDER")
+
+
+def _complete_papers(desk: Desk, order: Order) -> None:
+    """Attach papers to a measure; neither its term nor its scope changes."""
+    family = stop.family_of(order)
+    same_case = [m for m in desk.account.live() if m.case_family == family and m.kind is order.kind]
+    measure = find(desk, order.authority_id, order.original_order_no) or next(iter(same_case), None)
+    missing = Refusal(why=Why.PARENT_NOT_FOUND, detail="no measure to complete")
+    answer(desk, order, measure or missing)
+
+
+def _act(desk: Desk, order: Order) -> None:
+    """Change or end the measure an order names."""
+    measure = find(desk, order.authority_id, order.original_order_no)
+    act = _ACTIONS.get((order.kind, order.action))
+    if measure is None and order.action is Action.LIFT:
+        parent_key = key_of(order.authority_id, order.original_order_no or "")
+        if parent_key in desk.account.answered:
+            answer(desk, order, Refusal(why=Why.ALREADY_ENDED, detail="the order was never in force"))
+        else:
+            park(desk, order, parent_key)
+        return
+    ended = measure is not None and not measure.live
+    fault = first_fault(
+        (act is None, Why.NO_LEGAL_BASIS, f"{order.action} of a {order.kind}"),
+        (
+            measure is None or measure.kind is not order.kind,
+            Why.PARENT_NOT_FOUND,
+            str(order.original_order_no),
+        ),
+        (ended and act is not _extend_stop, Why.ALREADY_ENDED, measure.state if measure else ""),
+    )
+    if fault or act is None or measure is None:
+        answer(desk, order, fault)
+        return
+    changed = act(desk, order, measure)
+    if isinstance(changed, Measure):
+        desk.put(changed, "ORDER")
+        desk.settle("ORDER")
+    answer(desk, order, changed)
+
+
+def _lift(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    if order.issued_at_us < (measure.issued_at_us or 0):
+        return Refusal(why=Why.STALE_LIFT, detail="issued before the term it would end")
+    by = officers_of(order) or (order.authority_id,)
+    concerned = 0 if measure.kind is K.QUERY else weight(measure, desk.account.balance_minor)
+    if fault := release_fault(by, order.reason, concerned, desk.regime):
+        return fault
+    return end(measure, _LIFTED[measure.kind], order.reason, by=by, regime=desk.regime, now=desk.now)
+
+
+def _extend_stop(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    return stop.extend(order, measure, desk.account, desk.regime, desk.now)
+
+
+def _renew_freeze(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    return freeze.renew(order, measure, desk.regime, desk.now)
+
+
+def _extend_restriction(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    return restriction.extend(order, measure, desk.regime)
+
+
+def _confirm(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    return freeze.confirm(measure)
+
+
+def _reduce(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    return freeze.reduce(measure, order.amount_minor or 0)
+
+
+def _disburse(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+    """Pay one victim's share out of a freeze: at most what it holds, and once per decision."""
+    share = order.disbursement
+    if share is None or not share.amount_minor:
+        return Refusal(why=Why.MALFORMED, detail="names no share of a freeze")
+    payment_id = derived_id("pay", measure.measure_id, share.victim_id, share.decision_no)
+    decided = rounds.decided_minor(desk, payment_id)
+    fault = first_fault(
+        (payment_id in measure.disbursements, Why.ALREADY_PAID, payment_id),
+        (share.amount_minor > measure.held_minor, Why.OVER_AMOUNT, f"{measure.held_minor} is frozen"),
+        (decided not in (None, share.amount_minor), Why.OVER_AMOUNT, f"the decision says {decided}"),
+    )
+    if fault:
+        return fault
+    paid = become(
+        measure,
+        measure.state,
+        held_minor=measure.held_minor - share.amount_minor,
+        disbursed_minor=measure.disbursed_minor + share.amount_minor,
+        disbursements=(*measure.disbursements, payment_id),
+    )
+    if measure.scope is Scope.AMOUNT and paid.remaining_minor == 0:
+        by = officers_of(order)
+        paid = end(paid, S.DISBURSED, order.reason, by=by, regime=desk.regime, now=desk.now)
+    flow = Flow(
+        txn_id=payment_id,
+        at_us=desk.now,
+        direction=Direction.DEBIT,
+        amount_minor=share.amount_minor,
+        counterparty_token=share.victim_id,
+        purpose="DISBURSEMENT",
+    )
+    desk.put(paid, "ORDER")
+    desk.record(Moved, flow=flow, balance_minor=desk.account.balance_minor - share.amount_minor)
+    rounds.paid(desk, payment_id)
+    return paid
+
+
+_ACTIONS: Mapping[tuple[MeasureKind, Action], Callable[[Desk, Order, Measure], Measure | Refusal]] = {
+    (K.STOP, Action.EXTEND): _extend_stop,
+    (K.STOP, Action.LIFT): _lift,
+    (K.FREEZE, Action.EXTEND): _renew_freeze,
+    (K.FREEZE, Action.LIFT): _lift,
+    (K.FREEZE, Action.CONFIRM): _confirm,
+    (K.FREEZE, Action.REDUCE): _reduce,
+    (K.FREEZE, Action.DISBURSE): _disburse,
+    (K.RESTRICTION, Action.EXTEND): _extend_restriction,
+    (K.RESTRICTION, Action.LIFT): _lift,
+    (K.QUERY, Action.LIFT): _lift,
+}

@@ -1,0 +1,134 @@
+"""Answers to an authority: composed, remembered, and given again to the same message."""
+
+import msgspec
+
+from measures.engine.unit_of_work import Desk
+from measures.state.machine import Refusal
+from schemas.ids import derived_id
+from schemas.journal import OrderAnswered, OrderParked, ParkEnded
+from schemas.measure import Measure, MeasureState
+from schemas.order import Flow, MeasureKind, Order, body_hash, message_key, order_key
+from schemas.reply import Reply, ReplyCode, Why
+
+#: Answers of an institution that could not execute; everything else is a refusal of the order itself.
+NOT_EXECUTED = frozenset(
+    {
+        Why.NAME_MISMATCH,
+        Why.ACCOUNT_MISMATCH,
+        Why.AMOUNT_TIME_MISMATCH,
+        Why.NO_SUCH_ACCOUNT,
+        Why.NO_SUCH_TRANSACTION,
+        Why.ACCOUNT_CLOSED,
+        Why.CURRENCY_MISMATCH,
+        Why.LIFTED_BEFORE_EXECUTION,
+        Why.LIMIT_REACHED,
+        Why.TECHNICAL,
+    }
+)
+
+
+def answer(
+    desk: Desk, order: Order, result: Measure | Refusal | None, *, flows: tuple[Flow, ...] = ()
+) -> None:
+    """Reply to an order and remember the reply as long as the order could come again."""
+    _remember(desk, order, _compose(desk, order, result, flows))
+
+
+def answer_unstored(desk: Desk, order: Order, refusal: Refusal) -> None:
+    """Refuse a message without taking the order in: a corrected message may follow."""
+    desk.replies.append(_compose(desk, order, refusal))
+
+
+def answer_again(desk: Desk, order: Order, known: OrderAnswered) -> None:
+    """Give the stored reply once more, marked as a duplicate."""
+    again = msgspec.structs.replace(
+        known.reply,
+        code=ReplyCode.DUPLICATE,
+        original_code=known.reply.code,
+        in_reply_to=order.message_serial,
+    )
+    desk.replies.append(again)
+
+
+def quarantine(desk: Desk, order: Order) -> None:
+    """Refuse a second, different order under a number in use; the first stands, a person is asked."""
+    desk.alert("ORDER_CONFLICT", f"{order.authority_id}/{order.order_no}", order.message_serial)
+    answer_unstored(desk, order, Refusal(why=Why.ORDER_CONFLICT, detail="quarantined"))
+
+
+def park(desk: Desk, order: Order, parent_key: str) -> None:
+    """Let a lift wait for the order it lifts."""
+    until = desk.regime.calendar.add(desk.now, desk.regime.messages.park_for)
+    desk.record(OrderParked, order=order, order_key=order_key(order), parent_key=parent_key, until_us=until)
+    reply = msgspec.structs.replace(_compose(desk, order, None), code=ReplyCode.PENDING_PARENT)
+    _remember(desk, order, reply)
+
+
+def resolve(desk: Desk, lift_key: str, result: Refusal | None, cause: str) -> None:
+    """Give a parked lift its final answer."""
+    order = desk.account.parked[lift_key].order
+    desk.record(ParkEnded, order_key=lift_key, cause=cause)
+    answer(desk, order, result)
+
+
+def _remember(desk: Desk, order: Order, reply: Reply) -> None:
+    regime = desk.regime
+    desk.record(
+        OrderAnswered,
+        reply=reply,
+        order_key=order_key(order),
+        message_key=message_key(order),
+        body_hash=body_hash(order),
+        forget_at_us=regime.calendar.add(desk.now, regime.messages.remember[order.kind]),
+    )
+    desk.replies.append(reply)
+
+
+def _compose(
+    desk: Desk, order: Order, result: Measure | Refusal | None, flows: tuple[Flow, ...] = ()
+) -> Reply:
+    refusal = result if isinstance(result, Refusal) else None
+    code = ReplyCode.OK
+    if refusal is not None:
+        code = ReplyCode.NOT_EXECUTED if refusal.why in NOT_EXECUTED else ReplyCode.REFUSED
+    if refusal is not None and refusal.why is Why.ORDER_CONFLICT:
+        code = ReplyCode.CONFLICT
+    reply = Reply(
+        authority_id=order.authority_id,
+        order_no=order.order_no,
+        in_reply_to=order.message_serial,
+        message_serial=derived_id("reply", message_key(order), code, desk.account.version),
+        code=code,
+        at_us=desk.now,
+        version=desk.account.version,
+        why=refusal.why if refusal else None,
+        detail=refusal.detail if refusal else "",
+        flows=flows,
+    )
+    if isinstance(result, Measure):
+        return _with_measure(reply, desk, desk.account.measures[result.measure_id])
+    return reply
+
+
+def _with_measure(reply: Reply, desk: Desk, measure: Measure) -> Reply:
+    """Add what holds now and, for a freeze, which freezes came before it (domain.md 4.6)."""
+    live = desk.account.live()
+    earlier = [m for m in live if m.kind is MeasureKind.FREEZE and m.rank < measure.rank]
+    prior = earlier[0] if measure.kind is MeasureKind.FREEZE and earlier else None
+    balance = desk.account.balance_minor
+    return msgspec.structs.replace(
+        reply,
+        measure_id=measure.measure_id,
+        state=measure.state,
+        applied_minor=measure.limit_minor,
+        held_minor=measure.held_minor,
+        balance_minor=balance,
+        available_minor=balance - sum(m.held_minor for m in live),
+        currency=measure.currency,
+        executed_at_us=measure.executed_at_us,
+        expires_at_us=measure.expires_at_us,
+        prior_authority=prior.authority_id if prior else "",
+        prior_minor=prior.held_minor if prior else None,
+        prior_expires_at_us=prior.expires_at_us if prior else None,
+        queue_rank=len(earlier) if measure.state is MeasureState.WAITING else None,
+    )

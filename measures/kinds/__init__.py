@@ -1,0 +1,1 @@
+"""The kinds of measures, a module each."""

@@ -1,0 +1,192 @@
+"""Freeze (domain.md 1.4): execution, waiting queue, top-up, verification clocks, renewal, pay-out."""
+
+from measures.authority.people import proportionate
+from measures.kinds.stop import asked_us, family_of
+from measures.law.calendar import Term
+from measures.law.jurisdiction import Regime
+from measures.law.rules import FreezeRule
+from measures.state.account import Account, waterfall
+from measures.state.machine import Refusal, become, first_fault
+from schemas.ids import derived_id
+from schemas.measure import Clock, ClockKind, Measure, MeasureState
+from schemas.order import FreezeTerms, MeasureKind, Order, Scope, order_key
+from schemas.reply import Why
+
+S = MeasureState
+
+
+def papers_fault(terms: FreezeTerms, amount_minor: int, rule: FreezeRule, scope: Scope) -> Refusal | None:
+    """Check ground, reasons and approvals of a freeze order; None when in order."""
+    whole = scope is Scope.ALL_OUTFLOW
+    reaches, bulk = terms.approval_level.reaches, rule.bulk
+    unreasoned = whole and rule.scope is Scope.AMOUNT and not terms.whole_reason.strip()
+    major_fault = terms.major_case and not (rule.major_term and reaches(rule.major_level))
+    fault = first_fault(
+        (not terms.legal_doc_no, Why.PAPERS_MISSING, "a freeze order names its legal document"),
+        (rule.needs_case and not terms.filing_doc_ref, Why.CASE_NOT_FILED, "no freezing before case filing"),
+        (unreasoned, Why.REASON_MISSING, "freezing a whole account needs a reason"),
+        (not whole and not amount_minor, Why.AMOUNT_MISSING, "a limited freeze names its amount"),
+        (major_fault, Why.APPROVAL_TOO_LOW, f"a major case needs {rule.major_level} approval"),
+    )
+    if fault or bulk is None or not (terms.bulk or amount_minor > bulk.amount):
+        return fault
+    return first_fault(
+        (not terms.legal_review_ref, Why.LEGAL_REVIEW_MISSING, "beyond the bulk thresholds"),
+        (not reaches(bulk.level), Why.APPROVAL_TOO_LOW, f"bulk freezes need {bulk.level} approval"),
+    )
+
+
+def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
+    """Put a freeze into force, partly, or in the queue behind an earlier one."""
+    rule, facts = regime.freeze, account.facts
+    if rule is None or facts is None:
+        why = Why.NO_LEGAL_BASIS if rule is None else Why.NO_SUCH_ACCOUNT
+        return Refusal(why=why, detail=f"no freeze under {regime.id}")
+    sent, terms = order.victim_transfer, order.freeze or FreezeTerms(legal_doc_no="")
+    disputed = sent.amount_minor if sent else order.amount_minor
+    asked = order.scope or rule.scope
+    scope = proportionate(asked, disputed, regime)
+    limit = order.amount_minor or (disputed if scope is not asked else 0) or 0
+    name, currency = order.target.name_token, order.currency
+    fault = first_fault(
+        (bool(name and facts.name_token) and name != facts.name_token, Why.NAME_MISMATCH, ""),
+        (bool(currency and facts.currency) and currency != facts.currency, Why.CURRENCY_MISMATCH, ""),
+    ) or papers_fault(terms, limit, rule, scope)
+    if fault:
+        return fault
+    measure = Measure(
+        measure_id=derived_id("measure", order_key(order), account.account_token),
+        kind=MeasureKind.FREEZE,
+        state=S.WAITING,
+        account_token=account.account_token,
+        jurisdiction=regime.law.id,
+        regime=regime.id,
+        rule="freeze",
+        scope=scope,
+        rank=account.ranks + 1,
+        authority_id=order.authority_id,
+        order_no=order.order_no,
+        case_no=order.case_no,
+        case_family=family_of(order),
+        currency=order.currency or regime.law.currency,
+        limit_minor=limit if scope is Scope.AMOUNT else 0,
+        issued_at_us=order.issued_at_us,
+        asked_us=asked_us(order),
+        txn_ids=terms.disputed_txn_ids,
+        whole_or_linked=scope is Scope.ALL_OUTFLOW or terms.linked_account,
+        major_case=terms.major_case,
+        notice=regime.law.notice("FREEZE_ORDERED", rule.basis, facts.language),
+        victim_transfer=order.victim_transfer,
+    )
+    free = account.balance_minor - sum(waterfall(account, now).values())
+    takes = min(limit, free) if scope is Scope.AMOUNT else free
+    return label(measure, takes, behind=bool(_freezes(account)), regime=regime, now=now)
+
+
+def label(measure: Measure, takes: int, *, behind: bool, regime: Regime, now: int) -> Measure:
+    """Name the state of a freeze that now holds `takes` minor units; its term starts when it first holds.
+
+    `behind` says that an earlier freeze runs on the account.
+    """
+    if measure.state is S.WAITING:
+        if behind and takes == 0:
+            return measure
+        measure = _start(measure, regime, now)
+    if measure.state is S.REVIEW_DUE:
+        state = S.REVIEW_DUE
+    elif measure.scope is Scope.AMOUNT and takes < measure.remaining_minor:
+        state = S.ACTIVE_SHORTFALL
+    elif measure.disbursed_minor:
+        state = S.PARTIALLY_DISBURSED
+    else:
+        state = S.ACTIVE
+    return become(measure, state, held_minor=takes)
+
+
+def renew(order: Order, measure: Measure, regime: Regime, now: int) -> Measure | Refusal:
+    """Extend a running freeze by one more term, in time and with its legal review."""
+    rule, expires = regime.freeze, measure.expires_at_us
+    if rule is None or expires is None:
+        return Refusal(why=Why.WRONG_STATE, detail=f"a freeze in state {measure.state} cannot be renewed")
+    if rule.max_times is not None and measure.sequence >= rule.max_times:
+        return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} terms used")
+    if rule.renew_before and now > regime.calendar.subtract(expires, rule.renew_before):
+        return Refusal(why=Why.TOO_LATE, detail="renewals are processed before the renewal deadline")
+    if rule.renewal_review and not (order.freeze and order.freeze.legal_review_ref):
+        return Refusal(why=Why.LEGAL_REVIEW_MISSING, detail="a renewal needs a legal review")
+    longer = regime.calendar.add(expires, _term(measure, rule))
+    kept = tuple(c for c in measure.clocks if c.kind not in (ClockKind.EXPIRY, ClockKind.RENEWAL))
+    return become(
+        measure,
+        measure.state,
+        sequence=measure.sequence + 1,
+        issued_at_us=order.issued_at_us,
+        expires_at_us=longer,
+        clocks=tuple(sorted(kept + _end_clocks(longer, rule, regime, now))),
+    )
+
+
+def confirm(measure: Measure) -> Measure:
+    """Record that an authority verified the freeze: its verification clocks stop.
+
+    The clocks of a waiting freeze have not begun, so there is nothing to stop.
+    """
+    if measure.state is S.WAITING:
+        return measure
+    return become(measure, S.ACTIVE, clocks=without_clocks(measure, ClockKind.REVIEW, ClockKind.VERIFY))
+
+
+def reduce(measure: Measure, to_minor: int) -> Measure | Refusal:
+    """Narrow a measure to a smaller sum; `to_minor` counts what was already paid out of it."""
+    ceiling = measure.limit_minor if measure.scope is Scope.AMOUNT else None
+    if to_minor <= measure.disbursed_minor or (ceiling is not None and to_minor > ceiling):
+        return Refusal(why=Why.OVER_AMOUNT, detail="a reduction names a smaller sum than before")
+    state = S.ACTIVE if measure.state is S.REVIEW_DUE else measure.state
+    clocks = without_clocks(measure, ClockKind.REVIEW)
+    return become(measure, state, scope=Scope.AMOUNT, limit_minor=to_minor, clocks=clocks)
+
+
+def without_clocks(measure: Measure, *kinds: ClockKind) -> tuple[Clock, ...]:
+    """Give the clocks that stay when those of `kinds` stop."""
+    return tuple(clock for clock in measure.clocks if clock.kind not in kinds)
+
+
+def _freezes(account: Account) -> list[Measure]:
+    return [m for m in account.live() if m.kind is MeasureKind.FREEZE]
+
+
+def _term(measure: Measure, rule: FreezeRule) -> Term:
+    return rule.major_term if measure.major_case and rule.major_term else rule.term
+
+
+def _start(measure: Measure, regime: Regime, now: int) -> Measure:
+    rule = regime.freeze
+    if rule is None:
+        raise ValueError(f"{regime.id} lost its freeze rule while a freeze waited")
+    expires = regime.calendar.add(now, _term(measure, rule))
+    if measure.asked_us is not None:
+        expires = min(expires, now + measure.asked_us)
+    checks = tuple(
+        Clock(
+            due_us=regime.calendar.add(now, check.after),
+            kind=ClockKind.REVIEW if check.then == "REVIEW" else ClockKind.VERIFY,
+        )
+        for check in rule.verify
+        if measure.whole_or_linked or not check.whole_or_linked
+    )
+    return become(
+        measure,
+        S.ACTIVE,
+        executed_at_us=now,
+        expires_at_us=expires,
+        clocks=tuple(sorted(checks + _end_clocks(expires, rule, regime, now))),
+    )
+
+
+def _end_clocks(expires: int, rule: FreezeRule, regime: Regime, now: int) -> tuple[Clock, ...]:
+    """Return when the term ends and by when a renewal must be in, unless the term is too short for one."""
+    end = Clock(due_us=expires, kind=ClockKind.EXPIRY)
+    deadline = regime.calendar.subtract(expires, rule.renew_before) if rule.renew_before else now
+    if deadline <= now:
+        return (end,)
+    return (Clock(due_us=deadline, kind=ClockKind.RENEWAL), end)

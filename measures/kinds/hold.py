@@ -1,0 +1,81 @@
+"""Delays the institution sets itself (domain.md 1.6): held, then released, cancelled or blocked."""
+
+from measures.authority.people import release_fault, weight
+from measures.law.jurisdiction import Regime
+from measures.state.account import Account
+from measures.state.machine import Refusal, end, first_fault
+from schemas.commands import EndHold, PlaceHold
+from schemas.ids import derived_id
+from schemas.measure import Clock, ClockKind, Measure, MeasureState
+from schemas.order import MeasureKind, Scope
+from schemas.reply import Why
+
+S = MeasureState
+
+ENDS = {"CANCEL": S.CANCELLED_BY_PAYER, "CONFIRM": S.RELEASED_BY_CONFIRMATION, "BLOCK": S.BLOCKED}
+
+
+def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Measure | Refusal:
+    """Hold a payment or an amount for the rule's term, if the sums are large enough for the rule."""
+    rule = regime.hold.get(command.rule)
+    if rule is None:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no hold {command.rule!r}")
+    small = command.amount_minor < rule.min_amount or account.balance_minor < rule.min_balance
+    by_amount, by_payment = rule.scope is Scope.AMOUNT, rule.scope is Scope.TRANSACTION
+    fault = first_fault(
+        (command.reason_code not in regime.law.reasons, Why.UNKNOWN_REASON, command.reason_code),
+        (small, Why.BELOW_THRESHOLD, "too small a sum for this hold"),
+        (by_amount and not command.amount_minor, Why.AMOUNT_MISSING, "an amount hold names its amount"),
+        (by_payment and not command.txn_id, Why.NO_SUCH_TRANSACTION, "a delayed payment is named"),
+    )
+    if fault:
+        return fault
+    expires = regime.calendar.add(now, rule.term)
+    return Measure(
+        measure_id=derived_id("measure", command.decision_id, account.account_token, command.rule),
+        kind=MeasureKind.HOLD,
+        state=S.HELD,
+        account_token=account.account_token,
+        jurisdiction=regime.law.id,
+        regime=regime.id,
+        rule=command.rule,
+        scope=rule.scope,
+        rank=account.ranks + 1,
+        case_family=command.case_family,
+        currency=regime.law.currency,
+        limit_minor=command.amount_minor,
+        executed_at_us=now,
+        expires_at_us=expires,
+        clocks=(Clock(due_us=expires, kind=ClockKind.EXPIRY),),
+        txn_ids=(command.txn_id,) if command.txn_id else (),
+        notice=regime.law.notice(
+            command.reason_code, rule.basis, account.facts.language if account.facts else ""
+        ),
+    )
+
+
+def conclude(
+    command: EndHold, measure: Measure, account: Account, regime: Regime, now: int
+) -> Measure | Refusal:
+    """End a hold before its time: the payer cancels, or staff confirm or block the payment."""
+    if measure.state is not S.HELD:
+        return Refusal(why=Why.WRONG_STATE, detail=measure.state)
+    if command.outcome == "CANCEL":
+        fault = _cancel_fault(measure, regime, now)
+    else:
+        no_payment = command.outcome == "BLOCK" and measure.scope is not Scope.TRANSACTION
+        fault = first_fault(
+            (no_payment, Why.WRONG_STATE, "only a payment can be blocked"),
+        ) or release_fault(command.by, command.reason, weight(measure, account.balance_minor), regime)
+    why = command.reason.strip() or command.outcome
+    return fault or end(measure, ENDS[command.outcome], why, by=command.by, regime=regime, now=now)
+
+
+def _cancel_fault(measure: Measure, regime: Regime, now: int) -> Refusal | None:
+    rule = regime.hold.get(measure.rule)
+    if rule is None or not rule.cancellable:
+        return Refusal(why=Why.NOT_CANCELLABLE, detail=measure.rule)
+    until = measure.expires_at_us or now
+    if rule.cancel_until_before:
+        until = regime.calendar.subtract(until, rule.cancel_until_before)
+    return first_fault((now > until, Why.TOO_LATE, "the payment runs too soon to be cancelled"))

@@ -1,0 +1,101 @@
+"""Suspended functions of an account (domain.md 1.7): by the institution, by an order, cured by identity."""
+
+from measures.kinds.stop import asked_us, family_of
+from measures.law.jurisdiction import Regime
+from measures.law.rules import RestrictRule
+from measures.state.account import Account
+from measures.state.machine import Refusal, become
+from schemas.ids import derived_id
+from schemas.measure import Clock, ClockKind, Measure, MeasureState
+from schemas.order import Actor, MeasureKind, Order, order_key
+from schemas.reply import Why
+
+
+def order(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
+    """Restrict an account by order of an authority."""
+    rule = regime.restrict.get(order.rule)
+    if rule is None:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no restriction {order.rule!r}")
+    cause = order_key(order)
+    measure = _impose(account, regime, rule, now, cause=cause, name=order.rule, reason="RESTRICTION_ORDERED")
+    return _run(
+        become(
+            measure,
+            measure.state,
+            authority_id=order.authority_id,
+            order_no=order.order_no,
+            case_no=order.case_no,
+            case_family=family_of(order),
+            issued_at_us=order.issued_at_us,
+            asked_us=asked_us(order),
+        ),
+        rule,
+        regime,
+        now,
+    )
+
+
+def impose(
+    account: Account, regime: Regime, now: int, *, name: str, decision_id: str, reason_code: str
+) -> Measure | Refusal:
+    """Restrict an account by the institution's own trigger."""
+    rule = regime.restrict.get(name)
+    if rule is None or Actor.BANK not in rule.actors:
+        return Refusal(
+            why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} lets no institution restrict for {name!r}"
+        )
+    if reason_code not in regime.law.reasons:
+        return Refusal(why=Why.UNKNOWN_REASON, detail=reason_code)
+    measure = _impose(account, regime, rule, now, cause=decision_id, name=name, reason=reason_code)
+    return _run(measure, rule, regime, now)
+
+
+def extend(order: Order, measure: Measure, regime: Regime) -> Measure | Refusal:
+    """Give a running restriction its next term, from the end of the present one."""
+    rule = regime.restrict.get(measure.rule)
+    if rule is None or rule.term is None or measure.expires_at_us is None:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail="this restriction has no term to extend")
+    if measure.sequence >= rule.max_times:
+        return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} terms used")
+    expires = regime.calendar.add(measure.expires_at_us, rule.term)
+    return become(
+        measure,
+        measure.state,
+        sequence=measure.sequence + 1,
+        issued_at_us=order.issued_at_us,
+        expires_at_us=expires,
+        clocks=(Clock(due_us=expires, kind=ClockKind.EXPIRY),),
+    )
+
+
+def _impose(
+    account: Account, regime: Regime, rule: RestrictRule, now: int, *, cause: str, name: str, reason: str
+) -> Measure:
+    language = account.facts.language if account.facts else ""
+    return Measure(
+        measure_id=derived_id("measure", cause, account.account_token, name),
+        kind=MeasureKind.RESTRICTION,
+        state=MeasureState.PENDING if rule.grace else MeasureState.APPLIED,
+        account_token=account.account_token,
+        jurisdiction=regime.law.id,
+        regime=regime.id,
+        rule=name,
+        scope=rule.scope,
+        rank=account.ranks + 1,
+        functions=rule.functions,
+        exempt=rule.exempt,
+        executed_at_us=now,
+        notice=regime.law.notice(reason, rule.basis, language),
+    )
+
+
+def _run(measure: Measure, rule: RestrictRule, regime: Regime, now: int) -> Measure:
+    """Start the grace period and the term."""
+    starts = regime.calendar.add(now, rule.grace) if rule.grace else now
+    clocks = [Clock(due_us=starts, kind=ClockKind.GRACE)] if rule.grace else []
+    expires = regime.calendar.add(starts, rule.term) if rule.term else None
+    if expires is not None and measure.asked_us is not None:
+        expires = min(expires, starts + measure.asked_us)
+    if expires is not None:
+        clocks.append(Clock(due_us=expires, kind=ClockKind.EXPIRY))
+    return become(measure, measure.state, expires_at_us=expires, clocks=tuple(sorted(clocks)))

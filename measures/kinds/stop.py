@@ -1,0 +1,159 @@
+"""Emergency stop-payment (domain.md 1.3): match, execute, one more term, onward trace."""
+
+from measures.authority.people import proportionate
+from measures.law.jurisdiction import Regime
+from measures.law.rules import StopRule
+from measures.money.tracing import onward
+from measures.state.account import Account
+from measures.state.machine import Refusal, become, first_fault
+from schemas.ids import derived_id
+from schemas.measure import Clock, ClockKind, Measure, MeasureState
+from schemas.order import Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, order_key
+from schemas.reply import Why
+
+
+def family_of(order: Order) -> str:
+    """Name the case family an order counts under."""
+    return order.case_family or order.case_no or order.order_no
+
+
+def asked_us(order: Order) -> int | None:
+    """Give the length of the term an order asks for, microseconds."""
+    if order.start_at_us is None or order.expire_at_us is None:
+        return None
+    return order.expire_at_us - order.start_at_us
+
+
+def mismatch(order: Order, account: Account, rule: StopRule, regime: Regime) -> Why | None:
+    """Compare order and account as the bank must before it executes; None when all match."""
+    facts, sent, checked = account.facts, order.victim_transfer, rule.match
+    if facts is None or order.target.account_token != account.account_token:
+        return Why.NO_SUCH_ACCOUNT
+    target, currency = order.target, sent.currency if sent else order.currency
+    other_bank = bool(facts.institution_id) and facts.institution_id != target.institution_id
+    other_name = not facts.name_token or facts.name_token != target.name_token
+    other_currency = bool(currency and facts.currency) and currency != facts.currency
+    compares = "AMOUNT" in checked or "TIME" in checked
+    fault = first_fault(
+        (facts.closed, Why.ACCOUNT_CLOSED, ""),
+        ("ACCOUNT" in checked and other_bank, Why.ACCOUNT_MISMATCH, ""),
+        ("NAME" in checked and other_name, Why.NAME_MISMATCH, ""),
+        (other_currency, Why.CURRENCY_MISMATCH, ""),
+        (compares and not (sent and _received(sent, account, rule, regime)), Why.AMOUNT_TIME_MISMATCH, ""),
+    )
+    return fault.why if fault else None
+
+
+def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
+    """Put a stop into force from now, or say why not."""
+    rule = regime.stop
+    if rule is None:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} knows no stop order")
+    if why := mismatch(order, account, rule, regime):
+        return Refusal(why=why)
+    family = family_of(order)
+    if account.stop_counts.get(family, 0) >= rule.max_times:
+        return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} stops in case family {family}")
+    disputed = order.victim_transfer.amount_minor if order.victim_transfer else order.amount_minor
+    scope = proportionate(order.scope or rule.scope, disputed, regime)
+    limit = order.amount_minor or disputed
+    if ref := order.target.txn_ref:
+        flow = next((f for f in account.flows if ref in (f.txn_id, f.clearing_serial)), None)
+        if flow is None:
+            return Refusal(why=Why.NO_SUCH_TRANSACTION, detail=ref)
+        scope, limit = Scope.AMOUNT, flow.amount_minor
+    if scope is Scope.AMOUNT and not limit:
+        return Refusal(why=Why.AMOUNT_MISSING, detail="an amount stop names its amount")
+    facts = account.facts
+    measure = Measure(
+        measure_id=derived_id("measure", order_key(order), account.account_token),
+        kind=MeasureKind.STOP,
+        state=_state(account),
+        account_token=account.account_token,
+        jurisdiction=regime.law.id,
+        regime=regime.id,
+        rule="stop",
+        scope=scope,
+        rank=account.ranks + 1,
+        authority_id=order.authority_id,
+        order_no=order.order_no,
+        case_no=order.case_no,
+        case_family=family,
+        currency=order.currency or regime.law.currency,
+        limit_minor=(limit or 0) if scope is Scope.AMOUNT else 0,
+        sequence=account.stop_counts.get(family, 0) + 1,
+        issued_at_us=order.issued_at_us,
+        asked_us=asked_us(order),
+        notice=regime.law.notice("STOP_ORDERED", rule.basis, facts.language if facts else ""),
+        victim_transfer=order.victim_transfer,
+    )
+    return start(measure, rule, regime, now)
+
+
+def start(measure: Measure, rule: StopRule, regime: Regime, now: int) -> Measure:
+    """Run a term from its execution: the law's length, or the shorter one asked for."""
+    expires = regime.calendar.add(now, rule.term)
+    if measure.asked_us is not None:
+        expires = min(expires, now + measure.asked_us)
+    return become(
+        measure,
+        measure.state,
+        executed_at_us=now,
+        expires_at_us=expires,
+        clocks=(Clock(due_us=expires, kind=ClockKind.EXPIRY),),
+    )
+
+
+def extend(order: Order, measure: Measure, account: Account, regime: Regime, now: int) -> Measure | Refusal:
+    """Give a stop its next term from now, before or after the first has run out (at most `max_times`)."""
+    rule = regime.stop
+    if rule is None:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} knows no stop order")
+    used = account.stop_counts.get(measure.case_family, 0)
+    if used >= rule.max_times:
+        return Refusal(why=Why.LIMIT_REACHED, detail=f"{used} of {rule.max_times} terms used")
+    if not measure.live and measure.state is not MeasureState.EXPIRED:
+        return Refusal(why=Why.ALREADY_ENDED, detail=measure.state)
+    fresh = become(
+        measure,
+        _state(account),
+        sequence=used + 1,
+        issued_at_us=order.issued_at_us,
+        asked_us=asked_us(order),
+    )
+    if not measure.live:
+        fresh = become(
+            fresh,
+            fresh.state,
+            measure_id=derived_id("measure", order_key(order), account.account_token),
+            rank=account.ranks + 1,
+            ended_why="",
+            forget_at_us=None,
+        )
+    return start(fresh, rule, regime, now)
+
+
+def gone(order: Order, account: Account) -> tuple[Flow, ...]:
+    """Debits that carried the victim's money on, first in first out (the onward trace)."""
+    sent = order.victim_transfer
+    credits = [f for f in account.flows if f.direction is Direction.CREDIT]
+    if sent is None:
+        return ()
+    found = next((f for f in credits if sent.txn_id and f.txn_id == sent.txn_id), None) or next(
+        (f for f in reversed(credits) if f.amount_minor == sent.amount_minor), None
+    )
+    return onward(account.flows, account.balance_minor, found) if found else ()
+
+
+def _state(account: Account) -> MeasureState:
+    return MeasureState.ACTIVE if account.balance_minor > 0 else MeasureState.ACTIVE_EMPTY
+
+
+def _received(sent: VictimTransfer, account: Account, rule: StopRule, regime: Regime) -> bool:
+    within = regime.calendar.add(0, rule.match_within)
+    return any(
+        flow.direction is Direction.CREDIT
+        and ("AMOUNT" not in rule.match or flow.amount_minor == sent.amount_minor)
+        and ("TIME" not in rule.match or abs(flow.at_us - sent.transferred_at_us) <= within)
+        for flow in account.flows
+    )

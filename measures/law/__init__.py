@@ -1,0 +1,1 @@
+"""The law of each country: its file, its rules, its calendar."""

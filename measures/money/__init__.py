@@ -1,0 +1,1 @@
+"""Where the money went and who gets how much of it back."""

@@ -1,0 +1,154 @@
+"""Returning frozen money to victims (domain.md 1.9): computed, noticed, decided, dispatched, closed.
+
+A round shares what one freeze holds. Each payment is named by (freeze, victim, decision), so a decision or
+a payment result that comes twice changes nothing, and the sum paid never exceeds the frozen amount.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from measures.authority.people import release_fault
+from measures.law.jurisdiction import Regime
+from measures.money.allocation import Pot, allocate
+from measures.state.machine import Refusal, first_fault
+from schemas.ids import derived_id
+from schemas.measure import Claim, Measure, Refund, RefundState, Share
+from schemas.order import Disbursement
+from schemas.reply import Why
+
+R = RefundState
+replace = msgspec.structs.replace
+
+
+def open_round(
+    freeze: Measure, claims: Sequence[Claim], pot: Pot, *, round_no: int, regime: Regime, now: int
+) -> Refund | Refusal:
+    """Compute the shares of a freeze; a pro-rata result waits for its public notice to run out."""
+    victims = [claim.victim_id for claim in claims]
+    fault = first_fault(
+        (not freeze.live or not freeze.held_minor, Why.WRONG_STATE, "the freeze holds nothing"),
+        (not claims or len(set(victims)) < len(victims), Why.MALFORMED, "one claim per victim"),
+    )
+    if fault:
+        return fault
+    refund = Refund(
+        refund_id=derived_id("refund", freeze.measure_id, round_no),
+        freeze_id=freeze.measure_id,
+        case_family=freeze.case_family,
+        jurisdiction=regime.law.id,
+        currency=freeze.currency,
+        state=R.COMPUTED,
+        frozen_minor=freeze.held_minor,
+        method="",
+        claims=tuple(claims),
+        shares=(),
+    )
+    return _compute(refund, pot, regime, now)
+
+
+def object_to(
+    refund: Refund, claims: Sequence[Claim], pot: Pot, reason: str, *, regime: Regime, now: int
+) -> Refund | Refusal:
+    """Take an objection in while the notice runs: the claims are corrected and the shares computed anew."""
+    if refund.state not in (R.COMPUTED, R.NOTICED) or (refund.due_us is not None and now >= refund.due_us):
+        return Refusal(why=Why.TOO_LATE, detail="objections are heard until the notice runs out")
+    pot = pot._replace(frozen_minor=refund.frozen_minor)
+    heard = replace(refund, claims=tuple(claims), objections=(*refund.objections, reason))
+    return _compute(heard, pot, regime, now)
+
+
+def decide(
+    refund: Refund,
+    decision_no: str,
+    *,
+    by: tuple[str, ...],
+    reason: str,
+    court_ref: str = "",
+    regime: Regime,
+    now: int,
+) -> Refund | Refusal:
+    """Fix the shares under a decision number; the same decision again changes nothing.
+
+    Shares from the country's administrative limit need a court's reference.
+    """
+    if refund.decision_no == decision_no:
+        return refund
+    total = sum(share.amount_minor for share in refund.shares)
+    limit = regime.refund.administrative_below
+    beyond = limit is not None and any(share.amount_minor >= limit for share in refund.shares)
+    noticed = refund.state is R.NOTICED and now < (refund.due_us or 0)
+    fault = first_fault(
+        (refund.state not in (R.COMPUTED, R.NOTICED), Why.WRONG_STATE, refund.state),
+        (noticed, Why.TOO_LATE, "the public notice still runs"),
+        (not decision_no, Why.MALFORMED, "a decision has a number"),
+        (beyond and not court_ref, Why.PAPERS_MISSING, f"shares from {limit} need a court"),
+    ) or release_fault(by, reason, total, regime)
+    if fault:
+        return fault
+    named = tuple(
+        replace(share, payment_id=derived_id("pay", refund.freeze_id, share.victim_id, decision_no))
+        for share in refund.shares
+        if share.amount_minor
+    )
+    due = regime.calendar.add(now, regime.refund.pay_within)
+    return replace(refund, state=R.DECIDED, shares=named, decision_no=decision_no, decided_by=by, due_us=due)
+
+
+def disbursements(refund: Refund) -> tuple[Disbursement, ...]:
+    """Give what the authority orders of the institution: one disbursement per unpaid share."""
+    return tuple(
+        Disbursement(
+            victim_id=share.victim_id, decision_no=refund.decision_no, amount_minor=share.amount_minor
+        )
+        for share in refund.shares
+        if refund.decision_no and not share.paid
+    )
+
+
+def dispatch(refund: Refund) -> Refund | Refusal:
+    """Note that the institution has the decision."""
+    if refund.state is R.DISPATCHED:
+        return refund
+    if refund.state is not R.DECIDED:
+        return Refusal(why=Why.WRONG_STATE, detail=refund.state)
+    return _close(replace(refund, state=R.DISPATCHED))
+
+
+def pay(refund: Refund, payment_id: str, *, ok: bool, pay_to: str = "") -> Refund | Refusal:
+    """Take in what became of one payment; after a failure `pay_to` names another account of the victim."""
+    share = next((s for s in refund.shares if s.payment_id == payment_id), None)
+    if refund.state not in (R.DISPATCHED, R.CLOSED) or share is None:
+        return Refusal(why=Why.WRONG_STATE, detail=f"no payment {payment_id} is under way")
+    if share.paid:
+        return refund
+    if ok and refund.paid_minor + share.amount_minor > refund.frozen_minor:
+        return Refusal(why=Why.OVER_AMOUNT, detail=f"only {refund.frozen_minor} was frozen")
+    done = replace(share, paid=ok, attempts=share.attempts + 1, pay_to=pay_to or share.pay_to)
+    shares = tuple(done if s is share else s for s in refund.shares)
+    return _close(replace(refund, shares=shares))
+
+
+def tick(refund: Refund, now: int) -> Refund:
+    """Mark a round whose payments are overdue; a person must look."""
+    late = refund.state in (R.DECIDED, R.DISPATCHED) and refund.due_us is not None and now >= refund.due_us
+    return replace(refund, overdue=True) if late else refund
+
+
+def _compute(refund: Refund, pot: Pot, regime: Regime, now: int) -> Refund:
+    losses = {claim.victim_id: claim.loss_minor for claim in refund.claims}
+    pot = pot._replace(frozen_minor=min(pot.frozen_minor, refund.frozen_minor))
+    result = allocate(regime.refund.methods, pot, losses)
+    notice = regime.refund.notice if result.method == "PRO_RATA" else None
+    return replace(
+        refund,
+        state=R.NOTICED if notice else R.COMPUTED,
+        method=result.method,
+        shares=tuple(Share(victim_id=v, amount_minor=amount) for v, amount in result.shares.items()),
+        due_us=regime.calendar.add(now, notice) if notice else None,
+    )
+
+
+def _close(refund: Refund) -> Refund:
+    done = all(share.paid for share in refund.shares)
+    return replace(refund, state=R.CLOSED, due_us=None, overdue=False) if done else refund

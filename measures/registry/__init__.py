@@ -1,0 +1,1 @@
+"""Listed persons and what follows from a listing."""

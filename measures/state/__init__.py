@@ -1,0 +1,1 @@
+"""What is kept of an account: measures, their state diagrams, order numbers."""

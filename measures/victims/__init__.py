@@ -1,0 +1,1 @@
+"""When and how a probable victim may be spoken to."""

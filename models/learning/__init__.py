@@ -1,0 +1,1 @@
+"""What is done offline: labels, training, evaluation, drift."""

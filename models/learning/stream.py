@@ -1,0 +1,204 @@
+"""Train both legs: from a recorded stream of payments, or from rows of a decision log and dated labels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import features
+from models.features import GROUPS, NAMES, FloatArray, Rows
+from models.learning import evaluate, labels
+from models.learning.train import DAY_US, Known, Windows, fit_leg, rows_digest
+from models.ledgers.history import history
+from models.scoring import bundle
+from models.scoring.bundle import Bundle, LegParts
+
+#: Fewer, earlier days than a bank has: a simulated month. A bank's log wants `Windows()`.
+SHORT = Windows(train=11, validation=7, test=7, delay=1)
+
+
+class Recorded(NamedTuple):
+    """A recorded stream, ordered by event time, and its labels.
+
+    Attributes:
+        transfers: TRANSFER[n].
+        value: amounts in one currency, minor units, float64[n].
+        scam: the payment went from a victim to a mule, bool[n].
+        laundering: the payment moved such money on, bool[n].
+
+    """
+
+    transfers: Rows
+    value: FloatArray
+    scam: NDArray[np.bool_]
+    laundering: NDArray[np.bool_]
+
+
+class LegRows(NamedTuple):
+    """n rows that one leg learns from or is measured on.
+
+    Attributes:
+        txn_id: the payments, bytes[n].
+        at_us: event times, int64[n].
+        value: amounts in one currency, minor units, float64[n].
+        X: features, float64[n, k].
+        y: 1 for what the leg looks for, 0 for good, -1 for what is neither, int8[n]; all that is known.
+        known: the labels known at an earlier time, None where the delay of the windows stands for it.
+        weight: how many payments each row stands for, None if one.
+
+    """
+
+    txn_id: NDArray[np.bytes_]
+    at_us: NDArray[np.int64]
+    value: FloatArray
+    X: FloatArray
+    y: NDArray[np.int8]
+    known: Known | None = None
+    weight: FloatArray | None = None
+
+    def take(self, rows: NDArray[Any]) -> "LegRows":
+        """Return some of the rows, by mask or place, with the labels known today."""
+        weight = None if self.weight is None else self.weight[rows]
+        return LegRows(
+            self.txn_id[rows], self.at_us[rows], self.value[rows], self.X[rows], self.y[rows], weight=weight
+        )
+
+    def payments(self) -> FloatArray:
+        """Return how many payments each row stands for, float64[n]."""
+        return evaluate.weights(self.weight, len(self.y))
+
+    def column(self, leg: str, name: str) -> FloatArray:
+        """Return one feature of a leg, float64[n]."""
+        return self.X[:, NAMES[leg].index(name)]
+
+
+def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
+    """Return the rows of both legs; the ledgers run over the whole stream, as they do live.
+
+    Each leg learns from its own scams against good payments; the other leg's scams are neither.
+    """
+    transfers = recorded.transfers
+    seen = history(transfers, recorded.value)._asdict()
+    sought = {"credit": (recorded.scam, recorded.laundering), "debit": (recorded.laundering, recorded.scam)}
+    return {
+        leg: LegRows(
+            transfers["txn_id"],
+            transfers["at_us"],
+            recorded.value,
+            features.matrix(GROUPS[leg], seen[leg]),
+            np.where(mine, 1, np.where(others, -1, 0)).astype(np.int8),
+        )
+        for leg, (mine, others) in sought.items()
+    }
+
+
+def joined(streams: Sequence[Mapping[str, LegRows]]) -> dict[str, LegRows]:
+    """Return the rows of several recorded streams, stream after stream."""
+
+    def whole(leg: str, column: str) -> NDArray[Any]:
+        return np.concatenate([getattr(each[leg], column) for each in streams])
+
+    return {
+        leg: LegRows(
+            txn_id=whole(leg, "txn_id"),
+            at_us=whole(leg, "at_us"),
+            value=whole(leg, "value"),
+            X=whole(leg, "X"),
+            y=whole(leg, "y"),
+        )
+        for leg in streams[0]
+    }
+
+
+def of_log(leg: str, rows: LegRows, found: Rows, *, known_by_us: float, delay_days: float) -> LegRows:
+    """Give the rows of a decision log the labels of LABEL[m] (`models.learning.labels`) known at the cut-off.
+
+    Rows younger than the delay at the cut-off are left out: among them only what was quickly found would
+    have a label.
+    """
+    old = rows.at_us <= known_by_us - delay_days * DAY_US
+    rows = rows.take(old)
+
+    def known(by_us: float) -> NDArray[np.int8]:
+        by_us = min(by_us, known_by_us)
+        verdict = labels.verdicts(found, rows.txn_id, by_us)
+        return labels.targets(verdict, leg, rows.at_us <= by_us - delay_days * DAY_US)
+
+    return rows._replace(y=known(known_by_us), known=known)
+
+
+def fit(
+    rows: Mapping[str, LegRows], *, windows: Windows = SHORT, seed: int = 0, **grid: Any
+) -> dict[str, LegParts]:
+    """Train both legs.
+
+    Raises:
+        ModelError: the rows are too few for `windows`, or a window has no scams.
+
+    """
+    return {leg: fit_one(leg, these, windows=windows, seed=seed, **grid) for leg, these in rows.items()}
+
+
+def fit_one(
+    leg: str, rows: LegRows, *, windows: Windows, seed: int = 0, without: str = "", **grid: Any
+) -> LegParts:
+    """Train one leg, on all groups of features but `without`.
+
+    Raises:
+        ModelError: see `fit`.
+
+    """
+    groups = {
+        code: [feature.__name__ for feature in group]
+        for code, group in GROUPS[leg].items()
+        if code != without
+    }
+    names = [name for group in groups.values() for name in group]
+    return fit_leg(
+        rows.X[:, [NAMES[leg].index(name) for name in names]] if without else rows.X,
+        rows.y,
+        names,
+        groups,
+        time=rows.at_us,
+        amount=rows.value,
+        known=rows.known,
+        weight=rows.weight,
+        windows=windows,
+        seed=seed,
+        **grid,
+    )
+
+
+def train(
+    rows: Mapping[str, LegRows],
+    path: Path,
+    *,
+    card: Callable[[Mapping[str, LegParts]], str],
+    git_commit: str,
+    windows: Windows = SHORT,
+    seed: int = 0,
+    **grid: Any,
+) -> Bundle:
+    """Train a bundle and write it to `path`, a new directory; `card` writes its card from the trained legs.
+
+    Raises:
+        ModelError: see `fit`.
+
+    """
+    parts = fit(rows, windows=windows, seed=seed, **grid)
+    arrays = [
+        array
+        for these in rows.values()
+        for array in (these.txn_id, these.at_us, these.X, these.y, these.weight)
+        if array is not None
+    ]
+    return bundle.save(
+        path,
+        parts,
+        card=card(parts),
+        training_data=rows_digest(*arrays),
+        git_commit=git_commit,
+        created=max(int(these.at_us.max()) for these in rows.values() if len(these.at_us)),
+    )

@@ -1,0 +1,64 @@
+"""Ledgers over payments: from transfers to legs with everything known before them.
+
+The stream makes facts and observes them in two sharded stages; training does so for a whole recorded
+stream at once. Both order rows by event time first.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features import FloatArray, Legs, Rows
+from models.ledgers import ledger
+from models.ledgers.table import Table
+
+#: A payee the payer has known for less than this is new to him.
+NEW_PAYEE_US = ledger.DAY_US
+
+
+def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
+    """Return payments as their payers see them, PARTY_FACT[n]."""
+    facts = np.empty(len(transfers), ledger.PARTY_FACT)
+    facts["key"] = transfers["debtor"]
+    facts["at_us"] = transfers["at_us"]
+    facts["value"] = value
+    facts["counterparty"] = transfers["creditor_account"][:, 1]
+    return facts
+
+
+def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_]) -> Rows:
+    """Return legs as their accounts see them, ACCOUNT_FACT[n]; `credit` tells which leg each row is."""
+    side = credit[:, None]
+    facts = np.empty(len(transfers), ledger.ACCOUNT_FACT)
+    facts["key"] = np.where(side, transfers["creditor_account"], transfers["debtor_account"])
+    facts["at_us"] = transfers["at_us"]
+    facts["value"] = value
+    facts["counterparty"] = np.where(
+        credit, transfers["debtor_account"][:, 1], transfers["creditor_account"][:, 1]
+    )
+    facts["credit"] = credit
+    new_payee = (transfers["payee_added_at_us"] >= 0) & (
+        transfers["at_us"] - transfers["payee_added_at_us"] < NEW_PAYEE_US
+    )
+    facts["risky"] = new_payee | (transfers["signals"] > 0)
+    return facts
+
+
+class History(NamedTuple):
+    """Both legs of every transfer, in the order of the transfers."""
+
+    credit: Legs
+    debit: Legs
+
+
+def history(transfers: Rows, value: FloatArray) -> History:
+    """Run a whole recorded stream, TRANSFER[n] ordered by event time, through fresh ledgers."""
+    payer = ledger.observe_parties(Table.empty(ledger.PARTY_ROW), payer_facts(transfers, value))
+    both = np.repeat(transfers, 2)
+    credit = np.tile([False, True], len(transfers))
+    facts = account_facts(both, np.repeat(value, 2), credit)
+    account = ledger.observe_accounts(Table.empty(ledger.ACCOUNT_ROW), facts)
+    return History(
+        Legs(transfers, value, payer, account[credit]), Legs(transfers, value, payer, account[~credit])
+    )

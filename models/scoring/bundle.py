@@ -1,0 +1,311 @@
+"""Model bundles: a directory that a stream may load, and everything needed to refuse it.
+
+    credit.skops debit.skops   the fitted trees of each leg, no pickle
+    features.json              ordered feature names of each leg
+    thresholds.json            named operating points of each leg -> score; null where none reaches the point
+    baseline.json              median of good payments per feature, for explanations; null is missing
+    groups.json                reason code -> feature names, per leg
+    metrics.json  card.md      what was measured, and for whom it matters
+    manifest.json              SHA-256 of each file, origin, versions
+
+The digest of a bundle is the SHA-256 of its manifest, so it names every byte of it.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sklearn
+import skops
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import InconsistentVersionWarning
+from skops.io import dumps, get_untrusted_types, loads
+
+from models.scoring.trees import Trees
+from schemas.errors import ModelError
+
+FloatArray = NDArray[np.float64]
+
+SCHEMA = 1
+LEGS = ("credit", "debit")
+MODELS = {leg: f"{leg}.skops" for leg in LEGS}
+TABLES = ("features.json", "thresholds.json", "baseline.json", "groups.json", "metrics.json")
+FILES = (*MODELS.values(), *TABLES, "card.md")
+MANIFEST = "manifest.json"
+# The one type in fitted boosted trees that skops does not trust by itself: two numpy arrays and three
+# methods; models.scoring.trees checks every index in them.
+TRUSTED = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"})
+
+
+@dataclass(frozen=True)
+class LegModel:
+    """The classifier of one leg. `groups` maps a reason code to column numbers of `features`."""
+
+    features: tuple[str, ...]
+    trees: Trees
+    thresholds: Mapping[str, float]
+    baseline: FloatArray
+    groups: Mapping[str, tuple[int, ...]]
+
+    def score(self, X: FloatArray) -> FloatArray:
+        """Probability of a scam, float64[n, features] -> float64[n]; nan is a missing value.
+
+        Raises:
+            ModelError: `X` has another number of columns.
+
+        """
+        probability: FloatArray = 1 / (1 + np.exp(-self.trees.raw(X)))
+        return probability
+
+    def contributions(self, X: FloatArray) -> FloatArray:
+        """Log-odds that each reason group adds to each row, float64[n, features] -> float64[n, groups].
+
+        Difference to baseline: the drop of the log-odds when the group's features are those of a median good
+        payment. Columns follow the order of `groups`. One evaluation per group: for flagged rows only.
+        """
+        full = self.trees.raw(X)
+        added = np.empty((len(X), len(self.groups)))
+        for position, columns in enumerate(self.groups.values()):
+            ordinary = np.array(X, np.float64, order="F")
+            ordinary[:, list(columns)] = self.baseline[list(columns)]
+            added[:, position] = full - self.trees.raw(ordinary)
+        return added
+
+
+@dataclass(frozen=True)
+class LegParts:
+    """What training hands over for one leg; `groups` maps a reason code to feature names."""
+
+    classifier: HistGradientBoostingClassifier
+    features: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    baseline: FloatArray
+    groups: Mapping[str, Sequence[str]]
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle; `version` is for people, `digest` is what a decision is stamped with."""
+
+    credit: LegModel
+    debit: LegModel
+    digest: str
+    version: str
+
+    def leg(self, name: str) -> LegModel:
+        """Return the classifier of leg `credit` or `debit`."""
+        return self.credit if name == "credit" else self.debit
+
+
+def save(
+    path: Path, legs: Mapping[str, LegParts], *, card: str, training_data: str, git_commit: str, created: int
+) -> Bundle:
+    """Write a new bundle directory at `path` and load it again.
+
+    Args:
+        path: a directory that does not exist yet; a bundle is written once.
+        legs: the parts of `credit` and `debit`.
+        card: text of the model card.
+        training_data: SHA-256 of the training rows.
+        git_commit: commit of the code that trained.
+        created: event time of the newest training row, microseconds UTC.
+
+    Raises:
+        ModelError: `path` exists, or the parts do not make a bundle that `load` accepts.
+
+    """
+    if path.exists():
+        raise ModelError(f"{path} exists and bundles are never overwritten; choose a new directory.")
+    tables = {
+        "features.json": {leg: list(parts.features) for leg, parts in legs.items()},
+        "thresholds.json": {leg: _nulls(parts.thresholds) for leg, parts in legs.items()},
+        "baseline.json": {leg: _nulls(_named_baseline(parts)) for leg, parts in legs.items()},
+        "groups.json": {leg: {k: list(v) for k, v in parts.groups.items()} for leg, parts in legs.items()},
+        "metrics.json": {leg: dict(parts.metrics) for leg, parts in legs.items()},
+    }
+    contents = {name: _json_bytes(table) for name, table in tables.items()}
+    contents |= {MODELS[leg]: dumps(parts.classifier) for leg, parts in legs.items()}
+    contents["card.md"] = card.encode()
+    contents[MANIFEST] = _json_bytes(
+        {
+            "schema": SCHEMA,
+            "created": datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="seconds"),
+            "training_data": training_data,
+            "git_commit": git_commit,
+            "versions": _versions(),
+            "files": {name: _sha256(content) for name, content in contents.items()},
+        }
+    )
+    draft = path.with_name(path.name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for name, content in contents.items():
+        (draft / name).write_bytes(content)
+    try:
+        bundle = load(draft)
+    except ModelError:
+        shutil.rmtree(draft)
+        raise
+    draft.rename(path)
+    return bundle
+
+
+def load(
+    path: Path, *, features: Mapping[str, Sequence[str]] | None = None, digest: str | None = None
+) -> Bundle:
+    """Verify the bundle at `path` and load it; each file is read once, and the bytes checked are those used.
+
+    Args:
+        path: the bundle's directory.
+        features: the names that the caller computes, per leg and in order; None to accept the bundle's own.
+        digest: the digest that the bundle must have, where a signature or a policy names one.
+
+    Raises:
+        ModelError: a file is missing or altered, or its schema, versions, features or types differ.
+
+    """
+    raw = _read(path, MANIFEST)
+    if digest is not None and _sha256(raw) != digest:
+        raise ModelError(
+            f"{path} is bundle {_sha256(raw)[:12]}, not the expected {digest[:12]}; fetch that bundle again."
+        )
+    manifest = _parse(path, MANIFEST, raw)
+    _check_manifest(path, manifest)
+    contents = {name: _read(path, name) for name in FILES}
+    for name, content in contents.items():
+        if _sha256(content) != manifest["files"][name]:
+            raise ModelError(f"{path / name} does not match its hash in {MANIFEST}; fetch the bundle again.")
+    tables = {name: _parse(path, name, contents[name]) for name in TABLES}
+    try:
+        legs = {
+            leg: _leg(path, leg, contents[MODELS[leg]], {n: tables[n][leg] for n in TABLES}) for leg in LEGS
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} has a malformed table or model ({error!r}); train again.") from error
+    for leg, names in (features or {}).items():
+        _check_features(path, leg, legs[leg].features, tuple(names))
+    return Bundle(**legs, digest=_sha256(raw), version=f"{manifest['created'][:10]}-{_sha256(raw)[:8]}")
+
+
+def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    if manifest.get("schema") != SCHEMA:
+        raise ModelError(
+            f"{path} has bundle schema {manifest.get('schema')!r}, this release reads {SCHEMA}; train again."
+        )
+    for name, here in _versions().items():
+        there = manifest.get("versions", {}).get(name)
+        if there != here:
+            raise ModelError(
+                f"{path} was trained with {name} {there}, this process runs {here}; install the locked "
+                "requirements or train again."
+            )
+    if set(manifest.get("files", ())) != set(FILES):
+        raise ModelError(f"{path / MANIFEST} does not list exactly the files of a bundle; train again.")
+    if not isinstance(manifest.get("created"), str):
+        raise ModelError(f"{path / MANIFEST} has no creation time; train again.")
+
+
+def _leg(path: Path, leg: str, model: bytes, tables: dict[str, Any]) -> LegModel:
+    features = tuple(tables["features.json"])
+    classifier = _classifier(path / MODELS[leg], model)
+    trees = Trees.of(classifier)
+    if trees.n_features != len(features) or set(tables["baseline.json"]) != set(features):
+        raise ModelError(
+            f"{path} names {len(features)} {leg} features, its model takes {trees.n_features}; train again."
+        )
+    unknown = {name for names in tables["groups.json"].values() for name in names} - set(features)
+    if unknown:
+        raise ModelError(
+            f"{path} explains {leg} by features it does not have, {sorted(unknown)}; train again."
+        )
+    baseline = np.array([tables["baseline.json"][name] for name in features], np.float64)
+    thresholds = {
+        name: float("inf") if value is None else float(value)
+        for name, value in tables["thresholds.json"].items()
+    }
+    column = {name: position for position, name in enumerate(features)}
+    groups = {
+        reason: tuple(column[name] for name in names) for reason, names in tables["groups.json"].items()
+    }
+    trees.raw(baseline[np.newaxis])  # compile now, not at the first payment
+    return LegModel(features, trees, thresholds, baseline, groups)
+
+
+def _classifier(file: Path, content: bytes) -> HistGradientBoostingClassifier:
+    try:
+        unknown = set(get_untrusted_types(data=content)) - TRUSTED
+        if unknown:
+            raise ModelError(f"{file} holds the types {sorted(unknown)}, which are not trusted; train again.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            classifier = loads(content, trusted=sorted(TRUSTED))
+    except ModelError:
+        raise
+    except Exception as error:  # skops raises whatever a damaged archive makes it meet
+        raise ModelError(
+            f"{file} cannot be read ({error}); fetch the bundle again or train again."
+        ) from error
+    if type(classifier) is not HistGradientBoostingClassifier:
+        raise ModelError(f"{file} holds a {type(classifier).__name__}, not boosted trees; train again.")
+    return classifier
+
+
+def _check_features(path: Path, leg: str, has: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+    if has != wanted:
+        differ = sorted(set(has) ^ set(wanted)) or "the order"
+        raise ModelError(
+            f"{path} was trained on other {leg} features ({differ}); train again on this release."
+        )
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return (path / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path / name} cannot be read; give the directory of a complete bundle.") from error
+
+
+def _parse(path: Path, name: str, content: bytes) -> dict[str, Any]:
+    try:
+        table = json.loads(content)
+    except ValueError:
+        table = None
+    if not isinstance(table, dict):
+        raise ModelError(f"{path / name} is not a JSON object; fetch the bundle again.")
+    return table
+
+
+def _versions() -> dict[str, str]:
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {
+        "python": python,
+        "scikit-learn": sklearn.__version__,
+        "skops": skops.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _named_baseline(parts: LegParts) -> dict[str, float]:
+    return dict(zip(parts.features, parts.baseline.tolist(), strict=True))
+
+
+def _nulls(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def _json_bytes(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,205 @@
+"""Which bundle acts: a folder registry with signed pointers.
+
+    registry/
+      bundles/<digest>/      the bundles, never changed
+      signatures/<digest>    Ed25519 signature of the bundle's manifest (JWS, RFC 7515 and RFC 8037)
+      live.json              the bundle that acts
+      shadow.json            the bundle that is scored beside it and never acts
+      previous.json          what was live before
+
+A pointer is one line of JSON with a digest, signed like a manifest and replaced in one step, so that a
+reader sees the old one or the new one. Nothing unsigned or altered is ever loaded.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from models.scoring.bundle import MANIFEST, Bundle, load
+from schemas.errors import ConfigError, ModelError, cause
+
+Role = Literal["live", "shadow", "previous"]
+
+ALGORITHM = "Ed25519"
+
+PUBLIC_KEY = "public.jwk"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry folder and the public key that its signatures must answer to."""
+
+    folder: Path
+    public_key: OKPKey
+
+    def __reduce__(self) -> Any:
+        """Take the key along: the workers of a job trust the key that the job began with."""
+        return _unpickled, (self.folder, self.public_key.as_dict(private=False))
+
+    def add(self, bundle: Path, private_key: OKPKey) -> str:
+        """Copy a bundle that loads into the registry, sign it and return its digest.
+
+        Raises:
+            ModelError: the bundle is refused, or the key is not the registry's.
+
+        """
+        digest = load(bundle).digest
+        signature = _sign((bundle / MANIFEST).read_bytes(), private_key)
+        _verify(signature, self.public_key, f"{bundle}")
+        target = self._bundle(digest)
+        if not target.exists():
+            draft = target.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(bundle, draft)
+            draft.rename(target)
+        _replace(self.folder / "signatures" / digest, signature)
+        return digest
+
+    def bundle(self, digest: str, *, features: Mapping[str, Sequence[str]] | None = None) -> Bundle:
+        """Load a bundle of the registry after checking its signature.
+
+        Raises:
+            ModelError: it is not there, not signed by the registry's key, or altered.
+
+        """
+        if not digest.isalnum():
+            raise ModelError(f"{digest!r} is not a bundle digest; use one of {self.digests()}.")
+        where = self._bundle(digest)
+        signed = _verify(_read(self.folder / "signatures" / digest), self.public_key, f"bundle {digest[:12]}")
+        if _read(where / MANIFEST) != signed:
+            raise ModelError(f"{where} is not the bundle that was signed; restore it or roll back.")
+        return load(where, features=features, digest=digest)
+
+    def load(self, role: Role, *, features: Mapping[str, Sequence[str]] | None = None) -> Bundle:
+        """Load the bundle in a role.
+
+        Raises:
+            ModelError: the role is empty, or its pointer or bundle is refused.
+
+        """
+        digest = self.digest(role)
+        if digest is None:
+            raise ModelError(f"{self.folder} has no {role} bundle; run `stopline registry promote` first.")
+        return self.bundle(digest, features=features)
+
+    def digest(self, role: Role) -> str | None:
+        """Digest of the bundle in a role, None if the role is empty; cheap enough to poll.
+
+        Raises:
+            ModelError: the pointer is unsigned, altered, or belongs to another role.
+
+        """
+        pointer = self.folder / f"{role}.json"
+        if not pointer.exists():
+            return None
+        signed = json.loads(_verify(_read(pointer), self.public_key, f"{pointer}"))
+        if signed.get("role") != role:
+            raise ModelError(f"{pointer} was signed as {signed.get('role')!r}; promote the bundle again.")
+        return str(signed["digest"])
+
+    def digests(self) -> list[str]:
+        """Digests of all bundles in the registry, sorted."""
+        return sorted(path.name for path in (self.folder / "bundles").glob("*") if not path.suffix)
+
+    def promote(self, digest: str, private_key: OKPKey, *, role: Role = "live") -> None:
+        """Put a bundle into a role; what was live becomes previous, and a promoted shadow leaves the shadow.
+
+        Raises:
+            ModelError: the bundle is refused, or the key is not the registry's.
+
+        """
+        self.bundle(digest)
+        live = self.digest("live")
+        if role == "live" and live not in (None, digest):
+            self._point("previous", str(live), private_key)
+        if role == "live" and self.digest("shadow") == digest:
+            (self.folder / "shadow.json").unlink()
+        self._point(role, digest, private_key)
+
+    def rollback(self, private_key: OKPKey) -> str:
+        """Swap live and previous; return the digest that is live now.
+
+        Raises:
+            ModelError: there is no previous bundle, or it is refused.
+
+        """
+        live, previous = self.digest("live"), self.digest("previous")
+        if live is None or previous is None:
+            raise ModelError(f"{self.folder} has no previous bundle to roll back to; promote one instead.")
+        self.bundle(previous)
+        self._point("live", previous, private_key)
+        self._point("previous", live, private_key)
+        return previous
+
+    def _point(self, role: Role, digest: str, private_key: OKPKey) -> None:
+        signature = _sign(json.dumps({"role": role, "digest": digest}).encode(), private_key)
+        _verify(signature, self.public_key, f"the {role} pointer")
+        _replace(self.folder / f"{role}.json", signature)
+
+    def _bundle(self, digest: str) -> Path:
+        return self.folder / "bundles" / digest
+
+
+def open_registry(folder: Path) -> Registry:
+    """Open the registry in a folder, trusting the public key it holds now.
+
+    Raises:
+        ConfigError: there is no key.
+
+    """
+    return Registry(folder, read_key(folder / PUBLIC_KEY))
+
+
+def read_key(path: Path) -> OKPKey:
+    """Read a public or private key.
+
+    Raises:
+        ConfigError: there is none.
+
+    """
+    try:
+        return OKPKey.import_key(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} is no key ({cause(error)}); make one with: stopline registry keygen"
+        ) from error
+
+
+def _unpickled(folder: Path, public_key: dict[str, str | list[str]]) -> Registry:
+    return Registry(folder, OKPKey.import_key(public_key))
+
+
+def _sign(content: bytes, private_key: OKPKey) -> bytes:
+    return jws.serialize_compact({"alg": ALGORITHM}, content, private_key, algorithms=[ALGORITHM]).encode()
+
+
+def _verify(signature: bytes, public_key: OKPKey, what: str) -> bytes:
+    """Return the signed content."""
+    try:
+        return jws.deserialize_compact(signature, public_key, algorithms=[ALGORITHM]).payload
+    except (JoseError, ValueError) as error:
+        raise ModelError(f"{what} is not signed by the registry's key; promote it with that key.") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read; add and promote the bundle again.") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".draft")
+    with draft.open("wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    draft.replace(path)

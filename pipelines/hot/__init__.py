@@ -1,0 +1,1 @@
+"""The hot path: decode, payers, accounts, decide, warn, trace, log."""

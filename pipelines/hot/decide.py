@@ -1,0 +1,148 @@
+"""Scores into outcomes, outcomes into alerts and warning requests: every decision of the hot path."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import features
+from models.features import FloatArray, Legs
+from models.ledgers.ledger import NOTHING_LEAVES
+from models.scoring import reasons
+from models.scoring.bundle import LegModel
+from pipelines.hot import decision_log
+from pipelines.hot.alert import alert
+from pipelines.hot.brake import Brake
+from pipelines.hot.records import alarm_record, alert_record
+from pipelines.hot.serving import InUse, Scored, Source, in_use
+from pipelines.hot.warn import fraud_classes, warning
+from pipelines.kafka.sink import OutRecord
+from pipelines.policy import DELAY, STOP, WARN, Policy, Verdict
+from pipelines.state.shards import event_order
+from pipelines.telemetry import TELEMETRY
+from schemas.alert import Alert, Leg, Reason
+from schemas.rows.transfers import Paid, paid
+from schemas.warning import Warning
+
+_BALANCE_SHARE = features.NAMES["credit"].index("balance_share")
+
+
+class Decided(NamedTuple):
+    """What came of a block of legs: alerts and alarms, warnings asked for, a block for the log."""
+
+    alerts: list[OutRecord]
+    warnings: list[Warning]
+    log: bytes
+
+
+class Decider:
+    """A policy and where models come from; picklable, models are loaded where they are used."""
+
+    def __init__(self, policy: Policy, source: Source, log_share: float) -> None:
+        self._policy = policy
+        self._source = source
+        self._log_share = log_share
+
+    def models(self) -> InUse:
+        """Return the models that a bundle of payments beginning now is scored with.
+
+        Raises:
+            ModelError: a bundle must not be used.
+            ConfigError: policy and bundle do not fit.
+
+        """
+        return in_use(self._source, self._policy)
+
+    def brake(self, shard: int, counts: bytes | None) -> Brake | None:
+        """Return the brake of a shard of the account ledger; None if the policy has none."""
+        return Brake.of(self._policy, shard, counts)
+
+    def decide(
+        self,
+        models: InUse,
+        legs: Legs,
+        credit: bool,
+        kept_minor: NDArray[np.int64],
+        brakes: Sequence[tuple[slice, Brake]] = (),
+    ) -> Decided:
+        """Score legs of one kind, of which measures in force keep `kept_minor`, and say what follows.
+
+        A brake counts the legs of its shard and may make what follows milder.
+        """
+        leg: Leg = "CREDIT" if credit else "DEBIT"
+        X = features.matrix(features.GROUPS[leg.lower()], legs)
+        live = models.live.scored(leg, X)
+        shadow = models.shadow.scored(leg, X) if models.shadow else None
+        outcome = live.outcome.copy()
+        forbidden = kept_minor > 0
+        alarms = [
+            alarm
+            for part, brake in brakes
+            for alarm in brake.apply(
+                leg, legs.transfer[part], outcome[part], forbidden[part], model=live.model
+            )
+        ]
+        outcome[forbidden] = STOP
+        flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
+        flagged = flagged[event_order(legs.transfer[flagged])]
+        few, scores = legs.rows(flagged), live.score[flagged].tolist()
+        verdicts = map(
+            Verdict,
+            outcome[flagged].tolist(),
+            [round(score, 6) for score in scores],
+            _explain(models.live.model(leg), leg, self._policy.language, X[flagged]),
+            kept_minor[flagged].tolist(),
+        )
+        told = list(zip(paid(few.transfer), verdicts, strict=True))
+        alerts = [self._alert(live.model, leg, *each) for each in told]
+        warnings = []
+        if credit:
+            kinds = fraud_classes(few, X[flagged, _BALANCE_SHARE])
+            warnings = [
+                warning(self._policy, *each, kind, hold=made is not None)
+                for each, kind, made in zip(told, kinds, alerts, strict=True)
+            ]
+            TELEMETRY.decided(legs.transfer["received_us"])
+        if shadow is not None:
+            _compare(live, shadow)
+        records = [alert_record(made) for made in alerts if made]
+        TELEMETRY.count("alerts", len(records))
+        return Decided(
+            [*records, *map(alarm_record, alarms)],
+            warnings,
+            decision_log.block(leg, legs, X, (live, shadow), outcome=outcome, share=self._log_share),
+        )
+
+    def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
+        """Return the alert about a leg, if it is held and the law of the day gives a ground to act."""
+        if verdict.outcome < DELAY:
+            return None
+        made = alert(self._policy, model, leg, payment, verdict)
+        if made is None:
+            TELEMETRY.count("without_legal_ground", 1)
+        return made
+
+
+def enforced_minor(legs: Legs, credit: bool) -> NDArray[np.int64]:
+    """Return the amount that a measure keeps on the account where this leg goes against it, else 0.
+
+    Against a limit goes a debit after which less than the limit stays; without a known balance every debit.
+    """
+    if credit:
+        return np.zeros(len(legs.value), np.int64)
+    kept: NDArray[np.int64] = legs.account["enforced_minor"]
+    stays = legs.transfer["balance_after_minor"]
+    return np.where((kept > 0) & ((kept == NOTHING_LEAVES) | (stays < kept)), kept, 0)
+
+
+def _compare(live: Scored, shadow: Scored) -> None:
+    more = int(((shadow.outcome >= DELAY) & (live.outcome < DELAY)).sum())
+    fewer = int(((shadow.outcome < DELAY) & (live.outcome >= DELAY)).sum())
+    for name, by in (("scored", len(live.score)), ("more_held", more), ("fewer_held", fewer)):
+        TELEMETRY.count(f"shadow_{name}", by)
+
+
+def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:
+    figures = dict(zip(model.features, X.T, strict=True))
+    return reasons.strongest(leg, language, tuple(model.groups), model.contributions(X), figures)

@@ -1,0 +1,89 @@
+"""What a probable victim is told about a payment: severity, kind of scam, words (domain.md 2.1 to 2.3)."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import yaml
+
+from models.features import FloatArray, Legs
+from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
+from schemas.ids import derived_id
+from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
+from schemas.warning import Channel, FraudClass, Severity, Warning
+
+TEMPLATES = Path(__file__).with_name("templates.yaml")
+
+#: Where to say it, by severity: domain.md 2.1.
+CHANNELS: dict[int, tuple[Channel, ...]] = {
+    1: ("SMS",),
+    2: ("IN_APP", "SMS", "ROBOT_CALL"),
+    3: ("IN_APP", "CALL", "VISIT"),
+    4: ("IN_APP", "CALL", "VISIT"),
+}
+
+#: How long a warning makes sense, by severity, microseconds: the victim is paying now.
+VALID_US = {1: 86_400_000_000, 2: 86_400_000_000, 3: 7_200_000_000, 4: 1_800_000_000}
+
+_GUIDED = REMOTE_CONTROL | SCREEN_SHARE
+_MOST_OF_THE_BALANCE = 0.6
+_SERIES_PAYMENTS = 2.0
+
+
+@cache
+def templates() -> dict[FraudClass, dict[str, str]]:
+    """Return the shipped words: kind of scam -> language -> text."""
+    read: Any = yaml.safe_load(TEMPLATES.read_text(encoding="utf-8"))
+    return {kind: read[kind] for kind in get_args(FraudClass)}
+
+
+def severity(outcome: int, signals: int) -> Severity:
+    """Grade a credit leg: 4 if money is being guided to a suspect account now, 3 if it is to be held.
+
+    >>> severity(STOP, 0), severity(HOLD, 0), severity(DELAY, 0), severity(1, 0)
+    (4, 3, 2, 1)
+    """
+    if outcome == STOP or (outcome == HOLD and signals):
+        return 4
+    return {HOLD: 3, DELAY: 2}.get(outcome, 1)
+
+
+def fraud_classes(legs: Legs, balance_share: FloatArray) -> list[FraudClass]:
+    """Guess the kind of scam of each leg from what the payer's device and history show (domain.md 3.2)."""
+    signals = legs.transfer["signals"]
+    called = (signals & CALL_IN_PROGRESS > 0) & (balance_share > _MOST_OF_THE_BALANCE)
+    series = (signals == 0) & (legs.payer["count"][:, 1] >= _SERIES_PAYMENTS)
+    kinds: tuple[FraudClass, ...] = "POLICE_COURT", "FAKE_SERVICE", "BRUSHING"
+    guessed: list[FraudClass] = np.select([called, signals & _GUIDED > 0, series], kinds, "UNKNOWN").tolist()
+    return guessed
+
+
+def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, hold: bool) -> Warning:
+    """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile."""
+    grade = severity(verdict.outcome, paid.signals)
+    rule = policy.law.on(paid.at_us).warning
+    words = templates()[kind]
+    language = policy.language if policy.language in words else "en"
+    return Warning(
+        warning_id=derived_id("warning", paid.txn_id, paid.debtor, grade),
+        dedup_key=derived_id("warned", paid.debtor, kind, grade),
+        jurisdiction=policy.law.id,
+        party_token=paid.debtor,
+        severity=grade,
+        grade=rule.grades[grade],
+        fraud_class=kind,
+        posterior=verdict.score,
+        top_reasons=verdict.reasons,
+        channels=CHANNELS[grade],
+        template_id=f"{kind}_{grade}",
+        language=language,
+        text=words[language].format(hotline=rule.hotline),
+        txn_id=paid.txn_id,
+        amount_minor=paid.amount_minor,
+        currency=paid.currency,
+        hold=hold,
+        legal_basis=rule.basis,
+        issued_at_us=paid.at_us,
+        valid_until_us=paid.at_us + VALID_US[grade],
+    )

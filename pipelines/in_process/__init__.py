@@ -1,0 +1,1 @@
+"""Beam's in-process runner, fit to run for ever."""

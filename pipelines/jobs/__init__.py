@@ -1,0 +1,1 @@
+"""Jobs put together from options, for any runner."""

@@ -1,0 +1,192 @@
+"""What an operator can set; every option has our own prefix, because Beam owns the plain names."""
+
+import math
+import re
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from models.scoring.shelf import open_registry
+from pipelines import policy
+from pipelines.hot.serving import Source
+from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.reading.bounds import Bound
+from pipelines.kafka.reading.start import Since, Whole
+from schemas import topics
+from schemas.errors import ConfigError
+
+First = Literal["committed", "earliest", "latest"] | int | Since
+
+
+_ADDRESS = re.compile(r"\S+:\d{1,5}")
+
+
+class StoplineOptions(PipelineOptions):  # type: ignore[misc]
+    """Options of the main job."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: ArgumentParser) -> None:
+        parser.add_argument("--kafka_brokers", default="", help="host:port[,host:port]")
+        parser.add_argument("--kafka_group", default="stopline", help="group that offsets are committed for")
+        parser.add_argument("--kafka_client", default="auto", choices=("auto", "confluent", "kafka-python"))
+        parser.add_argument(
+            "--kafka_security",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="librdkafka security key, e.g. sasl.mechanism=PLAIN; may be repeated",
+        )
+        parser.add_argument(
+            "--kafka_start", default="committed", help="committed, earliest, latest or microseconds UTC"
+        )
+        parser.add_argument(
+            "--ledger_warmup_h",
+            type=float,
+            default=24.0,
+            help="hours read again after a restart of the in-process runner, to refill its ledgers",
+        )
+        parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
+        parser.add_argument(
+            "--model_registry", default="", help="folder of a registry whose live bundle is followed, instead"
+        )
+        parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
+        parser.add_argument(
+            "--ledger_shards",
+            type=int,
+            default=None,
+            help="shards per ledger, fixed for a job's life: 4 in process; 1 on Flink, where the hot path is "
+            "then one stage",
+        )
+        parser.add_argument("--decision_log", default="", help="folder for the daily Parquet decision log")
+        parser.add_argument(
+            "--decision_log_share", type=float, default=0.1, help="share of unflagged accounts it keeps"
+        )
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """The options, read once and checked; nothing below reads options or environment.
+
+    `decided` names the offset of each partition below which nothing is sent any more (`warmup`).
+    `traced` says what topics `measures` and `traces` held at the start, for runners that lose their state.
+    """
+
+    kafka: KafkaSettings
+    start: First
+    warmup_h: float
+    models: Source
+    policy: policy.Policy
+    shards: int
+    decision_log: Path | None
+    decision_log_share: float
+    decided: Mapping[int, int] = field(default_factory=dict)
+    traced: tuple[Bound, ...] = ()
+
+    @property
+    def first(self) -> Whole:
+        """Where reading begins without a checkpoint: what is in force and what was traced is read whole."""
+        return Whole((topics.MEASURES, topics.TRACES), self.start)
+
+    @classmethod
+    def of(cls, options: PipelineOptions, *, default_shards: int = 4) -> "JobSettings":
+        """Check the options; `default_shards` is what suits the runner.
+
+        Raises:
+            ConfigError: one cannot be used; says which and how to mend it.
+
+        """
+        given = options.view_as(StoplineOptions)
+        shards = default_shards if given.ledger_shards is None else given.ledger_shards
+        if not 1 <= shards <= 1024:
+            raise ConfigError(f"--ledger_shards must be 1 to 1024, got {shards}")
+        if not 0 <= given.decision_log_share <= 1:
+            raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
+        if not 0 <= given.ledger_warmup_h < math.inf:
+            raise ConfigError(f"--ledger_warmup_h must be 0 hours or more, got {given.ledger_warmup_h}")
+        log = Path(given.decision_log).resolve() if given.decision_log else None
+        if log is not None and log.exists() and not log.is_dir():
+            raise ConfigError(f"--decision_log {log} is a file; name a folder")
+        return cls(
+            kafka=kafka_settings(options),
+            start=_start(given.kafka_start),
+            warmup_h=given.ledger_warmup_h,
+            models=_models(given.model_bundle, given.model_registry),
+            policy=policy.load(Path(given.policy_file)),
+            shards=shards,
+            decision_log=log,
+            decision_log_share=given.decision_log_share,
+        )
+
+
+def in_process_options(words: Sequence[str]) -> PipelineOptions:
+    """Return the options that words of a command line give a job of this process.
+
+    On Flink more may be given: its job server knows options that Beam's Python does not.
+
+    Raises:
+        ConfigError: neither the job nor Beam knows a word.
+
+    """
+    options = PipelineOptions(words, streaming=True)
+    unknown: list[str] = []
+    known = options.get_all_options(
+        add_extra_args_fn=lambda parser: unknown.extend(parser.parse_known_args(words)[1])
+    )
+    if unknown:
+        near = get_close_matches(unknown[0].lstrip("-").partition("=")[0].replace("-", "_"), known, 1)
+        hint = f"did you mean --{near[0]}?" if near else "see its --help"
+        raise ConfigError(f"neither the job nor Beam has an option {unknown[0]}; {hint}")
+    return options
+
+
+def kafka_settings(options: PipelineOptions) -> KafkaSettings:
+    """Read where the brokers are.
+
+    Raises:
+        ConfigError: an option cannot be used; says which and how to mend it.
+
+    """
+    given = options.view_as(StoplineOptions)
+    for address in filter(None, given.kafka_brokers.split(",")):
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigError(f"--kafka_brokers takes host:port[,host:port], got {address!r}")
+    return KafkaSettings(
+        given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
+    )
+
+
+def _models(bundle: str, registry: str) -> Source:
+    if bundle and registry:
+        raise ConfigError("--model_bundle and --model_registry exclude each other; give one of them")
+    if registry:
+        return open_registry(Path(registry).resolve())
+    if not bundle:
+        raise ConfigError(
+            "no model bundle is named; train one with `stopline train` and set --model_bundle or "
+            "--model_registry"
+        )
+    return Path(bundle).resolve()
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise ConfigError(f"--kafka_security takes KEY=VALUE, got {text!r}")
+        pairs[key] = value
+    return pairs
+
+
+def _start(text: str) -> First:
+    named: dict[str, First] = {"committed": "committed", "earliest": "earliest", "latest": "latest"}
+    if text in named:
+        return named[text]
+    if text.isdigit():
+        return int(text)
+    raise ConfigError(f"--kafka_start must be committed, earliest, latest or microseconds UTC, got {text!r}")

@@ -1,0 +1,145 @@
+"""Topics and offsets through confluent-kafka."""
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import confluent_kafka as ck
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import NewTopic as CkNewTopic
+
+from pipelines.kafka import port
+from pipelines.kafka.clients.confluent import client_config, consumer_config
+from pipelines.kafka.port import (
+    FETCH_WAIT_MS,
+    CoordinatorMovingError,
+    KafkaSettings,
+    NewTopic,
+    Partition,
+    patient,
+)
+from schemas.errors import BrokerError
+
+COORDINATOR_MOVING = frozenset(
+    {
+        ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
+        ck.KafkaError.NOT_COORDINATOR,
+    }
+)
+
+
+class Admin(port.Admin):
+    """`Admin` over librdkafka."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._client = AdminClient(client_config(settings))
+
+    def create_topics(self, topics: Collection[NewTopic]) -> None:
+        """See `Admin.create_topics`."""
+        wanted = [
+            CkNewTopic(topic.name, topic.partitions, topic.replication, config=dict(topic.config))
+            for topic in topics
+        ]
+        if not wanted:
+            return
+        for name, future in self._client.create_topics(
+            wanted, request_timeout=port.REQUEST_TIMEOUT_S
+        ).items():
+            with self._asking(f"creating topic {name}", but_not=ck.KafkaError.TOPIC_ALREADY_EXISTS):
+                future.result()
+
+    def partition_counts(self) -> dict[str, int]:
+        """See `Admin.partition_counts`."""
+        with self._asking("listing topics"):
+            topics = self._client.list_topics(timeout=port.REQUEST_TIMEOUT_S).topics
+        return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
+
+    def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.beginning_offsets`."""
+        return {at: found.offset for at, found in self._list(partitions, OffsetSpec.earliest()).items()}
+
+    def end_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.end_offsets`.
+
+        The embedded broker lists the start of the last batch, not its end; the high watermark that comes
+        with a fetch from there is right on every broker.
+        """
+        listed = {at: found.offset for at, found in self._list(partitions, OffsetSpec.latest()).items()}
+        ends: dict[Partition, int] = {}
+        if not listed:
+            return ends
+        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": FETCH_WAIT_MS})
+        try:
+            consumer.assign(
+                [TopicPartition(topic, number, offset) for (topic, number), offset in listed.items()]
+            )
+            deadline = time.monotonic() + port.REQUEST_TIMEOUT_S
+            while missing := set(listed) - set(ends):
+                if time.monotonic() > deadline:
+                    raise BrokerError(
+                        f"{sorted(missing)[0]} was not served by the broker at {self._settings.brokers}"
+                    )
+                for message in consumer.consume(10_000, timeout=0.05):
+                    at = TopicPartition(message.topic(), message.partition())
+                    ends[at.topic, at.partition] = consumer.get_watermark_offsets(at, cached=True)[1]
+            return ends
+        finally:
+            consumer.close()
+
+    def offsets_for_times(self, partitions: Collection[Partition], timestamp_us: int) -> dict[Partition, int]:
+        """See `Admin.offsets_for_times`."""
+        found = self._list(partitions, OffsetSpec.for_timestamp(timestamp_us // 1000))
+        ends = self.end_offsets([at for at, result in found.items() if result.timestamp < 0])
+        return {at: ends.get(at, result.offset) for at, result in found.items()}
+
+    def _list(self, partitions: Collection[Partition], spec: OffsetSpec) -> dict[Partition, Any]:
+        if not partitions:
+            return {}
+        request = {TopicPartition(topic, number): spec for topic, number in partitions}
+        with self._asking("listing offsets"):
+            futures = self._client.list_offsets(request, request_timeout=port.REQUEST_TIMEOUT_S)
+            return {(at.topic, at.partition): future.result() for at, future in futures.items()}
+
+    @patient
+    def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See `Admin.committed`."""
+        request = ck.ConsumerGroupTopicPartitions(group, [TopicPartition(*at) for at in partitions])
+        with self._asking("reading committed offsets"):
+            answer = self._client.list_consumer_group_offsets(
+                [request], request_timeout=port.REQUEST_TIMEOUT_S
+            )
+            found = answer[group].result().topic_partitions
+        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
+
+    @patient
+    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """See `Admin.commit`."""
+        where = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        request = ck.ConsumerGroupTopicPartitions(group, where)
+        with self._asking("committing offsets"):
+            answer = self._client.alter_consumer_group_offsets(
+                [request], request_timeout=port.REQUEST_TIMEOUT_S
+            )
+            settled = answer[group].result().topic_partitions
+        for at in settled:
+            if at.error is not None:
+                raise self._refusal(f"committing {at.topic}[{at.partition}]@{at.offset}", at.error)
+
+    def close(self) -> None:
+        """See `Admin.close`; librdkafka frees the handle with the object."""
+
+    @contextmanager
+    def _asking(self, doing: str, but_not: int | None = None) -> Iterator[None]:
+        try:
+            yield
+        except ck.KafkaException as refused:
+            if refused.args[0].code() != but_not:
+                raise self._refusal(doing, refused.args[0]) from refused
+
+    def _refusal(self, doing: str, error: Any) -> BrokerError:
+        kind = CoordinatorMovingError if error.code() in COORDINATOR_MOVING else BrokerError
+        return kind(f"{doing} at {self._settings.brokers} failed: {error.str()}")

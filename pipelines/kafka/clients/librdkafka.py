@@ -1,0 +1,283 @@
+"""librdkafka's consumer by columns: its C interface, as the confluent-kafka package brings it.
+
+confluent-kafka makes three Python objects for every message, which costs more than fetching it. This takes
+the same calls (`rd_kafka_consume_batch_queue` and what surrounds it, librdkafka's `rdkafka.h`), but copies
+a whole batch into arrays with compiled code that holds no interpreter lock.
+"""
+
+import ctypes
+import logging
+from collections.abc import Mapping
+from ctypes import c_char_p, c_int, c_int32, c_int64, c_size_t, c_ssize_t, c_void_p
+from typing import Any, NamedTuple
+
+import numpy as np
+from confluent_kafka import cimpl
+from llvmlite import ir
+from numba import carray, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from schemas.errors import BrokerError
+from schemas.rows.compiled import compiled
+from schemas.rows.values import AFTER, Values
+
+#: From the levels of syslog.
+_LEVELS = (
+    *(logging.CRITICAL,) * 3,
+    logging.ERROR,
+    logging.WARNING,
+    logging.INFO,
+    logging.INFO,
+    logging.DEBUG,
+)
+
+_POINTER = ir.IntType(8).as_pointer()
+_CONSUMER = 1
+_ERROR_BYTES = 512
+_Found = NDArray[np.int64]
+
+
+class _Message(ctypes.Structure):
+    """`rd_kafka_message_t`."""
+
+    _fields_ = [
+        ("err", c_int),
+        ("topic", c_void_p),
+        ("partition", c_int32),
+        ("payload", c_void_p),
+        ("size", c_size_t),
+        ("key", c_void_p),
+        ("key_size", c_size_t),
+        ("offset", c_int64),
+        ("private", c_void_p),
+    ]
+
+
+#: Where a message's fields are, in words of eight bytes.
+_WORDS = ctypes.sizeof(_Message) // 8
+_PAYLOAD, _SIZE, _OFFSET = (field.offset // 8 for field in (_Message.payload, _Message.size, _Message.offset))
+
+_library = ctypes.CDLL(cimpl.__file__)
+
+
+def _function(name: str, returns: Any, *takes: Any) -> Any:
+    found = getattr(_library, f"rd_kafka_{name}")
+    found.restype, found.argtypes = returns, takes
+    return found
+
+
+_conf_new = _function("conf_new", c_void_p)
+_conf_set = _function("conf_set", c_int, c_void_p, c_char_p, c_char_p, c_char_p, c_size_t)
+_conf_set_log_cb = _function("conf_set_log_cb", None, c_void_p, c_void_p)
+_new = _function("new", c_void_p, c_int, c_void_p, c_char_p, c_size_t)
+_set_log_queue = _function("set_log_queue", c_int, c_void_p, c_void_p)
+_poll_set_consumer = _function("poll_set_consumer", c_int, c_void_p)
+_queue_get_consumer = _function("queue_get_consumer", c_void_p, c_void_p)
+_queue_destroy = _function("queue_destroy", None, c_void_p)
+_list_new = _function("topic_partition_list_new", c_void_p, c_int)
+_list_add = _function("topic_partition_list_add", c_void_p, c_void_p, c_char_p, c_int32)
+_list_set_offset = _function("topic_partition_list_set_offset", c_int, c_void_p, c_char_p, c_int32, c_int64)
+_list_destroy = _function("topic_partition_list_destroy", None, c_void_p)
+_assign = _function("assign", c_int, c_void_p, c_void_p)
+_consume_batch = _function("consume_batch_queue", c_ssize_t, c_void_p, c_int, c_void_p, c_size_t)
+_watermarks = _function(
+    "get_watermark_offsets",
+    c_int,
+    c_void_p,
+    c_char_p,
+    c_int32,
+    ctypes.POINTER(c_int64),
+    ctypes.POINTER(c_int64),
+)
+_err2str = _function("err2str", c_char_p, c_int)
+_consumer_close = _function("consumer_close", c_int, c_void_p)
+_destroy = _function("destroy", None, c_void_p)
+_message_timestamp = _function("message_timestamp", c_int64, c_void_p, c_void_p)
+_message_destroy = _function("message_destroy", None, c_void_p)
+
+#: Where the compiled code below finds them.
+_TIMESTAMP, _DESTROY = (
+    ctypes.cast(each, c_void_p).value or 0 for each in (_message_timestamp, _message_destroy)
+)
+
+
+def _logging(logger: logging.Logger) -> Any:
+    """Return the function that librdkafka hands a client's messages to; the client must keep it."""
+
+    def log(_: int, level: int, facility: bytes, text: bytes) -> None:
+        logger.log(_LEVELS[level], "%s: %s", facility.decode(), text.decode(errors="replace"))
+
+    return ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_char_p)(log)
+
+
+class Event(NamedTuple):
+    """What librdkafka says between messages: code as in `KafkaError`, what it means, an offset."""
+
+    code: int
+    text: str
+    offset: int
+
+
+class Read(NamedTuple):
+    """What a poll gave: messages by columns, offsets and timestamps int64[n], and events."""
+
+    values: Values
+    offsets: NDArray[np.int64]
+    timestamps_ms: NDArray[np.int64]
+    events: list[Event]
+
+
+class Consumer:
+    """One connection, for one partition at a time; not thread-safe.
+
+    Args:
+        config: librdkafka's properties, and as for confluent-kafka's clients the `logger` it speaks to.
+
+    Raises:
+        BrokerError: librdkafka refuses a property or their combination.
+
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        made, error = _conf_new(), ctypes.create_string_buffer(_ERROR_BYTES)
+        properties = {**config, "log.queue": True}
+        self._log = _logging(properties.pop("logger"))
+        for name, value in properties.items():
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            if _conf_set(made, name.encode(), text.encode(), error, _ERROR_BYTES):
+                raise BrokerError(f"kafka setting refused: {error.value.decode()}")
+        _conf_set_log_cb(made, self._log)
+        self._client = _new(_CONSUMER, made, error, _ERROR_BYTES)
+        if not self._client:
+            raise BrokerError(f"kafka client refused: {error.value.decode()}")
+        _set_log_queue(self._client, None)
+        _poll_set_consumer(self._client)
+        self._queue = _queue_get_consumer(self._client)
+        self._found = np.empty(0, np.int64)
+
+    def assign(self, topic: str, partition: int, offset: int) -> None:
+        """Read `partition` of `topic` from `offset` on, and nothing else; drops what is buffered.
+
+        Raises:
+            BrokerError: librdkafka refuses.
+
+        """
+        wanted, name = _list_new(1), topic.encode()
+        _list_add(wanted, name, partition)
+        _list_set_offset(wanted, name, partition, offset)
+        refused = _assign(self._client, wanted)
+        _list_destroy(wanted)
+        if refused:
+            raise BrokerError(f"reading {topic}[{partition}]@{offset} failed: {_err2str(refused).decode()}")
+
+    def poll(self, max_rows: int) -> Read:
+        """Return what is buffered, at most `max_rows`, events included. Never blocks."""
+        if len(self._found) < max_rows:
+            self._found = np.empty(max_rows, np.int64)
+        count = _consume_batch(self._queue, 0, self._found.ctypes.data, max_rows)
+        found = self._found[: max(count, 0)]
+        said = _are_events(found)
+        events = [_taken_event(address) for address in found[said].tolist()]
+        text, starts, offsets, timestamps_ms = _taken(found[~said], _TIMESTAMP, _DESTROY)
+        return Read(Values(text, starts), offsets, timestamps_ms, events)
+
+    def end_offset(self, topic: str, partition: int) -> int | None:
+        """Return the end of the log as of the last fetch, `None` before the first."""
+        low, high = c_int64(), c_int64()
+        refused = _watermarks(self._client, topic.encode(), partition, low, high)
+        return high.value if not refused and high.value >= 0 else None
+
+    def close(self) -> None:
+        """Release sockets and threads."""
+        _consumer_close(self._client)
+        _queue_destroy(self._queue)
+        _destroy(self._client)
+
+
+def _taken_event(address: int) -> Event:
+    message = _Message.from_address(address)
+    said = ctypes.string_at(message.payload, message.size) if message.payload else _err2str(message.err)
+    event = Event(message.err, said.decode(errors="replace"), message.offset)
+    _message_destroy(address)
+    return event
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _memory(_: Any, address: Any) -> Any:
+    """Return the memory at an address."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], _POINTER)
+
+    return types.voidptr(types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _copy(_: Any, to: Any, source: Any, size: Any) -> Any:
+    """Copy memory from one address to another."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        there, here = (builder.inttoptr(each, _POINTER) for each in args[:2])
+        cgutils.raw_memcpy(builder, there, here, args[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _timestamp(_: Any, function: Any, address: Any) -> Any:
+    """Call `rd_kafka_message_timestamp`, which lies at `function`, without asking for the kind of time."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(64), [_POINTER, _POINTER]).as_pointer()
+        return builder.call(
+            builder.inttoptr(args[0], kind), [builder.inttoptr(args[1], _POINTER), _POINTER(None)]
+        )
+
+    return types.int64(types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _release(_: Any, function: Any, address: Any) -> Any:
+    """Call `rd_kafka_message_destroy`, which lies at `function`."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [_POINTER]).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), [builder.inttoptr(args[1], _POINTER)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), code
+
+
+@compiled
+def _are_events(found: _Found) -> NDArray[np.bool_]:
+    said = np.empty(len(found), np.bool_)
+    for each in range(len(found)):
+        said[each] = carray(_memory(found[each]), 1, np.int32)[0] != 0
+    return said
+
+
+@compiled
+def _taken(
+    found: _Found, timestamp: int, destroy: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Copy the messages at these addresses, release them; return text and starts of values, two columns."""
+    count = len(found)
+    starts = np.zeros(count + 1, np.int64)
+    offsets, times = np.empty(count, np.int64), np.empty(count, np.int64)
+    for each in range(count):
+        message = carray(_memory(found[each]), _WORDS, np.int64)
+        starts[each + 1] = starts[each] + message[_SIZE] + 1
+        offsets[each] = message[_OFFSET]
+        times[each] = max(_timestamp(timestamp, found[each]), 0)
+    text = np.empty(starts[count] + AFTER, np.uint8)
+    text[starts[count] :] = 0
+    for each in range(count):
+        message = carray(_memory(found[each]), _WORDS, np.int64)
+        start, end = starts[each], starts[each + 1] - 1
+        _copy(text.ctypes.data + start, message[_PAYLOAD], end - start)
+        text[end] = 0
+        _release(destroy, found[each])
+    return text, starts, offsets, times

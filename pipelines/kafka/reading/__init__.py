@@ -1,0 +1,1 @@
+"""Kafka into Beam: positions, sources, bounded reading."""

@@ -1,0 +1,65 @@
+"""What topics hold now: each partition's first and last offset, and the messages between them."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from functools import lru_cache, wraps
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin, open_consumer
+from pipelines.kafka.reading.start import partitions_of
+
+T = TypeVar("T")
+
+
+class Bound(NamedTuple):
+    """One partition's share of a replay: offsets `start` (inclusive) to `end` (exclusive)."""
+
+    at: Partition
+    start: int
+    end: int
+
+
+def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterator[Chunk]:
+    """Yield what lies within `bounds`, one partition after the other; waits for the broker."""
+    for (topic, partition), start, end in bounds:
+        with closing(open_consumer(settings, topic, partition, start)) as consumer:
+            while consumer.position() < end:
+                chunk = consumer.poll(2000)
+                if chunk is None:
+                    time.sleep(0.005)
+                    continue
+                count = int(np.searchsorted(chunk.offsets, end))
+                places, times = (chunk.partitions[:count], chunk.offsets[:count]), chunk.timestamps[:count]
+                yield Chunk(topic, chunk.values[:count], *places, times)
+
+
+def captured_bounds(settings: KafkaSettings, topics: Collection[str]) -> tuple[Bound, ...]:
+    """Return what the partitions of `topics` hold now, empty ones left out.
+
+    Raises:
+        BrokerError: a topic is missing.
+
+    """
+    with closing(open_admin(settings)) as admin:
+        partitions = partitions_of(admin, settings, topics)
+        starts = admin.beginning_offsets(partitions)
+        ends = admin.end_offsets(partitions)
+    return tuple(Bound(at, starts[at], ends[at]) for at in partitions if starts[at] < ends[at])
+
+
+def read_once(
+    read: Callable[[KafkaSettings, tuple[Bound, ...]], T],
+) -> Callable[[KafkaSettings, tuple[Bound, ...]], T]:
+    """Keep what `read` made of the brokers and bounds asked for last, so that a process reads them once."""
+    lock, kept = threading.Lock(), lru_cache(maxsize=1)(read)
+
+    @wraps(read)
+    def once(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> T:
+        with lock:
+            return kept(settings, bounds)
+
+    return once

@@ -1,0 +1,105 @@
+"""All partitions' messages in one order: by (newest timestamp so far in the partition, partition, offset).
+
+That is event-time order across partitions and log order within each. The order and the cuts depend on the
+data only, so two replays cut identical rows in identical order.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.kafka.port import ChunkConsumer
+from pipelines.kafka.reading.bounds import Bound
+from schemas.errors import BrokerError
+
+#: A replay waits this long for messages it knows to exist before it gives up.
+STALL_S = 30.0
+
+#: A message being merged: its merge key (µs), the index of its partition's lane, and its own columns.
+ROW = np.dtype([("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O")])
+
+Rows = NDArray[np.void]
+
+
+@dataclass
+class Lane:
+    """One partition being merged: what is fetched but not merged yet, and the newest timestamp so far."""
+
+    index: int
+    bound: Bound
+    newest_us: int
+    consumer: ChunkConsumer
+    rows: Rows = field(default_factory=lambda: np.empty(0, ROW))
+
+    def exhausted(self) -> bool:
+        """Return whether nothing of this partition is still to be fetched."""
+        return self.consumer.position() >= self.bound.end
+
+    def fetch(self, max_rows: int) -> bool:
+        """Take what is buffered; return whether there was anything to take."""
+        chunk = self.consumer.poll(max_rows)
+        if chunk is None:
+            return False
+        count = int(np.searchsorted(chunk.offsets, self.bound.end))
+        if count:
+            fresh = np.empty(count, ROW)
+            fresh["key"] = np.maximum(np.maximum.accumulate(chunk.timestamps[:count]), self.newest_us)
+            fresh["lane"] = self.index
+            fresh["offset"] = chunk.offsets[:count]
+            fresh["timestamp"] = chunk.timestamps[:count]
+            fresh["value"] = list(chunk.values[:count])
+            self.newest_us = int(fresh["key"][-1])
+            self.rows = np.concatenate([self.rows, fresh])
+        return True
+
+
+def merge_ready(lanes: list[Lane]) -> Rows:
+    """Take from `lanes` all rows that no row still to be fetched can precede, in merge order."""
+    open_ends = [(int(lane.rows["key"][-1]), lane.index) for lane in lanes if not lane.exhausted()]
+    taken = [np.empty(0, ROW)]
+    for lane in lanes:
+        count = len(lane.rows)
+        if open_ends:
+            key, index = min(open_ends)
+            count = int(np.searchsorted(lane.rows["key"], key, "right" if lane.index <= index else "left"))
+        taken.append(lane.rows[:count])
+        lane.rows = lane.rows[count:]
+    rows = np.concatenate(taken)
+    return rows[np.argsort(rows["key"], kind="stable")]
+
+
+def merged(lanes: list[Lane], cut_rows: int) -> Iterator[Rows]:
+    """Yield all rows of `lanes` in merge order, `cut_rows` at a time; waits for the broker.
+
+    Raises:
+        BrokerError: messages known to exist did not come within `STALL_S`.
+
+    """
+    pending = np.empty(0, ROW)
+    ended = False
+    while not ended:
+        _fetch_all(lanes, cut_rows)
+        pending = np.concatenate([pending, merge_ready(lanes)])
+        ended = all(lane.exhausted() and not len(lane.rows) for lane in lanes)
+        whole = len(pending) if ended else len(pending) - len(pending) % cut_rows
+        for start in range(0, whole, cut_rows):
+            yield pending[start : min(start + cut_rows, whole)]
+        pending = pending[whole:]
+
+
+def _fetch_all(lanes: list[Lane], max_rows: int) -> None:
+    """Fetch until every lane that is not exhausted has at least one row."""
+    deadline = time.monotonic() + STALL_S
+    while waiting := [lane for lane in lanes if not len(lane.rows) and not lane.exhausted()]:
+        if any([lane.fetch(max_rows) for lane in waiting]):
+            deadline = time.monotonic() + STALL_S
+            continue
+        if time.monotonic() > deadline:
+            (topic, partition), _, end = waiting[0].bound
+            raise BrokerError(
+                f"replay of {topic}[{partition}] got nothing below offset {end} for {STALL_S:.0f} s"
+            )
+        time.sleep(0.001)

@@ -1,0 +1,228 @@
+"""Kafka into Beam: a native unbounded source whose element is a `Chunk`.
+
+One sub-source per partition, assigned, never subscribed. A reader owns nothing but its next offset:
+connections belong to the process (`process.py`), positions to the runner's checkpoints, and the
+consumer group only hears of them for lag dashboards and for the next start without a checkpoint.
+
+Read every topic a job needs with one `ReadChunks` and branch on `Chunk.topic`: the embedded runner
+runs nothing behind a Flatten of unbounded inputs, and pays for each source stage on every pass.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.unbounded_source import ReadFromUnboundedSource, UnboundedReader, UnboundedSource
+from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
+
+from pipelines.kafka.coders import ChunkCoder
+from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin
+from pipelines.kafka.reading.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
+from pipelines.kafka.reading.process import LogEnd, broker_line, shared_consumer
+from pipelines.kafka.reading.start import Start, checked_partitions, start_offsets
+from schemas.errors import BrokerError
+
+#: A Kafka timestamp further ahead of the clock is a producer's wrong clock and does not move the watermark.
+CLOCK_SKEW_US = 60_000_000
+
+
+@dataclass(frozen=True)
+class ChunkSource(UnboundedSource):  # type: ignore[misc]
+    """Partitions read live.
+
+    Attributes:
+        settings: brokers and group.
+        partitions: those to read; fixed when the pipeline is built.
+        start: where a partition without a checkpoint begins: its committed offset (else the earliest),
+            an end of the log, or the first message at or after a time in microseconds UTC.
+        chunk_rows: most messages in one element.
+        out_of_orderness_us: how far a message's timestamp may lag behind the newest one before it.
+        idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
+        poll_interval_s: least time between looking for data that were not there.
+        first_offset: set by `split` to what `start` means now for the one partition left.
+
+    """
+
+    settings: KafkaSettings
+    partitions: tuple[Partition, ...]
+    start: Start = "committed"
+    chunk_rows: int = 2000
+    out_of_orderness_us: int = OUT_OF_ORDERNESS_US
+    idle_s: float = 2.0
+    poll_interval_s: float = 0.05
+    first_offset: int = -1
+
+    def split(self, desired_num_splits: int, options: Any = None) -> list["ChunkSource"]:
+        """Split into one source per partition and find where each begins.
+
+        Beam swallows errors raised here and reads unsplit; `create_reader` then raises them again.
+        """
+        offsets = self._first_offsets()
+        return [replace(self, partitions=(at,), first_offset=offset) for at, offset in offsets.items()]
+
+    def create_reader(self, options: Any, checkpoint_mark: Mark | None) -> "ChunkReader":
+        """Open the reader of the one partition this split holds, at `checkpoint_mark` if given.
+
+        Raises:
+            BrokerError: `split` failed, because the broker was away or a start offset is out of range.
+
+        """
+        if checkpoint_mark is not None:
+            return ChunkReader(self, checkpoint_mark.positions[0])
+        if self.first_offset < 0:
+            self._first_offsets()
+            raise BrokerError(f"{self.settings.brokers} did not answer when reading began; start again")
+        return ChunkReader(self, Position(self.partitions[0], self.first_offset))
+
+    def _first_offsets(self) -> dict[Partition, int]:
+        with closing(open_admin(self.settings)) as admin:
+            return start_offsets(admin, self.settings, self.partitions, self.start)
+
+    def get_checkpoint_mark_coder(self) -> MarkCoder:
+        """Return the coder that binds decoded marks to this group."""
+        return MarkCoder(self.settings)
+
+    def default_output_coder(self) -> ChunkCoder:
+        """Return the coder of elements."""
+        return ChunkCoder()
+
+
+class ChunkReader(UnboundedReader):  # type: ignore[misc]
+    """Reads one partition on from `position`; the other arguments are seams for tests.
+
+    Attributes:
+        behind: messages the broker held beyond the last read, as it last said.
+
+    """
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        position: Position,
+        *,
+        log_end: Callable[[Partition], LogEnd | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = source
+        self._at, self._next, self._newest_us = position
+        self._consumer = shared_consumer(source.settings, self._at)
+        self._log_end = log_end or broker_line(source.settings).log_end
+        self._clock = clock
+        self._sleep = sleep
+        self._quiet_since = clock()
+        self._resting_until = clock()
+        self._drained = False
+        self._chunk: Chunk | None = None
+        self.behind = 0
+
+    def start(self) -> bool:
+        """Read for the first time."""
+        return self.advance()
+
+    def advance(self) -> bool:
+        """Take what is buffered, without waiting for data.
+
+        After a chunk that reached the end of the log there is "no data now", so that a bundle ends with
+        one short chunk instead of a trail of ever shorter ones. The embedded runner ignores the pause
+        Beam asks for after "no data"; the rest of it is slept here, once a pass over all partitions.
+        """
+        if (rest := self._resting_until - self._clock()) > 0:
+            self._sleep(rest)
+        if self._drained:
+            self._drained = False
+            return self._nothing_now()
+        chunk, self._next, end = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        if end is not None:
+            self.behind = max(end - self._next, 0)
+        if chunk is None:
+            return self._nothing_now()
+        self._chunk = chunk
+        credible = chunk.timestamps[chunk.timestamps <= time.time_ns() // 1000 + CLOCK_SKEW_US]
+        self._newest_us = max(self._newest_us, int(credible.max(initial=-1)))
+        self._quiet_since = self._clock()
+        self._drained = len(chunk.values) < self._source.chunk_rows and end is not None and self._next >= end
+        return True
+
+    def look_ahead(self, chunks: int, begin: Callable[[Chunk], Chunk]) -> None:
+        """Take what the next reads will hand out, up to so many whole chunks, each as `begin` returns it."""
+        with suppress(BrokerError):  # the next read will say it
+            self._consumer.look_ahead(self._next, self._source.chunk_rows, chunks, begin)
+
+    def _nothing_now(self) -> bool:
+        self._resting_until = self._clock() + self._source.poll_interval_s
+        return False
+
+    def get_current(self) -> Chunk:
+        """Return the chunk the last successful read took."""
+        assert self._chunk is not None
+        return self._chunk
+
+    def get_current_timestamp(self) -> Timestamp:
+        """Return the event time of the chunk's first message."""
+        return Timestamp(micros=int(self.get_current().timestamps[0]))
+
+    def get_watermark(self) -> Timestamp:
+        """Return the newest credible timestamp, or the clock if idle and caught up, less allowed disorder.
+
+        The clock is the moment the broker last confirmed that the log ends where this reader stands, so an
+        unreachable broker or a backlog never moves it.
+        """
+        reached_us = self._newest_us
+        if self._clock() - self._quiet_since >= self._source.idle_s:
+            end = self._log_end(self._at)
+            if end is not None and end.offset == self._next:
+                reached_us = max(reached_us, end.as_of_us)
+        if reached_us < 0:
+            return MIN_TIMESTAMP
+        return Timestamp(micros=reached_us - self._source.out_of_orderness_us)
+
+    def get_checkpoint_mark(self) -> Mark:
+        """Return the position after the last chunk handed out."""
+        return Mark((Position(self._at, self._next, self._newest_us),), self._source.settings)
+
+
+class ReadChunks(beam.PTransform):  # type: ignore[misc]
+    """Read topics for ever, as a PCollection of `Chunk`.
+
+    At-least-once: after a failure or restore reading continues at the checkpoint, so messages may come
+    again, in other chunks. New partitions are seen at the next start.
+
+    Args:
+        settings: brokers and group.
+        topics: one or more; they must exist.
+        start: see `ChunkSource`.
+        chunk_rows: most messages in one element.
+        max_bundle_chunks: elements of one partition before its bundle is cut and can be committed.
+        max_read_time_s: seconds before it is cut.
+
+    Raises:
+        BrokerError: at construction, if a topic or its start offset is not there.
+
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *topics: str,
+        start: Start = "committed",
+        chunk_rows: int = 2000,
+        max_bundle_chunks: int = 16,
+        max_read_time_s: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self._source = ChunkSource(settings, checked_partitions(settings, topics, start), start, chunk_rows)
+        self._max_bundle_chunks = max_bundle_chunks
+        self._max_read_time_s = max_read_time_s
+
+    def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
+        """Apply the source with bundle limits that suit a stop decision, not Beam's ten seconds."""
+        return pbegin | ReadFromUnboundedSource(
+            self._source,
+            poll_interval=self._source.poll_interval_s,
+            max_records_per_bundle=self._max_bundle_chunks,
+            max_read_time_seconds=self._max_read_time_s,
+        )

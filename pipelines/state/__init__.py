@@ -1,0 +1,1 @@
+"""Rows between stages and state of a shard."""

@@ -1,0 +1,1 @@
+"""Records as columns, and the compiled readers that fill them."""
