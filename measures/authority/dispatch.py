@@ -11,7 +11,7 @@ import msgspec
 from measures.authority.people import officers_fault, officers_of
 from measures.law.jurisdiction import Regime
 from measures.law.rules import Bulk
-from measures.state.machine import Refusal, first_fault
+from measures.refusal import Refusal, first_fault
 from schemas.order import Action, ApprovalLevel, MeasureKind, Order, Record, Scope
 from schemas.reply import Reply, ReplyCode, Why
 

@@ -1,7 +1,7 @@
 """Human rules of a country file: officers per order, four eyes above a sum, proportion for small sums."""
 
 from measures.law.jurisdiction import Regime
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.measure import Measure
 from schemas.order import Order, Scope
 from schemas.reply import Why

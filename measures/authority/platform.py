@@ -6,7 +6,7 @@ supplies one. Codes, transport serials and seals of the platform stay on its sid
 
 from typing import Protocol
 
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.order import Order
 from schemas.reply import Reply
 

@@ -13,7 +13,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.order import Actor, Order
 from schemas.reply import Why
 

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from measures.engine import appeal, orders
 from measures.engine.timers import run_due
-from measures.engine.unit_of_work import Desk
+from measures.engine.unit_of_work import UnitOfWork
 from measures.kinds import hold, restriction
 from measures.law.jurisdiction import Jurisdiction
 from measures.money import rounds
+from measures.refusal import Refusal
 from measures.state.account import Account, forbids
-from measures.state.machine import Refusal, end
+from measures.state.machine import end
 from schemas.commands import (
     AnswerAppeal,
     Command,
@@ -41,7 +42,7 @@ from schemas.order import Direction, MeasureKind
 from schemas.reply import Reply, Why
 
 
-class Outcome(NamedTuple):
+class Handled(NamedTuple):
     """What a command led to; replies go to authorities, `refusal` to the caller of another command."""
 
     account: Account
@@ -50,39 +51,39 @@ class Outcome(NamedTuple):
     refusal: Refusal | None
 
 
-def handle(account: Account, command: Command, law: Jurisdiction) -> Outcome:
+def handle(account: Account, command: Command, law: Jurisdiction) -> Handled:
     """Apply one command. Pure: the same account, command and law always lead to the same outcome.
 
     A command that comes twice changes nothing the second time. Due times up to `command.at_us` are worked
     off first; a command older than the account's clock happens at that clock.
     """
-    desk = Desk(account, law, account.clock_us)
-    run_due(desk, max(command.at_us, account.clock_us))
+    work = UnitOfWork(account, law, account.clock_us)
+    run_due(work, max(command.at_us, account.clock_us))
     refusal: Refusal | None = None
-    if command.expected_version not in (None, desk.account.version):
-        refusal = Refusal(why=Why.STALE_VERSION, detail=f"the account is at version {desk.account.version}")
+    if command.expected_version not in (None, work.account.version):
+        refusal = Refusal(why=Why.STALE_VERSION, detail=f"the account is at version {work.account.version}")
     else:
-        refusal = _TAKE[type(command)](desk, command)
-    desk.state_enforcement()
-    return Outcome(desk.account, tuple(desk.events), tuple(desk.replies), refusal)
+        refusal = _TAKE[type(command)](work, command)
+    work.state_enforcement()
+    return Handled(work.account, tuple(work.events), tuple(work.replies), refusal)
 
 
-def _tick(desk: Desk, command: Tick) -> None:
+def _tick(work: UnitOfWork, command: Tick) -> None:
     """Time passing is all there is to it."""
 
 
-def _receive(desk: Desk, command: ReceiveOrder) -> None:
-    orders.receive(desk, command.order, command.actor, number_taken=command.number_taken)
+def _receive(work: UnitOfWork, command: ReceiveOrder) -> None:
+    orders.receive(work, command.order, command.actor, number_taken=command.number_taken)
 
 
-def _state_facts(desk: Desk, command: StateFacts) -> None:
-    if command.facts != desk.account.facts:
-        desk.record(FactsStated, facts=command.facts)
-        desk.settle("FACTS")
+def _state_facts(work: UnitOfWork, command: StateFacts) -> None:
+    if command.facts != work.account.facts:
+        work.record(FactsStated, facts=command.facts)
+        work.settle("FACTS")
 
 
-def _move(desk: Desk, command: Move) -> None:
-    flow, account = command.flow, desk.account
+def _move(work: UnitOfWork, command: Move) -> None:
+    flow, account = command.flow, work.account
     if any((f.txn_id, f.direction) == (flow.txn_id, flow.direction) for f in account.flows):
         return
     sign = 1 if flow.direction is Direction.CREDIT else -1
@@ -90,65 +91,65 @@ def _move(desk: Desk, command: Move) -> None:
     newest = all(f.at_us <= flow.at_us for f in account.flows)
     if command.balance_minor is not None:
         balance = command.balance_minor if newest else account.balance_minor
-    if forbids(account, flow, desk.now):
-        desk.alert("MEASURE_BREACHED", flow.txn_id, "a debit went against a measure in force")
-    desk.record(Moved, flow=flow, balance_minor=balance)
-    for measure in desk.account.live():
+    if forbids(account, flow, work.now):
+        work.alert("MEASURE_BREACHED", flow.txn_id, "a debit went against a measure in force")
+    work.record(Moved, flow=flow, balance_minor=balance)
+    for measure in work.account.live():
         if measure.kind is MeasureKind.QUERY:
-            desk.report(measure.authority_id, measure.order_no, "DYNAMIC_QUERY", flow)
-    desk.settle("BALANCE")
+            work.report(measure.authority_id, measure.order_no, "DYNAMIC_QUERY", flow)
+    work.settle("BALANCE")
 
 
-def _place_hold(desk: Desk, command: PlaceHold) -> Refusal | None:
-    return _impose(desk, hold.place(command, desk.account, desk.regime, desk.now))
+def _place_hold(work: UnitOfWork, command: PlaceHold) -> Refusal | None:
+    return _impose(work, hold.place(command, work.account, work.regime, work.now))
 
 
-def _end_hold(desk: Desk, command: EndHold) -> Refusal | None:
-    measure = desk.account.measures.get(command.measure_id)
+def _end_hold(work: UnitOfWork, command: EndHold) -> Refusal | None:
+    measure = work.account.measures.get(command.measure_id)
     if measure is None or measure.kind is not MeasureKind.HOLD:
         return Refusal(why=Why.WRONG_STATE, detail="no such hold")
-    ended = hold.conclude(command, measure, desk.account, desk.regime, desk.now)
+    ended = hold.conclude(command, measure, work.account, work.regime, work.now)
     if isinstance(ended, Refusal):
         return ended
-    desk.put(ended, command.outcome)
-    desk.settle(command.outcome)
+    work.put(ended, command.outcome)
+    work.settle(command.outcome)
     return None
 
 
-def _restrict(desk: Desk, command: Restrict) -> Refusal | None:
+def _restrict(work: UnitOfWork, command: Restrict) -> Refusal | None:
     result = restriction.impose(
-        desk.account,
-        desk.regime,
-        desk.now,
+        work.account,
+        work.regime,
+        work.now,
         name=command.rule,
         decision_id=command.decision_id,
         reason_code=command.reason_code,
     )
-    return _impose(desk, result)
+    return _impose(work, result)
 
 
-def _impose(desk: Desk, result: Measure | Refusal) -> Refusal | None:
+def _impose(work: UnitOfWork, result: Measure | Refusal) -> Refusal | None:
     if isinstance(result, Refusal):
         return result
-    if result.measure_id not in desk.account.measures:
-        desk.put(result, "INSTITUTION")
-        desk.settle("INSTITUTION")
+    if result.measure_id not in work.account.measures:
+        work.put(result, "INSTITUTION")
+        work.settle("INSTITUTION")
     return None
 
 
-def _reverify(desk: Desk, command: Reverify) -> None:
-    for measure in desk.account.live():
-        rule = desk.regime.restrict.get(measure.rule)
+def _reverify(work: UnitOfWork, command: Reverify) -> None:
+    for measure in work.account.live():
+        rule = work.regime.restrict.get(measure.rule)
         if measure.kind is not MeasureKind.RESTRICTION or rule is None or not rule.cure:
             continue
         state = MeasureState.CURED if measure.state is MeasureState.PENDING else MeasureState.RESTORED
-        desk.put(
-            end(measure, state, "IDENTITY_VERIFIED", by=command.by, regime=desk.regime, now=desk.now),
+        work.put(
+            end(measure, state, "IDENTITY_VERIFIED", by=command.by, regime=work.regime, now=work.now),
             "REVERIFY",
         )
 
 
-_TAKE: Mapping[type[Command], Callable[[Desk, Any], Refusal | None]] = {
+_TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {
     Tick: _tick,
     ReceiveOrder: _receive,
     StateFacts: _state_facts,

@@ -12,8 +12,8 @@ import msgspec
 from measures.authority.signing import KeyRing, open_order
 from measures.engine.handle import handle
 from measures.law.country_file import jurisdiction
+from measures.refusal import Refusal
 from measures.state.account import Account, advance
-from measures.state.machine import Refusal
 from measures.state.register import Registered, register
 from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
 from schemas.errors import ConfigError
@@ -41,7 +41,7 @@ class Arrival(Record, frozen=True, kw_only=True):
         return derived_id("account", self.account_token)
 
 
-class Kept(Record, frozen=True, kw_only=True):
+class AccountState(Record, frozen=True, kw_only=True):
     """An account and the law it is under; serialise it with msgspec."""
 
     jurisdiction: str
@@ -51,7 +51,7 @@ class Kept(Record, frozen=True, kw_only=True):
 class Applied(NamedTuple):
     """The account after a command, and what goes to the journal; None if nothing happened."""
 
-    kept: Kept
+    kept: AccountState
     entry: JournalEntry | None
 
 
@@ -93,24 +93,26 @@ def entered(known: Registered | None, arrival: Arrival) -> tuple[Registered | No
     return entry, msgspec.structs.replace(arrival, command=marked)
 
 
-def apply(kept: Kept | None, arrival: Arrival) -> Applied:
+def apply(kept: AccountState | None, arrival: Arrival) -> Applied:
     """Apply a message to its account.
 
     The institution says which law its account is under; an order only if nobody has said so yet.
     """
     if kept is None:
-        kept = Kept(jurisdiction=arrival.jurisdiction, account=Account(account_token=arrival.account_token))
+        kept = AccountState(
+            jurisdiction=arrival.jurisdiction, account=Account(account_token=arrival.account_token)
+        )
     elif not isinstance(arrival.command, ReceiveOrder):
         kept = msgspec.structs.replace(kept, jurisdiction=arrival.jurisdiction)
     return _handled(kept, arrival.command)
 
 
-def tick(kept: Kept, at_us: int) -> Applied:
+def tick(kept: AccountState, at_us: int) -> Applied:
     """Let time pass on an account."""
     return _handled(kept, Tick(at_us=at_us))
 
 
-def recalled(kept: Kept | None, entry: JournalEntry) -> Kept:
+def recalled(kept: AccountState | None, entry: JournalEntry) -> AccountState:
     """Rebuild an account from its journal, one entry after the other.
 
     Raises SchemaError if an entry is missing in between.
@@ -118,7 +120,7 @@ def recalled(kept: Kept | None, entry: JournalEntry) -> Kept:
     account = kept.account if kept else Account(account_token=entry.account_token)
     for event in entry.events:
         account = advance(account, event)
-    return Kept(jurisdiction=entry.jurisdiction, account=account)
+    return AccountState(jurisdiction=entry.jurisdiction, account=account)
 
 
 def registrations(entry: JournalEntry) -> dict[str, Registered]:
@@ -138,10 +140,10 @@ def _lawful(arrival: Arrival) -> Arrival | Refusal:
     return arrival
 
 
-def _handled(kept: Kept, command: Command) -> Applied:
+def _handled(kept: AccountState, command: Command) -> Applied:
     outcome = handle(kept.account, command, jurisdiction(kept.jurisdiction))
     account, refusal = outcome.account, outcome.refusal
-    after = Kept(jurisdiction=kept.jurisdiction, account=account)
+    after = AccountState(jurisdiction=kept.jurisdiction, account=account)
     if not (outcome.events or outcome.replies or refusal):
         return Applied(after, None)
     serials = [reply.message_serial for reply in outcome.replies]

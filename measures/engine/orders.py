@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 
 from measures.authority.people import officers_fault, officers_of, release_fault, weight
 from measures.engine.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
-from measures.engine.unit_of_work import Desk
+from measures.engine.unit_of_work import UnitOfWork
 from measures.kinds import freeze, query, restriction, stop
 from measures.law.rules import OrderedRule
 from measures.money import rounds
-from measures.state.machine import Refusal, become, end, first_fault
+from measures.refusal import Refusal, first_fault
+from measures.state.machine import become, end
 from schemas.ids import derived_id
 from schemas.journal import Moved
 from schemas.measure import Measure, MeasureState
@@ -38,37 +39,37 @@ K, S = MeasureKind, MeasureState
 _LIFTED = {K.STOP: S.LIFTED, K.FREEZE: S.RELEASED, K.RESTRICTION: S.LIFTED, K.QUERY: S.UNSUBSCRIBED}
 
 
-def receive(desk: Desk, order: Order, actor: Actor, *, number_taken: bool = False) -> None:
+def receive(work: UnitOfWork, order: Order, actor: Actor, *, number_taken: bool = False) -> None:
     """Take in one verified message and answer it."""
-    answered = desk.account.answered
+    answered = work.account.answered
     known = answered.get(message_key(order)) or answered.get(order_key(order))
-    running = find(desk, order.authority_id, order.order_no)
+    running = find(work, order.authority_id, order.order_no)
     if known is not None and known.body_hash == body_hash(order):
-        answer_again(desk, order, known)
+        answer_again(work, order, known)
     elif known is not None or number_taken or _runs_already(order, running):
-        quarantine(desk, order)
-    elif order.expected_version not in (None, desk.account.version):
-        at = f"the account is at version {desk.account.version}"
-        answer_unstored(desk, order, Refusal(why=Why.STALE_VERSION, detail=at))
-    elif fault := formal_fault(desk, order, actor):
-        answer(desk, order, fault)
+        quarantine(work, order)
+    elif order.expected_version not in (None, work.account.version):
+        at = f"the account is at version {work.account.version}"
+        answer_unstored(work, order, Refusal(why=Why.STALE_VERSION, detail=at))
+    elif fault := formal_fault(work, order, actor):
+        answer(work, order, fault)
     elif order.action is not Action.ISSUE:
-        _act(desk, order)
+        _act(work, order)
     elif order.initiation is Initiation.RETROACTIVE:
-        _complete_papers(desk, order)
-    elif not _lifted_before(desk, order):
-        _execute(desk, order)
+        _complete_papers(work, order)
+    elif not _lifted_before(work, order):
+        _execute(work, order)
 
 
 def _runs_already(order: Order, running: Measure | None) -> bool:
     return order.action is Action.ISSUE and running is not None and running.live
 
 
-def formal_fault(desk: Desk, order: Order, actor: Actor) -> Refusal | None:
+def formal_fault(work: UnitOfWork, order: Order, actor: Actor) -> Refusal | None:
     """Check what an order must be before anybody looks at the account; None when in order."""
-    regime, now = desk.regime, desk.now
+    regime, now = work.regime, work.now
     add, traffic = regime.calendar.add, regime.messages
-    rule = _rule(desk, order)
+    rule = _rule(work, order)
     issue, expires = order.action is Action.ISSUE, order.expire_at_us
     return first_fault(
         (order.jurisdiction != regime.law.id, Why.NO_LEGAL_BASIS, f"the account is under {regime.law.id}"),
@@ -87,95 +88,95 @@ def formal_fault(desk: Desk, order: Order, actor: Actor) -> Refusal | None:
     ) or officers_fault(order, regime)
 
 
-def find(desk: Desk, authority_id: str, order_no: str | None) -> Measure | None:
+def find(work: UnitOfWork, authority_id: str, order_no: str | None) -> Measure | None:
     """Find the measure of an order: the running one, else the latest."""
     found = [
-        m for m in desk.account.measures.values() if (m.authority_id, m.order_no) == (authority_id, order_no)
+        m for m in work.account.measures.values() if (m.authority_id, m.order_no) == (authority_id, order_no)
     ]
     return max(found, key=lambda m: (m.live, m.rank), default=None)
 
 
-def _rule(desk: Desk, order: Order) -> OrderedRule | None:
-    regime = desk.regime
+def _rule(work: UnitOfWork, order: Order) -> OrderedRule | None:
+    regime = work.regime
     if order.kind is K.RESTRICTION:
-        held = find(desk, order.authority_id, order.original_order_no)
+        held = find(work, order.authority_id, order.original_order_no)
         return regime.restrict.get(held.rule if held else order.rule)
     return {K.STOP: regime.stop, K.FREEZE: regime.freeze, K.QUERY: regime.query}.get(order.kind)
 
 
-def _lifted_before(desk: Desk, order: Order) -> bool:
+def _lifted_before(work: UnitOfWork, order: Order) -> bool:
     """Settle the lifts that waited for this order; True if one issued later than it has won."""
-    waiting = [p for p in desk.account.parked.values() if p.parent_key == order_key(order)]
+    waiting = [p for p in work.account.parked.values() if p.parent_key == order_key(order)]
     wins = [p for p in waiting if p.order.issued_at_us >= order.issued_at_us]
     if wins:
-        answer(desk, order, Refusal(why=Why.LIFTED_BEFORE_EXECUTION, detail=wins[0].order.order_no))
+        answer(work, order, Refusal(why=Why.LIFTED_BEFORE_EXECUTION, detail=wins[0].order.order_no))
     for parked in waiting:
         stale = Refusal(why=Why.STALE_LIFT, detail="issued before the order it lifts")
-        resolve(desk, parked.order_key, None if parked in wins else stale, "PARENT_CAME")
+        resolve(work, parked.order_key, None if parked in wins else stale, "PARENT_CAME")
     return bool(wins)
 
 
-def _execute(desk: Desk, order: Order) -> None:
+def _execute(work: UnitOfWork, order: Order) -> None:
     execute = {
         K.STOP: stop.execute,
         K.FREEZE: freeze.execute,
         K.RESTRICTION: restriction.order,
         K.QUERY: query.execute,
     }
-    result = execute[order.kind](order, desk.account, desk.regime, desk.now)
+    result = execute[order.kind](order, work.account, work.regime, work.now)
     if isinstance(result, Refusal):
-        answer(desk, order, result)
+        answer(work, order, result)
         return
     flows: tuple[Flow, ...] = ()
     if order.kind is K.QUERY:
-        flows = query.contents(order, desk.account)
+        flows = query.contents(order, work.account)
     elif order.kind is K.STOP:
-        flows = stop.gone(order, desk.account)
-    desk.put(result, "ORDER")
-    _take_over(desk, order, result)
-    desk.settle("ORDER")
+        flows = stop.gone(order, work.account)
+    work.put(result, "ORDER")
+    _take_over(work, order, result)
+    work.settle("ORDER")
     for flow in flows if order.kind is K.STOP else ():
-        desk.report(order.authority_id, order.order_no, "ONWARD_TRACE", flow)
-    answer(desk, order, result, flows=flows)
+        work.report(order.authority_id, order.order_no, "ONWARD_TRACE", flow)
+    answer(work, order, result, flows=flows)
 
 
-def _take_over(desk: Desk, order: Order, fresh: Measure) -> None:
+def _take_over(work: UnitOfWork, order: Order, fresh: Measure) -> None:
     """End what the fresh measure replaces, after it is in force: never a gap."""
-    for measure in desk.account.live():
+    for measure in work.account.live():
         same_family = measure.case_family == fresh.case_family
         named = measure.order_no == order.original_order_no
         own = measure.authority_id == fresh.authority_id
         if measure.kind is K.STOP and fresh.kind is K.FREEZE and own and (same_family or named):
-            _replace(desk, measure, S.CONVERTED, fresh)
+            _replace(work, measure, S.CONVERTED, fresh)
         amount_hold = measure.kind is K.HOLD and measure.scope is not Scope.TRANSACTION
         if amount_hold and fresh.kind in (K.STOP, K.FREEZE) and same_family:
-            _replace(desk, measure, S.ESCALATED, fresh)
+            _replace(work, measure, S.ESCALATED, fresh)
 
 
-def _replace(desk: Desk, measure: Measure, state: MeasureState, fresh: Measure) -> None:
-    ended = end(measure, state, f"{fresh.kind} {fresh.order_no}", regime=desk.regime, now=desk.now)
-    desk.put(become(ended, state, converted_to=fresh.measure_id), "ORDER")
+def _replace(work: UnitOfWork, measure: Measure, state: MeasureState, fresh: Measure) -> None:
+    ended = end(measure, state, f"{fresh.kind} {fresh.order_no}", regime=work.regime, now=work.now)
+    work.put(become(ended, state, converted_to=fresh.measure_id), "ORDER")
 
 
-def _complete_papers(desk: Desk, order: Order) -> None:
+def _complete_papers(work: UnitOfWork, order: Order) -> None:
     """Attach papers to a measure; neither its term nor its scope changes."""
     family = stop.family_of(order)
-    same_case = [m for m in desk.account.live() if m.case_family == family and m.kind is order.kind]
-    measure = find(desk, order.authority_id, order.original_order_no) or next(iter(same_case), None)
+    same_case = [m for m in work.account.live() if m.case_family == family and m.kind is order.kind]
+    measure = find(work, order.authority_id, order.original_order_no) or next(iter(same_case), None)
     missing = Refusal(why=Why.PARENT_NOT_FOUND, detail="no measure to complete")
-    answer(desk, order, measure or missing)
+    answer(work, order, measure or missing)
 
 
-def _act(desk: Desk, order: Order) -> None:
+def _act(work: UnitOfWork, order: Order) -> None:
     """Change or end the measure an order names."""
-    measure = find(desk, order.authority_id, order.original_order_no)
+    measure = find(work, order.authority_id, order.original_order_no)
     act = _ACTIONS.get((order.kind, order.action))
     if measure is None and order.action is Action.LIFT:
         parent_key = key_of(order.authority_id, order.original_order_no or "")
-        if parent_key in desk.account.answered:
-            answer(desk, order, Refusal(why=Why.ALREADY_ENDED, detail="the order was never in force"))
+        if parent_key in work.account.answered:
+            answer(work, order, Refusal(why=Why.ALREADY_ENDED, detail="the order was never in force"))
         else:
-            park(desk, order, parent_key)
+            park(work, order, parent_key)
         return
     ended = measure is not None and not measure.live
     fault = first_fault(
@@ -188,52 +189,52 @@ def _act(desk: Desk, order: Order) -> None:
         (ended and act is not _extend_stop, Why.ALREADY_ENDED, measure.state if measure else ""),
     )
     if fault or act is None or measure is None:
-        answer(desk, order, fault)
+        answer(work, order, fault)
         return
-    changed = act(desk, order, measure)
+    changed = act(work, order, measure)
     if isinstance(changed, Measure):
-        desk.put(changed, "ORDER")
-        desk.settle("ORDER")
-    answer(desk, order, changed)
+        work.put(changed, "ORDER")
+        work.settle("ORDER")
+    answer(work, order, changed)
 
 
-def _lift(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+def _lift(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     if order.issued_at_us < (measure.issued_at_us or 0):
         return Refusal(why=Why.STALE_LIFT, detail="issued before the term it would end")
     by = officers_of(order) or (order.authority_id,)
-    concerned = 0 if measure.kind is K.QUERY else weight(measure, desk.account.balance_minor)
-    if fault := release_fault(by, order.reason, concerned, desk.regime):
+    concerned = 0 if measure.kind is K.QUERY else weight(measure, work.account.balance_minor)
+    if fault := release_fault(by, order.reason, concerned, work.regime):
         return fault
-    return end(measure, _LIFTED[measure.kind], order.reason, by=by, regime=desk.regime, now=desk.now)
+    return end(measure, _LIFTED[measure.kind], order.reason, by=by, regime=work.regime, now=work.now)
 
 
-def _extend_stop(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
-    return stop.extend(order, measure, desk.account, desk.regime, desk.now)
+def _extend_stop(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
+    return stop.extend(order, measure, work.account, work.regime, work.now)
 
 
-def _renew_freeze(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
-    return freeze.renew(order, measure, desk.regime, desk.now)
+def _renew_freeze(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
+    return freeze.renew(order, measure, work.regime, work.now)
 
 
-def _extend_restriction(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
-    return restriction.extend(order, measure, desk.regime)
+def _extend_restriction(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
+    return restriction.extend(order, measure, work.regime)
 
 
-def _confirm(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+def _confirm(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     return freeze.confirm(measure)
 
 
-def _reduce(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+def _reduce(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     return freeze.reduce(measure, order.amount_minor or 0)
 
 
-def _disburse(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+def _disburse(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Pay one victim's share out of a freeze: at most what it holds, and once per decision."""
     share = order.disbursement
     if share is None or not share.amount_minor:
         return Refusal(why=Why.MALFORMED, detail="names no share of a freeze")
     payment_id = derived_id("pay", measure.measure_id, share.victim_id, share.decision_no)
-    decided = rounds.decided_minor(desk, payment_id)
+    decided = rounds.decided_minor(work, payment_id)
     fault = first_fault(
         (payment_id in measure.disbursements, Why.ALREADY_PAID, payment_id),
         (share.amount_minor > measure.held_minor, Why.OVER_AMOUNT, f"{measure.held_minor} is frozen"),
@@ -250,22 +251,22 @@ def _disburse(desk: Desk, order: Order, measure: Measure) -> Measure | Refusal:
     )
     if measure.scope is Scope.AMOUNT and paid.remaining_minor == 0:
         by = officers_of(order)
-        paid = end(paid, S.DISBURSED, order.reason, by=by, regime=desk.regime, now=desk.now)
+        paid = end(paid, S.DISBURSED, order.reason, by=by, regime=work.regime, now=work.now)
     flow = Flow(
         txn_id=payment_id,
-        at_us=desk.now,
+        at_us=work.now,
         direction=Direction.DEBIT,
         amount_minor=share.amount_minor,
         counterparty_token=share.victim_id,
         purpose="DISBURSEMENT",
     )
-    desk.put(paid, "ORDER")
-    desk.record(Moved, flow=flow, balance_minor=desk.account.balance_minor - share.amount_minor)
-    rounds.paid(desk, payment_id)
+    work.put(paid, "ORDER")
+    work.record(Moved, flow=flow, balance_minor=work.account.balance_minor - share.amount_minor)
+    rounds.paid(work, payment_id)
     return paid
 
 
-_ACTIONS: Mapping[tuple[MeasureKind, Action], Callable[[Desk, Order, Measure], Measure | Refusal]] = {
+_ACTIONS: Mapping[tuple[MeasureKind, Action], Callable[[UnitOfWork, Order, Measure], Measure | Refusal]] = {
     (K.STOP, Action.EXTEND): _extend_stop,
     (K.STOP, Action.LIFT): _lift,
     (K.FREEZE, Action.EXTEND): _renew_freeze,

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from measures.engine.unit_of_work import Desk
-from measures.state.machine import Refusal
+from measures.engine.unit_of_work import UnitOfWork
+from measures.refusal import Refusal
 from schemas.ids import derived_id
 from schemas.journal import OrderAnswered, OrderParked, ParkEnded
 from schemas.measure import Measure, MeasureState
@@ -28,18 +28,18 @@ NOT_EXECUTED = frozenset(
 
 
 def answer(
-    desk: Desk, order: Order, result: Measure | Refusal | None, *, flows: tuple[Flow, ...] = ()
+    work: UnitOfWork, order: Order, result: Measure | Refusal | None, *, flows: tuple[Flow, ...] = ()
 ) -> None:
     """Reply to an order and remember the reply as long as the order could come again."""
-    _remember(desk, order, _compose(desk, order, result, flows))
+    _remember(work, order, _compose(work, order, result, flows))
 
 
-def answer_unstored(desk: Desk, order: Order, refusal: Refusal) -> None:
+def answer_unstored(work: UnitOfWork, order: Order, refusal: Refusal) -> None:
     """Refuse a message without taking the order in: a corrected message may follow."""
-    desk.replies.append(_compose(desk, order, refusal))
+    work.replies.append(_compose(work, order, refusal))
 
 
-def answer_again(desk: Desk, order: Order, known: OrderAnswered) -> None:
+def answer_again(work: UnitOfWork, order: Order, known: OrderAnswered) -> None:
     """Give the stored reply once more, marked as a duplicate."""
     again = msgspec.structs.replace(
         known.reply,
@@ -47,45 +47,45 @@ def answer_again(desk: Desk, order: Order, known: OrderAnswered) -> None:
         original_code=known.reply.code,
         in_reply_to=order.message_serial,
     )
-    desk.replies.append(again)
+    work.replies.append(again)
 
 
-def quarantine(desk: Desk, order: Order) -> None:
+def quarantine(work: UnitOfWork, order: Order) -> None:
     """Refuse a second, different order under a number in use; the first stands, a person is asked."""
-    desk.alert("ORDER_CONFLICT", f"{order.authority_id}/{order.order_no}", order.message_serial)
-    answer_unstored(desk, order, Refusal(why=Why.ORDER_CONFLICT, detail="quarantined"))
+    work.alert("ORDER_CONFLICT", f"{order.authority_id}/{order.order_no}", order.message_serial)
+    answer_unstored(work, order, Refusal(why=Why.ORDER_CONFLICT, detail="quarantined"))
 
 
-def park(desk: Desk, order: Order, parent_key: str) -> None:
+def park(work: UnitOfWork, order: Order, parent_key: str) -> None:
     """Let a lift wait for the order it lifts."""
-    until = desk.regime.calendar.add(desk.now, desk.regime.messages.park_for)
-    desk.record(OrderParked, order=order, order_key=order_key(order), parent_key=parent_key, until_us=until)
-    reply = msgspec.structs.replace(_compose(desk, order, None), code=ReplyCode.PENDING_PARENT)
-    _remember(desk, order, reply)
+    until = work.regime.calendar.add(work.now, work.regime.messages.park_for)
+    work.record(OrderParked, order=order, order_key=order_key(order), parent_key=parent_key, until_us=until)
+    reply = msgspec.structs.replace(_compose(work, order, None), code=ReplyCode.PENDING_PARENT)
+    _remember(work, order, reply)
 
 
-def resolve(desk: Desk, lift_key: str, result: Refusal | None, cause: str) -> None:
+def resolve(work: UnitOfWork, lift_key: str, result: Refusal | None, cause: str) -> None:
     """Give a parked lift its final answer."""
-    order = desk.account.parked[lift_key].order
-    desk.record(ParkEnded, order_key=lift_key, cause=cause)
-    answer(desk, order, result)
+    order = work.account.parked[lift_key].order
+    work.record(ParkEnded, order_key=lift_key, cause=cause)
+    answer(work, order, result)
 
 
-def _remember(desk: Desk, order: Order, reply: Reply) -> None:
-    regime = desk.regime
-    desk.record(
+def _remember(work: UnitOfWork, order: Order, reply: Reply) -> None:
+    regime = work.regime
+    work.record(
         OrderAnswered,
         reply=reply,
         order_key=order_key(order),
         message_key=message_key(order),
         body_hash=body_hash(order),
-        forget_at_us=regime.calendar.add(desk.now, regime.messages.remember[order.kind]),
+        forget_at_us=regime.calendar.add(work.now, regime.messages.remember[order.kind]),
     )
-    desk.replies.append(reply)
+    work.replies.append(reply)
 
 
 def _compose(
-    desk: Desk, order: Order, result: Measure | Refusal | None, flows: tuple[Flow, ...] = ()
+    work: UnitOfWork, order: Order, result: Measure | Refusal | None, flows: tuple[Flow, ...] = ()
 ) -> Reply:
     refusal = result if isinstance(result, Refusal) else None
     code = ReplyCode.OK
@@ -97,25 +97,25 @@ def _compose(
         authority_id=order.authority_id,
         order_no=order.order_no,
         in_reply_to=order.message_serial,
-        message_serial=derived_id("reply", message_key(order), code, desk.account.version),
+        message_serial=derived_id("reply", message_key(order), code, work.account.version),
         code=code,
-        at_us=desk.now,
-        version=desk.account.version,
+        at_us=work.now,
+        version=work.account.version,
         why=refusal.why if refusal else None,
         detail=refusal.detail if refusal else "",
         flows=flows,
     )
     if isinstance(result, Measure):
-        return _with_measure(reply, desk, desk.account.measures[result.measure_id])
+        return _with_measure(reply, work, work.account.measures[result.measure_id])
     return reply
 
 
-def _with_measure(reply: Reply, desk: Desk, measure: Measure) -> Reply:
+def _with_measure(reply: Reply, work: UnitOfWork, measure: Measure) -> Reply:
     """Add what holds now and, for a freeze, which freezes came before it (domain.md 4.6)."""
-    live = desk.account.live()
+    live = work.account.live()
     earlier = [m for m in live if m.kind is MeasureKind.FREEZE and m.rank < measure.rank]
     prior = earlier[0] if measure.kind is MeasureKind.FREEZE and earlier else None
-    balance = desk.account.balance_minor
+    balance = work.account.balance_minor
     return msgspec.structs.replace(
         reply,
         measure_id=measure.measure_id,

@@ -24,7 +24,7 @@ from schemas.order import Flow, MeasureKind
 from schemas.reply import Reply, Why
 
 
-class Desk:
+class UnitOfWork:
     """Where one command is worked on; `account` is always the state after the events so far."""
 
     def __init__(self, account: Account, law: Jurisdiction, at_us: int) -> None:

@@ -5,8 +5,9 @@ from measures.kinds.stop import asked_us, family_of
 from measures.law.calendar import Term
 from measures.law.jurisdiction import Regime
 from measures.law.rules import FreezeRule
+from measures.refusal import Refusal, first_fault
 from measures.state.account import Account, waterfall
-from measures.state.machine import Refusal, become, first_fault
+from measures.state.machine import become
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import FreezeTerms, MeasureKind, Order, Scope, order_key

@@ -2,8 +2,9 @@
 
 from measures.authority.people import release_fault, weight
 from measures.law.jurisdiction import Regime
+from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import Refusal, end, first_fault
+from measures.state.machine import end
 from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState

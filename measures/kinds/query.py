@@ -5,8 +5,9 @@ Queries are confidential: they carry no notice and never show in what is in forc
 
 from measures.kinds.stop import family_of
 from measures.law.jurisdiction import Regime
+from measures.refusal import Refusal
 from measures.state.account import Account
-from measures.state.machine import Refusal, end
+from measures.state.machine import end
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Flow, MeasureKind, Order, QueryTerms, Scope, order_key

@@ -3,8 +3,9 @@
 from measures.kinds.stop import asked_us, family_of
 from measures.law.jurisdiction import Regime
 from measures.law.rules import RestrictRule
+from measures.refusal import Refusal
 from measures.state.account import Account
-from measures.state.machine import Refusal, become
+from measures.state.machine import become
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Actor, MeasureKind, Order, order_key

@@ -4,8 +4,9 @@ from measures.authority.people import proportionate
 from measures.law.jurisdiction import Regime
 from measures.law.rules import StopRule
 from measures.money.tracing import onward
+from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import Refusal, become, first_fault
+from measures.state.machine import become
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, order_key

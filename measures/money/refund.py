@@ -11,7 +11,7 @@ import msgspec
 from measures.authority.people import release_fault
 from measures.law.jurisdiction import Regime
 from measures.money.allocation import Pot, allocate
-from measures.state.machine import Refusal, first_fault
+from measures.refusal import Refusal, first_fault
 from schemas.ids import derived_id
 from schemas.measure import Claim, Measure, Refund, RefundState, Share
 from schemas.order import Disbursement

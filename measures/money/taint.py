@@ -25,7 +25,7 @@ from schemas.trace import case_name, trace_id
 LEAST_MINOR = 100
 
 
-class Move(NamedTuple):
+class TaintedMove(NamedTuple):
     """Tainted money of one case that went from one account to another.
 
     `stated`: an order says so; the newest `version` of a statement holds. `hop` is the creditor's.
@@ -75,7 +75,7 @@ class Limits(NamedTuple):
     pooled: Collection[str] = ()
 
 
-def statements(entry: JournalEntry) -> list[Move]:
+def statements(entry: JournalEntry) -> list[TaintedMove]:
     """Return what a journal entry says about tainted money.
 
     A stop or freeze states the victim's transfer it is about, nothing if it was lifted, and less by what was
@@ -92,7 +92,7 @@ def statements(entry: JournalEntry) -> list[Move]:
     return found
 
 
-def _stated(measure: Measure, cause: str, version: int) -> list[Move]:
+def _stated(measure: Measure, cause: str, version: int) -> list[TaintedMove]:
     sent = measure.victim_transfer
     if sent is None:
         return []
@@ -100,7 +100,7 @@ def _stated(measure: Measure, cause: str, version: int) -> list[Move]:
         measure.state is MeasureState.RELEASED and cause != "TIMER"
     )
     return [
-        Move(
+        TaintedMove(
             derived_id("taint", measure.measure_id),
             case_name(measure.case_family),
             sent.account_token,
@@ -115,22 +115,22 @@ def _stated(measure: Measure, cause: str, version: int) -> list[Move]:
     ]
 
 
-def _onward(measure: Measure, event: Reported) -> list[Move]:
+def _onward(measure: Measure, event: Reported) -> list[TaintedMove]:
     flow, case = event.flow, case_name(measure.case_family)
     moved = (event.account_token, flow.counterparty_token, flow.amount_minor)
     serial = flow.clearing_serial
     name = trace_id(case, flow.txn_id)
-    return [Move(name, case, *moved, measure.currency, flow.at_us, 1, clearing_serial=serial)]
+    return [TaintedMove(name, case, *moved, measure.currency, flow.at_us, 1, clearing_serial=serial)]
 
 
-def left(moves: Iterable[Move], account: str, at_us: int) -> list[Lot]:
+def left(moves: Iterable[TaintedMove], account: str, at_us: int) -> list[Lot]:
     """Return the tainted money on `account` that had arrived by `at_us`, a lot per case.
 
     All moves are of one currency. A lot's hop is the least of its arrivals; where an order states that money
     arrived it is 0, and everything of that case on the account counts, followed or not.
     """
     lots = []
-    by_case: dict[str, list[Move]] = {}
+    by_case: dict[str, list[TaintedMove]] = {}
     for move in moves:
         by_case.setdefault(move.case, []).append(move)
     for case, own in sorted(by_case.items()):
@@ -147,7 +147,7 @@ def left(moves: Iterable[Move], account: str, at_us: int) -> list[Lot]:
     return lots
 
 
-def carried(debit: Debit, moves: Sequence[Move], limits: Limits) -> list[Move]:
+def carried(debit: Debit, moves: Sequence[TaintedMove], limits: Limits) -> list[TaintedMove]:
     """Return what a debit takes on of the tainted money of its account: a move per case, not known before.
 
     `moves` are those into and out of the account.
@@ -173,11 +173,13 @@ def carried(debit: Debit, moves: Sequence[Move], limits: Limits) -> list[Move]:
         good_faith = home or debit.creditor in limits.good_faith
         moved = (debit.debtor, debit.creditor, part, debit.currency, debit.at_us, lot.hop + 1)
         followed = not good_faith and lot.hop + 1 <= limits.hop_limit
-        found.append(Move(name, lot.origin, *moved, followed=followed, clearing_serial=debit.clearing_serial))
+        found.append(
+            TaintedMove(name, lot.origin, *moved, followed=followed, clearing_serial=debit.clearing_serial)
+        )
     return found
 
 
-def _sum(moves: Sequence[Move], others: Sequence[str]) -> int:
+def _sum(moves: Sequence[TaintedMove], others: Sequence[str]) -> int:
     """Add up moves with `others`: with each the larger of what was traced and what orders state.
 
     Orders of several authorities may state the same transfer; transfers are told apart by their time.

@@ -7,8 +7,7 @@ import msgspec
 
 from measures.law.jurisdiction import Regime
 from schemas.measure import LIVE, Measure, MeasureState
-from schemas.order import MeasureKind, Record
-from schemas.reply import Why
+from schemas.order import MeasureKind
 
 S = MeasureState
 
@@ -53,21 +52,6 @@ TRANSITIONS: Mapping[MeasureKind, Mapping[MeasureState | None, frozenset[Measure
         S.SUBSCRIBED: frozenset({S.SUBSCRIBED, S.UNSUBSCRIBED, S.EXPIRED}),
     },
 }
-
-
-class Refusal(Record, frozen=True, kw_only=True):
-    """Why a command had no effect; an answer, not an exception."""
-
-    why: Why
-    detail: str = ""
-
-
-def first_fault(*checks: tuple[bool, Why, str]) -> Refusal | None:
-    """Refuse for the first check that is true; None when none is."""
-    for wrong, why, detail in checks:
-        if wrong:
-            return Refusal(why=why, detail=detail)
-    return None
 
 
 def may_follow(kind: MeasureKind, was: MeasureState | None, state: MeasureState) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas.order import Record
 
-Verdict = Literal["NEW", "SAME", "CONFLICT"]
+NumberStatus = Literal["NEW", "SAME", "CONFLICT"]
 
 
 class Registered(Record, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Registered(Record, frozen=True, kw_only=True):
 
 def register(
     known: Registered | None, body_hash: str, *, forget_at_us: int, now: int
-) -> tuple[Registered, Verdict]:
+) -> tuple[Registered, NumberStatus]:
     """Give the entry to keep and whether the order is new, the same again, or another under the same number.
 
     >>> first, _ = register(None, "h1", forget_at_us=10, now=0)

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import ValidationError
 from numpy.typing import NDArray
 
-from measures.money.taint import Debit, Limits, Move, carried, statements
+from measures.money.taint import Debit, Limits, TaintedMove, carried, statements
 from models.ledgers.table import Table
 from pipelines.hot.records import trace_record
 from pipelines.kafka.port import Chunk, KafkaSettings
@@ -33,7 +33,7 @@ from schemas.rows.transfers import TRANSFER
 from schemas.topics import TRACES
 from schemas.trace import CASE_BYTES, Trace
 
-#: A `measures.money.taint.Move`; `key` is its id, `debtor` and `creditor` are tokens in two words each.
+#: A `TaintedMove`; `key` is its id, `debtor` and `creditor` are tokens in two words each.
 MOVE = np.dtype(
     [
         ("key", "u8", 2),
@@ -88,7 +88,7 @@ def by_account_shard(rows: Rows, shards: int) -> Iterator[tuple[int, Rows]]:
         yield shard, rows.take(np.flatnonzero((debtor == shard) | (creditor == shard)))
 
 
-def rows_of(found: Iterable[Move]) -> Rows:
+def rows_of(found: Iterable[TaintedMove]) -> Rows:
     """Return moves as MOVE rows.
 
     Raises:
@@ -198,7 +198,7 @@ class Tracer:
         hop_limit = self._policy.law.on(at_us).tracing.hop_limit
         return Limits(hop_limit, rule.least_minor, rule.good_faith, rule.pooled)
 
-    def _trace(self, debit: np.void, move: Move) -> Trace:
+    def _trace(self, debit: np.void, move: TaintedMove) -> Trace:
         return Trace(
             trace_id=move.move_id,
             jurisdiction=self._policy.law.id,
@@ -258,8 +258,8 @@ def _of(rows: Rows, account: Words) -> NDArray[np.bool_]:
     return either
 
 
-def _move(row: np.void) -> Move:
-    return Move(
+def _move(row: np.void) -> TaintedMove:
+    return TaintedMove(
         f"trace_{token_text(row['key'])}",
         row["case"].decode(),
         token_text(row["debtor"]),
@@ -288,8 +288,8 @@ def _debit(row: np.void) -> Debit:
     )
 
 
-def _traced(trace: Trace) -> Move:
-    return Move(
+def _traced(trace: Trace) -> TaintedMove:
+    return TaintedMove(
         trace.trace_id,
         trace.case_family,
         trace.debtor_account,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from measures.engine import intake
-from measures.engine.intake import Kept
+from measures.engine.intake import AccountState
 from measures.state.account import next_due_us
 from measures.state.register import Registered
 from pipelines.kafka.port import KafkaSettings, open_producer
@@ -26,7 +26,7 @@ _ENTRY = msgspec.json.Decoder(JournalEntry)
 class Past(NamedTuple):
     """Accounts by token, and the register by order key, as the journal tells them."""
 
-    kept: dict[str, Kept]
+    kept: dict[str, AccountState]
     registered: dict[str, Registered]
 
 

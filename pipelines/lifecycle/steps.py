@@ -19,9 +19,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from measures.authority.keys import ring_of
 from measures.authority.signing import KeyRing
 from measures.engine import intake
-from measures.engine.intake import Applied, Arrival, Kept
+from measures.engine.intake import AccountState, Applied, Arrival
+from measures.refusal import Refusal
 from measures.state.account import next_due_us
-from measures.state.machine import Refusal
 from measures.state.register import Registered
 from pipelines.kafka.port import Chunk
 from pipelines.lifecycle.alarm import alarm_clock
@@ -59,17 +59,17 @@ class Item(Record, frozen=True, kw_only=True):
     arrival: Arrival
 
 
-class Held(Record, frozen=True, kw_only=True):
+class StoredAccount(Record, frozen=True, kw_only=True):
     """State of one account: itself, when its newest message came, and when a timer last came early."""
 
-    kept: Kept
+    kept: AccountState
     newest_us: int
     early_at_us: int = 0
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _ITEM = msgspec.msgpack.Decoder(Item)
-_HELD = msgspec.msgpack.Decoder(Held)
+_STORED = msgspec.msgpack.Decoder(StoredAccount)
 _REGISTERED = msgspec.msgpack.Decoder(Registered)
 
 
@@ -242,18 +242,18 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
             state.write(_ENCODE(msgspec.structs.replace(held, early_at_us=reached_us)))
             due.set(_timer(at_us))
 
-    def _read(self, token: str, state: Any) -> Held | None:
+    def _read(self, token: str, state: Any) -> StoredAccount | None:
         if encoded := state.read():
-            return _HELD.decode(encoded)
+            return _STORED.decode(encoded)
         kept = self._settings.past().kept.get(token)
-        return Held(kept=kept, newest_us=kept.account.clock_us) if kept else None
+        return StoredAccount(kept=kept, newest_us=kept.account.clock_us) if kept else None
 
     def _reached_us(self, newest_us: int) -> int:
         self._newest_us = max(self._newest_us, newest_us)
         return max(self._newest_us, self._settings.clock())
 
     def _keep(self, applied: Applied, newest_us: int, state: Any, due: Any) -> Iterator[Any]:
-        state.write(_ENCODE(Held(kept=applied.kept, newest_us=newest_us)))
+        state.write(_ENCODE(StoredAccount(kept=applied.kept, newest_us=newest_us)))
         self._wake(applied.kept, due)
         if applied.entry is None:
             return
@@ -263,7 +263,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
             if isinstance(event, RefundChanged):
                 yield beam.pvalue.TaggedOutput("refunds", refund_record(event))
 
-    def _wake(self, kept: Kept, due: Any) -> None:
+    def _wake(self, kept: AccountState, due: Any) -> None:
         at_us = next_due_us(kept.account)
         if self._settings.ticks:
             alarm_clock(self._settings.kafka).set(kept.account.account_token, kept.jurisdiction, at_us)

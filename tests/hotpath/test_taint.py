@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from measures.money.taint import Move
+from measures.money.taint import TaintedMove
 from models.ledgers.table import Table
 from pipelines.hot.decode import tainted
 from pipelines.hot.graph import build, write
@@ -240,7 +240,7 @@ def test_a_trace_with_a_field_that_does_not_fit_is_a_dead_letter(wrong: dict[str
 
 def test_a_move_reaches_the_shards_of_both_its_accounts() -> None:
     pairs = [a + b for a in "abcdefgh" for b in "abcdefgh"]
-    found = [Move(f"x_{token(a + b)}", "c", token(a), token(b), 1, "CNY", 0, 1) for a, b in pairs]
+    found = [TaintedMove(f"x_{token(a + b)}", "c", token(a), token(b), 1, "CNY", 0, 1) for a, b in pairs]
     rows = rows_of(found)
 
     parts = dict(by_account_shard(rows, 4))
@@ -257,9 +257,9 @@ def test_of_one_move_the_newest_statement_holds_and_of_two_traces_the_smaller() 
     table = Table.empty(MOVE)
     one, other = token("one"), token("other")
     for amount, version in ((500, 2), (900, 1), (0, 3)):
-        note(table, rows_of([Move(f"x_{one}", "c", VICTIM, M0, amount, "CNY", 0, 0, True, version)]))
+        note(table, rows_of([TaintedMove(f"x_{one}", "c", VICTIM, M0, amount, "CNY", 0, 0, True, version)]))
     for amount in (70, 60, 80):
-        note(table, rows_of([Move(f"x_{other}", "c", M0, M1, amount, "CNY", 0, 1)]))
+        note(table, rows_of([TaintedMove(f"x_{other}", "c", M0, M1, amount, "CNY", 0, 1)]))
 
     assert table.filled["amount_minor"].tolist() == [0, 60]
 

@@ -8,7 +8,7 @@ from console.commands.lifecycle import app
 from fixtures.bank import account_messages
 from fixtures.world import World, simulate
 from measures.engine import intake
-from measures.engine.intake import Arrival, Kept
+from measures.engine.intake import AccountState, Arrival
 from schemas.commands import AccountMessage
 from schemas.order import Direction
 from schemas.stored import stored
@@ -24,7 +24,7 @@ def test_an_account_ends_with_the_balance_its_bank_stated_last(world: World) -> 
     stated = {
         row["debtor_account"]: row["balance_after_minor"] for row in rows if row["balance_after_minor"] >= 0
     }
-    kept: dict[str, Kept] = {}
+    kept: dict[str, AccountState] = {}
     for said in account_messages(world.payments, set(stated), "CN"):
         arrival = intake.read_command(said.value, said.at_us)
         assert isinstance(arrival, Arrival)

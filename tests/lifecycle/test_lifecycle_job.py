@@ -50,7 +50,7 @@ def with_topics(broker: EmbeddedBroker) -> KafkaSettings:
     return settings
 
 
-class Desk:
+class Harness:
     """Sends messages, runs the job over what is new, and reads what it wrote."""
 
     def __init__(self, kafka: KafkaSettings, keys: Keys) -> None:
@@ -72,7 +72,7 @@ class Desk:
             write(build(pipeline | read, settings), settings)
 
     def read(self, topic: str, kind: Any) -> list[Any]:
-        """Read what was written to a topic since this desk was set up, by partition and offset."""
+        """Read what was written to a topic since this harness was set up, by partition and offset."""
         found = []
         for partition in range(2):
             start, end = self._starts[topic, partition], self._ends()[topic, partition]
@@ -98,12 +98,12 @@ class Desk:
 
 
 def test_orders_become_measures_and_everything_else_is_shown(kafka: KafkaSettings, keys: Keys) -> None:
-    desk = Desk(kafka, keys)
-    desk.send(topics.ACCOUNTS, facts(), paid_in(), b"{}", at_us=T0)
-    desk.send(topics.ACCOUNTS, facts(OTHER), paid_in(OTHER, txn_id="t2"), at_us=T0, token=OTHER)
+    harness = Harness(kafka, keys)
+    harness.send(topics.ACCOUNTS, facts(), paid_in(), b"{}", at_us=T0)
+    harness.send(topics.ACCOUNTS, facts(OTHER), paid_in(OTHER, txn_id="t2"), at_us=T0, token=OTHER)
     stop = make_order("S1")
     elsewhere = Target(account_token=OTHER, institution_id="bank-1", name_token="name-1")
-    desk.send(
+    harness.send(
         topics.ORDERS,
         signed(stop),
         signed(make_order("S1", message_serial="m-2")),
@@ -113,23 +113,23 @@ def test_orders_become_measures_and_everything_else_is_shown(kafka: KafkaSetting
         at_us=T0 + MINUTE,
     )
     taken = make_order("S1", message_serial="m-4", target=elsewhere)
-    desk.send(topics.ORDERS, signed(taken), at_us=T0 + 2 * MINUTE, token=OTHER)
-    desk.run()
-    assert desk.replies() == [
+    harness.send(topics.ORDERS, signed(taken), at_us=T0 + 2 * MINUTE, token=OTHER)
+    harness.run()
+    assert harness.replies() == [
         ("S1", "OK"),
         ("S1", "DUPLICATE"),
         ("S1", "CONFLICT"),
         ("S1", "CONFLICT"),
     ]
-    assert desk.letters() == ["CONFLICT", "CONFLICT", "INVALID", "INVALID", "UNSIGNED"]
+    assert harness.letters() == ["CONFLICT", "CONFLICT", "INVALID", "INVALID", "UNSIGNED"]
 
 
 def test_a_replay_writes_the_same_journal_again(kafka: KafkaSettings, keys: Keys) -> None:
     written = []
     for _ in range(2):
-        desk = Desk(kafka, keys)
-        desk.run()
-        entries = desk.read(topics.MEASURES, JournalEntry)
+        harness = Harness(kafka, keys)
+        harness.run()
+        entries = harness.read(topics.MEASURES, JournalEntry)
         written.append(sorted(entries, key=lambda entry: (entry.account_token, entry.version, entry.at_us)))
     assert written[0] == written[1] != []
 
@@ -137,69 +137,69 @@ def test_a_replay_writes_the_same_journal_again(kafka: KafkaSettings, keys: Keys
 def test_a_restart_knows_accounts_numbers_and_terms_from_the_journal(
     kafka: KafkaSettings, keys: Keys
 ) -> None:
-    desk = Desk(kafka, keys)
+    harness = Harness(kafka, keys)
     known = journal.past(kafka, journal.journal_bounds(kafka))
     assert key_of("police-1", "S1") in known.registered
     assert known.kept[ACCOUNT].account.live()[0].order_no == "S1"
     lift = make_order("L1", action="LIFT", original_order_no="S1", issued_at_us=T0 + HOUR)
-    desk.send(topics.ORDERS, signed(lift), at_us=T0 + 2 * HOUR)
-    desk.run(rebuilt=True)
-    replies = desk.replies()
+    harness.send(topics.ORDERS, signed(lift), at_us=T0 + 2 * HOUR)
+    harness.run(rebuilt=True)
+    replies = harness.replies()
     assert replies[:4] == [("S1", "DUPLICATE")] * 2 + [("S1", "CONFLICT")] * 2
     assert replies[4:] == [("L1", "OK")]
 
 
 def test_an_account_with_a_running_term_is_woken_after_a_restart(kafka: KafkaSettings, keys: Keys) -> None:
-    desk = Desk(kafka, keys)
-    desk.send(topics.ORDERS, signed(make_order("S9", issued_at_us=T0 + 3 * HOUR)), at_us=T0 + 3 * HOUR)
-    desk.run(rebuilt=True)
+    harness = Harness(kafka, keys)
+    harness.send(topics.ORDERS, signed(make_order("S9", issued_at_us=T0 + 3 * HOUR)), at_us=T0 + 3 * HOUR)
+    harness.run(rebuilt=True)
     bounds = journal.journal_bounds(kafka)
     assert journal.wake(kafka, journal.past(kafka, bounds), T0 + 3 * DAY) >= 1
-    again = Desk(kafka, keys)
+    again = Harness(kafka, keys)
     again.run(rebuilt=True)
     changed = again.read(topics.MEASURES, JournalEntry)
     assert "EXPIRED" in msgspec.json.encode([entry.events for entry in changed]).decode()
 
 
 def test_a_journal_with_a_hole_stops_the_start_with_the_reason(kafka: KafkaSettings, keys: Keys) -> None:
-    desk = Desk(kafka, keys)
+    harness = Harness(kafka, keys)
     entry = JournalEntry(
         entry_id="e", account_token="acct-hole", jurisdiction="CN", version=0, at_us=T0, command="Tick"
     )
     holed = msgspec.to_builtins(entry)
     event = {"type": "alert", "event_id": "e", "account_token": "acct-hole", "version": 7, "at_us": T0}
     holed["events"] = [event | {"alert": "X", "subject": "s", "detail": ""}]
-    desk.send(topics.MEASURES, msgspec.json.encode(holed), at_us=T0, token="acct-hole")
+    harness.send(topics.MEASURES, msgspec.json.encode(holed), at_us=T0, token="acct-hole")
     with pytest.raises(SchemaError, match="jumps from version 0 to 7"):
         journal.past(kafka, journal.journal_bounds(kafka))
 
 
 def test_frozen_money_goes_back_and_every_step_is_on_topic_refunds(keys: Keys) -> None:
     with EmbeddedBroker() as broker:
-        give_the_money_back(Desk(with_topics(broker), keys))
+        give_the_money_back(Harness(with_topics(broker), keys))
 
 
-def give_the_money_back(desk: Desk) -> None:
-    desk.send(topics.ACCOUNTS, facts(), paid_in(), at_us=T0)
-    desk.send(topics.ORDERS, signed(make_order("F1", "FREEZE")), at_us=T0 + MINUTE)
+def give_the_money_back(harness: Harness) -> None:
+    harness.send(topics.ACCOUNTS, facts(), paid_in(), at_us=T0)
+    harness.send(topics.ORDERS, signed(make_order("F1", "FREEZE")), at_us=T0 + MINUTE)
     freeze_id = derived_id("measure", key_of("police-1", "F1"), ACCOUNT)
     refund_id = derived_id("refund", freeze_id, 1)
     claims = (Claim(victim_id="v1", loss_minor=PAID),)
     opening = OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders={"victim-txn": "v1"})
     decision = DecideRefund(refund_id=refund_id, decision_no="dec-1", by=("a", "b"), reason="verified")
-    desk.send(topics.ACCOUNTS, told(opening), told(decision), at_us=T0 + 2 * MINUTE)
+    harness.send(topics.ACCOUNTS, told(opening), told(decision), at_us=T0 + 2 * MINUTE)
     share = Disbursement(victim_id="v1", decision_no="dec-1", amount_minor=PAID)
     pay: Order = make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share)
-    desk.send(topics.ORDERS, signed(pay), at_us=T0 + 3 * MINUTE)
-    desk.run()
-    rounds = desk.read(topics.REFUNDS, Refund)
+    harness.send(topics.ORDERS, signed(pay), at_us=T0 + 3 * MINUTE)
+    harness.run()
+    rounds = harness.read(topics.REFUNDS, Refund)
     assert [(on.method, on.state.value, on.paid_minor) for on in rounds] == [
         ("DIRECT", "COMPUTED", 0),
         ("DIRECT", "DECIDED", 0),
         ("DIRECT", "DISPATCHED", 0),
         ("DIRECT", "CLOSED", PAID),
     ]
-    assert desk.replies() == [("F1", str(ReplyCode.OK)), ("D1", str(ReplyCode.OK))]
+    assert harness.replies() == [("F1", str(ReplyCode.OK)), ("D1", str(ReplyCode.OK))]
 
 
 def test_a_fault_of_the_engine_sets_the_message_aside_and_the_rest_goes_on(
@@ -213,17 +213,17 @@ def test_a_fault_of_the_engine_sets_the_message_aside_and_the_rest_goes_on(
         return apply(kept, arrival)
 
     with EmbeddedBroker() as broker:
-        desk = Desk(with_topics(broker), keys)
-        desk.send(topics.ACCOUNTS, facts(OTHER), at_us=T0, token=OTHER)
-        desk.send(topics.ACCOUNTS, facts(), paid_in(), at_us=T0)
-        desk.send(topics.ORDERS, signed(make_order("S1")), at_us=T0 + MINUTE)
+        harness = Harness(with_topics(broker), keys)
+        harness.send(topics.ACCOUNTS, facts(OTHER), at_us=T0, token=OTHER)
+        harness.send(topics.ACCOUNTS, facts(), paid_in(), at_us=T0)
+        harness.send(topics.ORDERS, signed(make_order("S1")), at_us=T0 + MINUTE)
         monkeypatch.setattr(intake, "apply", failing)
-        desk.run()
-        (letter,) = desk.read(topics.DEAD_LETTERS, DeadLetter)
+        harness.run()
+        (letter,) = harness.read(topics.DEAD_LETTERS, DeadLetter)
         assert letter.error_code == "FAULT"
         assert re.fullmatch(r"ZeroDivisionError at test_lifecycle_job\.py:\d+", letter.message)
         assert letter.value == facts(OTHER)
-        assert desk.replies() == [("S1", "OK")]
+        assert harness.replies() == [("S1", "OK")]
 
 
 @pytest.mark.parametrize("received_us", [0, -1, 2**62])

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from measures.engine.handle import Outcome, handle
+from measures.engine.handle import Handled, handle
 from measures.law.calendar import from_iso
 from measures.law.country_file import jurisdiction
 from measures.law.jurisdiction import Jurisdiction
@@ -84,7 +84,7 @@ class Bench:
         )
         self.do(StateFacts(at_us=at_us, facts=facts))
 
-    def do(self, command: Command) -> Outcome:
+    def do(self, command: Command) -> Handled:
         outcome = handle(self.account, command, self.law)
         self.account = outcome.account
         self.events += outcome.events
@@ -95,7 +95,7 @@ class Bench:
         at_us = self.now if at_us is None else at_us
         return self.do(ReceiveOrder(at_us=at_us, order=order, actor=actor)).replies[-1]
 
-    def move(self, txn_id: str, amount: int, at_us: int | None = None, **changes: Any) -> Outcome:
+    def move(self, txn_id: str, amount: int, at_us: int | None = None, **changes: Any) -> Handled:
         """A credit, or with a negative amount a debit."""
         at_us = self.now if at_us is None else at_us
         flow = Flow(
@@ -107,7 +107,7 @@ class Bench:
         )
         return self.do(Move(at_us=at_us, flow=flow))
 
-    def tick(self, at_us: int) -> Outcome:
+    def tick(self, at_us: int) -> Handled:
         return self.do(Tick(at_us=at_us))
 
     def measure(self, order_no: str) -> Measure:

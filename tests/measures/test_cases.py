@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import fixtures
-from measures.engine.handle import Outcome
+from measures.engine.handle import Handled
 from measures.law.calendar import from_iso
 from measures.law.country_file import FOLDER
 from measures.state.account import in_force, replay
@@ -36,7 +36,7 @@ class Timeline:
             return self.bench.account.measures[self.names[name]]
         return self.bench.measure(name)
 
-    def order(self, at_us: int, given: dict[str, Any]) -> Outcome:
+    def order(self, at_us: int, given: dict[str, Any]) -> Handled:
         fields = {"action": "ISSUE"} | given
         number, kind, action = fields.pop("number"), fields.pop("kind"), fields.pop("action")
         actor = Actor(fields.pop("actor", "POLICE"))
@@ -48,37 +48,37 @@ class Timeline:
         order = msgspec.convert(plain, Order)
         return self.bench.do(ReceiveOrder(at_us=at_us, order=order, actor=actor))
 
-    def step(self, step: dict[str, Any]) -> Outcome:
+    def step(self, step: dict[str, Any]) -> Handled:
         at_us = from_iso(step["at"])
         take = next((verb for verb in self.VERBS if verb in step), None)
         if take is None:
             return self.bench.do(Tick(at_us=at_us))
         return self.VERBS[take](self, at_us, step[take])
 
-    def hold(self, at_us: int, given: dict[str, Any]) -> Outcome:
+    def hold(self, at_us: int, given: dict[str, Any]) -> Handled:
         outcome = self.bench.do(PlaceHold(at_us=at_us, **given))
         latest = max(self.bench.account.measures.values(), key=lambda m: m.rank)
         self.names[given["decision_id"]] = latest.measure_id
         return outcome
 
-    def end_hold(self, at_us: int, given: dict[str, Any]) -> Outcome:
+    def end_hold(self, at_us: int, given: dict[str, Any]) -> Handled:
         fields = given | {"measure_id": self.names[given["of"]], "by": tuple(given["by"])}
         del fields["of"]
         return self.bench.do(EndHold(at_us=at_us, **fields))
 
-    def appeal(self, at_us: int, name: str) -> Outcome:
+    def appeal(self, at_us: int, name: str) -> Handled:
         measure_id = self.measure(name).measure_id
         return self.bench.do(FileAppeal(at_us=at_us, filing_no="a-1", measure_id=measure_id, reasons="mine"))
 
-    def decide(self, at_us: int, given: dict[str, Any]) -> Outcome:
+    def decide(self, at_us: int, given: dict[str, Any]) -> Handled:
         (appeal_id,) = self.bench.account.appeals
         fields = {"reasons": "papers seen", "by": ("judge-1", "judge-2")} | given
         return self.bench.do(AnswerAppeal(at_us=at_us, appeal_id=appeal_id, step="DECIDE", **fields))
 
-    def move(self, at_us: int, given: dict[str, Any]) -> Outcome:
+    def move(self, at_us: int, given: dict[str, Any]) -> Handled:
         return self.bench.move(given["txn"], given["amount"], at_us)
 
-    VERBS: ClassVar[dict[str, Callable[..., Outcome]]] = {
+    VERBS: ClassVar[dict[str, Callable[..., Handled]]] = {
         "move": move,
         "order": order,
         "hold": hold,
@@ -87,7 +87,7 @@ class Timeline:
         "decide": decide,
     }
 
-    def seen(self, outcome: Outcome, wanted: dict[str, Any]) -> dict[str, Any]:
+    def seen(self, outcome: Handled, wanted: dict[str, Any]) -> dict[str, Any]:
         """What the step led to, in the words of what is wanted."""
         now = in_force(self.bench.account, self.bench.now)
         reply: Reply | None = outcome.replies[0] if outcome.replies else None

@@ -7,7 +7,7 @@ from measures.authority import dispatch
 from measures.authority.dispatch import BulkCount, Dispatch
 from measures.authority.platform import NationalPlatform
 from measures.law.country_file import jurisdiction
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.order import ApprovalLevel, Attachment, Order
 from schemas.reply import Reply, ReplyCode, Why
 from tests.measures.kit import HOUR, MINUTE, T0, defrauded, make_order

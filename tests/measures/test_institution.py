@@ -4,9 +4,9 @@ import pytest
 
 from measures.law.calendar import from_iso
 from measures.law.country_file import jurisdiction
+from measures.refusal import Refusal
 from measures.registry import listing
 from measures.state.account import forbids, in_force
-from measures.state.machine import Refusal
 from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, Restrict, Reverify
 from schemas.measure import Measure
 from schemas.order import Actor, Direction, Flow

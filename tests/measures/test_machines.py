@@ -9,13 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
-from measures.engine.handle import Outcome, handle
+from measures.engine.handle import Handled, handle
 from measures.in_force import enforcement
 from measures.law.country_file import FOLDER
+from measures.refusal import Refusal
 from measures.registry import listing
 from measures.registry.listing import Listing
 from measures.state.account import in_force, replay, waterfall
-from measures.state.machine import Refusal, may_follow
+from measures.state.machine import may_follow
 from schemas.commands import (
     AnswerAppeal,
     Command,
@@ -65,7 +66,7 @@ class Machines(RuleBasedStateMachine):
         self.on: Dispatch | None = None
         self.listed: Listing | None = None
 
-    def do(self, command: Command) -> Outcome:
+    def do(self, command: Command) -> Handled:
         """Apply a command, and again from the same state: the same outcome."""
         before = self.bench.account
         outcome = self.bench.do(command)

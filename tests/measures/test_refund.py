@@ -6,7 +6,7 @@ from measures.law.calendar import from_iso
 from measures.law.country_file import jurisdiction
 from measures.money import refund
 from measures.money.allocation import Pot
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.commands import DecideRefund, OpenRefund
 from schemas.ids import derived_id
 from schemas.measure import Claim, Refund

@@ -11,7 +11,7 @@ from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 
 from measures.authority.signing import ALGORITHM, TYPE, AuthorityKey, KeyRing, Opened, open_order, sign
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.commands import ReceiveOrder
 from schemas.order import Actor
 from schemas.reply import ReplyCode, Why

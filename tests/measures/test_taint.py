@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measures.money import tracing
-from measures.money.taint import Debit, Limits, Move, carried, left, statements
+from measures.money.taint import Debit, Limits, TaintedMove, carried, left, statements
 from measures.money.tracing import Lot, taint_of
 from tests.measures.kit import ACCOUNT, HOUR, PAID, T0, Bench, defrauded, entry_of, make_order
 
 LIMITS = Limits(hop_limit=3, least_minor=1)
 
 
-def stated(account: str = "m0", amount: int = 1_000, case: str = "c", **changes: object) -> Move:
-    move = Move(f"taint_{case}{account}", case, "victim", account, amount, "CNY", 0, 0, stated=True)
+def stated(account: str = "m0", amount: int = 1_000, case: str = "c", **changes: object) -> TaintedMove:
+    move = TaintedMove(f"taint_{case}{account}", case, "victim", account, amount, "CNY", 0, 0, stated=True)
     return move._replace(**changes)  # type: ignore[arg-type]
 
 
@@ -24,16 +24,18 @@ def debit(txn_id: str, debtor: str, creditor: str, amount: int, at_us: int = 1, 
     return Debit(txn_id, at_us, debtor, creditor, amount, "CNY", -1)._replace(**known)  # type: ignore[arg-type]
 
 
-def follow(moves: Sequence[Move], debits: Sequence[Debit], limits: Limits = LIMITS) -> list[Move]:
+def follow(
+    moves: Sequence[TaintedMove], debits: Sequence[Debit], limits: Limits = LIMITS
+) -> list[TaintedMove]:
     """Take debits one after the other; gives the new moves."""
-    found: list[Move] = []
+    found: list[TaintedMove] = []
     for each in debits:
         own = [move for move in (*moves, *found) if each.debtor in (move.debtor, move.creditor)]
         found += carried(each, own, limits)
     return found
 
 
-def on(moves: Sequence[Move], account: str) -> dict[str, int]:
+def on(moves: Sequence[TaintedMove], account: str) -> dict[str, int]:
     return taint_of(left([each for each in moves if account in each[2:4]], account, 2**60))
 
 
@@ -146,9 +148,9 @@ def test_no_unit_is_made_or_lost_whatever_is_repeated_or_overtaken(seed: int) ->
         )
         for n in range(12)
     ]
-    heard: list[Move] = []
+    heard: list[TaintedMove] = []
     for each in rng.choices([*orders, *debits], k=40):
-        if isinstance(each, Move):
+        if isinstance(each, TaintedMove):
             heard += [each] if each not in heard else []
         else:
             heard += carried(each, [move for move in heard if each.debtor in move[2:4]], Limits(99, 1))
@@ -159,7 +161,7 @@ def test_no_unit_is_made_or_lost_whatever_is_repeated_or_overtaken(seed: int) ->
     assert len(ids) == len(set(ids))
 
 
-def told(bench: Bench) -> list[Move]:
+def told(bench: Bench) -> list[TaintedMove]:
     return statements(entry_of(bench))
 
 
@@ -204,5 +206,5 @@ def test_an_order_that_names_no_loss_states_nothing(kind: str) -> None:
     assert told(bench) == []
 
 
-def newest(moves: Sequence[Move]) -> list[Move]:
+def newest(moves: Sequence[TaintedMove]) -> list[TaintedMove]:
     return list({each.move_id: each for each in sorted(moves, key=lambda move: move.version)}.values())

@@ -7,9 +7,9 @@ import msgspec
 from measures import in_force
 from measures.authority.signing import KeyRing
 from measures.engine import intake
-from measures.engine.intake import Arrival, Kept
+from measures.engine.intake import AccountState, Arrival
+from measures.refusal import Refusal
 from measures.state.account import next_due_us
-from measures.state.machine import Refusal
 from measures.state.register import Registered
 from schemas.commands import AccountMessage, InstitutionCommand, Move, PaymentFailed, StateFacts
 from schemas.journal import JournalEntry, Moved, RefundChanged
@@ -27,7 +27,7 @@ class Worker:
     def __init__(self, world: World, oracle: Oracle, ring: KeyRing, calm: bool) -> None:
         self._world, self._oracle, self._ring = world, oracle, ring
         self._crash_rate = 0.0 if calm else 0.01
-        self.kept: dict[str, Kept] = {}
+        self.kept: dict[str, AccountState] = {}
         self._registered: dict[str, Registered] = {}
         self._armed: dict[str, int] = {}
         self._positions = {"orders": 0, "accounts": 0}

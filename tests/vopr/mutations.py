@@ -10,15 +10,14 @@ import msgspec
 from measures import in_force
 from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
-from measures.engine import appeal, intake, orders
+from measures.engine import appeal, intake, orders, unit_of_work
 from measures.engine import handle as engine
-from measures.engine import unit_of_work as desk
-from measures.engine.unit_of_work import Desk
+from measures.engine.unit_of_work import UnitOfWork
 from measures.kinds import hold, stop
 from measures.law.jurisdiction import Regime
+from measures.refusal import Refusal
 from measures.state import account as accounts
 from measures.state.account import Account
-from measures.state.machine import Refusal
 from measures.state.register import Registered
 from measures.victims import cooldown
 from schemas.journal import AppealChanged, JournalEvent
@@ -71,17 +70,17 @@ def wishful(measure: Measure, takes: int, **context: Any) -> Measure:
     return _label(measure, max(takes, measure.remaining_minor), **context)
 
 
-def unlimited(at: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+def unlimited(at: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Pay a share out whatever is frozen."""
     return _disburse(at, order, replace(measure, held_minor=2**60, limit_minor=2**60))
 
 
-def forgetful(at: Desk, order: Order, measure: Measure) -> Measure | Refusal:
+def forgetful(at: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Pay a share out as often as it is ordered."""
     return _disburse(at, order, replace(measure, disbursements=()))
 
 
-def timeless(at: Desk, now: int) -> None:
+def timeless(at: UnitOfWork, now: int) -> None:
     """Let nothing happen by itself."""
     at.now = now
 
@@ -93,7 +92,7 @@ def longer(measure: Measure, *rest: Any) -> Measure:
     return replace(started, expires_at_us=(started.expires_at_us or 0) + HOUR, clocks=clocks)
 
 
-def never_released(at: Desk) -> None:
+def never_released(at: UnitOfWork) -> None:
     """Tell the hot path of measures that begin, not of those that end."""
     if at.account.live():
         _state_enforcement(at)
@@ -104,7 +103,7 @@ def ageless(stated: Any, amount_minor: int, balance_minor: int, at_us: int) -> b
     return _violates(stated, amount_minor, balance_minor, 0)
 
 
-def secretly(at: Desk, kind: type, **fields: Any) -> None:
+def secretly(at: UnitOfWork, kind: type, **fields: Any) -> None:
     """Change the account without telling the journal of appeals."""
     _record(at, kind, **fields)
     if kind is AppealChanged:
@@ -120,17 +119,17 @@ def nobody_objects(*given: Any) -> None:
     """Let anybody release anything."""
 
 
-_take, _label, _start, _record = Worker._take, desk.label, stop.start, Desk.record
-_disburse: Callable[[Desk, Order, Measure], Measure | Refusal] = orders._disburse
-_state_enforcement = Desk.state_enforcement
+_take, _label, _start, _record = Worker._take, unit_of_work.label, stop.start, UnitOfWork.record
+_disburse: Callable[[UnitOfWork, Order, Measure], Measure | Refusal] = orders._disburse
+_state_enforcement = UnitOfWork.state_enforcement
 _violates = in_force.violates
 
 MUTATIONS = (
     Mutation(1, "a message counts as processed before its effect", ((Worker, "_take", commit_first),)),
     Mutation(1, "an unanswered order is not sent again", ((dispatch, "must_resend", send_once),)),
     Mutation(2, "a number in use is taken for a new order", ((intake, "register", all_new),)),
-    Mutation(3, "measures share the same money", ((desk, "waterfall", greedy),)),
-    Mutation(3, "a freeze holds money that is not there", ((desk, "label", wishful),)),
+    Mutation(3, "measures share the same money", ((unit_of_work, "waterfall", greedy),)),
+    Mutation(3, "a freeze holds money that is not there", ((unit_of_work, "label", wishful),)),
     Mutation(4, "a share may exceed what is frozen", ((orders, "_ACTIONS", {DISBURSE: unlimited}),)),
     Mutation(4, "a decision is paid as often as ordered", ((orders, "_ACTIONS", {DISBURSE: forgetful}),)),
     Mutation(5, "no timer ends a measure", ((engine, "run_due", timeless),)),
@@ -139,7 +138,7 @@ MUTATIONS = (
     Mutation(
         5,
         "the hot path is not told of the end and does not look at the clock",
-        ((Desk, "state_enforcement", never_released), (in_force, "violates", ageless)),
+        ((UnitOfWork, "state_enforcement", never_released), (in_force, "violates", ageless)),
     ),
     Mutation(6, "the cool-down is not looked at", ((cooldown, "may_warn", lambda *_: True),)),
     Mutation(
@@ -147,7 +146,7 @@ MUTATIONS = (
         "one person, or nobody, releases any sum",
         tuple((module, "release_fault", nobody_objects) for module in (orders, appeal, hold)),
     ),
-    Mutation(8, "appeals are not journaled", ((Desk, "record", secretly),)),
+    Mutation(8, "appeals are not journaled", ((UnitOfWork, "record", secretly),)),
     Mutation(8, "refund rounds are not rebuilt", ((intake, "advance", without_refunds),)),
 )
 

@@ -19,9 +19,9 @@ import yaml
 
 from measures.authority.dispatch import Dispatch
 from measures.engine import intake
-from measures.engine.intake import Kept
+from measures.engine.intake import AccountState
 from measures.law.country_file import FOLDER
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from schemas.commands import InstitutionCommand, Move
 from schemas.errors import SchemaError
 from schemas.journal import FactsStated, JournalEntry, MeasureChanged, Moved
@@ -134,7 +134,7 @@ class Oracle:
     def finish(
         self,
         logs: dict[str, list[Message]],
-        kept: dict[str, Kept],
+        kept: dict[str, AccountState],
         orders: Iterable[Dispatch],
         now: int,
     ) -> None:
@@ -158,8 +158,8 @@ class Oracle:
             self._terms(token, now - HOUR)
         self._rebuilt(logs["measures"], kept)
 
-    def _rebuilt(self, journal: list[Message], kept: dict[str, Kept]) -> None:
-        rebuilt: dict[str, Kept] = {}
+    def _rebuilt(self, journal: list[Message], kept: dict[str, AccountState]) -> None:
+        rebuilt: dict[str, AccountState] = {}
         try:
             for message in journal:
                 entry = msgspec.json.decode(message.value, type=JournalEntry)

@@ -11,7 +11,7 @@ from measures.authority.dispatch import Dispatch
 from measures.authority.signing import sign
 from measures.law.jurisdiction import Jurisdiction
 from measures.money import refund
-from measures.state.machine import Refusal
+from measures.refusal import Refusal
 from measures.victims import cooldown
 from schemas.commands import (
     AnswerAppeal,
