@@ -61,7 +61,7 @@ def promote(registry: Registry, bundle: Path, role: str = "live") -> str:
 
 
 def digests(models: InUse) -> tuple[str, str | None]:
-    return models.live.bundle.digest, models.learning.shadow and models.learning.shadow.bundle.digest
+    return models.live.bundle.digest, models.shadow and models.shadow.bundle.digest
 
 
 def counted(name: str) -> int:
