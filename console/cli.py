@@ -31,6 +31,11 @@ LAZY = {
         "console.commands.demo",
     ),
     "replay": ("Run a scenario from its first payment to its last and compare", "console.commands.replay"),
+    "import": (
+        "Turn a table into payments and labels, with a report of what was refused",
+        "console.commands.imports",
+    ),
+    "tokens": ("Make tokens of parties and accounts.", "console.commands.tokens"),
     "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.commands.lifecycle"),
     "train": (
         "Train both legs on a decision log with feedback, or on simulated worlds",

@@ -1,0 +1,64 @@
+"""`stopline import`: a table of one's own becomes payments and labels to train and to replay with."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from console.lab.imports.converting import FEEDBACK, PAYMENTS, REPORT, Report, convert
+from console.lab.imports.mapping import load
+from console.lab.tables import figures
+from schemas import token_keys
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(name="import")
+def import_table(
+    mapping: Annotated[str, typer.Argument(help="Mapping file, or a shipped one such as paysim.")],
+    table: Annotated[Path, typer.Argument(help="CSV, Parquet or JSONL file.")],
+    *,
+    out: Annotated[Path, typer.Option(help="New folder for payments and labels.")] = Path("var/import"),
+    keys: Annotated[
+        Path,
+        typer.Option(help="Secrets of the tokens; the same as your producer's (`stopline tokens keygen`)."),
+    ] = Path("var/tokens.json"),
+    epoch: Annotated[str, typer.Option(help="Epoch of the secret; the newest if empty.")] = "",
+) -> None:
+    """Turn a table into payments and labels, with a report of what was refused and why.
+
+    Parties and accounts become tokens on the way. A row is refused if a required
+    field is missing or cannot be read; an optional field that cannot be read is absent and counted.
+
+    Example: stopline import paysim paysim.csv --out var/paysim
+    """
+    if not keys.exists():
+        token_keys.add(keys, datetime.now(UTC).strftime("%Y-%m"))
+        typer.echo(f"made {keys}; keep it: the same secret gives the same tokens", err=True)
+    report = convert(load(mapping), table, out, token_keys.secret(keys, epoch))
+    _print(Console(), report, out)
+
+
+def _print(console: Console, report: Report, out: Path) -> None:
+    days = (report.to_us - report.from_us) / 86_400_000_000
+    began = datetime.fromtimestamp(report.from_us / 1e6, UTC).isoformat(timespec="seconds")
+    labels = ", ".join(f"{number:,} {verdict}" for verdict, number in report.labels.items()) or "none"
+    console.print(
+        f"{report.rows:,} rows: {report.payments:,} payments, {report.left_out:,} left out, "
+        f"{report.refused.total():,} refused; {days:.1f} days from {began}; labels: {labels}",
+        highlight=False,
+    )
+    if report.refused:
+        table = figures("refused because", "rows", "first row", title="refused")
+        for why, rows in report.refused.most_common():
+            table.add_row(why, f"{rows:,}", f"{report.first_refused[why]:,}")
+        console.print(table)
+    table = figures("optional field", "payments that have it", title="found")
+    for name, found in sorted(report.found.items()):
+        table.add_row(name, f"{found / report.payments:.1%}")
+    console.print(table)
+    for remark in report.remarks:
+        console.print(f"look at this: {remark}", highlight=False)
+    console.print(f"{PAYMENTS}, {FEEDBACK} and {REPORT} in {out}", highlight=False)

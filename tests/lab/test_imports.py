@@ -1,0 +1,154 @@
+"""A bank's table becomes payments and labels, and what does not is told with its reason."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from console.lab.imports.converting import FEEDBACK, Report, convert, payments_of
+from console.lab.imports.mapping import MAPS, load
+from schemas.errors import ConfigError
+from schemas.feedback import Feedback
+from schemas.token_recipe import token
+from tests.lab.layouts import LAYOUTS, ROWS, write
+
+SECRET = bytes(range(32))
+MINIMAL = """
+table: {format: csv}
+fields:
+  txn_id: {column: id}
+  accepted_at_us: {column: at, unit: text}
+  amount_minor: {column: amount, unit: major}
+  currency: {column: ccy}
+  debtor: {column: from, token: PARTY}
+  debtor_account: {column: from, token: ACCOUNT}
+  creditor_account: {column: to, token: ACCOUNT}
+"""
+HEAD = "id,at,amount,ccy,from,to"
+
+
+def imported(tmp_path: Path, *rows: str, mapping: str = MINIMAL, head: str = HEAD) -> tuple[Report, Path]:
+    (tmp_path / "map.yaml").write_text(mapping)
+    (tmp_path / "table.csv").write_text("\n".join((head, *rows)) + "\n")
+    report = convert(load(str(tmp_path / "map.yaml")), tmp_path / "table.csv", tmp_path / "out", SECRET)
+    return report, tmp_path / "out"
+
+
+def test_every_map_has_a_layout_here() -> None:
+    assert {path.stem for path in MAPS.glob("*.yaml")} == set(LAYOUTS)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_ready_map_takes_every_row_of_its_layout(layout: str, tmp_path: Path) -> None:
+    table = write(tmp_path, layout)
+
+    report = convert(load(layout), table, tmp_path / "out", SECRET)
+
+    assert (report.rows, report.payments, dict(report.refused)) == (ROWS, ROWS, {})
+    assert report.labels.total() == ROWS // 10
+    payments = payments_of(tmp_path / "out")
+    at_us = payments["accepted_at_us"].to_pylist()
+    assert at_us == sorted(at_us)
+    labels = [msgspec.json.decode(line, type=Feedback) for line in (tmp_path / "out" / FEEDBACK).open("rb")]
+    assert {label.txn_id for label in labels} <= set(payments["txn_id"].to_pylist())
+
+
+def test_amounts_are_minor_units_of_their_currency_and_times_are_utc(tmp_path: Path) -> None:
+    _, out = imported(
+        tmp_path, "a,2026-01-01T01:00:00+01:00,12.34,EUR,p,q", "b,2026-01-01T00:00:01Z,500,JPY,p,q"
+    )
+
+    payments = payments_of(out)
+
+    assert payments["amount_minor"].to_pylist() == [1234, 500]
+    assert payments["accepted_at_us"].to_pylist() == [1_767_225_600_000_000, 1_767_225_601_000_000]
+
+
+def test_tokens_are_those_of_the_recipe_whatever_the_spelling(tmp_path: Path) -> None:
+    _, out = imported(tmp_path, "a,2026-01-01,1,EUR,ab-12,q", "b,2026-01-02,1,EUR,AB 12,q")
+
+    assert payments_of(out)["debtor_account"].to_pylist() == [token(SECRET, "ACCOUNT", "AB12")] * 2
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a,yesterday,1,EUR,p,q", "accepted_at_us: cannot be read"),
+        ("a,,1,EUR,p,q", "accepted_at_us: none"),
+        ("a,2026-01-01,-1,EUR,p,q", "amount_minor: cannot be read"),
+        ("a,2026-01-01,1e30,EUR,p,q", "amount_minor: cannot be read"),
+        ("a,2026-01-01,nan,EUR,p,q", "amount_minor: cannot be read"),
+        ("a,2026-01-01,1,eur,p,q", "currency: cannot be read"),
+        ("a,2026-01-01,1,EUR,,q", "debtor: none"),
+        ("a b,2026-01-01,1,EUR,p,q", "txn_id: cannot be read"),
+        ("good,2026-01-01,1,EUR,p,q", "txn_id: came before"),
+    ],
+)
+def test_a_row_that_is_no_payment_is_counted_under_its_reason(row: str, reason: str, tmp_path: Path) -> None:
+    report, out = imported(tmp_path, "good,2026-01-01,1,EUR,p,q", row)
+
+    assert (dict(report.refused), report.first_refused) == ({reason: 1}, {reason: 2})
+    assert payments_of(out).num_rows == 1
+    assert json.loads((out / "import.json").read_text())["refused"] == {reason: 1}
+
+
+def test_an_optional_field_that_cannot_be_read_is_absent_and_counted(tmp_path: Path) -> None:
+    mapping = MINIMAL + "  payee_added_at_us: {column: since, unit: text}\n"
+
+    report, out = imported(
+        tmp_path, "a,2026-01-01,1,EUR,p,q,soon", "b,2026-01-02,1,EUR,p,q,2025-12-31",
+        mapping=mapping, head=HEAD + ",since",
+    )  # fmt: skip
+
+    assert (report.payments, report.unread["payee_added_at_us"], report.found["payee_added_at_us"]) == (
+        2,
+        1,
+        1,
+    )
+    assert payments_of(out)["payee_added_at_us"].to_pylist() == [-1, 1_767_139_200_000_000]
+
+
+def test_times_in_the_wrong_unit_are_remarked(tmp_path: Path) -> None:
+    mapping = MINIMAL.replace("unit: text", "unit: microseconds")
+
+    report, _ = imported(tmp_path, "a,1767225600000,1,EUR,p,q", mapping=mapping)
+
+    assert any("accepted_at_us looks wrong" in remark for remark in report.remarks)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("txn_id: {column: id}", "txnid: {column: id}"), "no field 'txnid' of a payment"),
+        (("  currency: {column: ccy}\n", ""), "field currency is required"),
+        (("unit: major", "unit: hours"), "amount_minor takes unit: minor (cents) or major (euros)"),
+        (("from, token: ACCOUNT", "from, token: IBANN"), "no scheme 'IBANN'"),
+        (("{column: to, token: ACCOUNT}", "{column: to}"), "creditor_account takes token"),
+        (("column: ccy", "column: currency"), "no column 'currency'"),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_is_refused_in_a_sentence(
+    change: tuple[str, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=said.replace("(", r"\(").replace(")", r"\)")):
+        imported(tmp_path, "a,2026-01-01,1,EUR,p,q", mapping=MINIMAL.replace(*change))
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl"])
+def test_the_same_rows_in_another_format_give_the_same_payments(format: str, tmp_path: Path) -> None:
+    rows = ["a,2026-01-01,1.50,EUR,p,q", "b,2026-01-02,2,EUR,q,p"]
+    _, out = imported(tmp_path, *rows)
+    cells = [dict(zip(HEAD.split(","), row.split(","), strict=True)) for row in rows]
+    (tmp_path / "map2.yaml").write_text(MINIMAL.replace("csv", format))
+    table = tmp_path / f"table.{format}"
+    if format == "parquet":
+        pq.write_table(pa.Table.from_pylist(cells), table)
+    else:
+        table.write_text("".join(json.dumps(row) + "\n" for row in cells))
+
+    convert(load(str(tmp_path / "map2.yaml")), table, tmp_path / "out2", SECRET)
+
+    assert payments_of(tmp_path / "out2").equals(payments_of(out))
