@@ -4,20 +4,21 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
-import yaml
 from msgspec import Meta
 from numpy.typing import NDArray
 
 from measures.law.country_file import jurisdiction
 from measures.law.jurisdiction import Jurisdiction
 from measures.money.taint import LEAST_MINOR
+from schemas import strict_yaml
 from schemas.alert import Reason
 from schemas.contract import Token
-from schemas.errors import ConfigError, cause
+from schemas.errors import ConfigError
+from schemas.strict_text import read_bytes
 
 DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
 
@@ -26,6 +27,8 @@ OUTCOMES = ("APPROVE", "WARN", "DELAY", "HOLD", "STOP")
 APPROVE, WARN, DELAY, HOLD, STOP = range(5)
 
 Threshold = float | str
+
+_Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 
 
 class Verdict(NamedTuple):
@@ -83,7 +86,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     jurisdiction: str
     language: str
-    currencies: dict[str, Annotated[float, Meta(gt=0, le=1e9)]]
+    currencies: Annotated[dict[_Currency, Annotated[float, Meta(gt=0, le=1e9)]], Meta(min_length=1)]
     credit: LegPolicy
     debit: LegPolicy
     tracing: TracingPolicy = TracingPolicy()
@@ -133,13 +136,10 @@ def load(path: Path = DEFAULT) -> Policy:
 
     """
     try:
-        raw = path.read_bytes()
-        read: Any = yaml.safe_load(raw)
-        file = msgspec.convert(read, _File)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigError(
-            f"policy {path} cannot be used: {cause(error)}; compare it with {DEFAULT}"
-        ) from error
+        raw = read_bytes(path)
+        file = strict_yaml.parse(raw, str(path)).convert(_File)
+    except ConfigError as error:
+        raise ConfigError(f"policy cannot be used: {error}; compare it with {DEFAULT}") from error
     law = jurisdiction(file.jurisdiction)
     if file.language not in law.languages:
         raise ConfigError(

@@ -27,7 +27,7 @@ from pipelines.kafka.reading.source import ReadChunks
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.job import build, write
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock, wall_clock_us
-from schemas import topics
+from schemas import strict_json, topics
 from schemas.errors import BrokerError, ConfigError
 from schemas.order import Actor, Order
 
@@ -147,9 +147,9 @@ def send(
     """
     kafka = kafka_settings(in_process_options(context.args))
     try:
-        signing = msgspec.json.decode(key.read_bytes(), type=dict[str, str])
+        signing = msgspec.json.decode(strict_json.read(key), type=dict[str, str])
         private = OKPKey.import_key({"kty": "OKP", **signing})
-        given = msgspec.json.decode(order.read_bytes(), type=Order)
+        given = msgspec.json.decode(strict_json.read(order), type=Order)
         message = sign(given, private, signing.get("kid", ""))
     except (msgspec.MsgspecError, JoseError, ValueError) as error:
         raise ConfigError(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -25,9 +25,10 @@ from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.preflight import require_listener
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from pipelines.policy import Policy
-from schemas import topics
+from schemas import strict_json, topics
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
+from schemas.instants import not_microseconds
 from schemas.rows.transfers import of_columns
 
 #: Option of the commands that read feedback or payments from a broker.
@@ -48,6 +49,10 @@ PolicyFile = Annotated[Path, typer.Option("--policy_file", help="YAML policy.")]
 _KAFKA = "kafka://"
 _MONEY = np.dtype([("amount_minor", "i8"), ("currency", "S3")])
 _decode = msgspec.json.Decoder(Feedback).decode
+
+
+class _KnownAt(msgspec.Struct):
+    known_at_us: Any = None
 
 
 def of_world(world: World, policy: Policy) -> Recorded:
@@ -155,30 +160,41 @@ def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[F
     """
     found: list[Feedback] = []
     for place in places:
-        refused = []
-        for number, value in enumerate(_values(place, security), 1):
+        refused, read = [], 0
+        for number, value in _values(place, security):
+            read += 1
             try:
-                found.append(_decode(value))
-            except (msgspec.DecodeError, msgspec.ValidationError) as error:
+                found.append(_finding(value))
+            except ValueError as error:
                 refused.append(f"record {number}: {error}")
         if refused:
             Console(stderr=True).print(
-                f"{place}: {len(refused)} of {number} records are no feedback and left out; {refused[0]}",
+                f"{place}: {len(refused)} of {read} records are no feedback and left out; {refused[0]}",
                 highlight=False, soft_wrap=True, markup=False,
             )  # fmt: skip
     return found
 
 
-def _values(place: str, security: Sequence[str]) -> list[bytes]:
+def _values(place: str, security: Sequence[str]) -> Iterable[tuple[int, bytes]]:
     if place.startswith(_KAFKA):
-        return topic_values(brokers_at(place.removeprefix(_KAFKA), security), topics.FEEDBACK)
+        return enumerate(topic_values(brokers_at(place.removeprefix(_KAFKA), security), topics.FEEDBACK), 1)
     try:
-        lines = Path(place).read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(
-            f"feedback {place} cannot be read ({error.strerror}); name a JSONL file or kafka://host:port"
-        ) from error
-    return [line for line in lines if line.strip()]
+        return list(strict_json.lines(Path(place)))
+    except ConfigError as error:
+        raise ConfigError(f"feedback {error}; name a JSONL file or kafka://host:port") from error
+
+
+def _finding(value: bytes) -> Feedback:
+    """Read one finding; raises ValueError if it is none, or known at a time in another unit."""
+    try:
+        found = _decode(strict_json.checked(value))
+    except msgspec.ValidationError as error:
+        known_at = msgspec.json.decode(value, type=_KnownAt, strict=True).known_at_us
+        hint = not_microseconds(known_at) if isinstance(known_at, int) else ""
+        raise ValueError(f"known_at_us {hint}" if hint else str(error)) from error
+    if hint := not_microseconds(found.known_at_us):
+        raise ValueError(f"known_at_us {hint}")
+    return found
 
 
 def brokers_at(address: str, security: Sequence[str]) -> KafkaSettings:

@@ -16,6 +16,7 @@ from msgspec import Meta
 from measures.authority.signing import AuthorityKey, KeyRing
 from measures.law.calendar import from_iso
 from measures.law.country_file import jurisdiction
+from schemas import strict_json
 from schemas.errors import ConfigError
 from schemas.order import Actor, Record
 
@@ -40,9 +41,9 @@ def read_keys(path: Path) -> tuple[KeyEntry, ...]:
     Raises ConfigError naming the file and what is wrong.
     """
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=tuple[KeyEntry, ...])
-    except OSError as error:
-        raise ConfigError(f"key file {path} cannot be read: {error.strerror}; {_MAKE}") from error
+        entries = msgspec.json.decode(strict_json.read(path), type=tuple[KeyEntry, ...])
+    except ConfigError as error:
+        raise ConfigError(f"key file {error}; {_MAKE}") from error
     except msgspec.MsgspecError as error:
         raise ConfigError(f"key file {path} is not a list of keys: {error}; {_MAKE}") from error
     ids = [entry.key_id for entry in entries]
@@ -52,7 +53,7 @@ def read_keys(path: Path) -> tuple[KeyEntry, ...]:
         try:
             jurisdiction(entry.jurisdiction)
             _key(entry)
-        except (ConfigError, JoseError, ValueError) as error:
+        except (ConfigError, JoseError, ValueError, TypeError) as error:
             raise ConfigError(f"key file {path}, key {entry.key_id!r}: {error}") from error
     return entries
 

@@ -7,10 +7,10 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from models.features import AGE_DAYS_MAX, FloatArray
+from schemas import strict_yaml
 from schemas.alert import Leg, Reason
 
 FILE = Path(__file__).with_name("reasons.yaml")
@@ -29,7 +29,7 @@ Texts = Mapping[str, Mapping[str, Sequence[str]]]
 
 @cache
 def _file() -> Any:
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return strict_yaml.read(FILE).data
 
 
 def texts(leg: Leg) -> Texts:

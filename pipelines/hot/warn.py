@@ -2,13 +2,13 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
-import yaml
 
 from models.features import FloatArray, Legs
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
+from schemas import strict_yaml
 from schemas.ids import derived_id
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
 from schemas.warning import Channel, FraudClass, Severity, Warning
@@ -34,7 +34,7 @@ _SERIES_PAYMENTS = 2.0
 @cache
 def templates() -> dict[FraudClass, dict[str, str]]:
     """Return the shipped words: kind of scam -> language -> text."""
-    read: Any = yaml.safe_load(TEMPLATES.read_text(encoding="utf-8"))
+    read: dict[FraudClass, dict[str, str]] = strict_yaml.read(TEMPLATES).data
     return {kind: read[kind] for kind in get_args(FraudClass)}
 
 

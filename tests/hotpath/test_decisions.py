@@ -150,7 +150,9 @@ def test_a_policy_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as refused:
         policy.load(tmp_path / "bad.yaml")
 
-    assert str(refused.value).endswith(f"found '<stream end>', line 1; compare it with {policy.DEFAULT}")
+    assert str(refused.value).endswith(
+        f"bad.yaml:2: this is no YAML: did not find expected node content; compare it with {policy.DEFAULT}"
+    )
     assert "\n" not in str(refused.value)
 
 

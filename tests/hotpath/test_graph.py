@@ -66,7 +66,7 @@ def test_the_latency_of_decisions_is_a_gauge_of_the_job(job: JobSettings, stream
         (["--kafka_brokers", ""], "kafka brokers must be host:port"),
         (["--kafka_start", "yesterday"], "--kafka_start must be committed, earliest, latest or microseconds"),
         (["--kafka_security", "sasl"], "--kafka_security takes KEY=VALUE, got 'sasl'"),
-        (["--policy_file", "none.yaml"], "none.yaml cannot be used"),
+        (["--policy_file", "none.yaml"], "none.yaml cannot be read"),
         (["--kafka_brokers", "nonsense"], "--kafka_brokers takes host:port[,host:port], got 'nonsense'"),
         (["--ledger_warmup_h", "nan"], "--ledger_warmup_h must be 0 hours or more, got nan"),
         (["--decision_log", __file__], "test_graph.py is a file; name a folder"),
