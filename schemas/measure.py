@@ -134,6 +134,10 @@ class Measure(Record, frozen=True, kw_only=True):
         """What the measure may still hold."""
         return self.limit_minor - self.disbursed_minor
 
+    def clocks_without(self, *kinds: ClockKind) -> tuple[Clock, ...]:
+        """Return the clocks that stay when those of `kinds` stop."""
+        return tuple(clock for clock in self.clocks if clock.kind not in kinds)
+
 
 class AppealState(StrEnum):
     """Where an appeal stands (domain.md 1.8)."""

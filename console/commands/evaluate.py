@@ -20,6 +20,7 @@ from console.lab.recorded import (
     of_world,
 )
 from fixtures.world import START_US, World, simulate
+from measures.law.rules import HoldRule
 from models.features import NAMES, FloatArray
 from models.learning import labels, plots
 from models.learning.report import Acted, Texts, age_bands, minutes_to_freeze, report, together
@@ -185,7 +186,7 @@ def _held_us(leg: str, rules: Policy, of: Measured, outcome: NDArray[np.int64]) 
     if not len(outcome):
         return outcome
     now_us = int(of.rows.at_us.max())
-    hold = rules.law.on(now_us).hold
+    hold = rules.law.on(now_us).named(HoldRule)
 
     def term_us(rule: str) -> int:
         return rules.law.calendar.add(now_us, hold[rule].term) - now_us if rule in hold else 0

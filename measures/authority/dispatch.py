@@ -10,7 +10,7 @@ import msgspec
 
 from measures.authority.people import officers_fault, officers_of
 from measures.law.jurisdiction import Regime
-from measures.law.rules import Bulk
+from measures.law.rules import Bulk, FreezeRule, StopRule
 from measures.refusal import Refusal, first_fault
 from schemas.order import Action, ApprovalLevel, MeasureKind, Order, Record, Scope
 from schemas.reply import Reply, ReplyCode, Why
@@ -50,7 +50,8 @@ def request(
 ) -> Dispatch | Refusal:
     """Check an order before anybody approves it; a bulk freeze goes to legal review first."""
     kind, issue = order.kind, order.action is Action.ISSUE
-    rule = {MeasureKind.STOP: regime.stop, MeasureKind.FREEZE: regime.freeze}.get(kind)
+    stop, freeze = regime.rule(StopRule), regime.rule(FreezeRule)
+    rule = {MeasureKind.STOP: stop, MeasureKind.FREEZE: freeze}.get(kind)
     shown = {attachment.kind for attachment in order.attachments}
     missing = [paper for paper in (rule.papers if rule and issue else ()) if paper not in shown]
     over = case_loss_minor is not None and (order.amount_minor or 0) > case_loss_minor
@@ -62,7 +63,7 @@ def request(
     ) or officers_fault(order, regime)
     if fault:
         return fault
-    bulk = regime.freeze.bulk if regime.freeze and kind is MeasureKind.FREEZE and issue else None
+    bulk = freeze.bulk if freeze and kind is MeasureKind.FREEZE and issue else None
     reviewed = bulk is not None and is_bulk(order, count or BulkCount(), bulk)
     return Dispatch(order=order, state="LEGAL_REVIEW" if reviewed else "REQUESTED")
 
@@ -80,7 +81,8 @@ def is_bulk(order: Order, count: BulkCount, bulk: Bulk) -> bool:
 
 def review(dispatch: Dispatch, review_ref: str, level: ApprovalLevel, regime: Regime) -> Dispatch | Refusal:
     """Pass the legal review: its reference and the approving level become part of the order."""
-    bulk = regime.freeze.bulk if regime.freeze else None
+    freeze = regime.rule(FreezeRule)
+    bulk = freeze.bulk if freeze else None
     terms = dispatch.order.freeze
     if dispatch.state != "LEGAL_REVIEW" or bulk is None or terms is None:
         return Refusal(why=Why.WRONG_STATE, detail=dispatch.state)

@@ -3,10 +3,10 @@
 import msgspec
 
 from measures.authority.people import release_fault, weight
-from measures.engine.unit_of_work import UnitOfWork
 from measures.kinds import freeze
 from measures.refusal import Refusal
 from measures.state.machine import end
+from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import AnswerAppeal, FileAppeal
 from schemas.ids import derived_id
 from schemas.measure import Appeal, AppealState, Measure, MeasureState

@@ -12,33 +12,27 @@ from typing import Any, NamedTuple
 
 from measures.engine import appeal, orders
 from measures.engine.timers import run_due
-from measures.engine.unit_of_work import UnitOfWork
-from measures.kinds import hold, restriction
+from measures.kinds.table import MACHINES
 from measures.law.jurisdiction import Jurisdiction
 from measures.money import rounds
 from measures.refusal import Refusal
 from measures.state.account import Account, forbids
-from measures.state.machine import end
+from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import (
     AnswerAppeal,
     Command,
     DecideRefund,
-    EndHold,
     FileAppeal,
     Move,
     ObjectToRefund,
     OpenRefund,
     PaymentFailed,
-    PlaceHold,
     ReceiveOrder,
-    Restrict,
-    Reverify,
     StateFacts,
     Tick,
 )
 from schemas.journal import FactsStated, JournalEvent, Moved
-from schemas.measure import Measure, MeasureState
-from schemas.order import Direction, MeasureKind
+from schemas.order import Direction
 from schemas.reply import Reply, Why
 
 
@@ -57,7 +51,7 @@ def handle(account: Account, command: Command, law: Jurisdiction) -> Handled:
     A command that comes twice changes nothing the second time. Due times up to `command.at_us` are worked
     off first; a command older than the account's clock happens at that clock.
     """
-    work = UnitOfWork(account, law, account.clock_us)
+    work = UnitOfWork(account, law, account.clock_us, MACHINES)
     run_due(work, max(command.at_us, account.clock_us))
     refusal: Refusal | None = None
     if command.expected_version not in (None, work.account.version):
@@ -95,58 +89,9 @@ def _move(work: UnitOfWork, command: Move) -> None:
         work.alert("MEASURE_BREACHED", flow.txn_id, "a debit went against a measure in force")
     work.record(Moved, flow=flow, balance_minor=balance)
     for measure in work.account.live():
-        if measure.kind is MeasureKind.QUERY:
-            work.report(measure.authority_id, measure.order_no, "DYNAMIC_QUERY", flow)
+        if cause := work.machines[measure.kind].watches_as:
+            work.report(measure.authority_id, measure.order_no, cause, flow)
     work.settle("BALANCE")
-
-
-def _place_hold(work: UnitOfWork, command: PlaceHold) -> Refusal | None:
-    return _impose(work, hold.place(command, work.account, work.regime, work.now))
-
-
-def _end_hold(work: UnitOfWork, command: EndHold) -> Refusal | None:
-    measure = work.account.measures.get(command.measure_id)
-    if measure is None or measure.kind is not MeasureKind.HOLD:
-        return Refusal(why=Why.WRONG_STATE, detail="no such hold")
-    ended = hold.conclude(command, measure, work.account, work.regime, work.now)
-    if isinstance(ended, Refusal):
-        return ended
-    work.put(ended, command.outcome)
-    work.settle(command.outcome)
-    return None
-
-
-def _restrict(work: UnitOfWork, command: Restrict) -> Refusal | None:
-    result = restriction.impose(
-        work.account,
-        work.regime,
-        work.now,
-        name=command.rule,
-        decision_id=command.decision_id,
-        reason_code=command.reason_code,
-    )
-    return _impose(work, result)
-
-
-def _impose(work: UnitOfWork, result: Measure | Refusal) -> Refusal | None:
-    if isinstance(result, Refusal):
-        return result
-    if result.measure_id not in work.account.measures:
-        work.put(result, "INSTITUTION")
-        work.settle("INSTITUTION")
-    return None
-
-
-def _reverify(work: UnitOfWork, command: Reverify) -> None:
-    for measure in work.account.live():
-        rule = work.regime.restrict.get(measure.rule)
-        if measure.kind is not MeasureKind.RESTRICTION or rule is None or not rule.cure:
-            continue
-        state = MeasureState.CURED if measure.state is MeasureState.PENDING else MeasureState.RESTORED
-        work.put(
-            end(measure, state, "IDENTITY_VERIFIED", by=command.by, regime=work.regime, now=work.now),
-            "REVERIFY",
-        )
 
 
 _TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {
@@ -154,14 +99,11 @@ _TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {
     ReceiveOrder: _receive,
     StateFacts: _state_facts,
     Move: _move,
-    PlaceHold: _place_hold,
-    EndHold: _end_hold,
-    Restrict: _restrict,
-    Reverify: _reverify,
     FileAppeal: appeal.file,
     AnswerAppeal: appeal.answer,
     OpenRefund: rounds.open_,
     ObjectToRefund: rounds.object_to,
     DecideRefund: rounds.decide,
     PaymentFailed: rounds.failed,
+    **{command: take for machine in MACHINES.values() for command, take in machine.commands.items()},
 }

@@ -5,38 +5,25 @@ conflict that changes nothing; a lift that comes before its order waits for it; 
 changes a running term.
 """
 
-from collections.abc import Callable, Mapping
-
 from measures.authority.people import officers_fault, officers_of, release_fault, weight
 from measures.engine.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
-from measures.engine.unit_of_work import UnitOfWork
-from measures.kinds import freeze, query, restriction, stop
+from measures.kinds.stop import family_of
 from measures.law.rules import OrderedRule
-from measures.money import rounds
 from measures.refusal import Refusal, first_fault
 from measures.state.machine import become, end
-from schemas.ids import derived_id
-from schemas.journal import Moved
+from measures.state.unit_of_work import UnitOfWork
 from schemas.measure import Measure, MeasureState
 from schemas.order import (
     Action,
     Actor,
-    Direction,
-    Flow,
     Initiation,
-    MeasureKind,
     Order,
-    Scope,
     body_hash,
     key_of,
     message_key,
     order_key,
 )
 from schemas.reply import Why
-
-K, S = MeasureKind, MeasureState
-
-_LIFTED = {K.STOP: S.LIFTED, K.FREEZE: S.RELEASED, K.RESTRICTION: S.LIFTED, K.QUERY: S.UNSUBSCRIBED}
 
 
 def receive(work: UnitOfWork, order: Order, actor: Actor, *, number_taken: bool = False) -> None:
@@ -97,11 +84,11 @@ def find(work: UnitOfWork, authority_id: str, order_no: str | None) -> Measure |
 
 
 def _rule(work: UnitOfWork, order: Order) -> OrderedRule | None:
-    regime = work.regime
-    if order.kind is K.RESTRICTION:
-        held = find(work, order.authority_id, order.original_order_no)
-        return regime.restrict.get(held.rule if held else order.rule)
-    return {K.STOP: regime.stop, K.FREEZE: regime.freeze, K.QUERY: regime.query}.get(order.kind)
+    """Give the rule an order rests on: its own, or that of the measure it is about."""
+    held = find(work, order.authority_id, order.original_order_no)
+    named, machine = work.regime.named(work.machines[order.kind].rule), work.machines[order.kind]
+    rule = named.get(held.rule if held else order.rule) or named.get("")
+    return rule if isinstance(rule, OrderedRule) and machine.execute else None
 
 
 def _lifted_before(work: UnitOfWork, order: Order) -> bool:
@@ -117,40 +104,29 @@ def _lifted_before(work: UnitOfWork, order: Order) -> bool:
 
 
 def _execute(work: UnitOfWork, order: Order) -> None:
-    execute = {
-        K.STOP: stop.execute,
-        K.FREEZE: freeze.execute,
-        K.RESTRICTION: restriction.order,
-        K.QUERY: query.execute,
-    }
-    result = execute[order.kind](order, work.account, work.regime, work.now)
+    machine = work.machines[order.kind]
+    if machine.execute is None:
+        answer(work, order, Refusal(why=Why.NO_LEGAL_BASIS, detail=f"no order begins a {order.kind}"))
+        return
+    result = machine.execute(order, work.account, work.regime, work.now)
     if isinstance(result, Refusal):
         answer(work, order, result)
         return
-    flows: tuple[Flow, ...] = ()
-    if order.kind is K.QUERY:
-        flows = query.contents(order, work.account)
-    elif order.kind is K.STOP:
-        flows = stop.gone(order, work.account)
+    flows = machine.flows(order, work.account)
     work.put(result, "ORDER")
     _take_over(work, order, result)
     work.settle("ORDER")
-    for flow in flows if order.kind is K.STOP else ():
-        work.report(order.authority_id, order.order_no, "ONWARD_TRACE", flow)
+    for flow in flows if machine.reports_as else ():
+        work.report(order.authority_id, order.order_no, machine.reports_as, flow)
     answer(work, order, result, flows=flows)
 
 
 def _take_over(work: UnitOfWork, order: Order, fresh: Measure) -> None:
     """End what the fresh measure replaces, after it is in force: never a gap."""
     for measure in work.account.live():
-        same_family = measure.case_family == fresh.case_family
-        named = measure.order_no == order.original_order_no
-        own = measure.authority_id == fresh.authority_id
-        if measure.kind is K.STOP and fresh.kind is K.FREEZE and own and (same_family or named):
-            _replace(work, measure, S.CONVERTED, fresh)
-        amount_hold = measure.kind is K.HOLD and measure.scope is not Scope.TRANSACTION
-        if amount_hold and fresh.kind in (K.STOP, K.FREEZE) and same_family:
-            _replace(work, measure, S.ESCALATED, fresh)
+        state = work.machines[measure.kind].yields_to(measure, fresh, order)
+        if state is not None:
+            _replace(work, measure, state, fresh)
 
 
 def _replace(work: UnitOfWork, measure: Measure, state: MeasureState, fresh: Measure) -> None:
@@ -160,7 +136,7 @@ def _replace(work: UnitOfWork, measure: Measure, state: MeasureState, fresh: Mea
 
 def _complete_papers(work: UnitOfWork, order: Order) -> None:
     """Attach papers to a measure; neither its term nor its scope changes."""
-    family = stop.family_of(order)
+    family = family_of(order)
     same_case = [m for m in work.account.live() if m.case_family == family and m.kind is order.kind]
     measure = find(work, order.authority_id, order.original_order_no) or next(iter(same_case), None)
     missing = Refusal(why=Why.PARENT_NOT_FOUND, detail="no measure to complete")
@@ -170,7 +146,8 @@ def _complete_papers(work: UnitOfWork, order: Order) -> None:
 def _act(work: UnitOfWork, order: Order) -> None:
     """Change or end the measure an order names."""
     measure = find(work, order.authority_id, order.original_order_no)
-    act = _ACTIONS.get((order.kind, order.action))
+    machine = work.machines[order.kind]
+    act = _lift if order.action is Action.LIFT and machine.lifted_as else machine.acts.get(order.action)
     if measure is None and order.action is Action.LIFT:
         parent_key = key_of(order.authority_id, order.original_order_no or "")
         if parent_key in work.account.answered:
@@ -178,15 +155,12 @@ def _act(work: UnitOfWork, order: Order) -> None:
         else:
             park(work, order, parent_key)
         return
-    ended = measure is not None and not measure.live
+    other = measure is None or measure.kind is not order.kind
+    ended = measure is not None and not measure.live and order.action not in machine.revived_by
     fault = first_fault(
         (act is None, Why.NO_LEGAL_BASIS, f"{order.action} of a {order.kind}"),
-        (
-            measure is None or measure.kind is not order.kind,
-            Why.PARENT_NOT_FOUND,
-            str(order.original_order_no),
-        ),
-        (ended and act is not _extend_stop, Why.ALREADY_ENDED, measure.state if measure else ""),
+        (other, Why.PARENT_NOT_FOUND, str(order.original_order_no)),
+        (ended, Why.ALREADY_ENDED, measure.state if measure else ""),
     )
     if fault or act is None or measure is None:
         answer(work, order, fault)
@@ -199,82 +173,13 @@ def _act(work: UnitOfWork, order: Order) -> None:
 
 
 def _lift(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
+    lifted = work.machines[measure.kind].lifted_as
+    if lifted is None:
+        return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"no order lifts a {measure.kind}")
     if order.issued_at_us < (measure.issued_at_us or 0):
         return Refusal(why=Why.STALE_LIFT, detail="issued before the term it would end")
     by = officers_of(order) or (order.authority_id,)
-    concerned = 0 if measure.kind is K.QUERY else weight(measure, work.account.balance_minor)
+    concerned = weight(measure, work.account.balance_minor)
     if fault := release_fault(by, order.reason, concerned, work.regime):
         return fault
-    return end(measure, _LIFTED[measure.kind], order.reason, by=by, regime=work.regime, now=work.now)
-
-
-def _extend_stop(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    return stop.extend(order, measure, work.account, work.regime, work.now)
-
-
-def _renew_freeze(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    return freeze.renew(order, measure, work.regime, work.now)
-
-
-def _extend_restriction(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    return restriction.extend(order, measure, work.regime)
-
-
-def _confirm(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    return freeze.confirm(measure)
-
-
-def _reduce(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    return freeze.reduce(measure, order.amount_minor or 0)
-
-
-def _disburse(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    """Pay one victim's share out of a freeze: at most what it holds, and once per decision."""
-    share = order.disbursement
-    if share is None or not share.amount_minor:
-        return Refusal(why=Why.MALFORMED, detail="names no share of a freeze")
-    payment_id = derived_id("pay", measure.measure_id, share.victim_id, share.decision_no)
-    decided = rounds.decided_minor(work, payment_id)
-    fault = first_fault(
-        (payment_id in measure.disbursements, Why.ALREADY_PAID, payment_id),
-        (share.amount_minor > measure.held_minor, Why.OVER_AMOUNT, f"{measure.held_minor} is frozen"),
-        (decided not in (None, share.amount_minor), Why.OVER_AMOUNT, f"the decision says {decided}"),
-    )
-    if fault:
-        return fault
-    paid = become(
-        measure,
-        measure.state,
-        held_minor=measure.held_minor - share.amount_minor,
-        disbursed_minor=measure.disbursed_minor + share.amount_minor,
-        disbursements=(*measure.disbursements, payment_id),
-    )
-    if measure.scope is Scope.AMOUNT and paid.remaining_minor == 0:
-        by = officers_of(order)
-        paid = end(paid, S.DISBURSED, order.reason, by=by, regime=work.regime, now=work.now)
-    flow = Flow(
-        txn_id=payment_id,
-        at_us=work.now,
-        direction=Direction.DEBIT,
-        amount_minor=share.amount_minor,
-        counterparty_token=share.victim_id,
-        purpose="DISBURSEMENT",
-    )
-    work.put(paid, "ORDER")
-    work.record(Moved, flow=flow, balance_minor=work.account.balance_minor - share.amount_minor)
-    rounds.paid(work, payment_id)
-    return paid
-
-
-_ACTIONS: Mapping[tuple[MeasureKind, Action], Callable[[UnitOfWork, Order, Measure], Measure | Refusal]] = {
-    (K.STOP, Action.EXTEND): _extend_stop,
-    (K.STOP, Action.LIFT): _lift,
-    (K.FREEZE, Action.EXTEND): _renew_freeze,
-    (K.FREEZE, Action.LIFT): _lift,
-    (K.FREEZE, Action.CONFIRM): _confirm,
-    (K.FREEZE, Action.REDUCE): _reduce,
-    (K.FREEZE, Action.DISBURSE): _disburse,
-    (K.RESTRICTION, Action.EXTEND): _extend_restriction,
-    (K.RESTRICTION, Action.LIFT): _lift,
-    (K.QUERY, Action.LIFT): _lift,
-}
+    return end(measure, lifted, order.reason, by=by, regime=work.regime, now=work.now)

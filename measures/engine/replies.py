@@ -2,12 +2,12 @@
 
 import msgspec
 
-from measures.engine.unit_of_work import UnitOfWork
 from measures.refusal import Refusal
+from measures.state.unit_of_work import UnitOfWork
 from schemas.ids import derived_id
 from schemas.journal import OrderAnswered, OrderParked, ParkEnded
 from schemas.measure import Measure, MeasureState
-from schemas.order import Flow, MeasureKind, Order, body_hash, message_key, order_key
+from schemas.order import Flow, Order, body_hash, message_key, order_key
 from schemas.reply import Reply, ReplyCode, Why
 
 #: Answers of an institution that could not execute; everything else is a refusal of the order itself.
@@ -111,10 +111,10 @@ def _compose(
 
 
 def _with_measure(reply: Reply, work: UnitOfWork, measure: Measure) -> Reply:
-    """Add what holds now and, for a freeze, which freezes came before it (domain.md 4.6)."""
+    """Add what holds now, and which came before it where measures of a kind wait for each other."""
     live = work.account.live()
-    earlier = [m for m in live if m.kind is MeasureKind.FREEZE and m.rank < measure.rank]
-    prior = earlier[0] if measure.kind is MeasureKind.FREEZE and earlier else None
+    earlier = [m for m in live if m.kind is measure.kind and m.rank < measure.rank]
+    prior = earlier[0] if work.machines[measure.kind].queued and earlier else None
     balance = work.account.balance_minor
     return msgspec.structs.replace(
         reply,

@@ -6,27 +6,14 @@ order, each at its own time. So it does not matter when ticks come.
 
 from measures.engine import appeal
 from measures.engine.replies import resolve
-from measures.engine.unit_of_work import UnitOfWork
-from measures.kinds.freeze import without_clocks
 from measures.money import rounds
 from measures.refusal import Refusal
 from measures.state.account import Due, dues
-from measures.state.machine import become, end
+from measures.state.machine import end
+from measures.state.unit_of_work import UnitOfWork
 from schemas.journal import Forgotten
-from schemas.measure import ClockKind, Measure, MeasureState
-from schemas.order import MeasureKind
+from schemas.measure import ClockKind, Measure
 from schemas.reply import Why
-
-S = MeasureState
-
-#: State in which a measure of each kind ends when its term is over.
-_ENDS = {
-    MeasureKind.STOP: S.EXPIRED,
-    MeasureKind.FREEZE: S.LAPSED,
-    MeasureKind.HOLD: S.RELEASED_AT_TIMER,
-    MeasureKind.RESTRICTION: S.EXPIRED,
-    MeasureKind.QUERY: S.EXPIRED,
-}
 
 
 def run_due(work: UnitOfWork, now: int) -> None:
@@ -57,19 +44,10 @@ def _fire(work: UnitOfWork, due: Due) -> None:
 
 
 def _fire_clock(work: UnitOfWork, measure: Measure, kind: ClockKind) -> None:
-    rest = without_clocks(measure, kind)
-    regime, now = work.regime, work.now
+    machine = work.machines[measure.kind]
     if kind is ClockKind.EXPIRY:
-        work.put(end(measure, _ENDS[measure.kind], "TERM_ENDED", regime=regime, now=now), "TIMER")
-    elif kind is ClockKind.VERIFY:
-        work.put(end(measure, S.RELEASED, "NOT_VERIFIED_IN_TIME", regime=regime, now=now), "TIMER")
-        work.alert("FREEZE_RELEASED_UNVERIFIED", measure.measure_id)
-    elif kind is ClockKind.GRACE:
-        work.put(become(measure, S.APPLIED, clocks=rest), "TIMER")
-    elif kind is ClockKind.REVIEW:
-        work.put(become(measure, S.REVIEW_DUE, clocks=rest), "TIMER")
-        work.alert("REVIEW_DUE", measure.measure_id)
+        ended = end(measure, machine.expires_as, "TERM_ENDED", regime=work.regime, now=work.now)
+        work.put(ended, "TIMER")
     else:
-        work.put(become(measure, measure.state, clocks=rest), "TIMER")
-        work.alert("RENEWAL_DEADLINE", measure.measure_id)
+        machine.clocks[kind](work, measure)
     work.settle("TIMER")

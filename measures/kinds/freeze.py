@@ -5,12 +5,14 @@ from measures.kinds.stop import asked_us, family_of
 from measures.law.calendar import Term
 from measures.law.jurisdiction import Regime
 from measures.law.rules import FreezeRule
+from measures.money.disburse import disburse
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account, waterfall
-from measures.state.machine import become
+from measures.state.machine import Machine, become, end
+from measures.state.unit_of_work import UnitOfWork
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import FreezeTerms, MeasureKind, Order, Scope, order_key
+from schemas.order import Action, FreezeTerms, MeasureKind, Order, Scope, order_key
 from schemas.reply import Why
 
 S = MeasureState
@@ -39,7 +41,7 @@ def papers_fault(terms: FreezeTerms, amount_minor: int, rule: FreezeRule, scope:
 
 def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
     """Put a freeze into force, partly, or in the queue behind an earlier one."""
-    rule, facts = regime.freeze, account.facts
+    rule, facts = regime.rule(FreezeRule), account.facts
     if rule is None or facts is None:
         why = Why.NO_LEGAL_BASIS if rule is None else Why.NO_SUCH_ACCOUNT
         return Refusal(why=why, detail=f"no freeze under {regime.id}")
@@ -104,9 +106,10 @@ def label(measure: Measure, takes: int, *, behind: bool, regime: Regime, now: in
     return become(measure, state, held_minor=takes)
 
 
-def renew(order: Order, measure: Measure, regime: Regime, now: int) -> Measure | Refusal:
+def renew(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Extend a running freeze by one more term, in time and with its legal review."""
-    rule, expires = regime.freeze, measure.expires_at_us
+    regime, now = work.regime, work.now
+    rule, expires = regime.rule(FreezeRule), measure.expires_at_us
     if rule is None or expires is None:
         return Refusal(why=Why.WRONG_STATE, detail=f"a freeze in state {measure.state} cannot be renewed")
     if rule.max_times is not None and measure.sequence >= rule.max_times:
@@ -134,7 +137,7 @@ def confirm(measure: Measure) -> Measure:
     """
     if measure.state is S.WAITING:
         return measure
-    return become(measure, S.ACTIVE, clocks=without_clocks(measure, ClockKind.REVIEW, ClockKind.VERIFY))
+    return become(measure, S.ACTIVE, clocks=measure.clocks_without(ClockKind.REVIEW, ClockKind.VERIFY))
 
 
 def reduce(measure: Measure, to_minor: int) -> Measure | Refusal:
@@ -143,13 +146,8 @@ def reduce(measure: Measure, to_minor: int) -> Measure | Refusal:
     if to_minor <= measure.disbursed_minor or (ceiling is not None and to_minor > ceiling):
         return Refusal(why=Why.OVER_AMOUNT, detail="a reduction names a smaller sum than before")
     state = S.ACTIVE if measure.state is S.REVIEW_DUE else measure.state
-    clocks = without_clocks(measure, ClockKind.REVIEW)
+    clocks = measure.clocks_without(ClockKind.REVIEW)
     return become(measure, state, scope=Scope.AMOUNT, limit_minor=to_minor, clocks=clocks)
-
-
-def without_clocks(measure: Measure, *kinds: ClockKind) -> tuple[Clock, ...]:
-    """Give the clocks that stay when those of `kinds` stop."""
-    return tuple(clock for clock in measure.clocks if clock.kind not in kinds)
 
 
 def _freezes(account: Account) -> list[Measure]:
@@ -161,7 +159,7 @@ def _term(measure: Measure, rule: FreezeRule) -> Term:
 
 
 def _start(measure: Measure, regime: Regime, now: int) -> Measure:
-    rule = regime.freeze
+    rule = regime.rule(FreezeRule)
     if rule is None:
         raise ValueError(f"{regime.id} lost its freeze rule while a freeze waited")
     expires = regime.calendar.add(now, _term(measure, rule))
@@ -191,3 +189,54 @@ def _end_clocks(expires: int, rule: FreezeRule, regime: Regime, now: int) -> tup
     if deadline <= now:
         return (end,)
     return (Clock(due_us=deadline, kind=ClockKind.RENEWAL), end)
+
+
+def _confirm(work: UnitOfWork, order: Order, measure: Measure) -> Measure:
+    return confirm(measure)
+
+
+def _reduce(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
+    return reduce(measure, order.amount_minor or 0)
+
+
+def _unverified(work: UnitOfWork, measure: Measure) -> None:
+    """Free what no authority verified in time."""
+    ended = end(measure, S.RELEASED, "NOT_VERIFIED_IN_TIME", regime=work.regime, now=work.now)
+    work.put(ended, "TIMER")
+    work.alert("FREEZE_RELEASED_UNVERIFIED", measure.measure_id)
+
+
+def _review(work: UnitOfWork, measure: Measure) -> None:
+    work.put(become(measure, S.REVIEW_DUE, clocks=measure.clocks_without(ClockKind.REVIEW)), "TIMER")
+    work.alert("REVIEW_DUE", measure.measure_id)
+
+
+def _renewal(work: UnitOfWork, measure: Measure) -> None:
+    work.put(become(measure, measure.state, clocks=measure.clocks_without(ClockKind.RENEWAL)), "TIMER")
+    work.alert("RENEWAL_DEADLINE", measure.measure_id)
+
+
+_RUNS = frozenset({S.ACTIVE, S.ACTIVE_SHORTFALL, S.REVIEW_DUE, S.PARTIALLY_DISBURSED})
+_ENDS = frozenset({S.LAPSED, S.RELEASED, S.LIFTED, S.DISBURSED})
+
+MACHINE = Machine(
+    kind=MeasureKind.FREEZE,
+    rule=FreezeRule,
+    transitions={
+        None: frozenset({S.ACTIVE, S.ACTIVE_SHORTFALL, S.WAITING}),
+        S.WAITING: _RUNS | _ENDS | {S.WAITING},
+        **dict.fromkeys(_RUNS, _RUNS | _ENDS),
+    },
+    expires_as=S.LAPSED,
+    lifted_as=S.RELEASED,
+    execute=execute,
+    acts={
+        Action.EXTEND: renew,
+        Action.CONFIRM: _confirm,
+        Action.REDUCE: _reduce,
+        Action.DISBURSE: disburse,
+    },
+    clocks={ClockKind.VERIFY: _unverified, ClockKind.REVIEW: _review, ClockKind.RENEWAL: _renewal},
+    holds=label,
+    queued=True,
+)

@@ -2,13 +2,15 @@
 
 from measures.authority.people import release_fault, weight
 from measures.law.jurisdiction import Regime
+from measures.law.rules import HoldRule
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import end
+from measures.state.machine import Machine, end
+from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import MeasureKind, Scope
+from schemas.order import MeasureKind, Order, Scope
 from schemas.reply import Why
 
 S = MeasureState
@@ -18,7 +20,7 @@ ENDS = {"CANCEL": S.CANCELLED_BY_PAYER, "CONFIRM": S.RELEASED_BY_CONFIRMATION, "
 
 def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Measure | Refusal:
     """Hold a payment or an amount for the rule's term, if the sums are large enough for the rule."""
-    rule = regime.hold.get(command.rule)
+    rule = regime.rule(HoldRule, command.rule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no hold {command.rule!r}")
     small = command.amount_minor < rule.min_amount or account.balance_minor < rule.min_balance
@@ -73,10 +75,46 @@ def conclude(
 
 
 def _cancel_fault(measure: Measure, regime: Regime, now: int) -> Refusal | None:
-    rule = regime.hold.get(measure.rule)
+    rule = regime.rule(HoldRule, measure.rule)
     if rule is None or not rule.cancellable:
         return Refusal(why=Why.NOT_CANCELLABLE, detail=measure.rule)
     until = measure.expires_at_us or now
     if rule.cancel_until_before:
         until = regime.calendar.subtract(until, rule.cancel_until_before)
     return first_fault((now > until, Why.TOO_LATE, "the payment runs too soon to be cancelled"))
+
+
+def _place(work: UnitOfWork, command: PlaceHold) -> Refusal | None:
+    return work.impose(place(command, work.account, work.regime, work.now))
+
+
+def _conclude(work: UnitOfWork, command: EndHold) -> Refusal | None:
+    measure = work.account.measures.get(command.measure_id)
+    if measure is None or measure.kind is not MeasureKind.HOLD:
+        return Refusal(why=Why.WRONG_STATE, detail="no such hold")
+    ended = conclude(command, measure, work.account, work.regime, work.now)
+    if isinstance(ended, Refusal):
+        return ended
+    work.put(ended, command.outcome)
+    work.settle(command.outcome)
+    return None
+
+
+def _yields_to(measure: Measure, fresh: Measure, order: Order) -> MeasureState | None:
+    """Give a held sum to the order that follows in the same case."""
+    by_order = fresh.kind in (MeasureKind.STOP, MeasureKind.FREEZE)
+    same_case = measure.case_family == fresh.case_family
+    return S.ESCALATED if measure.scope is not Scope.TRANSACTION and by_order and same_case else None
+
+
+MACHINE = Machine(
+    kind=MeasureKind.HOLD,
+    rule=HoldRule,
+    transitions={
+        None: frozenset({S.HELD}),
+        S.HELD: frozenset({S.HELD, S.RELEASED_AT_TIMER, S.ESCALATED, S.LIFTED, *ENDS.values()}),
+    },
+    expires_as=S.RELEASED_AT_TIMER,
+    commands={PlaceHold: _place, EndHold: _conclude},
+    yields_to=_yields_to,
+)

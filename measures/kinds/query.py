@@ -5,9 +5,10 @@ Queries are confidential: they carry no notice and never show in what is in forc
 
 from measures.kinds.stop import family_of
 from measures.law.jurisdiction import Regime
+from measures.law.rules import QueryRule
 from measures.refusal import Refusal
 from measures.state.account import Account
-from measures.state.machine import end
+from measures.state.machine import Machine, end
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Flow, MeasureKind, Order, QueryTerms, Scope, order_key
@@ -16,7 +17,7 @@ from schemas.reply import Why
 
 def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
     """Answer a query, or subscribe the authority until the earlier of its wish and the law's limit."""
-    rule, asks = regime.query, order.query
+    rule, asks = regime.rule(QueryRule), order.query
     if rule is None or asks is None:
         return Refusal(why=Why.MALFORMED, detail="a query says what it asks")
     until = None if asks.until_us is None else min(asks.until_us, regime.calendar.add(now, rule.max_term))
@@ -50,3 +51,20 @@ def contents(order: Order, account: Account) -> tuple[Flow, ...]:
     """Give the account's recent flows in the asked period."""
     asks = order.query or QueryTerms()
     return tuple(flow for flow in account.flows if asks.from_us <= flow.at_us < asks.to_us)
+
+
+S = MeasureState
+
+MACHINE = Machine(
+    kind=MeasureKind.QUERY,
+    rule=QueryRule,
+    transitions={
+        None: frozenset({S.ANSWERED, S.SUBSCRIBED}),
+        S.SUBSCRIBED: frozenset({S.SUBSCRIBED, S.UNSUBSCRIBED, S.EXPIRED}),
+    },
+    expires_as=S.EXPIRED,
+    lifted_as=S.UNSUBSCRIBED,
+    execute=execute,
+    flows=contents,
+    watches_as="DYNAMIC_QUERY",
+)

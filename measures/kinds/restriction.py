@@ -5,16 +5,18 @@ from measures.law.jurisdiction import Regime
 from measures.law.rules import RestrictRule
 from measures.refusal import Refusal
 from measures.state.account import Account
-from measures.state.machine import become
+from measures.state.machine import Machine, become, end
+from measures.state.unit_of_work import UnitOfWork
+from schemas.commands import Restrict, Reverify
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import Actor, MeasureKind, Order, order_key
+from schemas.order import Action, Actor, MeasureKind, Order, order_key
 from schemas.reply import Why
 
 
 def order(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
     """Restrict an account by order of an authority."""
-    rule = regime.restrict.get(order.rule)
+    rule = regime.rule(RestrictRule, order.rule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no restriction {order.rule!r}")
     cause = order_key(order)
@@ -40,7 +42,7 @@ def impose(
     account: Account, regime: Regime, now: int, *, name: str, decision_id: str, reason_code: str
 ) -> Measure | Refusal:
     """Restrict an account by the institution's own trigger."""
-    rule = regime.restrict.get(name)
+    rule = regime.rule(RestrictRule, name)
     if rule is None or Actor.BANK not in rule.actors:
         return Refusal(
             why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} lets no institution restrict for {name!r}"
@@ -51,9 +53,9 @@ def impose(
     return _run(measure, rule, regime, now)
 
 
-def extend(order: Order, measure: Measure, regime: Regime) -> Measure | Refusal:
+def extend(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Give a running restriction its next term, from the end of the present one."""
-    rule = regime.restrict.get(measure.rule)
+    regime, rule = work.regime, work.regime.rule(RestrictRule, measure.rule)
     if rule is None or rule.term is None or measure.expires_at_us is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail="this restriction has no term to extend")
     if measure.sequence >= rule.max_times:
@@ -100,3 +102,49 @@ def _run(measure: Measure, rule: RestrictRule, regime: Regime, now: int) -> Meas
     if expires is not None:
         clocks.append(Clock(due_us=expires, kind=ClockKind.EXPIRY))
     return become(measure, measure.state, expires_at_us=expires, clocks=tuple(sorted(clocks)))
+
+
+def _restrict(work: UnitOfWork, command: Restrict) -> Refusal | None:
+    imposed = impose(
+        work.account,
+        work.regime,
+        work.now,
+        name=command.rule,
+        decision_id=command.decision_id,
+        reason_code=command.reason_code,
+    )
+    return work.impose(imposed)
+
+
+def _reverify(work: UnitOfWork, command: Reverify) -> None:
+    for measure in work.account.live():
+        rule = work.regime.rule(RestrictRule, measure.rule)
+        if measure.kind is not MeasureKind.RESTRICTION or rule is None or not rule.cure:
+            continue
+        state = S.CURED if measure.state is S.PENDING else S.RESTORED
+        ended = end(measure, state, "IDENTITY_VERIFIED", by=command.by, regime=work.regime, now=work.now)
+        work.put(ended, "REVERIFY")
+
+
+def _apply(work: UnitOfWork, measure: Measure) -> None:
+    """Let the restriction begin: the days of grace are over."""
+    work.put(become(measure, S.APPLIED, clocks=measure.clocks_without(ClockKind.GRACE)), "TIMER")
+
+
+S = MeasureState
+
+MACHINE = Machine(
+    kind=MeasureKind.RESTRICTION,
+    rule=RestrictRule,
+    transitions={
+        None: frozenset({S.PENDING, S.APPLIED}),
+        S.PENDING: frozenset({S.APPLIED, S.CURED, S.LIFTED}),
+        S.APPLIED: frozenset({S.APPLIED, S.RESTORED, S.EXPIRED, S.LIFTED}),
+    },
+    expires_as=S.EXPIRED,
+    lifted_as=S.LIFTED,
+    execute=order,
+    acts={Action.EXTEND: extend},
+    commands={Restrict: _restrict, Reverify: _reverify},
+    clocks={ClockKind.GRACE: _apply},
+)

@@ -6,10 +6,11 @@ from measures.law.rules import StopRule
 from measures.money.tracing import onward
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import become
+from measures.state.machine import Machine, become
+from measures.state.unit_of_work import UnitOfWork
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, order_key
+from schemas.order import Action, Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, order_key
 from schemas.reply import Why
 
 
@@ -47,13 +48,13 @@ def mismatch(order: Order, account: Account, rule: StopRule, regime: Regime) -> 
 
 def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
     """Put a stop into force from now, or say why not."""
-    rule = regime.stop
+    rule = regime.rule(StopRule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} knows no stop order")
     if why := mismatch(order, account, rule, regime):
         return Refusal(why=why)
     family = family_of(order)
-    if account.stop_counts.get(family, 0) >= rule.max_times:
+    if account.terms_used(MeasureKind.STOP, family) >= rule.max_times:
         return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} stops in case family {family}")
     disputed = order.victim_transfer.amount_minor if order.victim_transfer else order.amount_minor
     scope = proportionate(order.scope or rule.scope, disputed, regime)
@@ -82,7 +83,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         case_family=family,
         currency=order.currency or regime.law.currency,
         limit_minor=(limit or 0) if scope is Scope.AMOUNT else 0,
-        sequence=account.stop_counts.get(family, 0) + 1,
+        sequence=account.terms_used(MeasureKind.STOP, family) + 1,
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
         notice=regime.law.notice("STOP_ORDERED", rule.basis, facts.language if facts else ""),
@@ -105,12 +106,12 @@ def start(measure: Measure, rule: StopRule, regime: Regime, now: int) -> Measure
     )
 
 
-def extend(order: Order, measure: Measure, account: Account, regime: Regime, now: int) -> Measure | Refusal:
+def extend(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Give a stop its next term from now, before or after the first has run out (at most `max_times`)."""
-    rule = regime.stop
+    account, regime, rule = work.account, work.regime, work.regime.rule(StopRule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} knows no stop order")
-    used = account.stop_counts.get(measure.case_family, 0)
+    used = account.terms_used(MeasureKind.STOP, measure.case_family)
     if used >= rule.max_times:
         return Refusal(why=Why.LIMIT_REACHED, detail=f"{used} of {rule.max_times} terms used")
     if not measure.live and measure.state is not MeasureState.EXPIRED:
@@ -131,7 +132,7 @@ def extend(order: Order, measure: Measure, account: Account, regime: Regime, now
             ended_why="",
             forget_at_us=None,
         )
-    return start(fresh, rule, regime, now)
+    return start(fresh, rule, regime, work.now)
 
 
 def gone(order: Order, account: Account) -> tuple[Flow, ...]:
@@ -158,3 +159,28 @@ def _received(sent: VictimTransfer, account: Account, rule: StopRule, regime: Re
         and ("TIME" not in rule.match or abs(flow.at_us - sent.transferred_at_us) <= within)
         for flow in account.flows
     )
+
+
+def _yields_to(measure: Measure, fresh: Measure, order: Order) -> MeasureState | None:
+    """Become the freeze that the same authority orders in the same case."""
+    own = measure.authority_id == fresh.authority_id
+    same_case = measure.case_family == fresh.case_family or measure.order_no == order.original_order_no
+    return MeasureState.CONVERTED if fresh.kind is MeasureKind.FREEZE and own and same_case else None
+
+
+_RUNS = frozenset({MeasureState.ACTIVE, MeasureState.ACTIVE_EMPTY})
+_ENDS = frozenset({MeasureState.LIFTED, MeasureState.CONVERTED, MeasureState.EXPIRED})
+
+MACHINE = Machine(
+    kind=MeasureKind.STOP,
+    rule=StopRule,
+    transitions={None: _RUNS, **dict.fromkeys(_RUNS, _RUNS | _ENDS)},
+    expires_as=MeasureState.EXPIRED,
+    lifted_as=MeasureState.LIFTED,
+    execute=execute,
+    acts={Action.EXTEND: extend},
+    revived_by=frozenset({Action.EXTEND}),
+    yields_to=_yields_to,
+    flows=gone,
+    reports_as="ONWARD_TRACE",
+)

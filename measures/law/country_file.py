@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from measures.law.jurisdiction import Jurisdiction
+from measures.law.jurisdiction import CountryFile, Jurisdiction
 from schemas.errors import ConfigError, cause
 
 FOLDER = Path(__file__).parent / "countries"
@@ -62,7 +62,7 @@ def load(path: Path) -> Jurisdiction:
     if not faults:
         context = {"currency": data.get("currency"), "minor_digits": data.get("minor_digits", 2)}
         try:
-            law = Jurisdiction.model_validate(data, context=context)
+            law = CountryFile.model_validate(data, context=context)
             faults += _cross_checks(law)
         except ValidationError as error:
             faults += [(tuple(fault["loc"]), _words(fault["msg"])) for fault in error.errors()]

@@ -9,25 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cached_property
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 
 from measures.law.calendar import Calendar
 from measures.law.rules import (
+    KIND_RULES,
+    NAMED,
     AppealRule,
     Data,
-    FreezeRule,
-    HoldRule,
     ListingRule,
     MessageRule,
     PeopleRule,
-    QueryRule,
     RefundRule,
-    RestrictRule,
     Rule,
-    StopRule,
     TraceRule,
     WarningRule,
 )
@@ -44,7 +41,7 @@ R = TypeVar("R", bound=Rule)
 
 
 class Jurisdiction(Data):
-    """One country's file; `on` gives the law of a day."""
+    """One country's file; `on` gives the law of a day. Kinds of measures add their rules (`CountryFile`)."""
 
     id: str = Field(pattern=r"^[A-Z]{2}$")
     name: str
@@ -56,12 +53,7 @@ class Jurisdiction(Data):
     weekend: tuple[int, ...] = (5, 6)
     holidays: tuple[date, ...] = ()
     workdays: tuple[date, ...] = ()
-    stop: tuple[StopRule, ...] = ()
-    freeze: tuple[FreezeRule, ...] = ()
-    hold: dict[str, tuple[HoldRule, ...]] = Field(default_factory=dict)
-    restrict: dict[str, tuple[RestrictRule, ...]] = Field(default_factory=dict)
     listing: tuple[ListingRule, ...] = ()
-    query: tuple[QueryRule, ...] = ()
     appeal: tuple[AppealRule, ...] = Field(min_length=1)
     refund: tuple[RefundRule, ...] = Field(min_length=1)
     people: tuple[PeopleRule, ...] = Field(min_length=1)
@@ -89,7 +81,7 @@ class Jurisdiction(Data):
             value = getattr(self, field)
             if isinstance(value, tuple) and value and isinstance(value[0], Rule):
                 found[(field,)] = value
-            elif field in ("hold", "restrict"):
+            elif field in NAMED:
                 found |= {(field, name): versions for name, versions in value.items()}
         return found
 
@@ -123,12 +115,8 @@ class Regime:
 
     id: str
     law: Jurisdiction
-    stop: StopRule | None
-    freeze: FreezeRule | None
-    hold: Mapping[str, HoldRule]
-    restrict: Mapping[str, RestrictRule]
+    kinds: Mapping[type[Rule], Mapping[str, Rule]]
     listing: ListingRule | None
-    query: QueryRule | None
     appeal: AppealRule
     refund: RefundRule
     people: PeopleRule
@@ -142,12 +130,10 @@ class Regime:
         return cls(
             id=f"{law.id}@{day.isoformat()}",
             law=law,
-            stop=_in_force(law.stop, day),
-            freeze=_in_force(law.freeze, day),
-            hold=_named_in_force(law.hold, day),
-            restrict=_named_in_force(law.restrict, day),
+            kinds={
+                rule: _named_in_force(_by_name(law, section), day) for section, rule in KIND_RULES.items()
+            },
             listing=_in_force(law.listing, day),
-            query=_in_force(law.query, day),
             appeal=_in_force(law.appeal, day) or law.appeal[0],
             refund=_in_force(law.refund, day) or law.refund[0],
             people=_in_force(law.people, day) or law.people[0],
@@ -160,6 +146,33 @@ class Regime:
     def calendar(self) -> Calendar:
         """Local time and business days."""
         return self.law.calendar
+
+    def rule(self, kind: type[R], name: str = "") -> R | None:
+        """Give the rule of a kind of measure; of a kind whose rules have names the one called `name`."""
+        return self.named(kind).get(name)
+
+    def named(self, kind: type[R]) -> Mapping[str, R]:
+        """Give all rules of a kind of measure by name; the name is empty where a kind has one rule."""
+        return cast(Mapping[str, R], self.kinds[kind])
+
+
+def _fields() -> dict[str, Any]:
+    """Return the sections of a country file that the kinds of measures bring."""
+    fields: dict[str, Any] = {}
+    for name, rule in KIND_RULES.items():
+        versions: Any = tuple[rule, ...]  # type: ignore[valid-type]
+        fields[name] = (dict[str, versions], Field(default_factory=dict)) if name in NAMED else (versions, ())
+    return fields
+
+
+#: A country file whole: `Jurisdiction` and one section for each kind of measure.
+CountryFile: type[Jurisdiction] = create_model("CountryFile", __base__=Jurisdiction, **_fields())
+
+
+def _by_name(law: Jurisdiction, section: str) -> Mapping[str, tuple[Rule, ...]]:
+    versions: Any = getattr(law, section)
+    named: Mapping[str, tuple[Rule, ...]] = versions if section in NAMED else {"": versions}
+    return named
 
 
 def _in_force(versions: tuple[R, ...], day: date) -> R | None:

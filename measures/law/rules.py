@@ -5,6 +5,7 @@ on, marked (V seen in a source, U unofficial, C computed, M from memory, E estim
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
@@ -225,3 +226,14 @@ class WarningRule(Rule):
     links_allowed: bool = False
     cooldown: TermField
     per_day: int = Field(ge=1, le=PER_DAY_MAX)
+
+
+#: Sections of a country file that hold the rule of one kind of measure; `NAMED` ones hold rules by name.
+KIND_RULES: Mapping[str, type[Rule]] = {
+    "stop": StopRule,
+    "freeze": FreezeRule,
+    "hold": HoldRule,
+    "restrict": RestrictRule,
+    "query": QueryRule,
+}
+NAMED: frozenset[str] = frozenset({"hold", "restrict"})

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from measures.engine.unit_of_work import UnitOfWork
 from measures.money import refund
 from measures.money.allocation import Pot
 from measures.refusal import Refusal
 from measures.state.account import Account
+from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import DecideRefund, ObjectToRefund, OpenRefund, PaymentFailed
 from schemas.ids import derived_id
 from schemas.measure import Refund, RefundState

@@ -52,8 +52,8 @@ class Account(Record, frozen=True, kw_only=True):
     """The legal state of one account; serialise it with msgspec.
 
     `answered` maps order and message keys to what was answered, `parked` holds the lifts
-    that wait for their parent, by order key, `stop_counts` counts stops per case family, `stated` is what
-    the account was last said to forbid.
+    that wait for their parent, by order key, `term_counts` counts terms per kind of measure and case family,
+    `stated` is what the account was last said to forbid.
     """
 
     account_token: str
@@ -67,7 +67,7 @@ class Account(Record, frozen=True, kw_only=True):
     answered: dict[str, OrderAnswered] = field(default_factory=dict)
     parked: dict[str, OrderParked] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
-    stop_counts: dict[str, int] = field(default_factory=dict)
+    term_counts: dict[str, int] = field(default_factory=dict)
     stated: EnforcementChanged | None = None
 
     @property
@@ -78,6 +78,10 @@ class Account(Record, frozen=True, kw_only=True):
     def live(self) -> list[Measure]:
         """Measures that still run, in order of execution."""
         return sorted((m for m in self.measures.values() if m.live), key=lambda m: m.rank)
+
+    def terms_used(self, kind: MeasureKind, case_family: str) -> int:
+        """How many terms measures of a kind have begun in a case family, renewals included."""
+        return self.term_counts.get(_family_key(kind, case_family), 0)
 
 
 class InForce(NamedTuple):
@@ -121,11 +125,10 @@ def evolve(account: Account, event: JournalEvent) -> Account:
             changes["measures"] = account.measures | {measure.measure_id: measure}
             if was is None:
                 changes["ranks"] = max(account.ranks, measure.rank)
-            if measure.kind is MeasureKind.STOP and _counts(account, measure):
-                family = measure.case_family
-                changes["stop_counts"] = account.stop_counts | {
-                    family: account.stop_counts.get(family, 0) + 1
-                }
+            if measure.case_family and _counts(account, measure):
+                used = account.terms_used(measure.kind, measure.case_family)
+                counted = {_family_key(measure.kind, measure.case_family): used + 1}
+                changes["term_counts"] = account.term_counts | counted
         case AppealChanged(appeal=appeal):
             changes["appeals"] = account.appeals | {appeal.appeal_id: appeal}
         case OrderAnswered(order_key=order_key, message_key=message_key):
@@ -205,7 +208,7 @@ def runs_at(measure: Measure, at_us: int) -> bool:
 def in_force(account: Account, at_us: int) -> InForce:
     """Say what is forbidden at `at_us`; exact even before the timers of that instant have fired."""
     held = waterfall(account, at_us)
-    running = [m for m in account.live() if m.measure_id in held and m.kind is not MeasureKind.QUERY]
+    running = [m for m in account.live() if m.measure_id in held and m.scope is not Scope.NONE]
     full = [
         m
         for m in running
@@ -259,9 +262,13 @@ def next_due_us(account: Account) -> int | None:
 
 
 def _counts(account: Account, measure: Measure) -> bool:
-    """Whether this stop event is an execution: a new stop, or one more term of a running one."""
+    """Whether an event begins a term: a new measure, or one more term of a running one."""
     known = account.measures.get(measure.measure_id)
     return known is None or measure.sequence > known.sequence
+
+
+def _family_key(kind: MeasureKind, case_family: str) -> str:
+    return f"{kind}/{case_family}"
 
 
 def _without(found: dict[str, V], gone: set[str]) -> dict[str, V]:

@@ -1,62 +1,90 @@
-"""The state diagrams of domain.md 1.3 to 1.7 as one table, and the only way to move along them."""
+"""What the engine knows of a kind of measure, and the only way a measure moves along its state diagram."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from measures.law.jurisdiction import Regime
-from schemas.measure import LIVE, Measure, MeasureState
-from schemas.order import MeasureKind
+from measures.law.rules import Rule
+from measures.refusal import Refusal
+from measures.state.account import Account
+from schemas.commands import Command
+from schemas.measure import LIVE, ClockKind, Measure, MeasureState
+from schemas.order import Action, Flow, MeasureKind, Order
 
-S = MeasureState
+if TYPE_CHECKING:
+    from measures.state.unit_of_work import UnitOfWork
 
-_FROZEN = frozenset({S.ACTIVE, S.ACTIVE_SHORTFALL, S.REVIEW_DUE, S.PARTIALLY_DISBURSED})
-_UNFROZEN = frozenset({S.LAPSED, S.RELEASED, S.LIFTED, S.DISBURSED})
-_STOPPED = frozenset({S.ACTIVE, S.ACTIVE_EMPTY})
-_UNSTOPPED = frozenset({S.LIFTED, S.CONVERTED, S.EXPIRED})
-
-#: Kind -> state -> states that may follow; None is the beginning.
-TRANSITIONS: Mapping[MeasureKind, Mapping[MeasureState | None, frozenset[MeasureState]]] = {
-    MeasureKind.STOP: {
-        None: _STOPPED,
-        S.ACTIVE: _STOPPED | _UNSTOPPED,
-        S.ACTIVE_EMPTY: _STOPPED | _UNSTOPPED,
-    },
-    MeasureKind.FREEZE: {
-        None: frozenset({S.ACTIVE, S.ACTIVE_SHORTFALL, S.WAITING}),
-        S.WAITING: _FROZEN | _UNFROZEN | {S.WAITING},
-        **dict.fromkeys(_FROZEN, _FROZEN | _UNFROZEN),
-    },
-    MeasureKind.HOLD: {
-        None: frozenset({S.HELD}),
-        S.HELD: frozenset(
-            {
-                S.HELD,
-                S.CANCELLED_BY_PAYER,
-                S.RELEASED_AT_TIMER,
-                S.RELEASED_BY_CONFIRMATION,
-                S.BLOCKED,
-                S.ESCALATED,
-                S.LIFTED,
-            }
-        ),
-    },
-    MeasureKind.RESTRICTION: {
-        None: frozenset({S.PENDING, S.APPLIED}),
-        S.PENDING: frozenset({S.APPLIED, S.CURED, S.LIFTED}),
-        S.APPLIED: frozenset({S.APPLIED, S.RESTORED, S.EXPIRED, S.LIFTED}),
-    },
-    MeasureKind.QUERY: {
-        None: frozenset({S.ANSWERED, S.SUBSCRIBED}),
-        S.SUBSCRIBED: frozenset({S.SUBSCRIBED, S.UNSUBSCRIBED, S.EXPIRED}),
-    },
-}
+#: Puts an order into force: order, account, law, now.
+Execute = Callable[[Order, Account, Regime, int], Measure | Refusal]
+#: Changes a measure by an order.
+Act = Callable[["UnitOfWork", Order, Measure], Measure | Refusal]
+#: Carries out a command of the institution.
+Take = Callable[["UnitOfWork", Any], Refusal | None]
+#: What a clock of a measure does when it runs out.
+Ring = Callable[["UnitOfWork", Measure], None]
 
 
-def may_follow(kind: MeasureKind, was: MeasureState | None, state: MeasureState) -> bool:
-    """Whether the diagram of `kind` has an arrow from `was` to `state`."""
-    return state in TRANSITIONS[kind].get(was, frozenset())
+def _holds(measure: Measure, takes: int, *, behind: bool, regime: Regime, now: int) -> Measure:
+    """Give the measure with what it now holds."""
+    return become(measure, measure.state, held_minor=takes)
+
+
+def _stays(measure: Measure, fresh: Measure, order: Order) -> MeasureState | None:
+    """Let a measure run on beside a fresh one."""
+    return None
+
+
+def _no_flows(order: Order, account: Account) -> tuple[Flow, ...]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One kind of measure: a row of the table the engine loops over (`measures.kinds.table`).
+
+    Attributes:
+        kind: its name.
+        rule: the rule a country file has for it.
+        transitions: state -> states that may follow; None is the beginning.
+        expires_as: the state in which the end of its term leaves it.
+        lifted_as: the state in which an order to lift leaves it; None if no order lifts it.
+        execute: how an order begins one; None if no order does.
+        acts: what orders do to a running one, besides lifting it.
+        revived_by: the acts that may also begin an ended one anew.
+        commands: what the institution's own commands do to it.
+        clocks: what its clocks do when they run out, besides the end of its term.
+        yields_to: given a fresh measure and its order, the state in which it ends in favour of that one.
+        holds: gives it what the balance leaves for it; `behind` says that another of its kind came before.
+        queued: whether its measures wait for each other, and replies tell who was before.
+        flows: the bookings an answer to its order carries.
+        reports_as: under which cause these bookings are also reported; empty: in the answer alone.
+        watches_as: under which cause every booking is reported while it runs; empty: none is.
+
+    """
+
+    kind: MeasureKind
+    rule: type[Rule]
+    transitions: Mapping[MeasureState | None, frozenset[MeasureState]]
+    expires_as: MeasureState
+    lifted_as: MeasureState | None = None
+    execute: Execute | None = None
+    acts: Mapping[Action, Act] = field(default_factory=dict)
+    revived_by: frozenset[Action] = frozenset()
+    commands: Mapping[type[Command], Take] = field(default_factory=dict)
+    clocks: Mapping[ClockKind, Ring] = field(default_factory=dict)
+    yields_to: Callable[[Measure, Measure, Order], MeasureState | None] = _stays
+    holds: Callable[..., Measure] = _holds
+    queued: bool = False
+    flows: Callable[[Order, Account], tuple[Flow, ...]] = _no_flows
+    reports_as: str = ""
+    watches_as: str = ""
+
+    def may_follow(self, was: MeasureState | None, state: MeasureState) -> bool:
+        """Whether the diagram has an arrow from `was` to `state`."""
+        return state in self.transitions.get(was, frozenset())
 
 
 def become(measure: Measure, state: MeasureState, **changes: Any) -> Measure:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from measures.law.jurisdiction import Regime
+from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.ledger import NOTHING_LEAVES
 from models.scoring import reasons
 from pipelines.policy import OUTCOMES, STOP, Policy, Verdict
@@ -20,14 +21,16 @@ class Ground(NamedTuple):
 
 
 def _ground(law: Regime, leg: Leg, verdict: Verdict) -> Ground | None:
-    if verdict.enforced_minor == NOTHING_LEAVES and law.stop is not None:
-        return Ground("stop", "STOP_ORDERED", law.stop.basis)
-    if verdict.enforced_minor and law.freeze is not None:
-        return Ground("freeze", "FREEZE_ORDERED", law.freeze.basis)
+    stop, freeze = law.rule(StopRule), law.rule(FreezeRule)
+    if verdict.enforced_minor == NOTHING_LEAVES and stop is not None:
+        return Ground("stop", "STOP_ORDERED", stop.basis)
+    if verdict.enforced_minor and freeze is not None:
+        return Ground("freeze", "FREEZE_ORDERED", freeze.basis)
     about_account = leg == "DEBIT" or verdict.outcome == STOP
     rule = "payee_hold" if about_account else "payer_delay"
     reason = "PAYEE_SUSPECT" if about_account else "SCAM_SUSPECTED"
-    return Ground(rule, reason, law.hold[rule].basis) if rule in law.hold else None
+    hold = law.rule(HoldRule, rule)
+    return Ground(rule, reason, hold.basis) if hold else None
 
 
 def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) -> Alert | None:

@@ -8,7 +8,7 @@ import pytest
 import measures
 from measures.law.calendar import Calendar, Term, from_iso
 from measures.law.country_file import FOLDER, REASON_CODES, jurisdiction, load
-from measures.law.rules import Rule
+from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
 from schemas.errors import ConfigError
 from schemas.order import Target, VictimTransfer
 from schemas.reply import ReplyCode
@@ -117,18 +117,16 @@ def test_a_file_that_is_not_yaml_or_not_a_mapping_is_refused(tmp_path: Path) -> 
 )
 def test_the_law_of_a_day_begins_at_local_midnight(at: str, stop: bool, bulk: bool, listing: bool) -> None:
     regime = jurisdiction("CN").on(from_iso(at))
-    assert regime.freeze is not None
-    assert (regime.stop is not None, regime.freeze.bulk is not None, regime.listing is not None) == (
-        stop,
-        bulk,
-        listing,
-    )
+    freeze = regime.rule(FreezeRule)
+    assert freeze is not None
+    found = (regime.rule(StopRule) is not None, freeze.bulk is not None, regime.listing is not None)
+    assert found == (stop, bulk, listing)
 
 
 def test_thai_holds_shrank_from_the_account_to_the_amount() -> None:
     law = jurisdiction("TH")
     scopes = [
-        law.on(from_iso(f"{day}T12:00:00+07:00")).hold["payee_hold"].scope
+        law.on(from_iso(f"{day}T12:00:00+07:00")).named(HoldRule)["payee_hold"].scope
         for day in ("2025-09-17", "2025-09-18")
     ]
     assert scopes == ["ALL_OUTFLOW", "AMOUNT"]

@@ -11,12 +11,13 @@ from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
 from measures.engine.handle import Handled, handle
 from measures.in_force import enforcement
+from measures.kinds.table import MACHINES
 from measures.law.country_file import FOLDER
+from measures.law.rules import FreezeRule, HoldRule, RestrictRule, StopRule
 from measures.refusal import Refusal
 from measures.registry import listing
 from measures.registry.listing import Listing
 from measures.state.account import in_force, replay, waterfall
-from measures.state.machine import may_follow
 from schemas.commands import (
     AnswerAppeal,
     Command,
@@ -73,7 +74,7 @@ class Machines(RuleBasedStateMachine):
         assert handle(before, command, self.bench.law) == outcome
         for event in outcome.events:
             if isinstance(event, MeasureChanged):
-                assert may_follow(event.measure.kind, event.was, event.measure.state)
+                assert MACHINES[event.measure.kind].may_follow(event.was, event.measure.state)
         return outcome
 
     def pick(self, index: int, found: dict[str, Any]) -> str:
@@ -116,7 +117,7 @@ class Machines(RuleBasedStateMachine):
         if kind == "QUERY":
             changes["query"] = QueryTerms(until_us=bench.now + DAY if given["whole"] else None)
         if kind == "RESTRICTION":
-            changes["rule"] = self.pick(amount or 0, bench.law.restrict)
+            changes["rule"] = self.pick(amount or 0, bench.law.on(bench.now).named(RestrictRule))
         if given["asked"]:
             changes |= {"start_at_us": bench.now, "expire_at_us": bench.now + given["asked"]}
         self.receive(msgspec.structs.replace(order, **changes), actor)
@@ -173,7 +174,7 @@ class Machines(RuleBasedStateMachine):
             PlaceHold(
                 at_us=self.bench.now,
                 decision_id=number,
-                rule=self.pick(which, self.bench.law.hold),
+                rule=self.pick(which, self.bench.law.on(self.bench.now).named(HoldRule)),
                 reason_code="SCAM_SUSPECTED",
                 amount_minor=amount,
                 txn_id=f"pay-{number}",
@@ -188,7 +189,7 @@ class Machines(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, which=st.integers(0, 9), verified=st.booleans())
     def functions_are_limited_or_restored(self, number: str, which: int, verified: bool) -> None:
-        name = self.pick(which, self.bench.law.restrict)
+        name = self.pick(which, self.bench.law.on(self.bench.now).named(RestrictRule))
         limit = Restrict(at_us=self.bench.now, decision_id=number, rule=name, reason_code="IDENTITY_CHECK")
         self.do(Reverify(at_us=self.bench.now, by=("clerk",)) if verified else limit)
 
@@ -264,7 +265,8 @@ class Machines(RuleBasedStateMachine):
     )
     def an_order_is_on_its_way(self, step: str, by: str) -> None:
         regime, now = self.bench.law.on(self.bench.now), self.bench.now
-        papers = (regime.stop.papers if regime.stop else ()) + (regime.freeze.papers if regime.freeze else ())
+        stop, freeze = regime.rule(StopRule), regime.rule(FreezeRule)
+        papers = (stop.papers if stop else ()) + (freeze.papers if freeze else ())
         order = make_order("o1", "FREEZE", attachments=tuple(Attachment(kind=p, sha256="0") for p in papers))
         found: Dispatch | Refusal | None = self.on
         if step == "request":

@@ -1,6 +1,7 @@
 """One rule broken at a time: each invariant must be seen to fail, or the simulator proves nothing."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -10,15 +11,18 @@ import msgspec
 from measures import in_force
 from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
-from measures.engine import appeal, intake, orders, unit_of_work
+from measures.engine import appeal, intake, orders
 from measures.engine import handle as engine
-from measures.engine.unit_of_work import UnitOfWork
-from measures.kinds import hold, stop
+from measures.kinds import freeze, hold, stop, table
+from measures.kinds.table import MACHINES
 from measures.law.jurisdiction import Regime
+from measures.money.disburse import disburse
 from measures.refusal import Refusal
 from measures.state import account as accounts
+from measures.state import unit_of_work
 from measures.state.account import Account
 from measures.state.register import Registered
+from measures.state.unit_of_work import UnitOfWork
 from measures.victims import cooldown
 from schemas.journal import AppealChanged, JournalEvent
 from schemas.measure import Measure
@@ -27,7 +31,7 @@ from tests.vopr.bank import Worker
 from tests.vopr.world import HOUR
 
 replace = msgspec.structs.replace
-DISBURSE = (MeasureKind.FREEZE, Action.DISBURSE)
+DISBURSE = Action.DISBURSE
 
 
 class Mutation(NamedTuple):
@@ -119,19 +123,27 @@ def nobody_objects(*given: Any) -> None:
     """Let anybody release anything."""
 
 
-_take, _label, _start, _record = Worker._take, unit_of_work.label, stop.start, UnitOfWork.record
-_disburse: Callable[[UnitOfWork, Order, Measure], Measure | Refusal] = orders._disburse
+_take, _label, _start, _record = Worker._take, freeze.label, stop.start, UnitOfWork.record
+_disburse = disburse
 _state_enforcement = UnitOfWork.state_enforcement
 _violates = in_force.violates
+
+
+def freezes(*, acts: Mapping[Action, Any] | None = None, **changes: Any) -> tuple[tuple[Any, str, Any], ...]:
+    """Put a freeze's machine with other parts into the table of kinds."""
+    machine = MACHINES[MeasureKind.FREEZE]
+    other = dataclasses.replace(machine, acts={**machine.acts, **(acts or {})}, **changes)
+    return ((table, "MACHINES", {MeasureKind.FREEZE: other}),)
+
 
 MUTATIONS = (
     Mutation(1, "a message counts as processed before its effect", ((Worker, "_take", commit_first),)),
     Mutation(1, "an unanswered order is not sent again", ((dispatch, "must_resend", send_once),)),
     Mutation(2, "a number in use is taken for a new order", ((intake, "register", all_new),)),
     Mutation(3, "measures share the same money", ((unit_of_work, "waterfall", greedy),)),
-    Mutation(3, "a freeze holds money that is not there", ((unit_of_work, "label", wishful),)),
-    Mutation(4, "a share may exceed what is frozen", ((orders, "_ACTIONS", {DISBURSE: unlimited}),)),
-    Mutation(4, "a decision is paid as often as ordered", ((orders, "_ACTIONS", {DISBURSE: forgetful}),)),
+    Mutation(3, "a freeze holds money that is not there", freezes(holds=wishful)),
+    Mutation(4, "a share may exceed what is frozen", freezes(acts={DISBURSE: unlimited})),
+    Mutation(4, "a decision is paid as often as ordered", freezes(acts={DISBURSE: forgetful})),
     Mutation(5, "no timer ends a measure", ((engine, "run_due", timeless),)),
     Mutation(5, "a stop runs an hour too long", ((stop, "start", longer),)),
     Mutation(5, "stops are not counted", ((accounts, "_counts", lambda *_: False),)),

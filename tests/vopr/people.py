@@ -10,6 +10,7 @@ from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
 from measures.authority.signing import sign
 from measures.law.jurisdiction import Jurisdiction
+from measures.law.rules import FreezeRule, QueryRule, StopRule
 from measures.money import refund
 from measures.refusal import Refusal
 from measures.victims import cooldown
@@ -154,7 +155,7 @@ class Case:
             transferred_at_us=sent_us,
         )  # fmt: skip
         fields = {"case_no": self.name, "case_family": self.name, "victim_transfer": sent}
-        if regime.stop and world.chance(0.8):
+        if regime.rule(StopRule) and world.chance(0.8):
             number = self._police.order("STOP", "ISSUE", token, self._follow(hop), **fields)
             if world.chance(0.15):
                 world.later(world.between(1_000, MINUTE), self._lift, "STOP", token, number)
@@ -166,11 +167,11 @@ class Case:
             if world.chance(0.3):
                 world.later(world.between(HOUR, 3 * DAY), self._lift, "STOP", token, number)
             self._mischief(number, "STOP", token, fields)
-        if regime.query and world.chance(0.3):
+        if regime.rule(QueryRule) and world.chance(0.3):
             until = world.now + world.between(DAY, 60 * DAY)
             number = self._police.order("QUERY", "ISSUE", token, query=QueryTerms(until_us=until), **fields)
             world.later(world.between(HOUR, 20 * DAY), self._lift, "QUERY", token, number)
-        if regime.freeze and world.chance(0.8):
+        if regime.rule(FreezeRule) and world.chance(0.8):
             world.later(world.between(MINUTE, 3 * DAY), self._freeze, token, amount, fields)
 
     def _freeze(self, token: str, amount: int, fields: dict[str, Any]) -> None:

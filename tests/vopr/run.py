@@ -8,6 +8,7 @@ from joserfc.jwk import OKPKey
 from measures.authority.signing import AuthorityKey, KeyRing
 from measures.law.calendar import from_iso
 from measures.law.country_file import jurisdiction
+from measures.law.rules import FreezeRule, HoldRule, RestrictRule, StopRule
 from schemas.errors import SchemaError
 from schemas.order import Actor
 from tests.vopr.bank import Core, Worker
@@ -50,10 +51,11 @@ def simulate(seed: int) -> Report:
 def _play(world: World, oracle: Oracle, country: str) -> None:
     law = jurisdiction(country)
     regime = law.on(START_US)
-    rule = regime.stop or regime.freeze
+    freeze = regime.rule(FreezeRule)
+    rule = regime.rule(StopRule) or freeze
     actor = rule.actors[0] if rule else Actor.POLICE
-    if regime.freeze and actor not in regime.freeze.actors and world.chance(0.5):
-        actor = regime.freeze.actors[0]
+    if freeze and actor not in freeze.actors and world.chance(0.5):
+        actor = freeze.actors[0]
     ring = KeyRing(
         AuthorityKey(name, f"key-{name}", actor, country, _public(key), 0, 2**62)
         for name, key in KEYS.items()
@@ -79,12 +81,12 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
         wait = world.between(MINUTE, 200 * DAY)
         debtor, creditor = (token, "shop") if world.chance(0.5) else ("employer", token)
         world.later(wait, core.pay, f"life-{number}", debtor, creditor, amount)
-        if world.chance(0.2) and regime.hold:
-            rule = world.random.choice(sorted(regime.hold))
-            world.later(wait, staff.hold, token, rule, f"life-{number}", amount)
-        if world.chance(0.1) and regime.restrict:
-            rule = world.random.choice(sorted(regime.restrict))
-            world.later(wait, staff.restrict, token, rule)
+        if world.chance(0.2) and regime.named(HoldRule):
+            name = world.random.choice(sorted(regime.named(HoldRule)))
+            world.later(wait, staff.hold, token, name, f"life-{number}", amount)
+        if world.chance(0.1) and regime.named(RestrictRule):
+            name = world.random.choice(sorted(regime.named(RestrictRule)))
+            world.later(wait, staff.restrict, token, name)
     world.run(START_US + HORIZON_US)
     worker.settle()
     world.run(START_US + HORIZON_US + DAY)

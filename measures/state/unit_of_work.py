@@ -1,13 +1,14 @@
 """One command's unit of work: reads the account, records events, and keeps the state they lead to."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from measures.kinds.freeze import label
 from measures.law.jurisdiction import Jurisdiction, Regime
+from measures.refusal import Refusal
 from measures.state.account import Account, evolve, in_force, waterfall
-from measures.state.machine import become, may_follow
+from measures.state.machine import Machine
 from schemas.ids import derived_id
 from schemas.journal import (
     Alerted,
@@ -27,9 +28,12 @@ from schemas.reply import Reply, Why
 class UnitOfWork:
     """Where one command is worked on; `account` is always the state after the events so far."""
 
-    def __init__(self, account: Account, law: Jurisdiction, at_us: int) -> None:
+    def __init__(
+        self, account: Account, law: Jurisdiction, at_us: int, machines: Mapping[MeasureKind, Machine]
+    ) -> None:
         self.account = account
         self.law = law
+        self.machines = machines
         self.now = max(at_us, account.clock_us)
         self.events: list[JournalEvent] = []
         self.replies: list[Reply] = []
@@ -58,7 +62,7 @@ class UnitOfWork:
         if measure == known:
             return
         was = known.state if known else None
-        if not may_follow(measure.kind, was, measure.state):
+        if not self.machines[measure.kind].may_follow(was, measure.state):
             raise ValueError(f"a {measure.kind} cannot go from {was} to {measure.state}")
         self.record(MeasureChanged, measure=measure, was=was, cause=cause)
         if measure.state not in LIVE:
@@ -69,6 +73,15 @@ class UnitOfWork:
                         appeal, state=AppealState.CLOSED, outcome=outcome, due_us=None
                     )
                     self.put_appeal(closed, cause)
+
+    def impose(self, result: Measure | Refusal) -> Refusal | None:
+        """Put a measure of the institution's own into force; the same one again changes nothing."""
+        if isinstance(result, Refusal):
+            return result
+        if result.measure_id not in self.account.measures:
+            self.put(result, "INSTITUTION")
+            self.settle("INSTITUTION")
+        return None
 
     def put_appeal(self, appeal: Appeal, cause: str) -> None:
         """Record an appeal's new form."""
@@ -101,14 +114,12 @@ class UnitOfWork:
     def settle(self, cause: str) -> None:
         """Share the balance anew and record every measure that now holds more or less."""
         held = waterfall(self.account, self.now)
-        behind = False
+        seen: set[MeasureKind] = set()
         for measure in self.account.live():
-            takes = held.get(measure.measure_id, 0)
-            if measure.kind is MeasureKind.FREEZE:
-                self.put(label(measure, takes, behind=behind, regime=self.regime, now=self.now), cause)
-                behind = True
-            elif takes != measure.held_minor:
-                self.put(become(measure, measure.state, held_minor=takes), cause)
+            takes, behind = held.get(measure.measure_id, 0), measure.kind in seen
+            holds = self.machines[measure.kind].holds
+            self.put(holds(measure, takes, behind=behind, regime=self.regime, now=self.now), cause)
+            seen.add(measure.kind)
 
     def report(self, authority_id: str, order_no: str, cause: str, flow: Flow) -> None:
         """Tell an authority of a flow."""
