@@ -1,6 +1,9 @@
 """Dead letters: messages that could not be used, with their bytes, place, reason and next step."""
 
+import hashlib
 from typing import Literal
+
+import msgspec
 
 from schemas.contract import Event
 from schemas.ids import derived_id
@@ -19,6 +22,9 @@ ErrorCode = Literal[
 
 #: A letter holds at most so much of a message; base64 of more would not fit into a message itself.
 VALUE_BYTES_MAX = 1 << 19
+
+#: Letters of what is wrong, at most.
+MESSAGE_MAX = 1000
 
 #: The next step for each kind of refusal.
 HINTS: dict[str, str] = {
@@ -47,8 +53,10 @@ class DeadLetter(Event, frozen=True, kw_only=True):
         error_code: closed list, `HINTS` has the next step for each.
         message: what is wrong and in which field; never a value of a field.
         hint: the next step.
-        value: the original bytes (base64 in JSON), the first `VALUE_BYTES_MAX` of them.
+        value: the original bytes (base64 in JSON), the first `VALUE_BYTES_MAX` of them, or fewer where the
+            topic of dead letters takes no more.
         value_bytes: how many there are in the message; where it is more, the whole stands at its place.
+        value_sha256: of the whole message, hexadecimal.
 
     """
 
@@ -63,6 +71,7 @@ class DeadLetter(Event, frozen=True, kw_only=True):
     hint: str
     value: bytes
     value_bytes: int
+    value_sha256: str = ""
 
 
 def dead_letter(
@@ -85,8 +94,24 @@ def dead_letter(
         timestamp_us=timestamp_us,
         stage=stage,
         error_code=error_code,
-        message=message,
+        message=message if len(message) <= MESSAGE_MAX else message[: MESSAGE_MAX - 1] + "…",
         hint=HINTS[error_code],
         value=value[:VALUE_BYTES_MAX],
         value_bytes=len(value),
+        value_sha256=hashlib.sha256(value).hexdigest(),
     )
+
+
+def shortened(letter: bytes, over: int) -> bytes | None:
+    """Return an encoded letter at least `over` bytes shorter, its value cut, for a topic that takes no more.
+
+    None if that is more than the value takes.
+    """
+    whole = _DECODER.decode(letter)
+    kept = len(whole.value) - (over + 3) // 4 * 3 - 3
+    if kept < 0:
+        return None
+    return msgspec.json.encode(msgspec.structs.replace(whole, value=whole.value[:kept]))
+
+
+_DECODER = msgspec.json.Decoder(DeadLetter)

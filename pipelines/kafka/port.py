@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import BrokerError, ConfigError
+from pipelines.kafka.refusals import Refused, refused_text
+from schemas.errors import BrokerError, ConfigError, SinkError
 from schemas.rows.values import Values
 
 ClientName = Literal["auto", "confluent", "kafka-python"]
@@ -54,6 +55,10 @@ REPEAT_S = 60.0
 #: short wait stalls on long logs (25 ms: beyond 20,000 batches; 100 ms: beyond 80,000).
 FETCH_WAIT_MS = 100
 
+#: No record is read as later than this, microseconds UTC (the end of the year 9999); what states more, as
+#: nanoseconds do, reads as this.
+LATEST_US = 253_402_300_799_999_000
+
 #: How long a producer gathers a batch; `flush` does not wait for it. Fewer, larger batches also keep the
 #: embedded broker's logs short.
 LINGER_MS = 20
@@ -65,6 +70,7 @@ class KafkaSettings:
 
     `security` holds librdkafka keys (`SECURITY_KEYS`); both clients are configured from it.
     `delivery_timeout_s` is how long a sent record may stay unconfirmed before its bundle fails.
+    `parked` is the file for records that a topic will never take.
     """
 
     brokers: str
@@ -72,6 +78,7 @@ class KafkaSettings:
     client: ClientName = "auto"
     security: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     delivery_timeout_s: float = 30.0
+    parked: str = "var/parked.jsonl"
 
     def __post_init__(self) -> None:
         if not self.brokers:
@@ -93,7 +100,7 @@ class Chunk(NamedTuple):
         values: message values; a null value (tombstone) is `b""`.
         partitions: int32.
         offsets: int64.
-        timestamps: Kafka record timestamps, int64 microseconds UTC; 0 where the record has none.
+        timestamps: Kafka record timestamps, int64 microseconds UTC up to `LATEST_US`; 0 where it has none.
         begun: what the values are being decoded to ahead of time, if they are.
 
     """
@@ -178,7 +185,18 @@ class Producer(Protocol):
         *,
         partition: int | None = None,
     ) -> None:
-        """Queue one record; `value=None` is a tombstone. Kafka keeps milliseconds of `timestamp_us`."""
+        """Queue one record; `value=None` is a tombstone. Kafka keeps milliseconds of `timestamp_us`.
+
+        Batches are no larger than the topic takes (`limits.message_bytes_max`).
+        """
+
+    def settle(self) -> list[Refused]:
+        """Return once every record this instance sent is confirmed as by `flush`, or refused for good.
+
+        Raises:
+            SinkError: at least one is neither; names the topics and counts.
+
+        """
 
     def flush(self) -> None:
         """Return once every record this instance sent is confirmed by all in-sync replicas.
@@ -187,6 +205,8 @@ class Producer(Protocol):
             SinkError: at least one was not; names the topics and counts.
 
         """
+        if refused := self.settle():
+            raise SinkError(refused_text(refused))
 
     def close(self) -> None:
         """Forget the process's shared connection; the next `open_producer` connects anew."""
@@ -200,6 +220,9 @@ class Admin(Protocol):
 
     def partition_counts(self) -> dict[str, int]:
         """Partition count of every topic."""
+
+    def topic_config(self, topic: str) -> dict[str, str]:
+        """Broker-side settings of a topic with defaults; the embedded broker tells those it was given."""
 
     def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """First offset still held."""
@@ -222,17 +245,6 @@ class Admin(Protocol):
 
     def close(self) -> None:
         """Release sockets and threads."""
-
-
-def lost_text(lost: Mapping[str, int], unknown: int, reason: str) -> str:
-    """Say which deliveries were not confirmed.
-
-    >>> lost_text({"alerts": 2}, 0, "broker down")
-    'unconfirmed records: 2 to alerts (broker down); the bundle must be retried'
-    """
-    parts = [f"{count} to {topic}" for topic, count in sorted(lost.items())]
-    parts += [f"{unknown} never answered"] if unknown else []
-    return f"unconfirmed records: {', '.join(parts)} ({reason or 'no answer'}); the bundle must be retried"
 
 
 def admin_command(settings: KafkaSettings) -> str:

@@ -4,7 +4,7 @@ import itertools
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 import pytest
@@ -98,12 +98,12 @@ def new_name(request: pytest.FixtureRequest, kind: str) -> str:
 
 @pytest.fixture
 def new_topic(request: pytest.FixtureRequest) -> Callable[..., str]:
-    """Create a topic of this test's own: `new_topic(settings, partitions=1)`."""
+    """Create a topic of this test's own: `new_topic(settings, partitions=1, config={})`."""
 
-    def create(settings: KafkaSettings, partitions: int = 1) -> str:
+    def create(settings: KafkaSettings, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
         name = new_name(request, "topic")
         with closing(open_admin(settings)) as admin:
-            admin.create_topics([NewTopic(name, partitions)])
+            admin.create_topics([NewTopic(name, partitions, config=config or {})])
         return name
 
     return create

@@ -17,6 +17,7 @@ from pipelines.kafka.clients.confluent import Sparing
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker, free_port
 from pipelines.kafka.port import (
+    LATEST_US,
     SECURITY_KEYS,
     Admin,
     Chunk,
@@ -350,9 +351,24 @@ def test_each_producer_answers_for_its_own_records_only(settings: KafkaSettings,
     careless.send(topic, b"key", b"x" * 3_000_000, (), T0_US)
 
     careful.flush()
-    with pytest.raises(SinkError, match=f"1 to {topic}"):
+    with pytest.raises(SinkError, match=f"refused for good: 1 to {topic}"):
         careless.flush()
     careless.flush()
+
+
+def test_a_record_time_in_another_unit_reads_as_the_latest_there_is(
+    settings: KafkaSettings, broker: LocalBroker, new_topic: Topics, drain: Drain, consumer: Open
+) -> None:
+    """Nanoseconds and Long.MAX for milliseconds; the broker takes any time if its topic says so."""
+    topic = new_topic(settings, 1, {"message.timestamp.after.max.ms": str(2**63 - 1)})
+    with closing(KafkaProducer(bootstrap_servers=broker.address)) as raw:
+        for time_ms in (T0_US * 1000, 2**63 - 1, T0_US // 1000):
+            raw.send(topic, b"value", timestamp_ms=time_ms)
+        raw.flush()
+
+    times = [int(at) for chunk in drain(consumer(topic), 3) for at in chunk.timestamps]
+
+    assert times == [LATEST_US, LATEST_US, T0_US]
 
 
 @pytest.mark.parametrize("client", ["confluent", "kafka-python"])

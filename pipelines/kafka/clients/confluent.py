@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, ClassVar
 
 import confluent_kafka as ck
@@ -16,16 +17,18 @@ from confluent_kafka import Message
 
 from pipelines.kafka import port
 from pipelines.kafka.clients import librdkafka
+from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
+    LATEST_US,
     LINGER_MS,
     REPEAT_S,
     Chunk,
     Headers,
     KafkaSettings,
     OffsetOutOfRangeError,
-    lost_text,
 )
+from pipelines.kafka.refusals import FINAL, Refused, lost_text, reason_of
 from schemas.errors import BrokerError, SinkError
 
 
@@ -50,6 +53,9 @@ _LOGGER.addFilter(Sparing())
 
 #: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
 PREFETCH_KB = 16_384
+
+#: The least that librdkafka takes for `message.max.bytes`.
+LEAST_BYTES = 1000
 
 #: Confirmations are heard once in so many records sent; each time another thread may take the interpreter.
 POLL_RECORDS = 200
@@ -126,7 +132,8 @@ class Consumer(port.ChunkConsumer):
             return None
         self._position = int(read.offsets[-1]) + 1
         partitions = np.full(count, self._partition, np.int32)
-        return Chunk(self._topic, read.values, partitions, read.offsets, read.timestamps_ms * 1000)
+        times = np.minimum(read.timestamps_ms, LATEST_US // 1000) * 1000
+        return Chunk(self._topic, read.values, partitions, read.offsets, times)
 
     def _heard(self, event: librdkafka.Event) -> BrokerError | None:
         """Note the end of the log, wait out outages, return the rest as an error."""
@@ -161,24 +168,25 @@ class Consumer(port.ChunkConsumer):
 
 
 class Producer(port.Producer):
-    """`Producer` over the process's one librdkafka producer for these settings."""
+    """`Producer` over the process's librdkafka producers for these settings, one for each size of batch."""
 
-    _shared: ClassVar[dict[KafkaSettings, ck.Producer]] = {}
+    _shared: ClassVar[dict[tuple[KafkaSettings, int], ck.Producer]] = {}
     _shared_lock = threading.Lock()
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = self._connect(settings)
+        self._clients: dict[str, ck.Producer] = {}
         self._lock = threading.Lock()
         self._sent = self._pending = 0
+        self._refused: list[Refused] = []
         self._lost: Counter[str] = Counter()
         self._reason = ""
 
     @classmethod
-    def _connect(cls, settings: KafkaSettings) -> ck.Producer:
+    def _connect(cls, settings: KafkaSettings, bytes_max: int) -> ck.Producer:
         with cls._shared_lock:
-            if settings not in cls._shared:
-                cls._shared[settings] = ck.Producer(
+            if (settings, bytes_max) not in cls._shared:
+                cls._shared[settings, bytes_max] = ck.Producer(
                     {
                         **client_config(settings),
                         # One request at a time keeps the order when it is repeated. librdkafka's idempotence
@@ -190,9 +198,11 @@ class Producer(port.Producer):
                         "compression.type": "none",
                         "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
                         "queue.buffering.max.messages": 500_000,
+                        "message.max.bytes": max(bytes_max, LEAST_BYTES),
+                        "batch.size": batch_bytes(bytes_max),
                     }
                 )
-            return cls._shared[settings]
+            return cls._shared[settings, bytes_max]
 
     def send(
         self,
@@ -205,52 +215,62 @@ class Producer(port.Producer):
         partition: int | None = None,
     ) -> None:
         """See `Producer.send`; waits while the queue is full."""
+        if (client := self._clients.get(topic)) is None:
+            client = self._connect(self._settings, message_bytes_max(self._settings, topic))
+            self._clients[topic] = client
         with self._lock:
             self._pending += 1
         where = -1 if partition is None else partition
+        number, self._sent = self._sent, self._sent + 1
+        settled = partial(self._settle, number, topic)
         while True:
             try:
-                self._client.produce(
+                client.produce(
                     topic,
                     value,
                     key,
                     where,
-                    on_delivery=self._on_delivery,
+                    on_delivery=settled,
                     timestamp=timestamp_us // 1000,
                     headers=list(headers) or None,
                 )
                 break
             except BufferError:
-                self._client.poll(0.1)
+                client.poll(0.1)
             except ck.KafkaException as refused:
-                self._settle(topic, refused.args[0])
+                settled(refused.args[0], None)
                 break
-        self._sent += 1
         if self._sent % POLL_RECORDS == 0:
-            self._client.poll(0)
+            client.poll(0)
 
-    def _on_delivery(self, error: Any, message: Message) -> None:
-        self._settle(message.topic(), error)
-
-    def _settle(self, topic: str, error: Any) -> None:
+    def _settle(self, number: int, topic: str, error: Any, _: Message | None) -> None:
         with self._lock:
             self._pending -= 1
-            if error is not None:
+            if error is None:
+                return
+            if (why := FINAL.get(error.code())) is not None:
+                self._refused.append(Refused(number, topic, why, error.str()))
+            else:
                 self._lost[topic] += 1
-                self._reason = error.str()
+                self._reason = reason_of(error.code(), topic, error.str())
 
-    def flush(self) -> None:
-        """See `Producer.flush`."""
+    def settle(self) -> list[Refused]:
+        """See `Producer.settle`."""
         deadline = time.monotonic() + self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S
         while self._pending and time.monotonic() < deadline:
-            self._client.flush(0.01)
+            for client in set(self._clients.values()):
+                client.flush(0.01)
         with self._lock:
             lost, reason, unknown = dict(self._lost), self._reason, self._pending
+            refused = sorted(self._refused)
             self._lost.clear()
+            self._refused, self._sent = [], 0
         if lost or unknown:
             raise SinkError(lost_text(lost, unknown, reason))
+        return refused
 
     def close(self) -> None:
         """See `Producer.close`."""
         with self._shared_lock:
-            self._shared.pop(self._settings, None)
+            for shared in [each for each in self._shared if each[0] == self._settings]:
+                del self._shared[shared]

@@ -7,7 +7,7 @@ from typing import Any
 
 import confluent_kafka as ck
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 from confluent_kafka.admin import NewTopic as CkNewTopic
 
 from pipelines.kafka import port
@@ -57,6 +57,14 @@ class Admin(port.Admin):
         with self._asking("listing topics"):
             topics = self._client.list_topics(timeout=port.REQUEST_TIMEOUT_S).topics
         return {name: len(topic.partitions) for name, topic in topics.items() if topic.partitions}
+
+    def topic_config(self, topic: str) -> dict[str, str]:
+        """See `Admin.topic_config`."""
+        with self._asking(f"describing topic {topic}"):
+            (answer,) = self._client.describe_configs(
+                [ConfigResource(ConfigResource.Type.TOPIC, topic)], request_timeout=port.REQUEST_TIMEOUT_S
+            ).values()
+            return {name: entry.value for name, entry in answer.result().items()}
 
     def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """See `Admin.beginning_offsets`."""

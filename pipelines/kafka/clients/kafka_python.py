@@ -17,8 +17,10 @@ from kafka.errors import (
 from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 
 from pipelines.kafka import port
+from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
+    LATEST_US,
     LINGER_MS,
     SECURITY_KEYS,
     Chunk,
@@ -26,8 +28,8 @@ from pipelines.kafka.port import (
     Headers,
     KafkaSettings,
     OffsetOutOfRangeError,
-    lost_text,
 )
+from pipelines.kafka.refusals import FINAL, Refused, lost_text, reason_of
 from schemas.errors import BrokerError, SinkError
 from schemas.rows.values import Values
 
@@ -79,6 +81,15 @@ def consumer(settings: KafkaSettings, **config: Any) -> KafkaConsumer:
         )
 
 
+def time_us(timestamp_ms: int) -> int:
+    """Return a record's timestamp in microseconds, within what a chunk may hold.
+
+    >>> time_us(-1), time_us(1_700_000_000_000), time_us(2**63 - 1) == LATEST_US
+    (0, 1700000000000000, True)
+    """
+    return min(max(timestamp_ms, 0), LATEST_US // 1000) * 1000
+
+
 class Consumer(port.ChunkConsumer):
     """`ChunkConsumer` over kafka-python."""
 
@@ -111,7 +122,7 @@ class Consumer(port.ChunkConsumer):
             Values.of([record.value or b"" for record in records]),
             np.full(count, partition, np.int32),
             np.fromiter((record.offset for record in records), np.int64, count),
-            np.fromiter((max(record.timestamp, 0) * 1000 for record in records), np.int64, count),
+            np.fromiter((time_us(record.timestamp) for record in records), np.int64, count),
         )
 
     def position(self) -> int:
@@ -134,30 +145,32 @@ class Consumer(port.ChunkConsumer):
 
 
 class Producer(port.Producer):
-    """`Producer` over the process's one kafka-python producer for these settings."""
+    """`Producer` over the process's kafka-python producers for these settings, one for each size of batch."""
 
-    _shared: ClassVar[dict[KafkaSettings, KafkaProducer]] = {}
+    _shared: ClassVar[dict[tuple[KafkaSettings, int], KafkaProducer]] = {}
     _shared_lock = threading.Lock()
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = self._connect(settings)
+        self._clients: dict[str, KafkaProducer] = {}
         self._sent: list[tuple[str, Any]] = []
-        self._lost: Counter[str] = Counter()
-        self._reason = ""
 
     @classmethod
-    def _connect(cls, settings: KafkaSettings) -> KafkaProducer:
+    def _connect(cls, settings: KafkaSettings, bytes_max: int) -> KafkaProducer:
         with cls._shared_lock, asking(settings, "connecting"):
-            if settings not in cls._shared:
+            if (settings, bytes_max) not in cls._shared:
                 timeout_ms = int(settings.delivery_timeout_s * 1000)
-                cls._shared[settings] = KafkaProducer(
+                cls._shared[settings, bytes_max] = KafkaProducer(
                     **{
                         **client_config(settings),
-                        "enable_idempotence": True,
+                        # As in `confluent.py`; and after a refusal an idempotent one fails for good.
+                        "enable_idempotence": False,
+                        "max_in_flight_requests_per_connection": 1,
+                        "retries": 2**31 - 1,
                         "acks": "all",
                         "linger_ms": LINGER_MS,
-                        "batch_size": 131_072,
+                        "batch_size": min(131_072, batch_bytes(bytes_max)),
+                        "max_request_size": bytes_max,
                         "delivery_timeout_ms": timeout_ms,
                         "request_timeout_ms": min(timeout_ms // 2, int(port.REQUEST_TIMEOUT_S * 1000)),
                         "max_block_ms": timeout_ms,
@@ -165,7 +178,7 @@ class Producer(port.Producer):
                         "metrics_enabled": False,
                     }
                 )
-            return cls._shared[settings]
+            return cls._shared[settings, bytes_max]
 
     def send(
         self,
@@ -178,32 +191,42 @@ class Producer(port.Producer):
         partition: int | None = None,
     ) -> None:
         """See `Producer.send`."""
+        if (client := self._clients.get(topic)) is None:
+            client = self._connect(self._settings, message_bytes_max(self._settings, topic))
+            self._clients[topic] = client
         try:
-            future = self._client.send(topic, value, key, list(headers), partition, timestamp_us // 1000)
+            sent = client.send(topic, value, key, list(headers), partition, timestamp_us // 1000)
         except KafkaError as refused:
-            self._lose(topic, refused)
-        else:
-            self._sent.append((topic, future))
+            sent = refused
+        self._sent.append((topic, sent))
 
-    def flush(self) -> None:
-        """See `Producer.flush`; `KafkaProducer.flush` alone does not report losses, the futures do."""
-        with suppress(KafkaError):
-            self._client.flush(self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S)
-        for topic, future in self._sent:
-            if not future.succeeded():
-                self._lose(topic, future.exception)
-        lost, reason = dict(self._lost), self._reason
-        self._sent, self._lost = [], Counter()
+    def settle(self) -> list[Refused]:
+        """See `Producer.settle`; `KafkaProducer.flush` alone does not report losses, the futures do."""
+        for client in set(self._clients.values()):
+            with suppress(KafkaError):
+                client.flush(self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S)
+        refused: list[Refused] = []
+        lost: Counter[str] = Counter()
+        reason = ""
+        for number, (topic, sent) in enumerate(self._sent):
+            if not isinstance(sent, Exception) and sent.succeeded():
+                continue
+            error = sent if isinstance(sent, Exception) else sent.exception
+            code = getattr(error, "errno", None) or 0
+            # Records in the batch of one at fault get an error without a code, of no class of its own.
+            if (why := "RECORD" if type(error) is KafkaError else FINAL.get(code)) is not None:
+                refused.append(Refused(number, topic, why, str(error)))
+            else:
+                lost[topic] += 1
+                reason = reason_of(code, topic, str(error or "no answer"))
+        self._sent = []
         if lost:
             raise SinkError(lost_text(lost, 0, reason))
-
-    def _lose(self, topic: str, error: Exception | None) -> None:
-        self._lost[topic] += 1
-        self._reason = str(error or "no answer")
+        return refused
 
     def close(self) -> None:
         """See `Producer.close`."""
         with self._shared_lock:
-            shared = self._shared.pop(self._settings, None)
-        if shared is not None:
-            shared.close(timeout=0)
+            shared = [self._shared.pop(each) for each in list(self._shared) if each[0] == self._settings]
+        for each in shared:
+            each.close(timeout=0)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.admin import OffsetSpec
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.errors import TopicAlreadyExistsError
 from kafka.structs import OffsetAndMetadata
 
@@ -39,6 +39,14 @@ class Admin(port.Admin):
         """See `Admin.partition_counts`."""
         with asking(self._settings, "listing topics"):
             return {topic["name"]: len(topic["partitions"]) for topic in self._client.describe_topics()}
+
+    def topic_config(self, topic: str) -> dict[str, str]:
+        """See `Admin.topic_config`."""
+        with asking(self._settings, f"describing topic {topic}"):
+            found = self._client.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic)], config_filter="all"
+            )
+        return {name: entry["value"] for name, entry in found["topic"][topic].items()}
 
     def beginning_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """See `Admin.beginning_offsets`."""

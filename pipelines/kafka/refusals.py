@@ -1,0 +1,118 @@
+"""What a broker will not take and whom it will not let in, told from outages alike for both clients."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+Why = Literal["TOO_LARGE", "TIME", "RECORD"]
+
+#: Kafka's protocol error codes that say a record will never be taken as it is:
+#: MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP, INVALID_RECORD. A broker answers for a whole
+#: batch: the others in it are refused with the one at fault.
+FINAL: Mapping[int, Why] = {10: "TOO_LARGE", 18: "TOO_LARGE", 32: "TIME", 87: "RECORD"}
+
+#: UNKNOWN_TOPIC_OR_PARTITION and what librdkafka and kafka-python make of it.
+NO_TOPIC = frozenset({3, -188, -190, 100})
+
+#: TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED.
+NO_RIGHT = frozenset({29, 31})
+
+
+class Refused(NamedTuple):
+    """A record that the broker will never take as it is.
+
+    Attributes:
+        number: which of the producer's sends since it last settled, from 0.
+        topic: where it was to go.
+        why: what is wrong with it, or with another record of its batch.
+        reason: the client's words.
+
+    """
+
+    number: int
+    topic: str
+    why: Why
+    reason: str
+
+
+def lost_text(lost: Mapping[str, int], unknown: int, reason: str) -> str:
+    """Say which deliveries were not confirmed.
+
+    >>> lost_text({"alerts": 2}, 0, "broker down")
+    'unconfirmed records: 2 to alerts (broker down); the bundle must be retried'
+    """
+    parts = [f"{count} to {topic}" for topic, count in sorted(lost.items())]
+    parts += [f"{unknown} never answered"] if unknown else []
+    return f"unconfirmed records: {', '.join(parts)} ({reason or 'no answer'}); the bundle must be retried"
+
+
+def refused_text(refused: Sequence[Refused]) -> str:
+    """Say which records a broker will never take.
+
+    >>> refused_text([Refused(0, "alerts", "TIME", "Broker: Invalid timestamp")])
+    'refused for good: 1 to alerts (Broker: Invalid timestamp); sending them again would not help'
+    """
+    counts: dict[str, int] = {}
+    for each in refused:
+        counts[each.topic] = counts.get(each.topic, 0) + 1
+    parts = ", ".join(f"{count} to {topic}" for topic, count in sorted(counts.items()))
+    return f"refused for good: {parts} ({refused[-1].reason}); sending them again would not help"
+
+
+def reason_of(code: int, topic: str, said: str) -> str:
+    """Return why a record was not delivered, with the next step where there is one.
+
+    >>> reason_of(3, "alerts", "Broker: Unknown topic or partition")
+    "topic 'alerts' does not exist any more; create it and start the job again"
+    """
+    if code in NO_TOPIC:
+        return f"topic {topic!r} does not exist any more; create it and start the job again"
+    if code in NO_RIGHT:
+        return f"this user may not write to topic {topic!r}; grant WRITE on it"
+    return said
+
+
+#: How the clients say why they are not let in, and what that means; the first that fits counts.
+_ADMISSION: Sequence[tuple[re.Pattern[str], str]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), meaning)
+    for pattern, meaning in (
+        (
+            r"certificate has expired|certificate_expired|CERT_HAS_EXPIRED",
+            "the certificate has expired; renew it (the broker's, or ssl.certificate.location)",
+        ),
+        (
+            r"hostname mismatch|doesn't match|not valid for",
+            "the broker's certificate is for another host name; name the broker as its certificate does",
+        ),
+        (
+            r"certificate verify failed|could not be verified|unknown.ca|self.signed",
+            "the broker's certificate is not from the authority in ssl.ca.location; name the right one",
+        ),
+        (
+            r"wrong.version.number|unencrypted|packet length too long|record layer failure|not.*SSL listener",
+            "the listener speaks plaintext and we TLS; use its TLS port or another security.protocol",
+        ),
+        (
+            r"unsupported.*sasl|sasl mechanism.*not|unsupported mechanism|not enabled",
+            "the listener does not know this sasl.mechanism; use one that it has",
+        ),
+        (
+            r"SASL.*authenticat|authentication fail|invalid credentials|SaslAuthenticationFailed",
+            "wrong user or password; check sasl.username and sasl.password",
+        ),
+        (
+            r"security\.protocol|ApiVersionRequest|ssl:.*required",
+            "the listener expects TLS or SASL and we came without; check security.protocol",
+        ),
+    )
+)
+
+
+def admission_text(said: str) -> str | None:
+    """Return what keeps us out, with the next step, if the client's words mean that; else None.
+
+    >>> admission_text("SASL authentication error: Authentication failed: Invalid username or password")
+    'wrong user or password; check sasl.username and sasl.password'
+    >>> admission_text("Connection refused")
+    """
+    return next((meaning for pattern, meaning in _ADMISSION if pattern.search(said)), None)
