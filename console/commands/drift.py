@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from console.lab.recorded import PolicyFile, of_decision_log
-from models.features import NAMES
+from models.features import computable
 from models.learning.drift import drift as compared
 from models.learning.drift import to_json, to_markdown
 from models.learning.train import DAY_US
@@ -34,7 +34,7 @@ def drift(
 
     Example: stopline drift models/shipped --decision_log var/decisions --days 7
     """
-    loaded, rules = bundle.load(model_bundle, features=NAMES), policy.load(policy_file)
+    loaded, rules = bundle.load(model_bundle, features=computable()), policy.load(policy_file)
     shifted = False
     for leg in LEGS:
         model = loaded.leg(leg)
@@ -43,12 +43,13 @@ def drift(
         if newest.all():
             raise ConfigError(f"{decision_log} holds no day before the newest {days:g}; give fewer --days")
         before, now = rows.take(~newest), rows.take(newest)
+        X_before, X_now = before.columns(model.features), now.columns(model.features)
         found = compared(
-            NAMES[leg],
-            before.X,
-            now.X,
-            score_before=model.score(before.X),
-            score_now=model.score(now.X),
+            tuple(model.features),
+            X_before,
+            X_now,
+            score_before=model.score(X_before),
+            score_now=model.score(X_now),
             threshold=float(policy.thresholds(getattr(rules, leg), model.thresholds)[DELAY - 1]),
             weight_before=before.weight,
             weight_now=now.weight,

@@ -21,13 +21,13 @@ from console.lab.recorded import (
 )
 from fixtures.world import START_US, World, simulate
 from measures.law.rules import HoldRule
-from models.features import NAMES, FloatArray
+from models.features import FloatArray, computable
 from models.learning import labels, plots
 from models.learning.report import Acted, Texts, age_bands, minutes_to_freeze, report, together
 from models.learning.stream import LegRows, of_recorded
 from models.learning.train import DAY_US
 from models.scoring import bundle
-from models.scoring.bundle import LEGS, Bundle
+from models.scoring.bundle import LEGS, Bundle, LegModel
 from pipelines import policy
 from pipelines.policy import DELAY, OUTCOMES, STOP, Policy
 from schemas.feedback import Feedback
@@ -88,7 +88,7 @@ def evaluate(
     """
     rules = policy.load(policy_file)
     given = log_feedback(decision_log, feedback, kafka_security, known_by)
-    loaded = bundle.load(model_bundle, features=NAMES)
+    loaded = bundle.load(model_bundle, features=computable())
     if decision_log is None:
         source = f"a world of seed {seed}: {days} days of {accounts:,} accounts after {history_days} days"
         with Console(stderr=True).status(f"simulating {source}"):
@@ -97,7 +97,7 @@ def evaluate(
     else:
         source = f"decision log {decision_log}"
         measured = _of_log(rules, decision_log, given, known_by, delay_days)
-    scores = {leg: loaded.leg(leg).score(measured[leg].rows.X) for leg in LEGS}
+    scores = {leg: _scores(loaded.leg(leg), measured[leg].rows) for leg in LEGS}
     least = _thresholds(loaded, rules)
     acted = {rank: _acted(measured, scores, least, rank) for rank in range(DELAY, len(OUTCOMES))}
     minutes = _minutes(acted[DELAY])
@@ -148,6 +148,10 @@ def _of_log(
     }
 
 
+def _scores(model: LegModel, rows: LegRows) -> FloatArray:
+    return model.score(rows.columns(model.features))
+
+
 def _thresholds(loaded: Bundle, rules: Policy) -> dict[str, FloatArray]:
     """Return the policy's least score for WARN, DELAY, HOLD, STOP, by leg."""
     return {leg: policy.thresholds(getattr(rules, leg), loaded.leg(leg).thresholds) for leg in LEGS}
@@ -167,7 +171,7 @@ def _leg(
         **loaded.leg(leg).thresholds,
         **{f"policy {outcome}": float(value) for outcome, value in zip(OUTCOMES[1:], least, strict=True)},
     }
-    segment = {"age band": age_bands(leg, of.rows)}
+    segment = {"age band": age_bands(of.rows)}
     if of.region is not None:
         segment["region"] = of.region
     outcome = policy.decide(score, least)

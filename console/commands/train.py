@@ -161,17 +161,17 @@ def _card(
         "Model card",
         parts,
         window=f"{first} to {last}, from {source}",
-        by_segment={leg: _disturbed(leg, parts[leg], rows[leg], windows) for leg in parts},
+        by_segment={leg: _disturbed(parts[leg], rows[leg], windows) for leg in parts},
         synthetic=synthetic,
     )
 
 
-def _disturbed(leg: str, parts: LegParts, rows: LegRows, windows: Windows) -> list[Segment]:
+def _disturbed(parts: LegParts, rows: LegRows, windows: Windows) -> list[Segment]:
     """Innocent holds of the test days by the payer's age band."""
     newest = rows.at_us > rows.at_us.max() - windows.test * DAY_US
     rows = rows.take(newest & (rows.y >= 0))
-    score = probability(parts.classifier, rows.X)
-    return segments(age_bands(leg, rows), rows.y, score, parts.thresholds[CARD_POINT], rows.weight)
+    score = probability(parts.classifier, rows.columns(parts.features))
+    return segments(age_bands(rows), rows.y, score, parts.thresholds[CARD_POINT], rows.weight)
 
 
 def _commit() -> str:

@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
 from fixtures.world import World
-from models.features import NAMES
+from models.features import versions
 from models.learning import labels
 from models.learning.stream import LegRows, Recorded, of_log
 from models.learning.train import Windows
@@ -97,11 +97,13 @@ def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
     if np.isnan(value).any():
         unknown = sorted(set(money["currency"][np.isnan(value)].astype(str).tolist()))
         raise ConfigError(f"the policy has no rate for {', '.join(unknown)}, which {folder} holds; add one")
+    held = versions(leg)
     return LegRows(
         txn_id=table["txn_id"].to_numpy(zero_copy_only=False).astype("S35"),
         at_us=table["at_us"].to_numpy(),
         value=value,
-        X=np.asfortranarray(np.column_stack([table[name].to_numpy() for name in NAMES[leg]])),
+        features=held,
+        X=np.asfortranarray(np.column_stack([table[name].to_numpy() for name in held])),
         y=np.full(table.num_rows, labels.NONE, np.int8),
         weight=table["weight"].to_numpy(),
     )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.features import GROUPS
+from models.features import groups
 from models.learning.stream import LegRows, fit_one
 from models.learning.train import DAY_US, Windows
 
@@ -51,7 +51,7 @@ def ablate(rows: Mapping[str, LegRows], windows: Windows, *, seed: int = 0, **gr
     """Train and test at the newest row with all features, then without each group of them in turn."""
     for leg, these in rows.items():
         end_us = int(these.at_us.max()) + 1
-        for without in ("", *GROUPS[leg]):
+        for without in ("", *groups(leg)):
             yield _step(leg, these, end_us, windows, without=without, seed=seed, grid=grid)
 
 

@@ -18,10 +18,10 @@ MINUTE_US = 60_000_000
 Texts = NDArray[np.str_]
 
 
-def age_bands(leg: str, rows: LegRows) -> Texts:
+def age_bands(rows: LegRows) -> Texts:
     """Return the age band of each row's payer in words, str[n]."""
     words = np.array(["unknown", *AGE_BANDS[1:]])
-    return words[np.nan_to_num(rows.column(leg, "age_band")).astype(np.int64)]
+    return words[np.nan_to_num(rows.columns(["age_band"])[:, 0]).astype(np.int64)]
 
 
 def report(

@@ -1,6 +1,6 @@
 """Train both legs: from a recorded stream of payments, or from rows of a decision log and dated labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import features
-from models.features import GROUPS, NAMES, FloatArray, Rows
+from models.features import FloatArray, Rows
 from models.learning import evaluate, labels
 from models.learning.train import DAY_US, Known, Windows, fit_leg, rows_digest
 from models.ledgers.history import history
@@ -43,7 +43,8 @@ class LegRows(NamedTuple):
         txn_id: the payments, bytes[n].
         at_us: event times, int64[n].
         value: amounts in one currency, minor units, float64[n].
-        X: features, float64[n, k].
+        features: the columns of `X`, name -> version.
+        X: features, float64[n, k], nan where one is not known.
         y: 1 for what the leg looks for, 0 for good, -1 for what is neither, int8[n]; all that is known.
         known: the labels known at an earlier time, None where the delay of the windows stands for it.
         weight: how many payments each row stands for, None if one.
@@ -53,6 +54,7 @@ class LegRows(NamedTuple):
     txn_id: NDArray[np.bytes_]
     at_us: NDArray[np.int64]
     value: FloatArray
+    features: Mapping[str, int]
     X: FloatArray
     y: NDArray[np.int8]
     known: Known | None = None
@@ -60,18 +62,23 @@ class LegRows(NamedTuple):
 
     def take(self, rows: NDArray[Any]) -> "LegRows":
         """Return some of the rows, by mask or place, with the labels known today."""
-        weight = None if self.weight is None else self.weight[rows]
         return LegRows(
-            self.txn_id[rows], self.at_us[rows], self.value[rows], self.X[rows], self.y[rows], weight=weight
+            txn_id=self.txn_id[rows],
+            at_us=self.at_us[rows],
+            value=self.value[rows],
+            features=self.features,
+            X=self.X[rows],
+            y=self.y[rows],
+            weight=None if self.weight is None else self.weight[rows],
         )
 
     def payments(self) -> FloatArray:
         """Return how many payments each row stands for, float64[n]."""
         return evaluate.weights(self.weight, len(self.y))
 
-    def column(self, leg: str, name: str) -> FloatArray:
-        """Return one feature of a leg, float64[n]."""
-        return self.X[:, NAMES[leg].index(name)]
+    def columns(self, names: Iterable[str]) -> FloatArray:
+        """Return some features, float64[n, names]; one that the rows do not hold is nan."""
+        return features.columns(self.X, self.features, names)
 
 
 def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
@@ -84,11 +91,12 @@ def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
     sought = {"credit": (recorded.scam, recorded.laundering), "debit": (recorded.laundering, recorded.scam)}
     return {
         leg: LegRows(
-            transfers["txn_id"],
-            transfers["at_us"],
-            recorded.value,
-            features.matrix(GROUPS[leg], seen[leg]),
-            np.where(mine, 1, np.where(others, -1, 0)).astype(np.int8),
+            txn_id=transfers["txn_id"],
+            at_us=transfers["at_us"],
+            value=recorded.value,
+            features=features.versions(leg),
+            X=features.matrix(features.versions(leg), seen[leg]),
+            y=np.where(mine, 1, np.where(others, -1, 0)).astype(np.int8),
         )
         for leg, (mine, others) in sought.items()
     }
@@ -105,6 +113,7 @@ def joined(streams: Sequence[Mapping[str, LegRows]]) -> dict[str, LegRows]:
             txn_id=whole(leg, "txn_id"),
             at_us=whole(leg, "at_us"),
             value=whole(leg, "value"),
+            features=streams[0][leg].features,
             X=whole(leg, "X"),
             y=whole(leg, "y"),
         )
@@ -144,23 +153,24 @@ def fit(
 def fit_one(
     leg: str, rows: LegRows, *, windows: Windows, seed: int = 0, without: str = "", **grid: Any
 ) -> LegParts:
-    """Train one leg, on all groups of features but `without`.
+    """Train one leg on the features that its rows know, but those of the reason `without`.
 
     Raises:
         ModelError: see `fit`.
 
     """
+    known = dict(zip(rows.features, np.atleast_1d((~np.isnan(rows.X)).any(axis=0)).tolist(), strict=True))
     groups = {
-        code: [feature.__name__ for feature in group]
-        for code, group in GROUPS[leg].items()
+        code: tuple(name for name in group if known.get(name))
+        for code, group in features.groups(leg).items()
         if code != without
     }
     names = [name for group in groups.values() for name in group]
     return fit_leg(
-        rows.X[:, [NAMES[leg].index(name) for name in names]] if without else rows.X,
+        rows.columns(names),
         rows.y,
-        names,
-        groups,
+        {name: rows.features[name] for name in names},
+        {code: group for code, group in groups.items() if group},
         time=rows.at_us,
         amount=rows.value,
         known=rows.known,

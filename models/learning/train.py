@@ -139,7 +139,7 @@ def operating_points(y: ArrayLike, score: ArrayLike, weight: evaluate.Weight = N
 def fit_leg(
     X: FloatArray,
     y: ArrayLike,
-    names: Sequence[str],
+    features: Mapping[str, int],
     groups: Mapping[str, Sequence[str]],
     *,
     time: ArrayLike,
@@ -157,9 +157,9 @@ def fit_leg(
     without class weights give probabilities; the metrics hold their calibration table.
 
     Args:
-        X: float64[n, k], nan for missing, columns in the order of `names`.
+        X: float64[n, k], nan for missing, columns in the order of `features`.
         y: int[n], 1 for a scam, 0 for good, -1 for a row to leave out; all that is known today.
-        names: names of the features.
+        features: name -> version of each column.
         groups: reason code -> names of the features that speak for it.
         time: int64[n], event time in microseconds UTC, any order.
         amount: float[n], value of each payment in one currency.
@@ -210,7 +210,7 @@ def fit_leg(
     final = fit(refit, late)
     return LegParts(
         classifier=final,
-        features=tuple(names),
+        features=features,
         thresholds=thresholds,
         baseline=median_good(X[refit], late[refit]),
         groups=groups,

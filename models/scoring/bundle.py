@@ -1,7 +1,7 @@
 """Model bundles: a directory that a stream may load, and everything needed to refuse it.
 
     credit.skops debit.skops   the fitted trees of each leg, no pickle
-    features.json              ordered feature names of each leg
+    features.json              features of each leg, name -> version, in column order
     thresholds.json            named operating points of each leg -> score; null where none reaches the point
     baseline.json              median of good payments per feature, for explanations; null is missing
     groups.json                reason code -> feature names, per leg
@@ -35,7 +35,10 @@ from schemas.errors import ModelError
 
 FloatArray = NDArray[np.float64]
 
-SCHEMA = 1
+#: Leg -> name -> version of features.
+Features = Mapping[str, Mapping[str, int]]
+
+SCHEMA = 2
 LEGS = ("credit", "debit")
 MODELS = {leg: f"{leg}.skops" for leg in LEGS}
 TABLES = ("features.json", "thresholds.json", "baseline.json", "groups.json", "metrics.json")
@@ -48,9 +51,13 @@ TRUSTED = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePre
 
 @dataclass(frozen=True)
 class LegModel:
-    """The classifier of one leg. `groups` maps a reason code to column numbers of `features`."""
+    """The classifier of one leg.
 
-    features: tuple[str, ...]
+    `features` maps the names of its columns, in order, to their versions in the catalogue; `groups` a reason
+    code to column numbers.
+    """
+
+    features: Mapping[str, int]
     trees: Trees
     thresholds: Mapping[str, float]
     baseline: FloatArray
@@ -83,10 +90,10 @@ class LegModel:
 
 @dataclass(frozen=True)
 class LegParts:
-    """What training hands over for one leg; `groups` maps a reason code to feature names."""
+    """What training hands over for one leg: `features` as in `LegModel`, `groups` by feature names."""
 
     classifier: HistGradientBoostingClassifier
-    features: tuple[str, ...]
+    features: Mapping[str, int]
     thresholds: Mapping[str, float]
     baseline: FloatArray
     groups: Mapping[str, Sequence[str]]
@@ -127,7 +134,7 @@ def save(
     if path.exists():
         raise ModelError(f"{path} exists and bundles are never overwritten; choose a new directory.")
     tables = {
-        "features.json": {leg: list(parts.features) for leg, parts in legs.items()},
+        "features.json": {leg: dict(parts.features) for leg, parts in legs.items()},
         "thresholds.json": {leg: _nulls(parts.thresholds) for leg, parts in legs.items()},
         "baseline.json": {leg: _nulls(_named_baseline(parts)) for leg, parts in legs.items()},
         "groups.json": {leg: {k: list(v) for k, v in parts.groups.items()} for leg, parts in legs.items()},
@@ -160,14 +167,12 @@ def save(
     return bundle
 
 
-def load(
-    path: Path, *, features: Mapping[str, Sequence[str]] | None = None, digest: str | None = None
-) -> Bundle:
+def load(path: Path, *, features: Features | None = None, digest: str | None = None) -> Bundle:
     """Verify the bundle at `path` and load it; each file is read once, and the bytes checked are those used.
 
     Args:
         path: the bundle's directory.
-        features: the names that the caller computes, per leg and in order; None to accept the bundle's own.
+        features: what the caller can compute, leg -> name -> version; None to accept whatever it asks for.
         digest: the digest that the bundle must have, where a signature or a policy names one.
 
     Raises:
@@ -193,7 +198,7 @@ def load(
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} has a malformed table or model ({error!r}); train again.") from error
     for leg, names in (features or {}).items():
-        _check_features(path, leg, legs[leg].features, tuple(names))
+        _check_features(path, leg, legs[leg].features, names)
     return Bundle(**legs, digest=_sha256(raw), version=f"{manifest['created'][:10]}-{_sha256(raw)[:8]}")
 
 
@@ -216,7 +221,7 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
 
 
 def _leg(path: Path, leg: str, model: bytes, tables: dict[str, Any]) -> LegModel:
-    features = tuple(tables["features.json"])
+    features = {str(name): int(version) for name, version in tables["features.json"].items()}
     classifier = _classifier(path / MODELS[leg], model)
     trees = Trees.of(classifier)
     if trees.n_features != len(features) or set(tables["baseline.json"]) != set(features):
@@ -260,11 +265,21 @@ def _classifier(file: Path, content: bytes) -> HistGradientBoostingClassifier:
     return classifier
 
 
-def _check_features(path: Path, leg: str, has: tuple[str, ...], wanted: tuple[str, ...]) -> None:
-    if has != wanted:
-        differ = sorted(set(has) ^ set(wanted)) or "the order"
+def _check_features(path: Path, leg: str, wanted: Mapping[str, int], computed: Mapping[str, int]) -> None:
+    if unknown := sorted(set(wanted) - set(computed)):
         raise ModelError(
-            f"{path} was trained on other {leg} features ({differ}); train again on this release."
+            f"{path} asks for {leg} features that this release does not compute ({', '.join(unknown)}); run "
+            "the release it was trained on, or train again."
+        )
+    changed = [
+        f"{name} {version}, here {computed[name]}"
+        for name, version in wanted.items()
+        if version != computed[name]
+    ]
+    if changed:
+        raise ModelError(
+            f"{path} was trained on other versions of {leg} features ({', '.join(changed)}); run the release "
+            "it was trained on, or train again."
         )
 
 

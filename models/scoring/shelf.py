@@ -14,7 +14,6 @@ reader sees the old one or the new one. Nothing unsigned or altered is ever load
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from models.scoring.bundle import MANIFEST, Bundle, load
+from models.scoring.bundle import MANIFEST, Bundle, Features, load
 from schemas.errors import ConfigError, ModelError, cause
 
 Role = Literal["live", "shadow", "previous"]
@@ -63,7 +62,7 @@ class Registry:
         _replace(self.folder / "signatures" / digest, signature)
         return digest
 
-    def bundle(self, digest: str, *, features: Mapping[str, Sequence[str]] | None = None) -> Bundle:
+    def bundle(self, digest: str, *, features: Features | None = None) -> Bundle:
         """Load a bundle of the registry after checking its signature.
 
         Raises:
@@ -78,7 +77,7 @@ class Registry:
             raise ModelError(f"{where} is not the bundle that was signed; restore it or roll back.")
         return load(where, features=features, digest=digest)
 
-    def load(self, role: Role, *, features: Mapping[str, Sequence[str]] | None = None) -> Bundle:
+    def load(self, role: Role, *, features: Features | None = None) -> Bundle:
         """Load the bundle in a role.
 
         Raises:

@@ -1,6 +1,6 @@
 """Scores into outcomes, outcomes into alerts and warning requests: every decision of the hot path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +24,6 @@ from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert, Leg, Reason
 from schemas.rows.transfers import Paid, paid
 from schemas.warning import Warning
-
-_BALANCE_SHARE = features.NAMES["credit"].index("balance_share")
 
 
 class Decided(NamedTuple):
@@ -71,9 +69,9 @@ class Decider:
         A brake counts the legs of its shard and may make what follows milder.
         """
         leg: Leg = "CREDIT" if credit else "DEBIT"
-        X = features.matrix(features.GROUPS[leg.lower()], legs)
-        live = models.live.scored(leg, X)
-        shadow = models.shadow.scored(leg, X) if models.shadow else None
+        computed = models.computed(leg, legs)
+        live = computed.scored(models.live)
+        shadow = computed.scored(models.shadow) if models.shadow else None
         outcome = live.outcome.copy()
         forbidden = kept_minor > 0
         alarms = [
@@ -87,18 +85,21 @@ class Decider:
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
         few, scores = legs.rows(flagged), live.score[flagged].tolist()
+        figures = dict(zip(features.versions(leg.lower()), computed.whole(flagged).T, strict=True))
         verdicts = map(
             Verdict,
             outcome[flagged].tolist(),
             [round(score, 6) for score in scores],
-            _explain(models.live.model(leg), leg, self._policy.language, X[flagged]),
+            _explain(
+                models.live.model(leg), leg, self._policy.language, computed.of(models.live, flagged), figures
+            ),
             kept_minor[flagged].tolist(),
         )
         told = list(zip(paid(few.transfer), verdicts, strict=True))
         alerts = [self._alert(live.model, leg, *each) for each in told]
         warnings = []
         if credit:
-            kinds = fraud_classes(few, X[flagged, _BALANCE_SHARE])
+            kinds = fraud_classes(few, figures["balance_share"])
             warnings = [
                 warning(self._policy, *each, kind, hold=made is not None)
                 for each, kind, made in zip(told, kinds, alerts, strict=True)
@@ -111,7 +112,7 @@ class Decider:
         return Decided(
             [*records, *map(alarm_record, alarms)],
             warnings,
-            decision_log.block(leg, legs, X, (live, shadow), outcome=outcome, share=self._log_share),
+            decision_log.block(computed, (live, shadow), outcome=outcome, share=self._log_share),
         )
 
     def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
@@ -143,6 +144,7 @@ def _compare(live: Scored, shadow: Scored) -> None:
         TELEMETRY.count(f"shadow_{name}", by)
 
 
-def _explain(model: LegModel, leg: Leg, language: str, X: FloatArray) -> list[tuple[Reason, ...]]:
-    figures = dict(zip(model.features, X.T, strict=True))
+def _explain(
+    model: LegModel, leg: Leg, language: str, X: FloatArray, figures: Mapping[str, FloatArray]
+) -> list[tuple[Reason, ...]]:
     return reasons.strongest(leg, language, tuple(model.groups), model.contributions(X), figures)

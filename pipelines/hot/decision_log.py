@@ -24,9 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from models.features import NAMES, FloatArray, Legs
+from models import features
 from models.ledgers.ledger import DAY_US
-from pipelines.hot.serving import Scored
+from pipelines.hot.serving import Computed, Scored
 from pipelines.state.shards import event_order
 from schemas.alert import Leg
 
@@ -53,23 +53,30 @@ _REPEATED = ["leg", "currency", "model", "shadow"]
 
 _LEGS: dict[bytes, Leg] = {b"C": "CREDIT", b"D": "DEBIT"}
 
+#: What tells a feature's version, in the metadata of its column.
+VERSION = "version"
+
 #: Letters of a digest that name a model.
 _MODEL_LETTERS = 12
 
 
-@cache
 def schema(leg: Leg) -> pa.Schema:
-    """Return the columns of a leg's log: identity, score, outcome, weight, models, then its features.
+    """Return the columns of a leg's log: identity, score, outcome, weight, models, then all its features.
 
-    `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for.
+    `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for. A
+    feature's column tells its version.
     """
-    return pa.schema([*_COLUMNS, *((name, pa.float64()) for name in NAMES[leg.lower()])])
+    return _schema(tuple(features.versions(leg.lower()).items()))
+
+
+@cache
+def _schema(versions: tuple[tuple[str, int], ...]) -> pa.Schema:
+    logged = (pa.field(name, pa.float64(), metadata={VERSION: str(version)}) for name, version in versions)
+    return pa.schema([*_COLUMNS, *logged])
 
 
 def block(
-    leg: Leg,
-    legs: Legs,
-    X: FloatArray,
+    computed: Computed,
     scored: tuple[Scored, Scored | None],
     *,
     outcome: NDArray[np.int64],
@@ -79,6 +86,7 @@ def block(
 
     `scored` is what the live model and the shadow model, if there is one, say of the legs.
     """
+    leg, legs = computed.leg, computed.legs
     live, shadow = scored
     flagged = (outcome > 0) | (live.outcome > 0)
     if shadow is not None:
@@ -97,7 +105,7 @@ def block(
         _texts(transfer["currency"]), live.score[kept], outcome[kept].astype(np.int8), weight,
         pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
         *_shadow_columns(shadow, kept),
-        *X.T.take(kept, axis=1),
+        *computed.whole(kept).T,
     ]  # fmt: skip
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)

@@ -11,12 +11,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import NAMES
+from models import features
+from models.features import Legs
 from models.scoring import reasons
 from models.scoring.bundle import Bundle, FloatArray, LegModel, load
 from models.scoring.shelf import Registry, Role
@@ -80,16 +81,58 @@ class Scorer:
         return self.bundle.leg(leg.lower())
 
     def scored(self, leg: Leg, X: FloatArray) -> Scored:
-        """Score legs of one kind, float64[n, features]."""
+        """Score legs of one kind, float64[n, features of the model]."""
         score = self.model(leg).score(X)
         return Scored(self.bundle.digest, score, decide(score, self.least[leg]))
 
 
-class InUse(NamedTuple):
-    """What scores a bundle of payments: `live` acts, `shadow` is only measured."""
+@dataclass(frozen=True)
+class InUse:
+    """What scores a bundle of payments: `live` acts, `shadow` is only measured.
+
+    What both ask for is computed once per batch, by loops that are compiled before they are needed.
+    """
 
     live: Scorer
     shadow: Scorer | None = None
+
+    def __post_init__(self) -> None:
+        for leg in get_args(Leg):
+            names = self.features(leg)
+            features.prepare(names)
+            features.prepare(name for name in features.versions(leg.lower()) if name not in names)
+
+    def features(self, leg: Leg) -> tuple[str, ...]:
+        """Return the features of a leg that are computed, the live model's first."""
+        scorers = (self.live, self.shadow) if self.shadow else (self.live,)
+        return tuple(dict.fromkeys(name for scorer in scorers for name in scorer.model(leg).features))
+
+    def computed(self, leg: Leg, legs: Legs) -> "Computed":
+        """Compute the features of legs of one kind."""
+        names = self.features(leg)
+        return Computed(leg, legs, names, features.matrix(names, legs))
+
+
+class Computed(NamedTuple):
+    """Features of n legs of one kind: `X`, float64[n, names]."""
+
+    leg: Leg
+    legs: Legs
+    names: tuple[str, ...]
+    X: FloatArray
+
+    def scored(self, scorer: Scorer) -> Scored:
+        """Score the legs by a model whose features were computed."""
+        return scorer.scored(self.leg, self.of(scorer))
+
+    def of(self, scorer: Scorer, rows: slice | NDArray[np.intp] = slice(None)) -> FloatArray:
+        """Return the features of a model, float64[rows, features of the model]."""
+        return features.columns(self.X[rows], self.names, scorer.model(self.leg).features)
+
+    def whole(self, rows: NDArray[np.intp]) -> FloatArray:
+        """Return all features that the catalogue has for some of the legs, in its order."""
+        wanted = features.versions(self.leg.lower())
+        return features.completed(self.X, self.names, wanted, self.legs, rows)
 
 
 Source = Path | Registry
@@ -123,10 +166,10 @@ def check(source: Source, policy: Policy) -> InUse:
     """
     if isinstance(source, Path):
         return in_use(source, policy)
-    live = Scorer.of(source.load("live", features=NAMES), policy)
+    live = Scorer.of(source.load("live", features=features.computable()), policy)
     if source.digest("shadow") is None:
         return InUse(live)
-    return InUse(live, Scorer.of(source.load("shadow", features=NAMES), policy))
+    return InUse(live, Scorer.of(source.load("shadow", features=features.computable()), policy))
 
 
 class Follower:
@@ -182,7 +225,7 @@ class Follower:
         return found
 
     def _loaded(self, role: Role) -> Scorer:
-        return Scorer.of(self._registry.load(role, features=NAMES), self._policy)
+        return Scorer.of(self._registry.load(role, features=features.computable()), self._policy)
 
     def _refuse(self, role: Role, error: Exception, instead: str) -> None:
         TELEMETRY.count(f"{role}_models_refused", 1)
@@ -204,7 +247,7 @@ _opened: dict[tuple[Path, str], InUse | Follower] = {}
 
 def _open(source: Source, policy: Policy) -> InUse | Follower:
     if isinstance(source, Path):
-        return InUse(Scorer.of(load(source, features=NAMES), policy))
+        return InUse(Scorer.of(load(source, features=features.computable()), policy))
     follower = Follower(source, policy)
     threading.Thread(target=follower.run, name="models", daemon=True).start()
     return follower

@@ -10,16 +10,16 @@ from numba.extending import intrinsic
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def compiled(loop: F) -> F:
-    """Compile `loop` with numba at its first call, without the interpreter lock.
+def compiled(loop: F, *signature: Any) -> F:
+    """Compile `loop` with numba without the interpreter lock: now for a signature, else at its first call.
 
     The machine code is kept beside the source or in the user's cache, which saves seconds at every start; a
     read-only installation without either compiles anew in each process.
     """
     try:
-        fast: F = njit(nogil=True, cache=True)(loop)
+        fast: F = njit(*signature, nogil=True, cache=True)(loop)
     except RuntimeError:
-        fast = njit(nogil=True)(loop)
+        fast = njit(*signature, nogil=True)(loop)
     return fast
 
 

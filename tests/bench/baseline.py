@@ -190,11 +190,12 @@ def difference(messages: Sequence[bytes], policy: Policy) -> float:
             view, accounts[key] = see_account(accounts.get(key), payment, worth, credit)
             legs[credit].append(Paid(message, worth, payer, view))
     pairs = [
-        (features.matrix(groups, legs_of(legs[credit])), features.matrix(groups, expected))
-        for credit, groups, expected in (
-            (False, features.DEBIT, ours.debit), (True, features.CREDIT, ours.credit),
+        (features.matrix(names, legs_of(legs[credit])), features.matrix(names, expected))
+        for credit, names, expected in (
+            (False, features.versions("debit"), ours.debit),
+            (True, features.versions("credit"), ours.credit),
         )
-    ]  # fmt: skip
+    ]
     return max(_unlike(theirs, expected) for theirs, expected in pairs)
 
 
@@ -240,11 +241,11 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
     def setup(self) -> None:
         threadpool_limits(1)
         self._model = skops.io.load(self._path / MODELS[self._leg], trusted=sorted(TRUSTED))
+        self._features = json.loads((self._path / "features.json").read_text())[self._leg]
 
     def process(self, paid: Sequence[Paid]) -> Iterator[OutRecord]:
-        groups = features.CREDIT if self._leg == "credit" else features.DEBIT
         legs = legs_of(paid)
-        score = self._model.predict_proba(features.matrix(groups, legs))[:, 1]
+        score = self._model.predict_proba(features.matrix(self._features, legs))[:, 1]
         if self._leg == "credit":
             TELEMETRY.count("decided", len(score))
         for place in np.flatnonzero(score >= self._least).tolist():

@@ -18,7 +18,7 @@ STAGES: dict[str, tuple[str, str]] = {
     "ledgers: by shard": ("pipelines/hot/ledgers.py", "finish_bundle"),
     "- of which state and folds": ("pipelines/state/shard_state.py", "observe"),
     "- of which decisions": ("pipelines/hot/decide.py", "decide"),
-    "-- features": ("models/features.py", "matrix"),
+    "-- features": ("models/features/loops.py", "matrix"),
     "-- scores": ("models/scoring/bundle.py", "score"),
     "-- reasons": ("pipelines/hot/decide.py", "_explain"),
     "-- warnings": ("pipelines/hot/warn.py", "warning"),

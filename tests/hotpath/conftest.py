@@ -97,19 +97,16 @@ def bundle_path(stream: Stream, tmp_path_factory: pytest.TempPathFactory) -> Pat
     label = (stream.rows["signals"] > 0) | (stream.rows["purpose"] == 2)
     parts = {}
     with threadpool_limits(1):
-        for leg, groups, seen in (
-            ("credit", features.CREDIT, stream.history.credit),
-            ("debit", features.DEBIT, stream.history.debit),
-        ):
-            X = features.matrix(groups, seen)
+        for leg, seen in stream.history._asdict().items():
+            X = features.matrix(features.versions(leg), seen)
             learned = fit_classifier(X, label.astype(int), max_iter=15)
             scores = learned.predict_proba(X)[:, 1]
             parts[leg] = LegParts(
                 classifier=learned,
-                features=features.names(groups),
+                features=features.versions(leg),
                 thresholds={name: float(np.quantile(scores, share)) for name, share in POINTS.items()},
                 baseline=median_good(X, label),
-                groups={code: [each.__name__ for each in group] for code, group in groups.items()},
+                groups=features.groups(leg),
                 metrics={},
             )
     path = tmp_path_factory.mktemp("bundle") / "b"

@@ -11,7 +11,7 @@ from models.features import Legs
 from models.ledgers.ledger import DAY_US
 from pipelines.hot import decision_log
 from pipelines.hot.decision_log import HOUR_US, LogDecisionsFn, block, read, schema
-from pipelines.hot.serving import Scored
+from pipelines.hot.serving import Computed, Scored
 from tests.hotpath.conftest import Stream
 
 
@@ -20,11 +20,12 @@ def logged(stream: Stream, of: slice = slice(0, 2_000), *, share: float = 1.0, f
 
 
 def block_of(legs: Legs, share: float, flagged: int, shadow: Scored | None = None) -> bytes:
-    X = features.matrix(features.CREDIT, legs)
-    outcome = np.zeros(len(X), np.int64)
+    names = tuple(features.versions("credit"))[:9]
+    computed = Computed("CREDIT", legs, names, features.matrix(names, legs))
+    outcome = np.zeros(len(legs.value), np.int64)
     outcome[:flagged] = 3
-    live = Scored("f" * 64, np.linspace(0, 1, len(X)), outcome)
-    return block("CREDIT", legs, X, (live, shadow), outcome=outcome, share=share)
+    live = Scored("f" * 64, np.linspace(0, 1, len(outcome)), outcome)
+    return block(computed, (live, shadow), outcome=outcome, share=share)
 
 
 def started(folder: Path) -> LogDecisionsFn:

@@ -51,7 +51,7 @@ def alerts(of: Decided) -> list[Alert]:
 
 def outcomes(decider: Decider, stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
     model = trained.credit if leg == "CREDIT" else trained.debit
-    scores = model.score(features.matrix(features.GROUPS[leg.lower()], legs_of(stream, leg)))
+    scores = model.score(features.matrix(model.features, legs_of(stream, leg)))
     return decide(scores, decider.models().live.least[leg])  # type: ignore[index]
 
 

@@ -78,7 +78,7 @@ def model_of(trained: Bundle, leg: str):  # type: ignore[no-untyped-def]
 
 def expected_scores(stream: Stream, trained: Bundle, leg: str) -> np.ndarray:
     scores: np.ndarray = model_of(trained, leg).score(
-        features.matrix(features.GROUPS[leg.lower()], offline(stream, leg))
+        features.matrix(model_of(trained, leg).features, offline(stream, leg))
     )
     return scores
 
@@ -91,8 +91,9 @@ def by_txn(table: pa.Table, stream: Stream) -> pa.Table:
 
 
 def assert_features(table: pa.Table, legs: Legs, leg: str) -> None:
-    X = features.matrix(features.GROUPS[leg.lower()], legs)
-    for column, name in enumerate(features.names(features.GROUPS[leg.lower()])):
+    names = features.versions(leg.lower())
+    X = features.matrix(names, legs)
+    for column, name in enumerate(names):
         np.testing.assert_allclose(
             table[name].to_numpy(), X[:, column], rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=name
         )

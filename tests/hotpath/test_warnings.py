@@ -67,7 +67,7 @@ def of(rules: Policy, legs: Legs, outcome: int = HOLD) -> Warning:
 
 def kinds(legs: Legs) -> list[FraudClass]:
     """The kind of scam of each leg."""
-    return fraud_classes(legs, features.matrix({"": (features.balance_share,)}, legs)[:, 0])
+    return fraud_classes(legs, features.matrix(["balance_share"], legs)[:, 0])
 
 
 # Severity and words

@@ -7,7 +7,7 @@ import numpy as np
 from models.learning.train import fit_classifier
 from models.scoring.bundle import Bundle, LegParts, save
 
-FEATURES = {"credit": ("amount", "dwell", "fan_in"), "debit": ("amount", "drain")}
+FEATURES = {"credit": {"amount": 1, "dwell": 1, "fan_in": 2}, "debit": {"amount": 1, "drain": 1}}
 GROUPS = {
     "credit": {"large_amount": ["amount"], "mule_credit": ["dwell", "fan_in"]},
     "debit": {"large_amount": ["amount"], "drain": ["drain"]},

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.features import CREDIT, NAMES
+from models.features import groups, versions
 from models.learning.backtest import ablate, walk
 from models.learning.stream import LegRows
 from models.learning.train import DAY_US, Windows
@@ -14,13 +14,15 @@ WINDOWS = Windows(train=4, validation=2, test=2, delay=1)
 
 def rows(days: float = 16, count: int = 4_000) -> dict[str, LegRows]:
     draw = np.random.default_rng(0)
-    X = draw.normal(size=(count, len(NAMES["credit"])))
+    columns = versions("credit")
+    X = draw.normal(size=(count, len(columns)))
     y = (draw.random(count) < 0.05).astype(np.int8)
-    X[:, NAMES["credit"].index("payee_age_h")] += 3 * y
+    X[:, list(columns).index("payee_age_h")] += 3 * y
     leg = LegRows(
         txn_id=np.arange(count).astype("S35"),
         at_us=np.linspace(0, days * DAY_US, count).astype(np.int64),
         value=np.ones(count),
+        features=columns,
         X=X,
         y=y,
     )
@@ -45,7 +47,7 @@ def test_windows_follow_each_other_and_a_later_label_changes_only_later_windows(
 def test_without_the_group_that_tells_nothing_is_found():
     found = {step.without: step.test["auc"] for step in ablate(rows(), WINDOWS, max_iter=20)}
 
-    assert set(found) == {"", *CREDIT}
+    assert set(found) == {"", *groups("credit")}
     assert found[""] > 0.9
     assert found["PAYEE_NEW"] < 0.7
     assert all(auc > 0.9 for without, auc in found.items() if without != "PAYEE_NEW")

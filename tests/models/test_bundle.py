@@ -146,7 +146,7 @@ def test_a_changed_manifest_is_refused_where_a_digest_is_expected(bundle_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(schema=2), "bundle schema 2"),
+        (lambda m: m.update(schema=1), "bundle schema 1"),
         (lambda m: m["versions"].update({"scikit-learn": "1.2.0"}), "scikit-learn 1.2.0"),
         (lambda m: m["versions"].update({"skops": "0.1"}), "skops 0.1"),
         (lambda m: m["versions"].update({"numpy": "1.0"}), "numpy 1.0"),
@@ -168,20 +168,29 @@ def test_a_manifest_of_another_schema_version_or_file_list_is_refused(bundle_pat
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (("amount", "dwell"), "fan_in"),
-        (("amount", "dwell", "fan_out"), "fan_out"),
-        (("dwell", "amount", "fan_in"), "the order"),
+        ({"amount": 1, "dwell": 1}, r"does not compute \(fan_in\)"),
+        ({"amount": 1, "dwell": 1, "fan_in": 3}, r"other versions of credit features \(fan_in 2, here 3\)"),
     ],
 )
-def test_other_features_than_the_stream_computes_are_refused(bundle_path, wanted, message):
+def test_a_bundle_of_unknown_or_changed_features_is_refused(bundle_path, wanted, message):
     with pytest.raises(ModelError, match=message):
         load(bundle_path, features={"credit": wanted})
+
+
+def test_a_bundle_takes_its_features_from_whatever_else_is_computed_in_whatever_order(bundle_path):
+    computed = {"more": 7, "fan_in": 2, "dwell": 1, "amount": 1}
+
+    assert list(load(bundle_path, features={"credit": computed}).credit.features) == [
+        "amount",
+        "dwell",
+        "fan_in",
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("features.json", lambda t: t["credit"].append("more"), "names 4 credit features, its model takes 3"),
+        ("features.json", lambda t: t["credit"].update(more=1), "names 4 credit features, its model takes 3"),
         ("features.json", lambda t: t.pop("debit"), "malformed"),
         ("baseline.json", lambda t: t["credit"].pop("dwell"), "train again"),
         ("groups.json", lambda t: t["credit"].update(other=["colour"]), "colour"),

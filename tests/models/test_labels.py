@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.features import NAMES
+from models.features import versions
 from models.learning import labels
 from models.learning.labels import (
     LAUNDERING,
@@ -67,11 +67,12 @@ def test_a_payment_without_a_verdict_is_good_only_after_the_delay_and_an_open_ca
 
 def logged(rows: int, days: float) -> LegRows:
     draw = np.random.default_rng(0)
-    X = draw.normal(size=(rows, len(NAMES["credit"])))
+    X = draw.normal(size=(rows, len(versions("credit"))))
     return LegRows(
         txn_id=np.char.mod("%d", np.arange(rows)).astype("S35"),
         at_us=np.linspace(0, days * DAY_US, rows).astype(np.int64),
         value=np.full(rows, 10.0),
+        features=versions("credit"),
         X=X,
         y=np.full(rows, NONE, np.int8),
         weight=np.where(draw.random(rows) < 0.5, 1.0, 4.0),
@@ -101,9 +102,8 @@ def test_labels_known_only_after_the_training_cut_off_do_not_change_the_model():
 
     def trained(feedback):
         leg = of_log("credit", rows, table(feedback), known_by_us=20 * DAY_US, delay_days=windows.delay)
-        names = NAMES["credit"]
         return fit_leg(
-            leg.X, leg.y, names, {"A": names[:1]}, time=leg.at_us, amount=leg.value, known=leg.known,
+            leg.X, leg.y, leg.features, {"A": ["amount"]}, time=leg.at_us, amount=leg.value, known=leg.known,
             weight=leg.weight, windows=windows, max_iter=10,
         )  # fmt: skip
 

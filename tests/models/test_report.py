@@ -3,19 +3,17 @@
 import numpy as np
 import pytest
 
-from models.features import NAMES
 from models.learning.report import MINUTE_US, Acted, age_bands, minutes_to_freeze, report, together
 from models.learning.stream import LegRows
 
 
 def rows_of(y: list[int], weight: list[float] | None = None) -> LegRows:
-    X = np.full((len(y), len(NAMES["credit"])), np.nan)
-    X[:, NAMES["credit"].index("age_band")] = np.resize([5, np.nan], len(y))
     return LegRows(
         txn_id=np.array([str(place) for place in range(len(y))], "S35"),
         at_us=np.arange(len(y), dtype=np.int64),
         value=np.full(len(y), 100.0),
-        X=X,
+        features={"age_band": 1},
+        X=np.resize([5, np.nan], (len(y), 1)),
         y=np.array(y, np.int8),
         weight=None if weight is None else np.array(weight),
     )
@@ -27,7 +25,7 @@ def test_wrongly_held_minutes_and_segments_count_good_payments_by_their_weight_a
     held_us = np.full(6, 30 * MINUTE_US)
 
     found = report(
-        rows, score, {"p": 0.5}, segment={"age band": age_bands("credit", rows)}, held_at=0.5, held_us=held_us
+        rows, score, {"p": 0.5}, segment={"age band": age_bands(rows)}, held_at=0.5, held_us=held_us
     )
 
     assert (found["rows"], found["payments"], found["scams"]) == (5, 11, 1)

@@ -37,7 +37,7 @@ def stream(days: float = 40, rows: int = 20_000) -> dict:
     return {
         "X": X,
         "y": y,
-        "names": [f"f{i}" for i in range(10)],
+        "features": {f"f{i}": 1 for i in range(10)},
         "groups": {"loud": ["f0"], "other": ["f1", "f2"]},
         "time": np.linspace(0, days * DAY_US, rows).astype(np.int64),
         "amount": np.full(rows, 10.0),

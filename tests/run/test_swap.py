@@ -34,11 +34,12 @@ def expected(blocks: list[Block]) -> set[tuple[str, str]]:
     rows = transfers([value for block in blocks for value in block.values])
     legs = history(rows, rules.value(rows))
     found = set()
-    for leg, seen, groups, model, asked in (
-        ("CREDIT", legs.credit, features.CREDIT, bundle.credit, rules.credit),
-        ("DEBIT", legs.debit, features.DEBIT, bundle.debit, rules.debit),
+    for leg, seen, model, asked in (
+        ("CREDIT", legs.credit, bundle.credit, rules.credit),
+        ("DEBIT", legs.debit, bundle.debit, rules.debit),
     ):
-        outcome = decide(model.score(features.matrix(groups, seen)), thresholds(asked, model.thresholds))
+        X = features.matrix(model.features, seen)
+        outcome = decide(model.score(X), thresholds(asked, model.thresholds))
         found |= {(txn.decode(), leg) for txn in rows["txn_id"][outcome >= DELAY]}
     return found
 

@@ -14,7 +14,6 @@ from console import cli
 from console.lab.recorded import of_decision_log, of_world, read_feedback
 from fixtures.scenario import load
 from fixtures.stream import feedback
-from models.features import NAMES
 from models.learning.stream import of_recorded
 from pipelines import policy
 from pipelines.kafka.local.brokers import EmbeddedBroker
@@ -52,7 +51,8 @@ def test_the_log_of_a_replayed_scenario_holds_the_features_computed_offline(log:
     place = order[np.searchsorted(offline.txn_id[order], online.txn_id)]
     assert len(online.at_us) == world.payments.num_rows
     np.testing.assert_array_equal(online.txn_id, offline.txn_id[place])
-    for column, name in enumerate(NAMES[leg]):
+    assert online.features == offline.features
+    for column, name in enumerate(online.features):
         np.testing.assert_allclose(
             online.X[:, column], offline.X[place, column], rtol=1e-9, atol=1e-9, equal_nan=True, err_msg=name
         )

@@ -1,0 +1,95 @@
+"""Features of many legs at once: the columns asked for are compiled into one loop."""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, types
+from numpy.typing import NDArray
+
+from models.features import legs as legs_module
+from models.features.catalogue import CATALOGUE
+from models.features.legs import ROW_TYPES, FloatArray, Leg, Legs
+from schemas.rows.compiled import compiled, inlined
+
+
+def matrix(names: Iterable[str], legs: Legs) -> FloatArray:
+    """Return features of `legs` by name, float64[n, columns], stored column by column.
+
+    Raises:
+        KeyError: the catalogue lacks a name.
+
+    """
+    features = tuple(map(CATALOGUE.__getitem__, names))
+    out = np.empty((len(legs.value), len(features)), order="F")
+    if features:
+        _loop(*(each.compute for each in features))(*legs, out.T)
+    return out
+
+
+def columns(X: FloatArray, held: Iterable[str], wanted: Iterable[str]) -> FloatArray:
+    """Return the `wanted` columns of `X`, whose columns are `held`; one that is not there is nan."""
+    held, wanted = tuple(held), tuple(wanted)
+    if wanted == held[: len(wanted)]:
+        return X[:, : len(wanted)]
+    found = np.full((len(wanted), len(X)), np.nan)
+    for row, name in zip(found, wanted, strict=True):
+        if name in held:
+            row[:] = X[:, held.index(name)]
+    return found.T
+
+
+def completed(
+    X: FloatArray, held: Iterable[str], wanted: Iterable[str], legs: Legs, rows: NDArray[np.intp]
+) -> FloatArray:
+    """Return the `wanted` features of some of the legs whose features `held` are `X`, the others computed."""
+    held, wanted = tuple(held), tuple(wanted)
+    found = columns(X.T.take(rows, axis=1).T, held, wanted)
+    if lacking := [name for name in wanted if name not in held]:
+        found[:, [wanted.index(name) for name in lacking]] = matrix(lacking, legs.rows(rows))
+    return found
+
+
+def prepare(names: Iterable[str]) -> None:
+    """Compile the loop of `matrix` for `names`, which takes seconds the first time."""
+    nothing: Any = (np.empty(0, row) for row in ROW_TYPES)
+    matrix(names, Legs(*nothing))
+
+
+@cache
+def _loop(*features: Callable[[Leg], float]) -> Callable[..., None]:
+    """Compile what fills float64[columns, n] from `Legs`, looking at every row of theirs once.
+
+    Compiled code cannot take one function after the other from a sequence, so its text is put together, a
+    line a column. Its name tells what is kept of it on disk from the loops of other columns, and of other
+    sources of theirs.
+    """
+    called = [each.__name__ for each in features]
+    name = f"fill_{zlib.crc32(_sources(features), zlib.crc32(' '.join(called).encode())):08x}"
+    lines = [
+        f"def {name}({', '.join(Legs._fields)}, out):",
+        "    for row in range(len(value)):",
+        f"        leg = Leg({', '.join(f'{column}[row]' for column in Legs._fields)})",
+        *(f"        out[{place}, row] = {feature}(leg)" for place, feature in enumerate(called)),
+    ]
+    known: dict[str, Any] = dict(zip(called, map(inlined, features), strict=True))
+    known |= {"__name__": __name__, "Leg": Leg}
+    exec(compile("\n".join(lines), __file__, "exec"), known)
+    loop: Callable[..., None] = known[name]
+    return compiled(loop, _SIGNATURE)
+
+
+def _sources(features: Iterable[Callable[[Leg], float]]) -> bytes:
+    modules = {feature.__module__ for feature in features} | {legs_module.__name__}
+    return b"".join(Path(sys.modules[name].__file__ or "").read_bytes() for name in sorted(modules))
+
+
+#: Rows may lie apart and be read-only; one loop serves all.
+_SIGNATURE = types.void(
+    *(types.Array(from_dtype(np.dtype(row)), 1, "A", readonly=True) for row in ROW_TYPES),
+    types.Array(types.float64, 2, "C"),
+)
