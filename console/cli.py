@@ -17,11 +17,8 @@ from schemas.errors import BrokerError, SinkError, StoplineError
 #: Exit codes besides 0, and 2 for wrong usage, which Typer gives itself.
 REFUSED, DEPENDENCY_DOWN = 1, 3
 
-#: `context_settings` of a command that hands what it does not know, in `context.args`, to Beam.
-BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
-
-#: Commands that load Beam, which takes seconds: name, its help in one line, the module whose `app` it is.
-LAZY = {
+#: Commands that load Beam, which takes seconds: name, its help in one line, the modules whose `app`s it is.
+LAZY: dict[str, tuple[str, ...]] = {
     "run": (
         "Read payments and send alerts, warnings, traces and dead letters until stopped",
         "console.commands.run",
@@ -36,7 +33,12 @@ LAZY = {
         "console.commands.imports",
     ),
     "tokens": ("Make tokens of parties and accounts.", "console.commands.tokens"),
-    "lifecycle": ("Carry out legal orders: keys, country files, the job.", "console.commands.lifecycle"),
+    "lifecycle": (
+        "Carry out legal orders: keys, country files, the job.",
+        "console.commands.lifecycle.run",
+        "console.commands.lifecycle.orders",
+        "console.commands.lifecycle.demo",
+    ),
     "train": (
         "Train both legs on a decision log with feedback, or on simulated worlds",
         "console.commands.train",
@@ -54,7 +56,11 @@ LAZY = {
     ),
     "registry": ("Sign model bundles and say which one acts.", "console.commands.registry"),
     "shadow": ("Compare the shadow model with the live one from the decision log", "console.commands.shadow"),
-    "flink": ("Run a Flink cluster on this machine.", "console.commands.flink"),
+    "flink": (
+        "Run a Flink cluster on this machine.",
+        "console.commands.flink.cluster",
+        "console.commands.flink.jobs",
+    ),
 }
 
 
@@ -63,7 +69,7 @@ class Commands(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        for name, (text, _) in LAZY.items():
+        for name, (text, *_) in LAZY.items():
             self.add_command(TyperCommand(name, help=text))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -74,13 +80,19 @@ class Commands(TyperGroup):
 
 
 def loaded(name: str) -> Any:
-    """Import the lazy command `name`; an app of one command is that command, of several a group."""
+    """Import the lazy command `name`; one app of one command is that command, all else is a group."""
+    text, *modules = LAZY[name]
     logging.disable(logging.WARNING)  # Beam announces at import that it was installed without Google's extras
     try:
-        module = importlib.import_module(LAZY[name][1])
+        apps = [importlib.import_module(module).app for module in modules]
     finally:
         logging.disable(logging.NOTSET)
-    return typer.main.get_command(module.app)
+    if len(apps) == 1:
+        return typer.main.get_command(apps[0])
+    group = typer.Typer(no_args_is_help=True, add_completion=False, help=text)
+    for each in apps:
+        group.add_typer(each)
+    return typer.main.get_command(group)
 
 
 app = typer.Typer(

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from console import cli
+from console.options import BEAM_FLAGS
 from pipelines import policy
 from schemas.errors import BrokerError, ConfigError, ModelError, SinkError, StoplineError
 
@@ -94,7 +95,7 @@ def test_a_command_that_takes_beam_flags_gets_those_it_does_not_know() -> None:
     app = typer.Typer()
     seen: list[list[str]] = []
 
-    @app.command(context_settings=cli.BEAM_FLAGS)
+    @app.command(context_settings=BEAM_FLAGS)
     def go(context: typer.Context, rate: int = 0) -> None:
         seen.append([str(rate), *context.args])
 
@@ -113,7 +114,7 @@ def test_an_option_may_be_spelt_with_either_dash(
 
 
 def test_the_help_of_a_lazy_command_is_that_of_its_module() -> None:
-    for name, (text, _) in cli.LAZY.items():
+    for name, (text, *_) in cli.LAZY.items():
         assert cli.loaded(name).help.startswith(text)
 
 

@@ -53,6 +53,38 @@ def test_a_package_imports_only_those_below_it(package: str) -> None:
     assert offences == []
 
 
+def test_no_command_imports_a_command_nor_does_a_test() -> None:
+    places = [*(ROOT / "console" / "commands").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+
+    assert [
+        f"{module.relative_to(ROOT)}:{line} imports {name}"
+        for module in places
+        for line, name in imported(module)
+        if name.startswith("console.commands")
+    ] == []
+
+
+def test_a_module_of_commands_parses_calls_and_prints_in_eighty_lines() -> None:
+    lengths = {
+        str(module.relative_to(ROOT)): len(module.read_text().splitlines())
+        for module in (ROOT / "console" / "commands").rglob("*.py")
+    }
+
+    assert {module: lines for module, lines in lengths.items() if lines > 80} == {}
+
+
+@pytest.mark.parametrize("room", ["schemas", "measures", "models", "fixtures", "pipelines", "console/lab"])
+def test_only_the_console_above_the_laboratory_knows_a_terminal(room: str) -> None:
+    assert [
+        f"{module.relative_to(ROOT)}:{line} imports {name}"
+        for module in (ROOT / room).rglob("*.py")
+        if module.stem != "__main__"
+        for line, name in imported(module)
+        if name.split(".")[0] in {"typer", "click", "rich"}
+        or (room == "console/lab" and name.startswith("console.") and not name.startswith("console.lab"))
+    ] == []
+
+
 def test_domain_code_loads_neither_beam_nor_kafka() -> None:
     script = f"""
 import importlib, pkgutil, sys

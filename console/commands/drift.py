@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from console.lab.recorded import PolicyFile, of_decision_log
+from console.lab.rows import of_decision_log
+from console.options import PolicyFile
 from models.features import computable
 from models.learning.drift import drift as compared
 from models.learning.drift import to_json, to_markdown

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from console.lab.imports.converting import FEEDBACK, PAYMENTS, REPORT, Report, convert
 from console.lab.imports.mapping import load
-from console.lab.tables import figures
+from console.views.tables import figures
 from schemas import token_keys
 
 app = typer.Typer(add_completion=False)

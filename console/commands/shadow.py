@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Annotated, get_args
 
-import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from console.lab.recorded import existing_log
-from console.lab.tables import figures
-from models.learning.shadow import Comparison, Flagged, compare
+from console.lab.rows import existing_log
+from console.views import shadow as views
+from models.learning.shadow import compare
 from pipelines.hot.decision_log import read
 from pipelines.policy import DELAY
 from schemas.alert import Leg
@@ -38,28 +36,4 @@ def shadow(
             "promote BUNDLE --role shadow, and run with --model_registry and --decision_log"
         )
     for leg, each in found:
-        Console().print(_table(leg, each))
-
-
-def _table(leg: str, found: Comparison) -> Table:
-    span = f"{_time(found.since_us)} to {_time(found.until_us)} UTC"
-    table = figures(
-        "", "live", "shadow", "both", "more", "fewer", "overlap",
-        title=f"{leg}: shadow {found.shadow} beside {found.live}",
-        caption=f"{found.legs:,.0f} legs, {span}; PSI of the scores {found.score_psi:.3f}",
-    )  # fmt: skip
-    for name, flagged in (("warned or held", found.warned), ("held", found.held)):
-        table.add_row(name, *_row(flagged), f"{flagged.overlap:.1%}")
-        for currency in sorted({*flagged.live_minor, *flagged.shadow_minor}):
-            values = (each.get(currency, 0) / 100 for each in (flagged.live_minor, flagged.shadow_minor))
-            table.add_row(f"  {currency}", *(f"{value:,.0f}" for value in values))
-    return table
-
-
-def _row(flagged: Flagged) -> list[str]:
-    counts = (flagged.live, flagged.shadow, flagged.both, flagged.more, flagged.fewer)
-    return [f"{count:,.0f}" for count in counts]
-
-
-def _time(at_us: int) -> str:
-    return str(np.datetime64(at_us, "us"))[:16].replace("T", " ")
+        Console().print(views.table(leg, each))

@@ -1,42 +1,22 @@
 """`stopline train`: a model bundle from a decision log with feedback, or from simulated worlds."""
 
-import json
-import shutil
-import subprocess
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from console.lab.recorded import (
-    FeedbackPlaces,
-    KafkaSecurity,
-    KnownBy,
-    labelled_log,
-    log_feedback,
-    of_world,
-    windows_of,
-)
-from console.lab.tables import figures
-from fixtures.world import simulate
-from models.learning.card import Segment, card, segments
-from models.learning.report import age_bands
-from models.learning.stream import SHORT, LegRows, joined, of_recorded, train
-from models.learning.train import DAY_US, Windows, probability
-from models.scoring.bundle import MANIFEST, LegParts
+from console.lab.feedback import log_feedback
+from console.lab.rows import Worlds, labelled_log, of_worlds
+from console.lab.training import recipe, require_room, write_bundle
+from console.lab.values import windows_of
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, PolicyFile
+from console.views import training
+from models.learning.stream import SHORT, joined
+from models.learning.train import Windows
 from pipelines import policy
-from schemas.errors import ConfigError
 
 app = typer.Typer(add_completion=False)
-
-ROOT = Path(__file__).resolve().parents[2]
-
-#: The card counts innocent holds per segment at this operating point.
-CARD_POINT = "innocent_5_per_10k"
 
 
 @app.command()
@@ -53,9 +33,7 @@ def train_bundle(
     windows: Annotated[
         str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
     ] = "",
-    policy_file: Annotated[
-        Path, typer.Option("--policy_file", help="YAML policy with the rates of currencies.")
-    ] = policy.DEFAULT,
+    policy_file: PolicyFile = policy.DEFAULT,
     seed: Annotated[int, typer.Option(help="Seed of the first world and of the trees.", min=0)] = 1,
     worlds: Annotated[int, typer.Option(help="Worlds to simulate, of seeds one after the other.", min=1)] = 1,
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
@@ -76,104 +54,22 @@ def train_bundle(
     console = Console()
     rules = policy.load(policy_file)
     labels = log_feedback(decision_log, feedback, kafka_security, known_by)
-    split = windows_of(windows) if windows else SHORT if decision_log is None else Windows()
-    _check_room(out, replace=replace)
+    split = windows_of(windows, SHORT if decision_log is None else Windows())
+    require_room(out, replace=replace)
     if decision_log is None:
-        recipe = (
-            f"stopline train --seed {seed} --worlds {worlds} --days {days} --accounts {accounts} "
-            f"--scam-rate {scam_rate} --trees {trees}" + (f" --windows {windows}" if windows else "")
-        )
+        simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate)
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
-            made = (
-                simulate(each, days, accounts, scam_rate=scam_rate) for each in range(seed, seed + worlds)
-            )
-            rows = joined([of_recorded(of_world(world, rules)) for world in made])
-        source = (
-            f"{worlds} simulated worlds, by `{recipe}`" if worlds > 1 else f"a world simulated by `{recipe}`"
-        )
+            rows = joined([each for _, each in of_worlds(simulated, rules)])
+        source = recipe(simulated, trees, windows)
     else:
         with console.status(f"reading {decision_log}"):
             rows = labelled_log(decision_log, labels, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
-    new = out.with_name(f"{out.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    legs = rows["credit"]
-    with console.status(f"training on {len(legs.y):,} payments"):
-        bundle = train(
-            rows,
-            new,
-            card=lambda parts: _card(parts, rows, split, source, synthetic=decision_log is None),
-            git_commit=_commit(),
-            windows=split,
-            seed=seed,
-            max_iter=trees,
+    payments = len(rows["credit"].y)
+    with console.status(f"training on {payments:,} payments"):
+        bundle = write_bundle(
+            out, rows, source=source, synthetic=decision_log is None, windows=split, seed=seed, max_iter=trees
         )
-    shutil.rmtree(out, ignore_errors=True)
-    new.rename(out)
-    console.print(_figures(out))
+    console.print(training.table(out))
     scams = ", ".join(f"{int((each.y == 1).sum()):,} {leg}" for leg, each in rows.items())
-    console.print(f"bundle {bundle.version} in {out}: {len(legs.y):,} payments, scams by leg: {scams}")
-
-
-def _check_room(out: Path, *, replace: bool) -> None:
-    """Refuse a place for the bundle before the work for it begins; only a bundle is ever replaced."""
-    if out.exists() and not replace:
-        raise ConfigError(
-            f"{out} exists; name a new folder with --out, or replace that bundle with --replace"
-        )
-    if out.exists() and not (out / MANIFEST).is_file():
-        raise ConfigError(f"{out} is no bundle, so it is not replaced; name another folder with --out")
-
-
-def _figures(path: Path) -> Table:
-    metrics = json.loads((path / "metrics.json").read_text())
-    table = figures(
-        "leg", "AUC", "AP", "point", "scam value found", "innocent per 10,000",
-        title="last days", names="point",
-    )  # fmt: skip
-    for leg, found in metrics.items():
-        test = found["test"]
-        for name, point in test["points"].items():
-            table.add_row(
-                leg, _digits(test["auc"], 4), _digits(test["average_precision"], 3), name,
-                f"{point['value_detection']:.1%}", f"{point['innocent_holds_per_10k']:.2f}",
-            )  # fmt: skip
-    return table
-
-
-def _digits(value: float | None, digits: int) -> str:
-    return "no scams" if value is None else f"{value:.{digits}f}"
-
-
-def _card(
-    parts: Mapping[str, LegParts],
-    rows: Mapping[str, LegRows],
-    windows: Windows,
-    source: str,
-    *,
-    synthetic: bool,
-) -> str:
-    first, last = (
-        datetime.fromtimestamp(int(at_us) / 1e6, UTC).date()
-        for at_us in (rows["credit"].at_us.min(), rows["credit"].at_us.max())
-    )
-    return card(
-        "Model card",
-        parts,
-        window=f"{first} to {last}, from {source}",
-        by_segment={leg: _disturbed(parts[leg], rows[leg], windows) for leg in parts},
-        synthetic=synthetic,
-    )
-
-
-def _disturbed(parts: LegParts, rows: LegRows, windows: Windows) -> list[Segment]:
-    """Innocent holds of the test days by the payer's age band."""
-    newest = rows.at_us > rows.at_us.max() - windows.test * DAY_US
-    rows = rows.take(newest & (rows.y >= 0))
-    score = probability(parts.classifier, rows.columns(parts.features))
-    return segments(age_bands(rows), rows.y, score, parts.thresholds[CARD_POINT], rows.weight)
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    console.print(f"bundle {bundle.version} in {out}: {payments:,} payments, scams by leg: {scams}")

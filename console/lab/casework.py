@@ -1,32 +1,26 @@
-"""`stopline lifecycle demo`: reported scams of a simulated world become stop orders at its banks."""
+"""Reported scams of a simulated world become stop orders at its banks."""
 
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
-import apache_beam as beam
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import typer
 from joserfc.jwk import OKPKey
-from rich.console import Console
-from rich.table import Table
 
-from console.lab.recorded import topic_values
+from console.lab.feeds import topic_values
 from fixtures.bank import account_messages, name_token
-from fixtures.world import World, simulate
+from fixtures.world import World
 from measures.authority.keys import public_entry
 from measures.authority.signing import sign
-from pipelines.in_process import runner
+from pipelines.jobs.lifecycle import replay
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.reading import process
-from pipelines.kafka.reading.bounded import ReadChunksBounded
-from pipelines.lifecycle.job import build, write
-from pipelines.lifecycle.settings import LifecycleSettings, no_clock
+from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, MeasureChanged, Reported
@@ -39,21 +33,29 @@ ORDER_MINUTES = 30
 MINUTE_US = 60_000_000
 
 
-def demo(
-    *,
-    seed: Annotated[int, typer.Option(help="Seed of the world.", min=0)] = 2,
-    days: Annotated[int, typer.Option(help="Days to simulate.", min=1)] = 3,
-    accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 2_000,
-) -> None:
-    """Watch orders being carried out: victims report, police order, simulated banks stop.
+class Answered(NamedTuple):
+    """What came of a world's orders.
 
-    The banks write what they know of the accounts that victims paid to topic `accounts`; orders are signed
-    and come half an hour after each report; the job runs over both, on an embedded Kafka broker.
+    Attributes:
+        told: messages of the simulated banks.
+        orders: sent.
+        outcomes: how many orders ended in each state, or were refused for each reason.
+        accounts: under a measure.
+        onward: transfers reported that led the money on.
+        next_accounts: they name.
 
-    Example: stopline lifecycle demo --seed 3
     """
-    console = Console()
-    world = simulate(seed=seed, days=days, accounts=accounts, scam_rate=0.005)
+
+    told: int
+    orders: int
+    outcomes: Counter[str]
+    accounts: int
+    onward: int
+    next_accounts: int
+
+
+def answered(world: World) -> Answered:
+    """Let banks say what they know and police order a stop per report; run the lifecycle job over both."""
     orders = list(_orders(world))
     private = OKPKey.generate_key("Ed25519")
     with EmbeddedBroker() as broker:
@@ -64,8 +66,7 @@ def demo(
         told = _send(kafka, world, orders, private)
         journal = _run(kafka, private)
         process.close_connections()
-    console.print(f"{told:,} account messages of simulated banks, {len(orders):,} stop orders")
-    console.print(_table(orders, journal))
+    return _counted(told, orders, journal)
 
 
 def _orders(world: World) -> Iterator[Order]:
@@ -134,14 +135,11 @@ def _run(kafka: KafkaSettings, private: OKPKey) -> list[JournalEntry]:
         good_from="2020-01-01T00:00:00+00:00",
         good_until=f"{year}-01-01T00:00:00+00:00",
     )
-    settings = LifecycleSettings(kafka, (key,), clock=no_clock)
-    with beam.Pipeline(runner=runner.in_process()) as pipeline:
-        read = ReadChunksBounded(kafka, *topics.LIFECYCLE_READ)
-        write(build(pipeline | "Read" >> read, settings), settings)
+    replay(LifecycleSettings(kafka, (key,)))
     return [*map(msgspec.json.Decoder(JournalEntry).decode, topic_values(kafka, topics.MEASURES))]
 
 
-def _table(orders: list[Order], journal: list[JournalEntry]) -> Table:
+def _counted(told: int, orders: list[Order], journal: list[JournalEntry]) -> Answered:
     answers = {reply.order_no: reply for entry in journal for reply in entry.replies}
     began = [
         event.measure
@@ -150,16 +148,16 @@ def _table(orders: list[Order], journal: list[JournalEntry]) -> Table:
         if isinstance(event, MeasureChanged) and event.was is None
     ]
     onward = [event.flow for entry in journal for event in entry.events if isinstance(event, Reported)]
-    outcome = Counter(
+    outcomes = Counter(
         answers[order.order_no].state or str(answers[order.order_no].why or answers[order.order_no].code)
         for order in orders
         if order.order_no in answers
     )
-    table = Table("what came of the orders", "number", title="Stop orders", title_justify="left")
-    for name, count in outcome.most_common():
-        table.add_row(name, f"{count:,}")
-    table.add_row("unanswered", f"{len(orders) - outcome.total():,}", end_section=True)
-    table.add_row("measures in force on", f"{len({each.account_token for each in began}):,} accounts")
-    table.add_row("onward transfers reported", f"{len(onward):,}")
-    table.add_row("next accounts named", f"{len({flow.counterparty_token for flow in onward}):,}")
-    return table
+    return Answered(
+        told,
+        len(orders),
+        outcomes,
+        accounts=len({each.account_token for each in began}),
+        onward=len(onward),
+        next_accounts=len({flow.counterparty_token for flow in onward}),
+    )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
-from rich.table import Table
 
 from schemas.alert import Alert
 from schemas.warning import Warning
@@ -103,24 +102,3 @@ class Result(NamedTuple):
     victims_warned: int
     innocent_held: int
     others_warned: int
-
-    def table(self, currency: str, digits: int = 2) -> Table:
-        """Return the sums for people."""
-        good = max(self.payments - self.scams, 1)
-        lost_minor = self.scam_minor - self.stopped_minor - self.caught_minor
-
-        def money(minor: int) -> str:
-            share = minor / max(self.scam_minor, 1)
-            return f"{minor / 10**digits:>16,.0f} {currency}  {share:>5.1%}"
-
-        table = Table(show_header=False, title="Scoreboard")
-        table.add_row("payments", f"{self.payments:,}")
-        table.add_row("scam payments", f"{self.scams:,}")
-        table.add_row("stopped at the victim", money(self.stopped_minor))
-        table.add_row("caught leaving a mule", money(self.caught_minor))
-        table.add_row("lost", money(lost_minor))
-        table.add_row("victims warned", f"{self.victims_warned:,} of {self.victims:,}")
-        per_10_000 = 10_000 * self.innocent_held / good
-        table.add_row("good payments held", f"{self.innocent_held:,}  {per_10_000:.1f} per 10,000")
-        table.add_row("others warned", f"{self.others_warned:,}")
-        return table

@@ -163,6 +163,18 @@ def live(name: str, cluster: Cluster = processes.DEFAULT) -> Job | None:
     return next((job for job in jobs(cluster) if job.name == name and job.status in LIVE), None)
 
 
+def require(name: str, cluster: Cluster = processes.DEFAULT) -> Job:
+    """Return the job of this name that works or will again.
+
+    Raises:
+        FlinkError: there is none.
+
+    """
+    if (job := live(name, cluster)) is None:
+        raise FlinkError(f"no job {name!r} is running; list them with: stopline flink status")
+    return job
+
+
 def newest_state(name: str, cluster: Cluster = processes.DEFAULT) -> Path | None:
     """Return the state chosen by `restore`, else the newest complete one that jobs of this name left."""
     if (chosen := _chosen(name, cluster)).exists():

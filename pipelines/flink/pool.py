@@ -20,8 +20,8 @@ from pipelines.flink import worker
 #: How long a worker that is told to end may take.
 STOP_S = 10.0
 
-#: What the fork server imports: the harness, and whatever the main job's functions need.
-LOADED = ["pipelines.flink.worker", "pipelines.hot.graph", "pipelines.kafka.reading.keyed_source"]
+#: What the fork server imports: the harness, and whatever the functions of our jobs need.
+LOADED = ["pipelines.flink.worker", "pipelines.jobs.main", "pipelines.jobs.lifecycle"]
 
 _FORKS = multiprocessing.get_context("forkserver")
 

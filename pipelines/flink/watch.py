@@ -96,6 +96,28 @@ def follow(
         time.sleep(every_s)
 
 
+def described(progress: Progress) -> str:
+    """Say how a job stands, on one line.
+
+    >>> described(Progress("RUNNING", 12, 3, 7, 9, 2.5, 3_400_000, 180, None))
+    'RUNNING, 12 messages read, 3 to read, last p50 7 ms, p99 9 ms, checkpoint 2.5 s old, 3.4 MB, took 180 ms'
+    """
+    parts = [progress.status]
+    if progress.messages is not None:
+        parts.append(f"{progress.messages:,} messages read")
+    if progress.behind is not None:
+        parts.append(f"{progress.behind:,} to read")
+    if progress.p50_ms is not None:
+        parts.append(f"last p50 {progress.p50_ms:,} ms, p99 {progress.p99_ms:,} ms")
+    if progress.checkpoint_age_s is not None and progress.checkpoint_bytes is not None:
+        size = progress.checkpoint_bytes / 1e6
+        parts.append(f"checkpoint {progress.checkpoint_age_s:.1f} s old, {size:.1f} MB")
+        parts.append(f"took {progress.checkpoint_ms} ms")
+    if progress.failure is not None:
+        parts.append(f"last failure: {progress.failure}")
+    return ", ".join(parts)
+
+
 def root_cause(trace: str) -> str:
     r"""Return the innermost error of a Java trace, which may quote a Python one.
 

@@ -1,11 +1,12 @@
 """Check the broker before a pipeline is submitted, in words an operator can act on."""
 
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import closing, suppress
 
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
 from schemas.errors import BrokerError
+from schemas.topics import TOPIC_CONFIG
 
 #: How long one address may take to let us in.
 LISTENER_TIMEOUT_S = 5.0
@@ -40,6 +41,24 @@ def problems(
         for (partitions, _), (first, *others) in alike.items()
         if (found := _problem(settings, first, partitions))
     ]
+
+
+def require_topics(
+    settings: KafkaSettings, topics: Collection[NewTopic], *, create_topics: bool = False
+) -> None:
+    """Refuse what `problems` finds.
+
+    Raises:
+        BrokerError: the broker or a topic is not as needed; says the command that mends it.
+
+    """
+    if found := problems(settings, topics, create_topics=create_topics):
+        raise BrokerError("; ".join(found))
+
+
+def new_topics(names: Iterable[str], partitions: int) -> list[NewTopic]:
+    """Return topics as a deployment creates them."""
+    return [NewTopic(name, partitions, config=TOPIC_CONFIG.get(name, {})) for name in names]
 
 
 def require_listener(settings: KafkaSettings) -> None:

@@ -16,8 +16,8 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 from numpy.typing import NDArray
 
-from pipelines.hot import graph
 from pipelines.in_process.runner import in_process
+from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.telemetry import TELEMETRY, Latency, quantiles
@@ -121,7 +121,7 @@ def ours(arguments: tuple[str, ...], history: Mapping[int, int]) -> None:
     settings = replace(JobSettings.of(options), decided=history)
     with beam.Pipeline(runner=in_process(), options=options) as pipeline:
         chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
-        graph.write(graph.build(chunks, settings), settings)
+        main.write(main.build(chunks, settings), settings)
 
 
 def sample(clock: int, earlier: NDArray[np.int64]) -> Sample:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from console.commands.demo import SHIPPED_BUNDLE
+from models import SHIPPED
 from pipelines.flink import cluster
 from tests.chaos import rounds
 from tests.chaos.faults import Fault, schedule
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--only", help="rounds that do just this instead, e.g. kill:all,pause:worker,nothing")
     parser.add_argument("--rescale", action="store_true", help="one more round restored at parallelism 1")
     parser.add_argument("--standin", action="store_true", help="the stand-in graph, which needs no model")
-    parser.add_argument("--model_bundle", type=Path, default=SHIPPED_BUNDLE)
+    parser.add_argument("--model_bundle", type=Path, default=SHIPPED)
     parser.add_argument("--report", type=Path, default=REPORT)
     asked = parser.parse_args()
 

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from console.commands.flink import main_graph
 from fixtures.stream import messages
 from fixtures.world import simulate
 from pipelines.hot import decision_log
+from pipelines.jobs.main import on_flink
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
 from schemas import topics
@@ -151,7 +151,7 @@ class MainJob:
         options += ["--kafka_start=earliest", f"--ledger_shards={shards}", f"--model_bundle={self._bundle}"]
         options += [f"--decision_log={self._folder}", "--decision_log_share=1.0"]
         job = JobSettings.of(PipelineOptions(options))
-        main_graph(job, pipeline)
+        on_flink(job, pipeline)
 
     def arrival(self, record: bytes) -> Arrival:
         alert = msgspec.json.decode(record)

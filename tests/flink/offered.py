@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from console.commands.demo import SHIPPED_BUNDLE
-from console.commands.flink import SHARDS, main_graph
+from models import SHIPPED
 from pipelines.flink import cluster, jobs
 from pipelines.flink.jobs import Tuning
+from pipelines.jobs.main import FLINK_SHARDS, on_flink
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
@@ -45,12 +45,12 @@ def offered(
     """
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as log:
         load.create_topics(broker.address)
-        options = options_of(broker.address, SHIPPED_BUNDLE, Path(log), *more)
-        settings = JobSettings.of(PipelineOptions(list(options), streaming=True), default_shards=SHARDS)
+        options = options_of(broker.address, SHIPPED, Path(log), *more)
+        settings = JobSettings.of(PipelineOptions(list(options), streaming=True), default_shards=FLINK_SHARDS)
         with Child(load.offer, broker.address, world, backlog, pace) as feeder:
             feeder.receive()
             cluster.up()
-            graph = partial(main_graph, settings)
+            graph = partial(on_flink, settings)
             job = jobs.submit(name, graph, tuning=tuning or Tuning(), options=options, fresh=True).job
             try:
                 yield Offered(job, feeder, KafkaSettings(broker.address))

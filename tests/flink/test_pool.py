@@ -22,7 +22,7 @@ class Note(beam.DoFn):  # type: ignore[misc]
         self._path = path
 
     def process(self, _: int) -> None:
-        self._path.write_text(f"{os.getpid()} {os.getppid()} {'pipelines.hot.graph' in sys.modules}")
+        self._path.write_text(f"{os.getpid()} {os.getppid()} {'pipelines.jobs.main' in sys.modules}")
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from models.scoring import bundle
 from models.scoring.bundle import Bundle, LegParts
 from pipelines import policy
 from pipelines.hot.decide import Decider
-from pipelines.hot.graph import build, write
 from pipelines.in_process.runner import in_process
+from pipelines.jobs.main import build, write
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer

@@ -14,7 +14,7 @@ from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.commands.demo import SHIPPED_BUNDLE
+from models import SHIPPED
 from pipelines import policy
 from pipelines.hot.brake import COUNTS, MINUTE_US, Brake
 from pipelines.hot.decide import Decider, enforced_minor
@@ -318,7 +318,7 @@ def test_a_debit_against_a_measure_in_force_is_stopped_whatever_the_brake_says(
 
 def test_three_busy_days_under_the_shipped_policy_and_model_are_never_braked(stream: Stream) -> None:
     """The scenarios say the same of 20 days each: their records hold no alarm."""
-    decider = Decider(policy.load(), SHIPPED_BUNDLE, 0.0)
+    decider = Decider(policy.load(), SHIPPED, 0.0)
     brake = decider.brake(0, None)
     assert brake is not None
 

@@ -13,8 +13,8 @@ import pytest
 from models.ledgers import ledger
 from models.ledgers.table import Table
 from pipelines.hot.decode import enforcements
-from pipelines.hot.graph import build, write
 from pipelines.in_process.runner import in_process
+from pipelines.jobs.main import build, write
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer

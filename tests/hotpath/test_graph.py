@@ -9,8 +9,8 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 
-from pipelines.hot.graph import build, write
 from pipelines.in_process.runner import in_process
+from pipelines.jobs.main import build, write
 from pipelines.jobs.options import JobSettings, in_process_options
 from schemas.errors import ConfigError
 from tests.hotpath.conftest import Stream, chunk_of

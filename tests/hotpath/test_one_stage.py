@@ -11,11 +11,12 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.windowed_value import WindowedValue
 
-from console.commands.demo import SHIPPED_BUNDLE
-from console.commands.replay import job_settings, lines, streamed
+from console.lab.feeds import streamed
+from console.lab.replaying import job_settings, lines
 from fixtures.scenario import SCENARIOS, load
-from pipelines.hot.graph import stages
+from models import SHIPPED
 from pipelines.hot.one_stage import OneStageFn
+from pipelines.jobs.main import stages
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.bounded import ReplayReader, ReplaySource
 from pipelines.kafka.reading.bounds import captured_bounds
@@ -65,7 +66,7 @@ def test_one_stage_gives_the_records_of_the_stages_apart(to_a_firing: int, resta
     expected = (SCENARIOS / "police_call" / "expected.jsonl").read_text(encoding="utf-8").splitlines()
 
     with streamed(load("police_call")) as (settings, decided):
-        job = job_settings(settings, "--model_bundle", str(SHIPPED_BUNDLE), "--ledger_shards", "1")
+        job = job_settings(settings, "--model_bundle", str(SHIPPED), "--ledger_shards", "1")
         source = ReplaySource(settings, captured_bounds(settings, topics.READ), 2000)
         with closing(source.create_reader(None, None)) as reader:
             recorded = Recorded(reader, to_a_firing)

@@ -22,10 +22,10 @@ from models.scoring.bundle import Bundle
 from pipelines.hot import ledgers
 from pipelines.hot.decide import Decider
 from pipelines.hot.decision_log import read
-from pipelines.hot.graph import build
 from pipelines.hot.ledgers import LEG, AccountLedgerFn, PayerLedgerFn
 from pipelines.hot.tracer import Tracer
 from pipelines.in_process.runner import in_process
+from pipelines.jobs.main import build
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from console.commands.shadow import app
 from models.learning.shadow import compare
 from pipelines.hot.decide import Decider, enforced_minor
 from pipelines.hot.decision_log import LogDecisionsFn, read
@@ -15,6 +13,7 @@ from pipelines.hot.serving import InUse
 from pipelines.policy import DELAY
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError
+from tests.command import command
 from tests.hotpath.conftest import Stream
 
 
@@ -72,13 +71,13 @@ def test_the_log_says_what_the_shadow_would_have_held_and_the_report_counts_it(
     assert counted["shadow_fewer_held"] == found.held.fewer
     assert counted["shadow_scored"] == found.legs == len(stream.rows)
 
-    said = CliRunner().invoke(app, ["--decision-log", str(tmp_path)], env={"COLUMNS": "120"}).output
+    said = command("shadow", "--decision-log", tmp_path).output
     assert "CREDIT: shadow 555555555555 beside" in said
     assert f"{found.held.fewer:,.0f}" in said
-    narrow = CliRunner().invoke(app, ["--decision-log", str(tmp_path)], env={"COLUMNS": "30"}).output
+    narrow = command("shadow", "--decision-log", tmp_path, width=30).output
     assert "…" not in narrow  # no figure is cut
 
 
 def test_a_log_without_a_shadow_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--role shadow"):
-        CliRunner().invoke(app, ["--decision-log", str(tmp_path)], catch_exceptions=False)
+        command("shadow", "--decision-log", tmp_path)

@@ -16,9 +16,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from measures.money.taint import TaintedMove
 from models.ledgers.table import Table
 from pipelines.hot.decode import tainted
-from pipelines.hot.graph import build, write
 from pipelines.hot.tracer import MOVE, Tracer, by_account_shard, note, rows_of
 from pipelines.in_process.runner import in_process
+from pipelines.jobs.main import build, write
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_consumer, open_producer

@@ -8,14 +8,13 @@ import time
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from console.commands.broker import app
 from pipelines.kafka.local import background, brokers
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from schemas.errors import BrokerError, ConfigError
+from tests.command import command
 
 STARTS_ONE = """
 import time
@@ -72,23 +71,22 @@ def test_the_broker_that_up_started_is_seen_and_stopped_by_later_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cli = CliRunner()
-    assert cli.invoke(app, ["status"]).exit_code == 1
+    assert command("broker", "status").exit_code == 1
 
-    started = cli.invoke(app, ["up", "--kind", "embedded"])
+    started = command("broker", "up", "--kind", "embedded")
     try:
         assert started.exit_code == 0, started.output
         address = started.output.split()[3]
         assert open_admin(KafkaSettings(address)).partition_counts() == {}
-        assert address in cli.invoke(app, ["status"]).output
+        assert address in command("broker", "status").output
         with pytest.raises(ConfigError, match=f"already running at {address}; stop it with"):
-            cli.invoke(app, ["up"], catch_exceptions=False)
+            command("broker", "up")
     finally:
-        stopped = cli.invoke(app, ["down"])
+        stopped = command("broker", "down")
 
     assert stopped.output == f"embedded broker at {address} stopped\n"
-    assert cli.invoke(app, ["status"]).exit_code == 1
-    assert cli.invoke(app, ["down"]).output == "no broker is running\n"
+    assert command("broker", "status").exit_code == 1
+    assert command("broker", "down").output == "no broker is running\n"
 
 
 def test_a_state_file_left_by_a_crash_does_not_count_as_a_broker(

@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from console.commands.demo import SHIPPED_BUNDLE
 from measures.authority.signing import sign
+from models import SHIPPED
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from schemas import topics
@@ -87,7 +87,7 @@ def paying(brokers: str, rate: int, seconds: int, folder: Path) -> Iterator["Pay
     pace = load.Pace(rate, AHEAD_S + seconds)
     with Child(load.offer, brokers, WORLD, HISTORY, pace) as feeder:
         past = feeder.receive()
-        with Child(run, Job(options_of(brokers, SHIPPED_BUNDLE, folder / "log"), past.ends)) as job:
+        with Child(run, Job(options_of(brokers, SHIPPED, folder / "log"), past.ends)) as job:
             following = Paying(feeder, job)
             while following.sample().observed < past.messages:
                 time.sleep(0.1)
@@ -201,7 +201,7 @@ def main() -> None:
         keys.write_bytes(msgspec.json.encode([public_key("police-1")]))
         words = ["run", "--kafka_brokers", broker.address, "--keys", str(keys)]
         job = subprocess.Popen(
-            [sys.executable, "-c", "from console.commands.lifecycle import app; app()", *words]
+            [sys.executable, "-c", "from console.cli import main; main()", "lifecycle", *words]
         )
         try:
             if not options.payments:

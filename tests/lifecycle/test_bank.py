@@ -2,9 +2,7 @@
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
-from console.commands.lifecycle import app
 from fixtures.bank import account_messages
 from fixtures.world import World, simulate
 from measures.engine import intake
@@ -12,6 +10,7 @@ from measures.engine.intake import AccountState, Arrival
 from schemas.commands import AccountMessage
 from schemas.order import Direction
 from schemas.stored import stored
+from tests.command import command
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def test_what_a_bank_writes_follows_the_contract(world: World) -> None:
 
 
 def test_every_order_of_a_simulated_world_is_answered() -> None:
-    ran = CliRunner().invoke(app, ["demo", "--days", "2", "--accounts", "500"])
+    ran = command("lifecycle", "demo", "--days", "2", "--accounts", "500")
 
     assert ran.exit_code == 0, ran.output
     cells = [line.strip("│ ").split("│") for line in ran.output.splitlines()]

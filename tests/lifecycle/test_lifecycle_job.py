@@ -12,11 +12,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from measures.authority.keys import KeyEntry
 from measures.engine import intake
 from pipelines.in_process import runner
+from pipelines.jobs.lifecycle import build, write
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.lifecycle import journal
-from pipelines.lifecycle.job import build, write
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock
 from pipelines.lifecycle.steps import OpenFn
 from schemas import topics

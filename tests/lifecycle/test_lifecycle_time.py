@@ -10,9 +10,9 @@ from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.utils.timestamp import Timestamp
 
 from measures.authority.keys import KeyEntry
+from pipelines.jobs.lifecycle import build
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.job import build
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock
 from schemas import topics
 from schemas.journal import EnforcementChanged, JournalEntry, MeasureChanged

@@ -22,7 +22,7 @@ from schemas.order import Order
 from tests.lifecycle.bench import order_for
 from tests.lifecycle.conftest import facts, paid_in, public_key, signed
 
-COMMAND = [sys.executable, "-c", "from console.commands.lifecycle import app; app()"]
+COMMAND = [sys.executable, "-c", "from console.cli import main; main()", "lifecycle"]
 TOKEN = "acct-live"
 SECOND = 1_000_000
 
@@ -157,7 +157,6 @@ def test_a_key_file_that_cannot_be_used_is_refused_in_one_sentence(wrong: str, t
     keys = tmp_path / "keys.json"
     keys.write_text(wrong)
     words = ["run", "--kafka_brokers", "127.0.0.1:1", "--keys", str(keys)]
-    script = "import sys; from console.commands import lifecycle; from schemas.errors import ConfigError\n"
-    script += "try: lifecycle.app(sys.argv[1:], standalone_mode=False)\nexcept ConfigError as e: print(e)"
-    ran = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
-    assert f"key file {keys}" in ran.stdout and ("no JSON" in ran.stdout or "not a list" in ran.stdout)
+    ran = subprocess.run([*COMMAND, *words], capture_output=True, text=True, check=False)
+    said = ran.stderr
+    assert f"key file {keys}" in said and ("no JSON" in said or "not a list" in said)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.commands.demo import SHIPPED_BUNDLE
+from models import SHIPPED
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from tests.run.started import running
 
@@ -22,7 +22,7 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 
 def test_a_job_says_that_it_reads_before_a_payment_comes_and_that_it_stops(broker: EmbeddedBroker) -> None:
-    with running(broker.address, "--create-topics", "--model_bundle", str(SHIPPED_BUNDLE)) as job:
+    with running(broker.address, "--create-topics", "--model_bundle", str(SHIPPED)) as job:
         assert job.stdout is not None
 
         assert job.stdout.readline() == f"reading at {broker.address} as group stopline; Ctrl-C stops\n"

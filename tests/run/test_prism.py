@@ -14,10 +14,11 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.prism_runner import PrismRunner
 
-from console.commands.demo import SHIPPED_BUNDLE
-from console.commands.replay import job_settings, records, streamed
+from console.lab.feeds import streamed
+from console.lab.replaying import job_settings, records
 from fixtures.scenario import SCENARIOS, load
-from pipelines.hot import graph
+from models import SHIPPED
+from pipelines.jobs import main
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from schemas import topics
 
@@ -62,10 +63,10 @@ def test_a_scenario_gives_the_same_records_on_prism_with_a_worker_pool(prism: Pa
     )
 
     with streamed(load("police_call")) as (settings, decided):
-        job = replace(job_settings(settings, "--model_bundle", str(SHIPPED_BUNDLE)), decided=decided)
+        job = replace(job_settings(settings, "--model_bundle", str(SHIPPED)), decided=decided)
         with beam.Pipeline(runner=PrismRunner(), options=options) as pipeline:
             chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
-            graph.write(graph.build(chunks, job), job)
+            main.write(main.build(chunks, job), job)
         given = records(settings)
 
     assert given == expected

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from console.commands.demo import SHIPPED_BUNDLE
-from console.commands.run import wanted_topics
-from console.lab.recorded import topic_values
+from console.lab.feeds import topic_values
 from fixtures.stream import messages
 from fixtures.world import simulate
+from models import SHIPPED
+from pipelines.jobs.main import wanted_topics
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from schemas import topics
@@ -63,7 +63,7 @@ def run_world(folder: Path, kill: bool) -> dict[str, dict]:
 
         half = len(blocks) // 2
         flags = (
-            "--kafka_group", settings.group, "--model_bundle", str(SHIPPED_BUNDLE), "--status", "json",
+            "--kafka_group", settings.group, "--model_bundle", str(SHIPPED), "--status", "json",
         )  # fmt: skip
         send(blocks[:half] if kill else blocks)
         with running(broker.address, *flags) as child:

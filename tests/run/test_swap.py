@@ -7,22 +7,22 @@ from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
-from console.commands import registry
-from console.commands.demo import SHIPPED_BUNDLE, Job
-from console.commands.run import wanted_topics
-from console.lab.recorded import topic_values
+from console.lab.feeds import topic_values
+from console.lab.watching import Job
 from fixtures.stream import Block, messages
 from fixtures.world import simulate
-from models import features
+from models import SHIPPED, features
 from models.ledgers.history import history
 from models.scoring.bundle import load
 from models.scoring.shelf import open_registry
 from pipelines import policy
+from pipelines.jobs.main import wanted_topics
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.kafka.reading import process
 from pipelines.policy import DELAY, decide, thresholds
 from schemas import topics
+from tests.command import command
 from tests.hotpath.test_serving import variant
 from tests.payments import transfers
 from tests.run.started import running
@@ -30,7 +30,7 @@ from tests.run.started import running
 
 def expected(blocks: list[Block]) -> set[tuple[str, str]]:
     """Payment and leg of every alert, computed without a stream."""
-    rules, bundle = policy.load(), load(SHIPPED_BUNDLE)
+    rules, bundle = policy.load(), load(SHIPPED)
     rows = transfers([value for block in blocks for value in block.values])
     legs = history(rows, rules.value(rows))
     found = set()
@@ -52,10 +52,11 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
     tmp_path: Path,
 ) -> None:
     folder, key = tmp_path / "registry", tmp_path / "key.jwk"
-    registry.keygen(folder, key)
-    registry.promote(SHIPPED_BUNDLE, registry=folder, key=key, role="live")
+    places = ("--registry", folder, "--key", key)
+    command("registry", "keygen", *places)
+    command("registry", "promote", SHIPPED, "--role", "live", *places)
     old = open_registry(folder).digest("live")
-    registry.promote(variant(SHIPPED_BUNDLE, tmp_path / "shadow"), registry=folder, key=key, role="shadow")
+    command("registry", "promote", variant(SHIPPED, tmp_path / "shadow"), "--role", "shadow", *places)
     blocks = list(messages(simulate(seed=3, days=2, accounts=1_000, scam_rate=0.02).payments, block=50))
     rows = sum(len(block.keys) for block in blocks)
     wanted = expected(blocks)
@@ -78,13 +79,13 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
             send(parts[0])
             job.wait_for(1, "decided")
             send(parts[1])
-            registry.promote(variant(SHIPPED_BUNDLE, tmp_path / "new"), registry=folder, key=key, role="live")
+            command("registry", "promote", variant(SHIPPED, tmp_path / "new"), "--role", "live", *places)
             new = open_registry(folder).digest("live")
             send(parts[2])
             job.wait_for(1, "live_models_taken_up")
             send(parts[3])
             job.wait_for(rows // 2, "decided")
-            registry.rollback(folder, key)
+            command("registry", "rollback", *places)
             send(parts[4])
             job.wait_for(2, "live_models_taken_up")
             send(parts[5])

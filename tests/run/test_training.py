@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from console import cli
-from console.lab.recorded import of_decision_log, of_world, read_feedback
+from console.lab.feedback import read_feedback
+from console.lab.rows import of_decision_log, of_world
 from fixtures.scenario import load
 from fixtures.stream import feedback
 from models.learning.stream import of_recorded

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from console import cli
-from console.commands.replay import streamed
+from console.lab.feeds import streamed
 from fixtures.scenario import load
 from fixtures.stream import feedback
 from pipelines import policy

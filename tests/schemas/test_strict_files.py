@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from console.lab.recorded import read_feedback
+from console.lab.feedback import read_feedback
 from fixtures.scenario import load as load_scenario
 from fixtures.scenario import path_of
 from measures.authority.keys import read_keys

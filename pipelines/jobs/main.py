@@ -8,10 +8,13 @@ traces ────┘                                                          
 With one shard on Flink the stages from Read to Dissuade are one (`one_stage`).
 """
 
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipelines.hot import serving
 from pipelines.hot.decide import Decider
 from pipelines.hot.decision_log import LogDecisionsFn
 from pipelines.hot.decode import DecodeFn
@@ -19,12 +22,23 @@ from pipelines.hot.dissuade import DissuadeFn
 from pipelines.hot.ledgers import AccountLedgerFn, PayerLedgerFn
 from pipelines.hot.one_stage import OneStageFn, Stages
 from pipelines.hot.tracer import Tracer
+from pipelines.in_process.warmup import warm_up
+from pipelines.jobs.job import Job
 from pipelines.jobs.options import JobSettings
-from pipelines.kafka.port import Chunk
+from pipelines.kafka.port import Chunk, NewTopic
+from pipelines.kafka.preflight import new_topics, require_topics
+from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.marks import Mark
+from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.state.shards import Block
+from schemas import topics
+
+NAME = "stopline"
+
+#: Shards per ledger unless told otherwise, in process and on Flink, where one makes the hot path one stage.
+SHARDS, FLINK_SHARDS = 4, 1
 
 
 class Outputs(NamedTuple):
@@ -85,3 +99,47 @@ def write(outputs: Outputs, settings: JobSettings) -> None:
     """Send what the main job emits to its topics."""
     for name, records in outputs._asdict().items():
         _ = records | f"Send {name}" >> WriteRecords(settings.kafka)
+
+
+def job(settings: JobSettings) -> Job:
+    """Return the main job, to be run for ever."""
+    return Job(NAME, partial(_in_process, settings), partial(on_flink, settings))
+
+
+def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) -> None:
+    """Check bundle, broker and topics before anything is read.
+
+    Raises:
+        ModelError: the bundle must not be used.
+        BrokerError: the broker or a topic is not as needed; says the command that mends it.
+
+    """
+    serving.check(settings.models, settings.policy)
+    require_topics(settings.kafka, wanted_topics(partitions), create_topics=create_topics)
+
+
+def wanted_topics(partitions: int) -> list[NewTopic]:
+    """Return the topics of the main job."""
+    return new_topics(topics.MAIN, partitions)
+
+
+def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
+    """Apply the job to a pipeline whose runner forgets everything with its process."""
+    traced = captured_bounds(settings.kafka, (topics.MEASURES, topics.TRACES))
+    settings = replace(settings, traced=traced)
+    if settings.start == "committed" and settings.warmup_h > 0:
+        plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
+        settings = replace(settings, start=plan.start, decided=plan.decided)
+    chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
+    write(build(chunks, settings), settings)
+    return f"reading at {settings.kafka.brokers} as group {settings.kafka.group}; Ctrl-C stops"
+
+
+def on_flink(settings: JobSettings, pipeline: beam.Pipeline) -> None:
+    """Apply the job as it runs on Flink, from its topics to its topics."""
+    if settings.shards == 1:
+        source = ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first, readers=1)
+        write(build_in_one(pipeline, source, settings), settings)
+        return
+    chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
+    write(build(chunks, settings), settings)

@@ -1,0 +1,1 @@
+"""`stopline flink`: a Flink cluster on this machine and the jobs on it."""

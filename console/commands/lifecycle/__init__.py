@@ -1,0 +1,1 @@
+"""`stopline lifecycle`: the legal engine as a job, and what its operator needs: keys and country files."""

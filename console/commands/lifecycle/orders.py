@@ -1,0 +1,63 @@
+"""`stopline lifecycle keygen`, `send` and `law`: keys, signed orders, country files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.lab.signing import new_key, send_order
+from console.options import BEAM_FLAGS, KeysFile
+from measures.law.country_file import load
+from pipelines.jobs.options import in_process_options, kafka_settings
+from schemas import topics
+from schemas.order import Actor
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def keygen(
+    authority: Annotated[str, typer.Option(help="Id of the authority the key signs for.")],
+    country: Annotated[str, typer.Option(help="Jurisdiction, e.g. CN.")],
+    keys: KeysFile,
+    *,
+    actor: Annotated[Actor, typer.Option(help="What the authority is.")] = Actor.POLICE,
+    out: Annotated[Path, typer.Option(help="Where the private key goes.")] = Path("private.jwk"),
+    years: Annotated[int, typer.Option(help="How long the key is good, from now.", min=1)] = 1,
+) -> None:
+    """Make a signing key: the private half in a file of its own, the public half added to the key file.
+
+    To rotate, make a second key while the first is still good, and sign with it from then on.
+
+    Example: stopline lifecycle keygen --authority police-1 --country CN --keys keys.json
+    """
+    key_id = new_key(keys, out, authority=authority, country=country, actor=actor, years=years)
+    typer.echo(f"key {key_id}: private half in {out}, public half in {keys}")
+
+
+@app.command(context_settings=BEAM_FLAGS)
+def send(
+    context: typer.Context,
+    order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],
+    key: Annotated[Path, typer.Option(help="Private key, as keygen wrote it.")],
+) -> None:
+    """Sign an order as its authority would and send it to topic `orders`.
+
+    The reply comes on topic `measures`. Kafka is named as for run: --kafka_brokers and so on.
+
+    Example: stopline lifecycle send order.json --key private.jwk --kafka_brokers 127.0.0.1:9092
+    """
+    number = send_order(kafka_settings(in_process_options(context.args)), order, key)
+    typer.echo(f"order {number} sent; its reply comes on topic {topics.MEASURES}")
+
+
+@app.command()
+def law(file: Annotated[Path, typer.Argument(help="A country file (YAML).")]) -> None:
+    """Check a country file; a fault is told by line and rule.
+
+    Example: stopline lifecycle law measures/law/countries/cn.yaml
+    """
+    found = load(file)
+    rules = found.versions()
+    versions = sum(len(each) for each in rules.values())
+    typer.echo(f"{found.id} {found.name}: {len(rules)} rules in {versions} versions, in order")

@@ -1,0 +1,49 @@
+"""`stopline lifecycle run`: legal orders carried out, for ever."""
+
+from typing import Annotated
+
+import typer
+
+from console.ending import end_on_signals
+from console.options import BEAM_FLAGS, CreateTopics, KeysFile, Partitions, Runner
+from measures.authority.keys import read_keys
+from pipelines.jobs import lifecycle
+from pipelines.jobs.options import kafka_settings
+from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.lifecycle.settings import LifecycleSettings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(context_settings=BEAM_FLAGS)
+def run(
+    context: typer.Context,
+    *,
+    keys: KeysFile,
+    runner: Runner = "in-process",
+    partitions: Partitions = 4,
+    create_topics: CreateTopics = False,
+    replay: Annotated[
+        bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
+    ] = False,
+) -> None:
+    """Read orders and account messages; write the journal of measures, replies, refunds, dead letters.
+
+    Starts where the journal on topic `measures` ends: accounts, order numbers and due times are rebuilt
+    from it. The in-process runner (default) wakes accounts by messages; `--runner flink` keeps accounts and
+    terms in checkpoints. At-least-once: after a crash messages may be read again; replies say DUPLICATE.
+    Everything else is an option of Kafka or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
+    --kafka_security.
+
+    Example: stopline lifecycle run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
+    """
+    options = options_for(runner, context.args)
+    settings = LifecycleSettings(kafka_settings(options), read_keys(keys))
+    lifecycle.preflight(settings.kafka, partitions, create_topics=create_topics)
+    if replay:
+        lifecycle.replay(settings, options)
+    elif runner == "flink":
+        run_on_flink(lifecycle.job(settings), context.args, typer.echo)
+    else:
+        end_on_signals(typer.echo)
+        run_in_process(lifecycle.job(settings), context.args, typer.echo)

@@ -1,0 +1,105 @@
+"""Payments into a broker, records out of it: worlds and scenarios as streams."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from fixtures.scenario import Scenario
+from fixtures.stream import messages
+from pipelines.jobs import main
+from pipelines.jobs.options import kafka_settings
+from pipelines.kafka.local.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer, open_producer
+from pipelines.kafka.preflight import require_listener
+from pipelines.kafka.reading import process
+from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
+from schemas import topics
+
+#: Partitions of each topic of a broker of our own.
+PARTITIONS = 4
+
+
+def brokers_at(address: str, security: Sequence[str]) -> KafkaSettings:
+    """Return the settings of brokers given as on a command line.
+
+    Raises:
+        ConfigError: an option cannot be used.
+        BrokerError: nobody listens there.
+
+    """
+    flags = ["--kafka_brokers", address, *(f"--kafka_security={pair}" for pair in security)]
+    settings = kafka_settings(PipelineOptions(flags))
+    require_listener(settings)
+    return settings
+
+
+def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
+    """Return the values that a topic holds now, partition by partition."""
+    bounds = captured_bounds(settings, [topic])
+    return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
+
+
+@contextmanager
+def streamed(scenario: Scenario) -> Iterator[tuple[KafkaSettings, dict[int, int]]]:
+    """Hold a scenario in topics of a broker of its own; name the offsets where its history ends."""
+    payments = scenario.world().payments
+    began = pc.less(payments["accepted_at_us"], scenario.begins_us)
+    with EmbeddedBroker() as broker:
+        settings = KafkaSettings(broker.address)
+        with closing(open_admin(settings)) as admin:
+            admin.create_topics(main.wanted_topics(PARTITIONS))
+            send(settings, payments.filter(began))
+            places = [(topics.PAYMENTS, number) for number in range(PARTITIONS)]
+            decided = {number: offset for (_, number), offset in admin.end_offsets(places).items()}
+        send(settings, payments.filter(pc.invert(began)))
+        yield settings, decided
+        process.close_connections()
+
+
+def send(settings: KafkaSettings, payments: pa.Table) -> None:
+    """Send payments under their own time."""
+    producer = open_producer(settings)
+    for block in messages(payments):
+        for key, value, at_us in zip(*block, strict=True):
+            producer.send(topics.PAYMENTS, key, value, (), at_us)
+        producer.flush()
+
+
+def send_at_rate(settings: KafkaSettings, payments: pa.Table, rate: int = 0) -> None:
+    """Send payments, at `rate` a second if it is not 0; their Kafka time is now."""
+    producer = open_producer(settings)
+    began, sent = time.monotonic(), 0
+    for block in messages(payments, block=500 if rate else 5_000):
+        if rate and (ahead := sent / rate - (time.monotonic() - began)) > 0:
+            time.sleep(ahead)
+        now_us = time.time_ns() // 1000
+        for key, value in zip(block.keys, block.values, strict=True):
+            producer.send(topics.PAYMENTS, key, value, (), now_us)
+        producer.flush()
+        sent += len(block.keys)
+
+
+def commit_at_end(settings: KafkaSettings) -> None:
+    """Let the job's group stand at the end of the topic, as if it had decided all that is there."""
+    places = [(topics.PAYMENTS, number) for number in range(PARTITIONS)]
+    with closing(open_admin(settings)) as admin:
+        admin.commit(settings.group, admin.end_offsets(places))
+
+
+class Listener:
+    """Reads all partitions of a topic as records."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, record: Any) -> None:
+        self._consumers = [open_consumer(settings, topic, number, 0) for number in range(PARTITIONS)]
+        self._decode = msgspec.json.Decoder(record).decode
+
+    def take(self) -> list[Any]:
+        """Return what arrived since the last call."""
+        chunks = [chunk for each in self._consumers if (chunk := each.poll(10_000)) is not None]
+        return [self._decode(value) for chunk in chunks for value in chunk.values]

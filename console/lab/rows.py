@@ -1,0 +1,116 @@
+"""Rows to train on and to measure with: from a simulated world, or from a decision log and feedback."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from console.lab.values import instant_us
+from fixtures.world import World, simulate
+from models.features import versions
+from models.learning import labels
+from models.learning.stream import LegRows, Recorded, of_log, of_recorded
+from models.scoring.bundle import LEGS
+from pipelines.hot import decision_log
+from pipelines.policy import Policy
+from schemas.errors import ConfigError
+from schemas.feedback import Feedback
+from schemas.rows.transfers import of_columns
+
+_MONEY = np.dtype([("amount_minor", "i8"), ("currency", "S3")])
+
+
+def of_world(world: World, policy: Policy) -> Recorded:
+    """Return a simulated world as a recorded stream with its labels."""
+    transfers = transfers_of(world.payments)
+    return Recorded(
+        transfers,
+        policy.value(transfers),
+        world.truth["scam"].to_numpy(zero_copy_only=False),
+        world.truth["laundering"].to_numpy(zero_copy_only=False),
+    )
+
+
+def transfers_of(payments: pa.Table) -> np.ndarray:
+    """Return a table of payments as TRANSFER rows."""
+    columns = {name: payments[name].to_pylist() for name in payments.schema.names}
+    return of_columns(columns, payments.num_rows)
+
+
+def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
+    """Return a leg's decision log without labels.
+
+    Raises:
+        ConfigError: there is no log, another release wrote it, or the policy has no rate for a currency.
+
+    """
+    try:
+        table = decision_log.read(existing_log(folder), leg.upper())  # type: ignore[arg-type]
+    except pa.ArrowInvalid as error:
+        raise ConfigError(
+            f"{folder} was logged by another release, with other columns; give a log of this release"
+        ) from error
+    if not table.num_rows:
+        raise ConfigError(
+            f"{folder} holds no decision log of {leg} legs; name the folder given to "
+            "`stopline run --decision_log`"
+        )
+    money = np.empty(table.num_rows, _MONEY)
+    for name in _MONEY.names or ():
+        money[name] = table[name].to_numpy(zero_copy_only=False)
+    value = policy.value(money)
+    if np.isnan(value).any():
+        unknown = sorted(set(money["currency"][np.isnan(value)].astype(str).tolist()))
+        raise ConfigError(f"the policy has no rate for {', '.join(unknown)}, which {folder} holds; add one")
+    held = versions(leg)
+    return LegRows(
+        txn_id=table["txn_id"].to_numpy(zero_copy_only=False).astype("S35"),
+        at_us=table["at_us"].to_numpy(),
+        value=value,
+        features=held,
+        X=np.asfortranarray(np.column_stack([table[name].to_numpy() for name in held])),
+        y=np.full(table.num_rows, labels.NONE, np.int8),
+        weight=table["weight"].to_numpy(),
+    )
+
+
+def labelled_log(
+    folder: Path, feedback: Sequence[Feedback], policy: Policy, *, known_by: str, delay_days: float
+) -> dict[str, LegRows]:
+    """Return both legs of a decision log with the labels known by `known_by`, or by its newest row if ""."""
+    found = labels.table(feedback)
+    rows = {leg: of_decision_log(folder, leg, policy) for leg in LEGS}
+    by_us = instant_us(known_by) if known_by else max(int(each.at_us[-1]) for each in rows.values())
+    return {
+        leg: of_log(leg, each, found, known_by_us=by_us, delay_days=delay_days) for leg, each in rows.items()
+    }
+
+
+def existing_log(folder: Path) -> Path:
+    """Return the folder of a decision log.
+
+    Raises:
+        ConfigError: it is not there.
+
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder; name the one given to `stopline run --decision_log`")
+    return folder
+
+
+class Worlds(NamedTuple):
+    """Simulated worlds, one a seed; `scam_rate` is scam payments per payment."""
+
+    seeds: Sequence[int]
+    days: int
+    accounts: int
+    scam_rate: float
+
+
+def of_worlds(worlds: Worlds, rules: Policy) -> Iterator[tuple[int, dict[str, LegRows]]]:
+    """Simulate worlds one after the other; yields seed and rows."""
+    for seed in worlds.seeds:
+        world = simulate(seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate)
+        yield seed, of_recorded(of_world(world, rules))

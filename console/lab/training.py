@@ -1,0 +1,102 @@
+"""A model bundle from rows: trained beside its place, then moved into it."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from console.lab.rows import Worlds
+from models.learning.card import Segment, card, segments
+from models.learning.report import age_bands
+from models.learning.stream import LegRows, train
+from models.learning.train import DAY_US, Windows, probability
+from models.scoring.bundle import MANIFEST, Bundle, LegParts
+from schemas.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: The card counts innocent holds per segment at this operating point.
+CARD_POINT = "innocent_5_per_10k"
+
+
+def recipe(worlds: Worlds, trees: int, windows: str) -> str:
+    """Say which command simulates the same worlds, of seeds one after the other, and trains on them."""
+    count = len(worlds.seeds)
+    words = (
+        f"stopline train --seed {worlds.seeds[0]} --worlds {count} --days {worlds.days} "
+        f"--accounts {worlds.accounts} --scam-rate {worlds.scam_rate} --trees {trees}"
+        + (f" --windows {windows}" if windows else "")
+    )
+    return f"{count} simulated worlds, by `{words}`" if count > 1 else f"a world simulated by `{words}`"
+
+
+def write_bundle(
+    out: Path,
+    rows: dict[str, LegRows],
+    *,
+    source: str,
+    synthetic: bool,
+    windows: Windows,
+    seed: int,
+    max_iter: int,
+) -> Bundle:
+    """Train both legs and put the bundle at `out`, in place of one that is there."""
+    new = out.with_name(f"{out.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    bundle = train(
+        rows,
+        new,
+        card=lambda parts: _card(parts, rows, windows, source, synthetic=synthetic),
+        git_commit=_commit(),
+        windows=windows,
+        seed=seed,
+        max_iter=max_iter,
+    )
+    shutil.rmtree(out, ignore_errors=True)
+    new.rename(out)
+    return bundle
+
+
+def require_room(out: Path, *, replace: bool) -> None:
+    """Refuse a place for the bundle before the work for it begins; only a bundle is ever replaced."""
+    if out.exists() and not replace:
+        raise ConfigError(
+            f"{out} exists; name a new folder with --out, or replace that bundle with --replace"
+        )
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise ConfigError(f"{out} is no bundle, so it is not replaced; name another folder with --out")
+
+
+def _card(
+    parts: Mapping[str, LegParts],
+    rows: Mapping[str, LegRows],
+    windows: Windows,
+    source: str,
+    *,
+    synthetic: bool,
+) -> str:
+    first, last = (
+        datetime.fromtimestamp(int(at_us) / 1e6, UTC).date()
+        for at_us in (rows["credit"].at_us.min(), rows["credit"].at_us.max())
+    )
+    return card(
+        "Model card",
+        parts,
+        window=f"{first} to {last}, from {source}",
+        by_segment={leg: _disturbed(parts[leg], rows[leg], windows) for leg in parts},
+        synthetic=synthetic,
+    )
+
+
+def _disturbed(parts: LegParts, rows: LegRows, windows: Windows) -> list[Segment]:
+    """Innocent holds of the test days by the payer's age band."""
+    newest = rows.at_us > rows.at_us.max() - windows.test * DAY_US
+    rows = rows.take(newest & (rows.y >= 0))
+    score = probability(parts.classifier, rows.columns(parts.features))
+    return segments(age_bands(rows), rows.y, score, parts.thresholds[CARD_POINT], rows.weight)
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

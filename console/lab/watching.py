@@ -1,0 +1,83 @@
+"""`stopline run` in a process of its own, and what it last said."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from console.lab.feeds import PARTITIONS
+from pipelines.kafka.local.brokers import tied_to_starter
+from pipelines.kafka.port import KafkaSettings
+from schemas.errors import BrokerError
+
+#: A job that decides nothing for this long is given up.
+STALL_S = 60.0
+
+
+class Job:
+    """`stopline run` as a child, and what it last said."""
+
+    def __init__(self, child: "subprocess.Popen[str]") -> None:
+        self.child = child
+        self.status: dict[str, Any] = {}
+        self.p99_ms = 0.0
+        self._words: list[str] = []
+        assert child.stdout is not None and child.stderr is not None
+        threading.Thread(target=self._read_status, args=(child.stdout,), daemon=True).start()
+        threading.Thread(target=self._read_words, args=(child.stderr,), daemon=True).start()
+
+    def ended(self) -> bool:
+        """Tell whether the child has exited."""
+        return self.child.poll() is not None
+
+    def wait_for(self, least: int, count: str) -> None:
+        """Wait until the child has counted so many.
+
+        Raises:
+            BrokerError: it ended, or did not get there in time.
+
+        """
+        deadline = time.monotonic() + STALL_S
+        while self.status.get(count, 0) < least:
+            if self.ended() or time.monotonic() > deadline:
+                raise BrokerError(f"the job does not get on; it said: {self.last_words()}")
+            time.sleep(0.05)
+
+    def last_words(self) -> str:
+        """Return the last line of its error output."""
+        return self._words[-1] if self._words else "nothing"
+
+    def _read_status(self, lines: IO[str]) -> None:
+        for line in lines:
+            self.status = json.loads(line)
+            self.p99_ms = self.status["p99_ms"] or self.p99_ms
+
+    def _read_words(self, lines: IO[str]) -> None:
+        for line in lines:
+            self._words = [*self._words[-20:], line.strip()]
+
+
+@contextmanager
+def running(settings: KafkaSettings, bundle: Path, policy_file: Path) -> Iterator[Job]:
+    """Run the main job on `settings`' broker while the block runs."""
+    command = [
+        sys.executable, "-c", "from console.cli import main; main()", "run",
+        "--kafka_brokers", settings.brokers, "--model_bundle", str(bundle),
+        "--policy_file", str(policy_file), "--partitions", str(PARTITIONS), "--status", "json",
+    ]  # fmt: skip
+    child = subprocess.Popen(
+        tied_to_starter(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield Job(child)
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()

@@ -1,0 +1,33 @@
+"""Options that several commands take, and how their values are read."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+#: `context_settings` of a command that hands what it does not know, in `context.args`, to Beam.
+BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+#: Of the commands that read feedback or payments from a broker.
+KafkaSecurity = Annotated[
+    list[str], typer.Option("--kafka_security", help="KEY=VALUE, as of `stopline run`; may be repeated.")
+]
+
+#: Of the commands that work on a decision log and its labels.
+FeedbackPlaces = Annotated[
+    list[str],
+    typer.Option("--feedback", help="Labels of the log: a JSONL file or kafka://host:port; may be repeated."),
+]
+KnownBy = Annotated[
+    str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
+]
+PolicyFile = Annotated[Path, typer.Option("--policy_file", help="YAML policy.")]
+ModelBundle = Annotated[Path, typer.Option("--model_bundle", help="Bundle to score with.")]
+
+#: Of the jobs that run for ever.
+Runner = Annotated[Literal["in-process", "flink"], typer.Option("--runner", help="Where the job runs.")]
+Partitions = Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)]
+CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing.")]
+
+#: Of the commands about legal orders.
+KeysFile = Annotated[Path, typer.Option(help="JSON file of the authorities' public keys.")]

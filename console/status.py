@@ -1,0 +1,67 @@
+"""How a running job does, printed once a second."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from pipelines.telemetry import TELEMETRY, Latency, quantiles
+
+StatusFormat = Literal["line", "json", "none"]
+
+STATUS_S = 1.0
+
+
+@contextmanager
+def reporting(status: StatusFormat) -> Iterator[None]:
+    """Print a status every second while the block runs."""
+    done = threading.Event()
+
+    def report() -> None:
+        before, since, earlier = 0, time.monotonic(), TELEMETRY.histogram()
+        while not done.wait(STATUS_S):
+            counts, histogram = TELEMETRY.counts(), TELEMETRY.histogram()
+            latency, earlier = quantiles(histogram - earlier), histogram
+            now, decided = time.monotonic(), counts.get("decided", 0)
+            rate = (decided - before) / (now - since)
+            before, since = decided, now
+            fields = {"events_per_s": round(rate), **counts, **latency._asdict()}
+            if status == "json":
+                print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
+            elif decided:
+                say(status, status_line(rate, counts, latency))
+
+    if status != "none":
+        threading.Thread(target=report, name="status", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str:
+    """Say in one line how the job does; a second without a decision has no latency.
+
+    >>> status_line(0.0, {"decided": 1_200, "braked": 3}, Latency(math.nan, math.nan, math.nan))
+    '        0 payments/s         1,200 decided         0 alerts         0 warnings  BRAKED 3'
+    """
+    parts = [
+        f"{rate:>9,.0f} payments/s",
+        f"{counts['decided']:>12,} decided",
+        f"{counts.get('alerts', 0):>8,} alerts",
+        f"{counts.get('warnings', 0):>8,} warnings",
+    ]
+    if not math.isnan(latency.p50_ms):
+        parts += [f"p50 {latency.p50_ms:,.0f} ms", f"p99 {latency.p99_ms:,.0f} ms"]
+    if braked := counts.get("braked"):
+        parts.append(f"BRAKED {braked:,}")
+    return "  ".join(parts)
+
+
+def say(status: StatusFormat, text: str) -> None:
+    """Print a sentence, where people read."""
+    if status == "line":
+        print(text, flush=True)

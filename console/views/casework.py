@@ -1,0 +1,17 @@
+"""What came of the orders of `stopline lifecycle demo`."""
+
+from rich.table import Table
+
+from console.lab.casework import Answered
+
+
+def table(found: Answered) -> Table:
+    """Return the outcomes, most frequent first."""
+    shown = Table("what came of the orders", "number", title="Stop orders", title_justify="left")
+    for name, count in found.outcomes.most_common():
+        shown.add_row(name, f"{count:,}")
+    shown.add_row("unanswered", f"{found.orders - found.outcomes.total():,}", end_section=True)
+    shown.add_row("measures in force on", f"{found.accounts:,} accounts")
+    shown.add_row("onward transfers reported", f"{found.onward:,}")
+    shown.add_row("next accounts named", f"{found.next_accounts:,}")
+    return shown

@@ -1,0 +1,52 @@
+"""What `stopline demo` shows while it goes and at its end."""
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from console.lab.scoreboard import Result, Scoreboard
+from console.lab.showing import Moment
+from schemas.alert import Alert
+
+
+def picture(board: Scoreboard, moment: Moment) -> Group:
+    """Return how the job and its money stand now."""
+    result = board.result()
+    head = Text(
+        f"{moment.rate:>8,.0f} payments/s   {moment.decided:>9,} decided   p99 {moment.p99_ms:,.0f} ms"
+    )
+    sums = Text(
+        f"{len(board.alerts):>8,} alerts   {sum(board.severities.values()):>8,} warnings   "
+        f"saved {(result.stopped_minor + result.caught_minor) / 100:,.0f} of {result.scam_minor / 100:,.0f}"
+    )
+    newest = [Text(line(alert)) for alert in list(board.alerts.values())[-6:]]
+    return Group(Panel(Group(head, sums), title="Stopline"), *newest)
+
+
+def line(alert: Alert) -> str:
+    """Say an alert in one line."""
+    reason = alert.reasons[0].text if alert.reasons else ""
+    return f"{alert.outcome:<5} {alert.leg:<6} {alert.amount_minor / 100:>12,.2f} {alert.currency}  {reason}"
+
+
+def scoreboard(result: Result, currency: str, digits: int = 2) -> Table:
+    """Return the sums for people."""
+    good = max(result.payments - result.scams, 1)
+    lost_minor = result.scam_minor - result.stopped_minor - result.caught_minor
+
+    def money(minor: int) -> str:
+        share = minor / max(result.scam_minor, 1)
+        return f"{minor / 10**digits:>16,.0f} {currency}  {share:>5.1%}"
+
+    table = Table(show_header=False, title="Scoreboard")
+    table.add_row("payments", f"{result.payments:,}")
+    table.add_row("scam payments", f"{result.scams:,}")
+    table.add_row("stopped at the victim", money(result.stopped_minor))
+    table.add_row("caught leaving a mule", money(result.caught_minor))
+    table.add_row("lost", money(lost_minor))
+    table.add_row("victims warned", f"{result.victims_warned:,} of {result.victims:,}")
+    per_10_000 = 10_000 * result.innocent_held / good
+    table.add_row("good payments held", f"{result.innocent_held:,}  {per_10_000:.1f} per 10,000")
+    table.add_row("others warned", f"{result.others_warned:,}")
+    return table

@@ -1,0 +1,66 @@
+"""The figures of `stopline evaluate`."""
+
+from typing import Any
+
+from rich.console import Console
+
+from console.views import tables
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print what was measured."""
+    console = Console(highlight=False)
+    console.print(f"bundle {found['bundle']}, policy {found['policy']}, on {found['source']}", soft_wrap=True)
+    for leg, figures in found["legs"].items():
+        table = tables.figures(
+            "point", "scam value", "false per true", "innocent per 10,000", "alerts per 10,000",
+            title=f"{leg} leg: {figures['payments']:,.0f} payments, {figures['scams']:,.0f} scams",
+            names="point",
+        )  # fmt: skip
+        for name, point in figures["points"].items():
+            table.add_row(
+                name, f"{point['value_detection']:.1%}", _number(point["false_per_true"], 2),
+                f"{point['innocent_holds_per_10k']:.2f}", f"{point['alerts_per_10k']:.2f}",
+            )  # fmt: skip
+        console.print(table)
+        console.print(
+            f"AUC {_number(figures['auc'], 4)}, "
+            f"average precision {_number(figures['average_precision'], 3)}, wrongful-hold minutes "
+            f"per 10,000 good payments {figures['wrongful_hold_minutes_per_10k']:,.0f}",
+            soft_wrap=True,
+        )
+        for group in figures["calibration"][-2:]:
+            console.print(
+                f"calibration, {group['rows']:,} rows: predicted {group['predicted']:.5f}, "
+                f"observed {group['observed']:.5f}"
+            )
+        for kind, each in figures["segments"].items():
+            console.print(f"held per 10,000 good payments by {kind}: {_parity(each)}", soft_wrap=True)
+        if "region" not in figures["segments"]:
+            console.print("by region: not known, payments do not name the payer's region")
+    table = tables.figures(
+        "point", "held as it arrived", "caught leaving a mule", "lost", "false per true",
+        "innocent per 10,000", title="both legs: scam money, and payments held on either", names="point",
+    )  # fmt: skip
+    for name, both in found["together"].items():
+        shares = (both[key] for key in ("held_as_it_arrived", "caught_leaving_a_mule", "lost"))
+        table.add_row(
+            name, *("none" if share is None else f"{share:.1%}" for share in shares),
+            _number(both["false_per_true"], 2), f"{both['innocent_holds_per_10k']:.2f}",
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        f"{found['cases_frozen']} of {found['cases']} cases frozen, "
+        f"median {_number(found['minutes_to_freeze_median'], 1)} minutes after the first scam payment"
+    )
+
+
+def _parity(segments: list[dict[str, Any]]) -> str:
+    return ", ".join(
+        f"{each['name']} {each['innocent_holds_per_10k']:.2f} of {each['good_payments']:,}"
+        for each in segments
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "none" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,29 @@
+"""The figures of a new bundle."""
+
+import json
+from pathlib import Path
+
+from rich.table import Table
+
+from console.views.tables import figures
+
+
+def table(path: Path) -> Table:
+    """Return what was measured on the last days of a bundle's rows."""
+    metrics = json.loads((path / "metrics.json").read_text())
+    table = figures(
+        "leg", "AUC", "AP", "point", "scam value found", "innocent per 10,000",
+        title="last days", names="point",
+    )  # fmt: skip
+    for leg, found in metrics.items():
+        test = found["test"]
+        for name, point in test["points"].items():
+            table.add_row(
+                leg, _digits(test["auc"], 4), _digits(test["average_precision"], 3), name,
+                f"{point['value_detection']:.1%}", f"{point['innocent_holds_per_10k']:.2f}",
+            )  # fmt: skip
+    return table
+
+
+def _digits(value: float | None, digits: int) -> str:
+    return "no scams" if value is None else f"{value:.{digits}f}"

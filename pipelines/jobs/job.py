@@ -1,0 +1,22 @@
+"""What a runner needs of a job."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import apache_beam as beam
+
+
+class Job(NamedTuple):
+    """A job as each runner takes it.
+
+    Attributes:
+        name: Flink lists it under this, and at most one of a name runs.
+        in_process: applies the graph with the source of the in-process runner, whose state is lost with it;
+            returns what an operator is told.
+        on_flink: applies the graph with the source of Flink, which restores state and positions together.
+
+    """
+
+    name: str
+    in_process: Callable[[beam.Pipeline], str]
+    on_flink: Callable[[beam.Pipeline], None]
