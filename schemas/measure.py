@@ -187,17 +187,23 @@ class RefundState(StrEnum):
 
 
 class Claim(Record, frozen=True, kw_only=True):
-    """A victim's proven loss."""
+    """A victim's proven loss; `recovered_minor` of it came back elsewhere: other accounts, an insurer."""
 
     victim_id: str
     loss_minor: MinorUnits
+    recovered_minor: MinorUnits = 0
 
 
 class Share(Record, frozen=True, kw_only=True):
-    """What one victim gets of one freeze; `payment_id` is unique for (freeze, victim, decision)."""
+    """What one victim gets of one freeze; `payment_id` is unique for (freeze, victim, decision).
+
+    `repaid_minor` is what the victim had got back of this loss before: by earlier rounds, by other freezes of
+    the case family, and from elsewhere.
+    """
 
     victim_id: str
     amount_minor: MinorUnits
+    repaid_minor: MinorUnits = 0
     payment_id: str = ""
     paid: bool = False
     attempts: int = 0
@@ -219,6 +225,7 @@ class Refund(Record, frozen=True, kw_only=True):
     shares: tuple[Share, ...]
     due_us: int | None = None
     decision_no: str = ""
+    court_ref: str = ""
     decided_by: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()
     overdue: bool = False

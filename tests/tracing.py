@@ -19,7 +19,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from measures.money.tracing import Method, Transfer, join_legs, trace
+from measures.money.purse import Method
+from measures.money.tracing import Transfer, join_legs, trace
 
 Habit = Literal["NEWEST", "OLDEST", "MIXED"]
 

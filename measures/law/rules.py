@@ -179,9 +179,10 @@ class Reimbursement(Data):
 
 
 class RefundRule(Rule):
-    """Return of frozen money (domain.md 1.9)."""
+    """Return of frozen money (domain.md 1.9); a round is opened from `min_amount` on."""
 
-    methods: tuple[Literal["DIRECT", "TRACE_FIFO", "LIBR", "PRO_RATA"], ...]
+    methods: tuple[Literal["DIRECT", "TRACE_FIFO", "LIBR", "LIBR_FIFO", "PRO_RATA"], ...]
+    min_amount: Amount = 0
     notice: TermField | None = None
     pay_within: TermField
     administrative_below: Amount | None = None

@@ -3,20 +3,41 @@
 A country file names the methods in order; the first that applies decides:
 
 - `DIRECT` all money that came in came from one victim;
-- `TRACE_FIFO` time order separates the victims' money (no two incoming records share an instant);
-- `LIBR` lowest intermediate balance: the holder's own money is taken to leave first;
+- `TRACE_FIFO` the oldest money leaves first, the holder's own and the victims' alike;
+- `LIBR` lowest intermediate balance: the holder's own money leaves first, then the victims' in proportion;
+- `LIBR_FIFO` the holder's own money leaves first, then the victims' in order of time;
 - `PRO_RATA` each victim's loss over all losses.
 
-Amounts are integer minor units. Nobody gets more than the loss, the shares never exceed the pot, and the
-same input always gives the same shares.
+A method that applies decides even if nobody gets anything: where nothing of the victims' money is left, the
+rest is the holder's. What time cannot separate, because money of several came at one instant or before the
+movements known, goes on to the next method, no more than that. Amounts are integer minor units. Nobody gets
+more than is still missing, the shares never exceed the pot, and ids and order of input change nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from measures.money.purse import (
+    CLEAN,
+    PRESUMPTIONS,
+    Lot,
+    Method,
+    Purse,
+    credited,
+    debited,
+    opened,
+    paid_out,
+    taint_of,
+)
 from measures.money.rounding import proportion
-from measures.money.tracing import CLEAN, Lot, debit, taint_of
+from measures.money.tracing import instants
 from schemas.order import Direction, Flow
+
+#: How each method that traces takes debits.
+TRACES: Mapping[str, Method] = {"TRACE_FIFO": "FIFO", "LIBR": "LIBR", "LIBR_FIFO": "LIBR_FIFO"}
+
+#: Origin of an older balance that may hold victims' money.
+OLDER = "?"
 
 
 class Allocation(NamedTuple):
@@ -29,13 +50,26 @@ class Allocation(NamedTuple):
 class Pot(NamedTuple):
     """A frozen amount, the account's movements, and which incoming transaction is whose.
 
-    `opening_minor` is the balance before the first movement.
+    `opening_minor` is the balance before the first movement, negative for an overdraft. Among the movements
+    are those by which victims were paid (purpose DISBURSEMENT, counterparty the victim). `repaid` is what
+    each victim got back before and elsewhere.
     """
 
     frozen_minor: int
     flows: Sequence[Flow] = ()
     victims: Mapping[str, str] = {}
     opening_minor: int = 0
+    repaid: Mapping[str, int] = {}
+
+
+class Inseparable(NamedTuple):
+    """Money of victims that is still there, but nobody can say whose it is."""
+
+    amount_minor: int
+
+
+#: What a method says: shares (none is an answer), money it cannot separate, or None where it does not apply.
+Found = Mapping[str, int] | Inseparable | None
 
 
 def allocate(methods: Iterable[str], pot: Pot, losses: Mapping[str, int]) -> Allocation:
@@ -43,11 +77,19 @@ def allocate(methods: Iterable[str], pot: Pot, losses: Mapping[str, int]) -> All
 
     Raises ValueError if none applies; `PRO_RATA` always does.
     """
+    missing = {victim: max(0, loss - pot.repaid.get(victim, 0)) for victim, loss in losses.items()}
     for method in methods:
-        shares = METHODS[method](pot, losses)
-        if shares is not None:
-            return Allocation(method, {victim: shares.get(victim, 0) for victim in sorted(losses)})
+        found = METHODS[method](pot, missing)
+        if isinstance(found, Inseparable):
+            pot = pot._replace(frozen_minor=min(pot.frozen_minor, found.amount_minor))
+        elif found is not None:
+            return Allocation(method, {victim: found.get(victim, 0) for victim in sorted(losses)})
     raise ValueError("no allocation method applies; a country file should end its list with PRO_RATA")
+
+
+def presumption(methods: Iterable[str]) -> Method:
+    """Give how a country's methods take debits; the oldest first where none of them traces."""
+    return next((TRACES[method] for method in methods if method in TRACES), "FIFO")
 
 
 def reimburse(loss_minor: int, cap_minor: int, split_percent: Sequence[int]) -> list[int]:
@@ -59,48 +101,80 @@ def reimburse(loss_minor: int, cap_minor: int, split_percent: Sequence[int]) -> 
     return proportion(min(loss_minor, cap_minor), split_percent)
 
 
-def _direct(pot: Pot, losses: Mapping[str, int]) -> dict[str, int] | None:
-    senders = {pot.victims.get(f.txn_id, CLEAN) for f in pot.flows if f.direction is Direction.CREDIT}
-    if pot.opening_minor or len(senders) != 1 or not senders <= set(losses):
+def _direct(pot: Pot, missing: Mapping[str, int]) -> Found:
+    senders = {pot.victims.get(flow.txn_id, CLEAN) for flow in _credits(pot)}
+    if pot.opening_minor or len(senders) != 1 or not senders <= set(missing):
         return None
     (victim,) = senders
-    return {victim: min(losses[victim], pot.frozen_minor)}
+    return {victim: min(missing[victim], pot.frozen_minor)}
 
 
-def _trace_fifo(pot: Pot, losses: Mapping[str, int]) -> dict[str, int] | None:
-    credits = [f.at_us for f in pot.flows if f.direction is Direction.CREDIT]
-    if not credits or len(set(credits)) < len(credits):
-        return None
-    return _remaining(pot, losses, "FIFO")
+def _traced(method: Method) -> Callable[[Pot, Mapping[str, int]], Found]:
+    """Give each what of their money is still on the account, at most what is missing and the pot."""
+
+    def found(pot: Pot, missing: Mapping[str, int]) -> Found:
+        if not _credits(pot):
+            return None
+        older = pot.opening_minor > 0 and _came_before(pot, missing)
+        left = taint_of(_purse(pot, method, older).lots)
+        entitled = {victim: min(loss, left.get(victim, 0)) for victim, loss in missing.items()}
+        if older or _tied(pot, missing, method):
+            return Inseparable(sum(left.get(origin, 0) for origin in {OLDER, *missing}))
+        return _shared(pot.frozen_minor, entitled)
+
+    return found
 
 
-def _libr(pot: Pot, losses: Mapping[str, int]) -> dict[str, int] | None:
-    return _remaining(pot, losses, "LIBR") if pot.flows else None
+def _pro_rata(pot: Pot, missing: Mapping[str, int]) -> Found:
+    return _shared(pot.frozen_minor, missing)
 
 
-def _pro_rata(pot: Pot, losses: Mapping[str, int]) -> dict[str, int] | None:
-    victims = sorted(losses)
-    total = sum(losses.values())
-    shares = proportion(min(pot.frozen_minor, total), [losses[victim] for victim in victims])
-    return dict(zip(victims, shares, strict=True))
+METHODS: Mapping[str, Callable[[Pot, Mapping[str, int]], Found]] = {
+    "DIRECT": _direct,
+    **{name: _traced(method) for name, method in TRACES.items()},
+    "PRO_RATA": _pro_rata,
+}
 
 
-def _remaining(pot: Pot, losses: Mapping[str, int], method: str) -> dict[str, int] | None:
-    """Give what of each victim's money is still on the account, at most the loss and the pot."""
-    purse = [Lot(pot.opening_minor)] if pot.opening_minor else []
-    for flow in sorted(pot.flows, key=lambda f: (f.at_us, f.direction is Direction.DEBIT, f.txn_id)):
-        if flow.direction is Direction.CREDIT:
-            purse.append(Lot(flow.amount_minor, pot.victims.get(flow.txn_id, CLEAN)))
-        else:
-            purse, _ = debit(purse, flow.amount_minor, "FIFO" if method == "FIFO" else "LIBR")
-    left = taint_of(purse)
-    entitled = {victim: min(loss, left.get(victim, 0)) for victim, loss in losses.items()}
-    if not any(entitled.values()):
-        return None
+def _shared(frozen_minor: int, entitled: Mapping[str, int]) -> dict[str, int]:
+    """Share what is frozen in proportion to what each may get at most."""
     victims = sorted(entitled)
-    total = min(pot.frozen_minor, sum(entitled.values()))
-    shares = proportion(total, [entitled[victim] for victim in victims])
-    return dict(zip(victims, shares, strict=True))
+    weights = [entitled[victim] for victim in victims]
+    return dict(zip(victims, proportion(min(frozen_minor, sum(weights)), weights), strict=True))
 
 
-METHODS = {"DIRECT": _direct, "TRACE_FIFO": _trace_fifo, "LIBR": _libr, "PRO_RATA": _pro_rata}
+def _purse(pot: Pot, method: Method, older: bool) -> Purse:
+    """Play the account's movements; what was there before is the holder's own, unless it may be `older`."""
+    purse = opened(pot.opening_minor)
+    if older:
+        purse = purse._replace(lots=[lot._replace(origin=OLDER) for lot in purse.lots])
+    for at_us, credits, debits in instants(pot.flows):
+        arriving = [[Lot(flow.amount_minor, pot.victims.get(flow.txn_id, CLEAN))] for flow in credits]
+        purse, _ = credited(purse, arriving, at_us)
+        for flow in debits:
+            if flow.purpose == "DISBURSEMENT":
+                purse = paid_out(purse, flow.amount_minor, flow.counterparty_token)
+        spent = [flow.amount_minor for flow in debits if flow.purpose != "DISBURSEMENT"]
+        purse, _ = debited(purse, [sum(spent)], method)
+    return purse
+
+
+def _came_before(pot: Pot, missing: Mapping[str, int]) -> bool:
+    """Whether a transfer of a claimant is older than the movements known."""
+    known = {flow.txn_id for flow in _credits(pot)}
+    return any(victim in missing for txn_id, victim in pot.victims.items() if txn_id not in known)
+
+
+def _tied(pot: Pot, missing: Mapping[str, int], method: Method) -> bool:
+    """Whether the method goes by time and a claimant's money came at one instant with another's."""
+    own_first, among = PRESUMPTIONS[method]
+    for _, credits, _ in instants(pot.flows) if among != "PRO_RATA" else ():
+        origins = {pot.victims.get(flow.txn_id, CLEAN) for flow in credits}
+        origins -= {CLEAN} if own_first else set()
+        if len(origins) > 1 and not origins.isdisjoint(missing):
+            return True
+    return False
+
+
+def _credits(pot: Pot) -> list[Flow]:
+    return [flow for flow in pot.flows if flow.direction is Direction.CREDIT]

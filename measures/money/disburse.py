@@ -18,7 +18,8 @@ def disburse(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refu
     if share is None or not share.amount_minor:
         return Refusal(why=Why.MALFORMED, detail="names no share of a freeze")
     payment_id = derived_id("pay", measure.measure_id, share.victim_id, share.decision_no)
-    decided = rounds.decided_minor(work, payment_id)
+    found = rounds.decided_share(work, payment_id)
+    decided = found[1].amount_minor if found else None
     fault = first_fault(
         (payment_id in measure.disbursements, Why.ALREADY_PAID, payment_id),
         (share.amount_minor > measure.held_minor, Why.OVER_AMOUNT, f"{measure.held_minor} is frozen"),

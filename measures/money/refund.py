@@ -1,10 +1,11 @@
 """Returning frozen money to victims (domain.md 1.9): computed, noticed, decided, dispatched, closed.
 
 A round shares what one freeze holds. Each payment is named by (freeze, victim, decision), so a decision or
-a payment result that comes twice changes nothing, and the sum paid never exceeds the frozen amount.
+a payment result that comes twice changes nothing, and the sum paid never exceeds the frozen amount. Over all
+rounds and freezes of a case family nobody gets back more than the loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -25,9 +26,10 @@ def open_round(
     freeze: Measure, claims: Sequence[Claim], pot: Pot, *, round_no: int, regime: Regime, now: int
 ) -> Refund | Refusal:
     """Compute the shares of a freeze; a pro-rata result waits for its public notice to run out."""
-    victims = [claim.victim_id for claim in claims]
+    victims, least = [claim.victim_id for claim in claims], regime.refund.min_amount
     fault = first_fault(
         (not freeze.live or not freeze.held_minor, Why.WRONG_STATE, "the freeze holds nothing"),
+        (freeze.held_minor < least, Why.BELOW_THRESHOLD, f"rounds are opened from {least}"),
         (not claims or len(set(victims)) < len(victims), Why.MALFORMED, "one claim per victim"),
     )
     if fault:
@@ -65,23 +67,30 @@ def decide(
     by: tuple[str, ...],
     reason: str,
     court_ref: str = "",
+    decided: Mapping[str, int] | None = None,
     regime: Regime,
     now: int,
 ) -> Refund | Refusal:
     """Fix the shares under a decision number; the same decision again changes nothing.
 
-    Shares from the country's administrative limit need a court's reference.
+    `decided` is what other rounds of the case family have decided for each victim, paid or not. Victims who
+    get the country's administrative limit or more by all rounds together need a court's reference.
     """
     if refund.decision_no == decision_no:
         return refund
     total = sum(share.amount_minor for share in refund.shares)
-    limit = regime.refund.administrative_below
-    beyond = limit is not None and any(share.amount_minor >= limit for share in refund.shares)
+    limit, before = regime.refund.administrative_below, decided or {}
+    sums = {share.victim_id: before.get(share.victim_id, 0) + share.amount_minor for share in refund.shares}
+    shared = [share.victim_id for share in refund.shares if share.amount_minor]
+    beyond = limit is not None and any(sums[victim] >= limit for victim in shared)
+    missing = {claim.victim_id: claim.loss_minor - claim.recovered_minor for claim in refund.claims}
+    over = [victim for victim in shared if sums[victim] > missing[victim]]
     noticed = refund.state is R.NOTICED and now < (refund.due_us or 0)
     fault = first_fault(
         (refund.state not in (R.COMPUTED, R.NOTICED), Why.WRONG_STATE, refund.state),
         (noticed, Why.TOO_LATE, "the public notice still runs"),
         (not decision_no, Why.MALFORMED, "a decision has a number"),
+        (bool(over), Why.OVER_AMOUNT, f"another round repays {over}; have the shares computed anew"),
         (beyond and not court_ref, Why.PAPERS_MISSING, f"shares from {limit} need a court"),
     ) or release_fault(by, reason, total, regime)
     if fault:
@@ -92,7 +101,15 @@ def decide(
         if share.amount_minor
     )
     due = regime.calendar.add(now, regime.refund.pay_within)
-    return replace(refund, state=R.DECIDED, shares=named, decision_no=decision_no, decided_by=by, due_us=due)
+    return replace(
+        refund,
+        state=R.DECIDED,
+        shares=named,
+        decision_no=decision_no,
+        court_ref=court_ref,
+        decided_by=by,
+        due_us=due,
+    )
 
 
 def disbursements(refund: Refund) -> tuple[Disbursement, ...]:
@@ -137,14 +154,20 @@ def tick(refund: Refund, now: int) -> Refund:
 
 def _compute(refund: Refund, pot: Pot, regime: Regime, now: int) -> Refund:
     losses = {claim.victim_id: claim.loss_minor for claim in refund.claims}
-    pot = pot._replace(frozen_minor=min(pot.frozen_minor, refund.frozen_minor))
+    repaid = {
+        claim.victim_id: claim.recovered_minor + pot.repaid.get(claim.victim_id, 0) for claim in refund.claims
+    }
+    pot = pot._replace(frozen_minor=min(pot.frozen_minor, refund.frozen_minor), repaid=repaid)
     result = allocate(regime.refund.methods, pot, losses)
     notice = regime.refund.notice if result.method == "PRO_RATA" else None
     return replace(
         refund,
         state=R.NOTICED if notice else R.COMPUTED,
         method=result.method,
-        shares=tuple(Share(victim_id=v, amount_minor=amount) for v, amount in result.shares.items()),
+        shares=tuple(
+            Share(victim_id=victim, amount_minor=amount, repaid_minor=repaid[victim])
+            for victim, amount in result.shares.items()
+        ),
         due_us=regime.calendar.add(now, notice) if notice else None,
     )
 

@@ -1,16 +1,18 @@
 """Refund rounds of an account: computed from its own movements, decided, then paid by signed orders."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from measures.money import refund
 from measures.money.allocation import Pot
+from measures.money.tracing import signed_minor
 from measures.refusal import Refusal
 from measures.state.account import Account
 from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import DecideRefund, ObjectToRefund, OpenRefund, PaymentFailed
 from schemas.ids import derived_id
-from schemas.measure import Refund, RefundState
-from schemas.order import Direction, MeasureKind
+from schemas.measure import Refund, RefundState, Share
+from schemas.order import MeasureKind
 from schemas.reply import Why
 
 
@@ -24,7 +26,8 @@ def open_(work: UnitOfWork, command: OpenRefund) -> Refusal | None:
     unfinished = [r for r in _of(work, freeze.measure_id) if r.state is not RefundState.CLOSED]
     if unfinished:
         return Refusal(why=Why.WRONG_STATE, detail=f"round {unfinished[0].refund_id} is not closed")
-    pot = pot_of(work.account, freeze.held_minor, command.senders)
+    repaid = decided_before(work, freeze.case_family)
+    pot = pot_of(work.account, freeze.held_minor, command.senders, repaid)
     opened = refund.open_round(
         freeze, command.claims, pot, round_no=command.round_no, regime=work.regime, now=work.now
     )
@@ -36,7 +39,8 @@ def object_to(work: UnitOfWork, command: ObjectToRefund) -> Refusal | None:
     known = work.account.refunds.get(command.refund_id)
     if known is None:
         return _unknown(command.refund_id)
-    pot = pot_of(work.account, known.frozen_minor, command.senders)
+    repaid = decided_before(work, known.case_family, known.refund_id)
+    pot = pot_of(work.account, known.frozen_minor, command.senders, repaid)
     heard = refund.object_to(known, command.claims, pot, command.reason, regime=work.regime, now=work.now)
     return _put(work, heard, "OBJECTION")
 
@@ -48,12 +52,15 @@ def decide(work: UnitOfWork, command: DecideRefund) -> Refusal | None:
         return _unknown(command.refund_id)
     if known.decision_no == command.decision_no:
         return None
+    if any(command.decision_no == other.decision_no for other in _of(work, known.freeze_id)):
+        return Refusal(why=Why.WRONG_STATE, detail=f"{command.decision_no} has decided another round")
     decided = refund.decide(
         known,
         command.decision_no,
         by=command.by,
         reason=command.reason,
         court_ref=command.court_ref,
+        decided=decided_before(work, known.case_family, known.refund_id),
         regime=work.regime,
         now=work.now,
     )
@@ -85,18 +92,29 @@ def overdue(work: UnitOfWork, known: Refund) -> None:
     work.alert("REFUND_OVERDUE", known.refund_id)
 
 
-def decided_minor(work: UnitOfWork, payment_id: str) -> int | None:
-    """Give the amount decided for a payment; None if no round of this account names it."""
-    shares = (share for known in work.account.refunds.values() for share in known.shares)
-    return next((share.amount_minor for share in shares if share.payment_id == payment_id), None)
+def decided_share(work: UnitOfWork, payment_id: str) -> tuple[Refund, Share] | None:
+    """Give the decided round that names a payment, and its share; None where none of this account does."""
+    for known in work.account.refunds.values():
+        for share in known.shares if known.decision_no else ():
+            if share.payment_id == payment_id:
+                return known, share
+    return None
 
 
-def pot_of(account: Account, frozen_minor: int, senders: Mapping[str, str]) -> Pot:
-    """Give what is to be shared, as if nothing had been paid out of the account's freezes yet."""
-    flows = tuple(flow for flow in account.flows if flow.purpose != "DISBURSEMENT")
-    moved = sum(f.amount_minor if f.direction is Direction.CREDIT else -f.amount_minor for f in flows)
-    paid_out = sum(m.disbursed_minor for m in account.measures.values())
-    return Pot(frozen_minor, flows, senders, max(0, account.balance_minor + paid_out - moved))
+def decided_before(work: UnitOfWork, case_family: str, besides: str = "") -> dict[str, int]:
+    """Give what each victim of a case family got or is to get by this account's rounds, `besides` one."""
+    account = work.account
+    found = Counter(account.repaid.get(case_family, {}))
+    for known in account.refunds.values():
+        if known.case_family == case_family and known.refund_id != besides and known.decision_no:
+            found.update({share.victim_id: share.amount_minor for share in known.shares if not share.paid})
+    return dict(found)
+
+
+def pot_of(account: Account, frozen_minor: int, senders: Mapping[str, str], repaid: Mapping[str, int]) -> Pot:
+    """Give what is to be shared: all movements known, and the balance before the first of them."""
+    opening = account.balance_minor - sum(map(signed_minor, account.flows))
+    return Pot(frozen_minor, account.flows, senders, opening, repaid)
 
 
 def _of(work: UnitOfWork, freeze_id: str) -> list[Refund]:

@@ -13,8 +13,8 @@ tainted money leaves first.
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from measures.money.purse import Lot
 from measures.money.rounding import proportion
-from measures.money.tracing import Lot
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, MeasureChanged, Reported
 from schemas.measure import Measure, MeasureState

@@ -4,6 +4,7 @@ State changes only through `evolve`, so `replay(events)` rebuilds it exactly. Me
 one: an account is free only when all of them have ended.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
@@ -53,7 +54,8 @@ class Account(Record, frozen=True, kw_only=True):
 
     `answered` maps order and message keys to what was answered, `parked` holds the lifts
     that wait for their parent, by order key, `term_counts` counts terms per kind of measure and case family,
-    `stated` is what the account was last said to forbid.
+    `repaid` adds up what victims got back, by case family and victim, `stated` is what the account was last
+    said to forbid.
     """
 
     account_token: str
@@ -68,6 +70,7 @@ class Account(Record, frozen=True, kw_only=True):
     parked: dict[str, OrderParked] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
     term_counts: dict[str, int] = field(default_factory=dict)
+    repaid: dict[str, dict[str, int]] = field(default_factory=dict)
     stated: EnforcementChanged | None = None
 
     @property
@@ -139,6 +142,7 @@ def evolve(account: Account, event: JournalEvent) -> Account:
             changes["parked"] = _without(account.parked, {lift_key})
         case RefundChanged(refund=refund):
             changes["refunds"] = account.refunds | {refund.refund_id: refund}
+            changes["repaid"] = _repaid(account, refund)
         case EnforcementChanged():
             changes["stated"] = event
         case Forgotten(keys=keys):
@@ -269,6 +273,16 @@ def _counts(account: Account, measure: Measure) -> bool:
 
 def _family_key(kind: MeasureKind, case_family: str) -> str:
     return f"{kind}/{case_family}"
+
+
+def _repaid(account: Account, refund: Refund) -> dict[str, dict[str, int]]:
+    """Add the shares that this form of a round says are paid and its last form did not."""
+    known, family = account.refunds.get(refund.refund_id), refund.case_family
+    before = {share.payment_id for share in known.shares if share.paid} if known else set()
+    found = Counter(account.repaid.get(family, {}))
+    paid = [share for share in refund.shares if share.paid and share.payment_id not in before]
+    found.update({share.victim_id: share.amount_minor for share in paid})
+    return account.repaid | {family: dict(found)} if found else account.repaid
 
 
 def _without(found: dict[str, V], gone: set[str]) -> dict[str, V]:

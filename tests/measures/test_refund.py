@@ -7,12 +7,12 @@ from measures.law.country_file import jurisdiction
 from measures.money import refund
 from measures.money.allocation import Pot
 from measures.refusal import Refusal
-from schemas.commands import DecideRefund, OpenRefund
+from schemas.commands import DecideRefund, ObjectToRefund, OpenRefund
 from schemas.ids import derived_id
 from schemas.measure import Claim, Refund
 from schemas.order import Actor, Direction, Flow
 from schemas.reply import ReplyCode, Why
-from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
+from tests.measures.kit import DAY, HOUR, PAID, T0, Bench, defrauded, make_order
 
 CN = jurisdiction("CN").on(T0)
 TWO = ("clerk-1", "clerk-2")
@@ -237,3 +237,144 @@ def test_a_round_is_opened_once_and_no_second_one_beside_it() -> None:
     beside = OpenRefund(at_us=bench.now, freeze_id=on.freeze_id, round_no=2, claims=CLAIMS)
     refusal = bench.do(beside).refusal
     assert refusal is not None and refusal.why is Why.WRONG_STATE
+
+
+def pay_all(bench: Bench, on: Refund, number: str) -> None:
+    for count, share in enumerate(refund.disbursements(on)):
+        order = make_order(
+            f"{number}-{count}", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share
+        )
+        assert bench.order(order).code is ReplyCode.OK
+
+
+def test_a_loss_is_repaid_once_however_many_rounds_there_are() -> None:
+    """Loss 30,000.00, frozen 50,000.00 and topped up by a salary of 15,000.00: round 2 pays nothing more."""
+    bench = Bench()
+    bench.move("victim-txn", 3_000_000)
+    bench, _ = frozen(bench)
+    claim = (Claim(victim_id="v1", loss_minor=3_000_000),)
+    first = decide_in(bench, open_in(bench, claim, {"victim-txn": "v1"}), "dec-1")
+    pay_all(bench, first, "D1")
+    assert bench.account.refunds[first.refund_id].state == "CLOSED"
+    bench.move("salary", 1_500_000, T0 + HOUR)
+    assert bench.measure("F1").held_minor == 1_500_000
+    second = open_in(bench, claim, {"victim-txn": "v1"}, round_no=2)
+    (share,) = second.shares
+    assert (share.amount_minor, share.repaid_minor) == (0, 3_000_000)
+
+
+def test_what_came_back_from_elsewhere_is_deducted() -> None:
+    """Loss 40,000.00, an insurer paid 35,000.00, 50,000.00 frozen: 5,000.00 go back."""
+    bench, _ = frozen()
+    claim = (Claim(victim_id="v1", loss_minor=4_000_000, recovered_minor=3_500_000),)
+    on = open_in(bench, claim, {"victim-txn": "v1"})
+    assert [share.amount_minor for share in on.shares] == [500_000]
+
+
+def two_freezes(country: str = "BR") -> Bench:
+    """Two freezes of one case family, 10,000.00 each, on an account with 50,000.00."""
+    bench = Bench(country, balance=5_000_000)
+    for number in ("F1", "F2"):
+        order = make_order(
+            number, "FREEZE", jurisdiction=country, amount_minor=1_000_000, victim_transfer=None, case_no=""
+        )
+        assert bench.order(order, actor=Actor.COURT).code is ReplyCode.OK
+    return bench
+
+
+def test_two_freezes_of_a_case_family_do_not_pay_one_loss_twice() -> None:
+    """Loss 12,000.00: the first freeze pays 10,000.00, the second 2,000.00."""
+    bench = two_freezes()
+    claim = (Claim(victim_id="v1", loss_minor=1_200_000),)
+    decide_in(bench, open_in(bench, claim, {}), "dec-1")
+    freeze_id = bench.measure("F2").measure_id
+    bench.do(OpenRefund(at_us=bench.now, freeze_id=freeze_id, round_no=1, claims=claim))
+    on = bench.account.refunds[derived_id("refund", freeze_id, 1)]
+    assert [share.amount_minor for share in on.shares] == [200_000]
+
+
+def test_of_two_rounds_computed_side_by_side_only_one_can_be_decided_over_the_loss() -> None:
+    bench = two_freezes()
+    claim = (Claim(victim_id="v1", loss_minor=1_200_000),)
+    first = open_in(bench, claim, {})
+    freeze_id = bench.measure("F2").measure_id
+    bench.do(OpenRefund(at_us=bench.now, freeze_id=freeze_id, round_no=1, claims=claim))
+    decide_in(bench, first, "dec-1")
+    other = derived_id("refund", freeze_id, 1)
+    command = DecideRefund(at_us=bench.now, refund_id=other, decision_no="dec-2", by=TWO, reason="verified")
+    refusal = bench.do(command).refusal
+    assert refusal is not None and refusal.why is Why.OVER_AMOUNT
+    bench.do(ObjectToRefund(at_us=bench.now, refund_id=other, claims=claim, reason="compute anew"))
+    assert [share.amount_minor for share in bench.account.refunds[other].shares] == [200_000]
+    assert bench.do(command).refusal is None
+
+
+def test_a_decision_number_decides_one_round() -> None:
+    bench, _ = frozen()
+    claims = (Claim(victim_id="v1", loss_minor=1_000_000),)
+    pay_all(bench, decide_in(bench, open_in(bench, claims, {"victim-txn": "v1"}), "dec-1"), "D1")
+    second = open_in(bench, (Claim(victim_id="v1", loss_minor=2_000_000),), {"victim-txn": "v1"}, round_no=2)
+    assert [share.amount_minor for share in second.shares] == [1_000_000]
+    command = DecideRefund(
+        at_us=bench.now, refund_id=second.refund_id, decision_no="dec-1", by=TWO, reason="verified"
+    )
+    refusal = bench.do(command).refusal
+    assert refusal is not None and refusal.why is Why.WRONG_STATE
+
+
+def test_the_court_is_asked_when_rounds_add_up_to_its_sum() -> None:
+    """IN: two rounds of 30,000 INR each pass the 50,000 INR that need a court."""
+    regime = jurisdiction("IN").on(T0)
+    claims = (Claim(victim_id="v1", loss_minor=8_000_000),)
+    bench = Bench("IN", balance=90_000_000)
+    bench.order(make_order("F1", "FREEZE", jurisdiction="IN", victim_transfer=None, currency="INR"))
+    on = refund.open_round(bench.measure("F1"), claims, Pot(3_000_000), round_no=2, regime=regime, now=T0)
+    assert isinstance(on, Refund) and on.shares[0].amount_minor == 3_000_000
+    for court_ref, decided_before, why in (
+        ("", 0, None),
+        ("", 3_000_000, Why.PAPERS_MISSING),
+        ("c", 3_000_000, None),
+    ):
+        found = refund.decide(
+            on, "dec-2", by=TWO, reason="verified", court_ref=court_ref, decided={"v1": decided_before},
+            regime=regime, now=T0,
+        )  # fmt: skip
+        assert (found.why if isinstance(found, Refusal) else None) is why
+
+
+def test_brazil_repays_in_instalments_as_credits_come() -> None:
+    """Loss 150.00, 50.00 there: 50.00 go back at once, 70.00 of the next credit, then the last 30.00."""
+    bench = Bench("BR", balance=5_000)
+    order = make_order("F1", "FREEZE", jurisdiction="BR", amount_minor=15_000, victim_transfer=None)
+    bench.order(order, actor=Actor.BANK)
+    claim = (Claim(victim_id="v1", loss_minor=15_000),)
+    paid = []
+    for number, credit_minor in enumerate((0, 7_000, 9_000), 1):
+        if credit_minor:
+            bench.move(f"credit-{number}", credit_minor, bench.now + HOUR)
+        on = decide_in(bench, open_in(bench, claim, {}, round_no=number), f"dec-{number}")
+        paid += [share.amount_minor for share in on.shares]
+        for count, share in enumerate(refund.disbursements(on)):
+            pay = make_order(
+                f"D{number}-{count}", "FREEZE", "DISBURSE", jurisdiction="BR", original_order_no="F1",
+                disbursement=share,
+            )  # fmt: skip
+            assert bench.order(pay, actor=Actor.BANK).code is ReplyCode.OK
+    assert paid == [5_000, 7_000, 3_000]
+    assert bench.measure("F1").state == "DISBURSED"
+    assert bench.account.balance_minor == 6_000
+
+
+def test_korea_opens_no_round_over_ten_thousand_won_or_less() -> None:
+    for held, why in ((10_000, Why.BELOW_THRESHOLD), (10_001, None)):
+        bench = Bench("KR", balance=held)
+        order = make_order(
+            "F1", "FREEZE", jurisdiction="KR", amount_minor=held, victim_transfer=None, currency="KRW"
+        )
+        bench.order(order, actor=Actor.COURT)
+        claim = (Claim(victim_id="v1", loss_minor=50_000),)
+        command = OpenRefund(
+            at_us=bench.now, freeze_id=bench.measure("F1").measure_id, round_no=1, claims=claim
+        )
+        refusal = bench.do(command).refusal
+        assert (refusal.why if refusal else None) is why

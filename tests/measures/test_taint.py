@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures.money import tracing
+from measures.money import purse
+from measures.money.purse import Lot, taint_of
 from measures.money.taint import Debit, Limits, TaintedMove, carried, left, statements
-from measures.money.tracing import Lot, taint_of
 from tests.measures.kit import ACCOUNT, HOUR, PAID, T0, Bench, defrauded, entry_of, make_order
 
 LIMITS = Limits(hop_limit=3, least_minor=1)
@@ -79,7 +79,7 @@ def test_a_debit_takes_what_the_lowest_balance_rule_of_tracing_takes(
     found = carried(debit("t", "m0", "m1", amount, balance_after_minor=balance - amount), moves, LIMITS)
     lots = [Lot(clean), *(Lot(taint, f"c{n}") for n, taint in enumerate(taints))]
 
-    _, leaving = tracing.debit([lot for lot in lots if lot.amount_minor], amount, "LIBR")
+    _, leaving = purse.debit([lot for lot in lots if lot.amount_minor], amount, "LIBR")
 
     assert {each.case: each.amount_minor for each in found} == taint_of(leaving)
 

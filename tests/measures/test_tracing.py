@@ -1,12 +1,15 @@
 """Tracing: methods, depth, wallets joined by clearing serial, good faith and hop limit."""
 
+import random
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measures.money.tracing import Lot, Method, Transfer, debit, join_legs, taint_of, trace
+from measures.money.purse import Lot, Method, debit, taint_of
+from measures.money.tracing import Transfer, join_legs, trace
 
 METHODS: tuple[Method, ...] = ("FIFO", "LIFO", "LIBR", "PRO_RATA")
 PURSE = [Lot(100), Lot(60, "v1"), Lot(40, "v2"), Lot(100)]
@@ -99,6 +102,7 @@ def test_a_wallet_hop_is_joined_to_its_bank_leg_by_the_clearing_serial() -> None
     joined = join_legs(legs, {"pool"})
     assert [(t.txn_id, t.debtor, t.creditor, t.amount_minor) for t in joined] == [
         ("t0", "victim", "m", 500),
+        ("bank-leg", "m", "pool", 2),
         ("bank-leg", "m", "wallet", 498),
         ("other", "someone", "pool", 70),
     ]
@@ -116,3 +120,56 @@ def test_tainted_money_is_neither_made_nor_lost(moves: list[tuple[str, str, int]
     ]
     found = trace(transfers, {"seed": "v1"}, method=method, hop_limit=99)
     assert sum(taint["v1"] for taint in found.remaining.values()) == 1000
+
+
+def bank(txn_id: str, amount: int, debtor: str = "m", at_us: int = 1) -> Transfer:
+    return Transfer(txn_id, at_us, debtor, "pool", amount, "cs-1")
+
+
+def wallet(creditor: str, amount: int, at_us: int = 2) -> Transfer:
+    return Transfer(f"to-{creditor}", at_us, "pool", creditor, amount, "cs-1")
+
+
+def arrived(legs: Sequence[Transfer]) -> dict[str, int]:
+    found = trace(
+        join_legs([Transfer("t0", 0, "victim", "m", 100), *legs], {"pool"}), {"t0": "v"}, hop_limit=9
+    )
+    return {account: taint["v"] for account, taint in found.remaining.items()}
+
+
+def test_one_bank_leg_and_two_wallet_legs_of_a_serial_carry_all_of_the_money() -> None:
+    assert arrived([bank("b", 100), wallet("M1", 60), wallet("M2", 40)]) == {"M1": 60, "M2": 40}
+
+
+def test_two_bank_legs_and_one_wallet_leg_of_a_serial_carry_all_of_the_money() -> None:
+    assert arrived([bank("b1", 60), bank("b2", 40), wallet("M1", 100)]) == {"M1": 100}
+
+
+def test_of_two_payers_of_one_serial_the_first_money_in_is_the_first_out() -> None:
+    """M pays in 100, N 50; 120 go to W1 and 30 to W2: W1 has M's 100 and 20 of N, W2 the rest of N."""
+    joined = join_legs(
+        [bank("b1", 100), bank("b2", 50, "n", 2), wallet("W1", 120, 3), wallet("W2", 30, 4)], {"pool"}
+    )
+    assert [(t.debtor, t.creditor, t.amount_minor) for t in joined] == [
+        ("m", "W1", 100), ("n", "W1", 20), ("n", "W2", 30),
+    ]  # fmt: skip
+
+
+def test_what_has_not_left_the_pooled_account_lies_there() -> None:
+    assert arrived([bank("b", 100), wallet("M1", 60)]) == {"M1": 60, "pool": 40}
+
+
+@given(st.lists(st.integers(1, 90), max_size=4), st.lists(st.integers(1, 90), max_size=4), st.randoms())
+def test_joining_legs_changes_no_accounts_sum(into: list[int], out: list[int], rng: random.Random) -> None:
+    legs = [bank(f"b{n}", amount, f"m{n % 2}", n) for n, amount in enumerate(into)]
+    legs += [wallet(f"w{n}", amount, n) for n, amount in enumerate(out)]
+    joined = join_legs(rng.sample(legs, len(legs)), {"pool"})
+
+    def sums(transfers: Sequence[Transfer]) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for transfer in transfers:
+            found[transfer.debtor] -= transfer.amount_minor
+            found[transfer.creditor] += transfer.amount_minor
+        return Counter({account: value for account, value in found.items() if value})
+
+    assert sums(joined) == sums(legs)
