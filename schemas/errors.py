@@ -5,6 +5,7 @@
     ├── SchemaError        a record that does not follow its contract
     ├── ModelError         a model bundle that must not be loaded
     ├── BrokerError        a broker that cannot be reached or used
+    ├── StateError         stored state that is damaged, or of something else
     └── SinkError          a delivery that was not confirmed
 
 Every message is one sentence: what was refused, the value, the rule, the next step.
@@ -30,6 +31,10 @@ class ModelError(StoplineError):
 
 class BrokerError(StoplineError):
     """A broker that cannot be reached or used."""
+
+
+class StateError(StoplineError):
+    """Stored state that cannot be used: damaged, or of another job, broker or release."""
 
 
 class SinkError(StoplineError):

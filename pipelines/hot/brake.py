@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.policy import OUTCOMES, BrakePolicy, Policy
-from pipelines.state.shards import Rows, event_order, pack, unpack
+from pipelines.state.evolve import pack, unpack
+from pipelines.state.shards import Rows, event_order
 from pipelines.telemetry import TELEMETRY
 from schemas.alarm import Alarm
 from schemas.alert import Leg
@@ -39,8 +40,8 @@ class Brake:
         self._policy = policy
         self._rule = rule
         self._shard = shard
-        rows = unpack(counts, COUNTS).copy() if counts else np.zeros(2 * MINUTES, COUNTS)
-        self._legs = rows.reshape(2, MINUTES)
+        (rows,) = unpack(counts, COUNTS) if counts else (np.zeros(2 * MINUTES, COUNTS),)
+        self._legs = rows.reshape(2, MINUTES).copy()
 
     @classmethod
     def of(cls, policy: Policy, shard: int, counts: bytes | None) -> Self | None:

@@ -19,9 +19,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from models.ledgers.table import Table
-from pipelines.state.shards import Rows, holds, pack, unpack
+from pipelines.state.evolve import pack, unpack
+from pipelines.state.shards import Rows
+from schemas.errors import StateError
 
 #: Logs shorter than this are not worth replacing.
 COMPACT_BYTES = 1 << 20
@@ -35,8 +38,9 @@ _CODEC = pa.Codec("lz4_raw")
 _VERSION = struct.Struct("<q8sqqqqq")
 
 #: The sequence of an entry, the place of its first row in the snapshot (`_FACTS` if it adds facts), and its
-#: bytes before compression.
+#: bytes before compression. A checksum of all that follows it stands before.
 _ENTRY = struct.Struct("<qqq")
+_CHECKSUM = struct.Struct("<Q")
 _FACTS = -1
 
 #: The two bags a log is kept in.
@@ -77,7 +81,7 @@ class Head:
     def __init__(self, state: Any) -> None:
         stored = state.read()
         self._state = state
-        self._values = msgspec.msgpack.decode(stored, type=dict[str, bytes]) if stored else {}
+        self._values = msgspec.msgpack.decode(checked(stored), type=dict[str, bytes]) if stored else {}
         self._saved = dict(self._values)
 
     def value(self, name: str) -> "HeadValue":
@@ -87,7 +91,7 @@ class Head:
     def save(self) -> None:
         """Write the values if they changed."""
         if self._values != self._saved:
-            self._state.write(msgspec.msgpack.encode(self._values))
+            self._state.write(sealed(msgspec.msgpack.encode(self._values)))
             self._saved = dict(self._values)
 
 
@@ -116,11 +120,8 @@ class Kind:
 
     def replay(self, table: Table, entry: bytes) -> None:
         """Add the facts of a log entry."""
-        for fact, fold in self.folds.items():
-            if holds(entry, fact):
-                fold(table, unpack(entry, fact))
-                return
-        unpack(entry, self.row)
+        for facts in unpack(entry, *self.folds):
+            self.folds[facts.dtype](table, facts)
 
 
 _live: dict[tuple[str, int], tuple[bytes, Table]] = {}
@@ -144,7 +145,7 @@ def _logged(held: Version, facts: Rows, table: Table, logs: Logs) -> Version:
     """Add facts, which `table` holds, to the log, and a slice to the next snapshot if one is due."""
     log, other = (logs[(held.snapshots + turn) % 2] for turn in (0, 1))
     packed = pack(facts)
-    entry = _ENTRY.pack(held.sequence + 1, _FACTS, len(packed)) + packed
+    entry = sealed(_ENTRY.pack(held.sequence + 1, _FACTS, len(packed)), packed)
     log.add(entry)
     now = held._replace(
         sequence=held.sequence + 1, token=os.urandom(8), facts_bytes=held.facts_bytes + len(entry)
@@ -159,7 +160,7 @@ def _logged(held: Version, facts: Rows, table: Table, logs: Logs) -> Version:
     end = min(now.next_written + max(part, 1), now.next_rows)
     packed = pack(table.rows[now.next_written : end])
     head = _ENTRY.pack(now.sequence, now.next_written, len(packed))
-    other.add(head + _CODEC.compress(packed, asbytes=True))
+    other.add(sealed(head, _CODEC.compress(packed, asbytes=True)))
     if end < now.next_rows:
         return now._replace(next_written=end)
     log.clear()
@@ -188,7 +189,7 @@ def rebuilt(kind: Kind, logs: Logs, version: Version) -> Table:
     gives the order; then facts are added, and what they make of rows whose slice is later is replaced by it.
 
     Raises:
-        ValueError: an entry is missing.
+        StateError: an entry is missing or damaged, or another release wrote it.
 
     """
     table = Table.empty(kind.row)
@@ -196,18 +197,18 @@ def rebuilt(kind: Kind, logs: Logs, version: Version) -> Table:
     slices = [entry for entry in entries if entry.place != _FACTS]
     for entry in slices:
         if entry.place == table.used:
-            table.put(unpack(entry.packed, kind.row))
+            table.put(*unpack(entry.packed, kind.row))
     began = slices[0].sequence if slices else 0
     facts = [entry.sequence for entry in entries if entry.place == _FACTS]
     if table.used != version.rows or facts != list(range(began + 1, version.sequence + 1)):
-        raise ValueError(
+        raise StateError(
             f"the {kind.name} log lacks an entry up to {version.sequence}; restore an earlier checkpoint"
         )
     for entry in entries:
         if entry.place == _FACTS:
             kind.replay(table, entry.packed)
         else:
-            table.put(unpack(entry.packed, kind.row))
+            table.put(*unpack(entry.packed, kind.row))
     return table
 
 
@@ -219,9 +220,31 @@ class _Entry(NamedTuple):
     packed: bytes
 
 
+def sealed(*parts: bytes) -> bytes:
+    """Return bytes for state with a checksum before them."""
+    whole = b"".join(parts)
+    return _CHECKSUM.pack(xxhash.xxh3_64_intdigest(whole)) + whole
+
+
+def checked(stored: bytes) -> bytes:
+    """Return what `sealed` was given.
+
+    Raises:
+        StateError: a bit of it is another.
+
+    """
+    whole = stored[_CHECKSUM.size :]
+    if len(stored) < _CHECKSUM.size or _CHECKSUM.unpack_from(stored)[0] != xxhash.xxh3_64_intdigest(whole):
+        raise StateError(
+            "an entry of the state is damaged, its checksum differs; restore an earlier checkpoint"
+        )
+    return whole
+
+
 def _read(stored: bytes) -> _Entry:
-    sequence, place, size = _ENTRY.unpack_from(stored)
-    packed = stored[_ENTRY.size :]
+    whole = checked(stored)
+    sequence, place, size = _ENTRY.unpack_from(whole)
+    packed = whole[_ENTRY.size :]
     if place != _FACTS:
         packed = _CODEC.decompress(packed, size, asbytes=True)
     return _Entry(sequence, place, packed)

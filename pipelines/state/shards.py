@@ -40,11 +40,14 @@ def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
     """Return the rows of `block`, read-only.
 
     Raises:
-        ValueError: the bytes hold rows of another release; state written before an upgrade needs a drain.
+        ValueError: the bytes hold other rows; both ends of a stage run the same release.
 
     """
     if not holds(block, row):
-        raise ValueError("rows were written by another release of Stopline; drain the job before upgrading")
+        raise ValueError(
+            f"a block holds other rows than {', '.join(row.names or ())[:60]}; restart the workers, they run "
+            "another release"
+        )
     return np.frombuffer(block, row, offset=_HEAD)
 
 

@@ -29,7 +29,7 @@ from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.alarm import Alarm
 from schemas.alert import Alert
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, StateError
 from schemas.ids import derived_id
 from schemas.rows.transfers import TRANSFER
 from schemas.warning import Warning
@@ -172,7 +172,7 @@ def test_there_is_one_alarm_a_clock_hour_with_a_log_line_and_counts(
 
 
 def test_counts_of_another_release_are_refused(rules: Policy) -> None:
-    with pytest.raises(ValueError, match="another release"):
+    with pytest.raises(StateError, match="another release"):
         Brake(rules, RULE, 0, b"12345678" + bytes(2 * 60 * COUNTS.itemsize))
 
 

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledgers.ledger import ACCOUNT_FACT, PARTY_FACT, observe_parties
+from models.ledgers.ledger import ACCOUNT_FACT, PARTY_FACT
 from models.ledgers.table import Table
 from pipelines.hot.ledgers import ACCOUNTS, PAYERS
 from pipelines.state import shard_state
-from pipelines.state.shard_state import Kind, Version, observe, rebuilt
+from pipelines.state.shard_state import Head, Kind, Version, observe, rebuilt
 from pipelines.state.shards import by_shard, pack, shard_of, unpack
-from tests.hotpath.states import Bag, Shard
+from schemas.errors import StateError
+from tests.hotpath.states import Bag, Shard, Value
 from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
 
 each_kind = pytest.mark.parametrize("kind", [PAYERS, ACCOUNTS], ids=lambda kind: kind.name)
@@ -146,12 +147,12 @@ def test_compaction_bounds_what_is_written_and_what_is_kept(
     shard, facts_bytes, largest = Shard(), 0, 0
     for block in blocks_of(kind, 4_000, rows=10, keys=80):
         observe(kind, number, block, shard.version, shard.logs)
-        facts_bytes += block.nbytes + 32
+        facts_bytes += block.nbytes + 64
         largest = max(largest, sum(len(item) for log in shard.logs for item in log.read()))
     table = live(kind, number).filled.nbytes
 
     assert sum(log.written for log in shard.logs) <= 3.5 * facts_bytes + 2 * table
-    assert largest <= 3 * max(table, 20_000) + 100 * (FACTS[kind.name].itemsize + 32)
+    assert largest <= 3 * max(table, 20_000) + 100 * (FACTS[kind.name].itemsize + 64)
     assert table < facts_bytes / 20
 
 
@@ -163,9 +164,9 @@ def test_a_missing_log_entry_is_noticed(number: int, lost: int) -> None:
     del shard.logs[0].items[lost]
     forget(PAYERS, number)
 
-    with pytest.raises(ValueError, match=r"payers log .* restore an earlier checkpoint"):
+    with pytest.raises(StateError, match=r"payers log .* restore an earlier checkpoint"):
         rebuilt(PAYERS, shard.logs, version(shard))
-    with pytest.raises(ValueError, match="restore an earlier checkpoint"):
+    with pytest.raises(StateError, match="restore an earlier checkpoint"):
         observe(PAYERS, number, block, shard.version, shard.logs)
 
 
@@ -183,7 +184,7 @@ def test_every_missing_entry_of_a_log_with_a_snapshot_is_noticed(
     for lost in range(len(log.items)):
         rest = Bag()
         rest.items = log.items[:lost] + log.items[lost + 1 :]
-        with pytest.raises(ValueError, match="restore an earlier checkpoint"):
+        with pytest.raises(StateError, match="restore an earlier checkpoint"):
             rebuilt(PAYERS, (rest, rest), version(shard))
 
 
@@ -204,23 +205,46 @@ def test_a_snapshot_half_written_goes_on_after_a_restart(
 
 
 def test_an_empty_log_with_a_version_is_noticed() -> None:
-    with pytest.raises(ValueError, match="restore an earlier checkpoint"):
+    with pytest.raises(StateError, match="restore an earlier checkpoint"):
         rebuilt(PAYERS, (Bag(), Bag()), Version(sequence=3))
 
 
-def test_state_of_another_release_is_refused_in_one_sentence(number: int) -> None:
+def test_every_flipped_bit_of_a_log_or_a_head_is_noticed(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", 5_000)
+    monkeypatch.setattr(shard_state, "SLICE_BYTES", 3_000)
     shard = Shard()
-    observe(PAYERS, number, random_facts(PAYERS, 5, 2), shard.version, shard.logs)
-    forget(PAYERS, number)
-    newer = np.dtype([*PARTY_FACT.descr, ("device", "u8")])
+    for block in blocks_of(PAYERS, 30, rows=10, keys=100):
+        observe(PAYERS, number, block, shard.version, shard.logs)
+    written = version(shard)
+    assert written.snapshots
+    log, draw = shard.logs[written.snapshots % 2], np.random.default_rng(0)
+    for _ in range(200):
+        entry = int(draw.integers(len(log.items)))
+        damaged = bytearray(log.items[entry])
+        damaged[int(draw.integers(len(damaged)))] ^= 1 << int(draw.integers(8))
+        rest = Bag()
+        rest.items = [*log.items[:entry], bytes(damaged), *log.items[entry + 1 :]]
+        with pytest.raises(StateError, match="restore an earlier checkpoint"):
+            rebuilt(PAYERS, (rest, rest), written)
 
-    with pytest.raises(ValueError, match="another release of Stopline; drain the job before upgrading"):
-        rebuilt(Kind("payers", PAYERS.row, {newer: observe_parties}), shard.logs, version(shard))
+    stored = Value()
+    head = Head(stored)
+    head.value("version").write(shard.version.read() or b"")
+    head.save()
+    for place in range(8 * len(stored.value or b"")):
+        damaged = bytearray(stored.value or b"")
+        damaged[place // 8] ^= 1 << place % 8
+        bad = Value()
+        bad.write(bytes(damaged))
+        with pytest.raises(StateError, match="checksum differs"):
+            Head(bad)
 
 
 @pytest.mark.parametrize("block", [b"", b"12345678", pack(np.zeros(2, PAYERS.row))])
 def test_bytes_that_are_not_rows_of_this_kind_are_refused(block: bytes) -> None:
-    with pytest.raises(ValueError, match="another release"):
+    with pytest.raises(ValueError, match="holds other rows"):
         unpack(block, PARTY_FACT)
 
 

@@ -1,0 +1,158 @@
+"""State outlives a release: rows are stored with a name and a number, and older numbers are read."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from models.ledgers import ledger
+from models.ledgers.table import NEVER
+from pipelines.hot import brake, dissuade, tracer
+from pipelines.hot.ledgers import PAYERS
+from pipelines.state import evolve, shard_state
+from pipelines.state.evolve import Schema, columns_of, pack, recorded, schema_of, unpack
+from pipelines.state.shard_state import Kind, Version, observe, rebuilt
+from schemas.errors import StateError
+from tests.hotpath.states import Shard
+from tests.hotpath.test_ledger import random_facts
+
+#: Every type of rows that the main job stores.
+STORED = (
+    ledger.PARTY_ROW, ledger.PARTY_FACT, ledger.ACCOUNT_ROW, ledger.ACCOUNT_FACT, ledger.ENFORCEMENT,
+    tracer.MOVE, dissuade.PARTY, dissuade.SAID, brake.COUNTS,
+)  # fmt: skip
+
+#: SHA-256 of the columns of each number, as they were when it was recorded. Add to it, never change it.
+FROZEN = {
+    "payers 1": "8ac4c08c0c49c32a",
+    "payer_facts 1": "3779d8ebe0912f6e",
+    "accounts 1": "7c06e065298697ce",
+    "account_facts 1": "404793e6de464692",
+    "enforcement 1": "622b05e92aaff57f",
+    "tainted_moves 1": "a54ba264399241c5",
+    "heard 1": "3144587230a6769c",
+    "warnings_heard 1": "dde7c1e31022764d",
+    "brake_counts 1": "afe933af4226d73c",
+}
+
+
+@pytest.fixture
+def newer(monkeypatch: pytest.MonkeyPatch) -> Iterator[np.dtype]:
+    """Facts of payers with one more column, recorded as the next number."""
+    row = np.dtype([*ledger.PARTY_FACT.descr, ("device", "i4"), ("seen_us", "i8"), ("calls", "i8")])
+    name = schema_of(ledger.PARTY_FACT).name
+    record = {key: dict(numbers) for key, numbers in recorded().items()}
+    number = max(record[name]) + 1
+    record[name][number] = Schema(name, number, row, {"device": -1})
+    monkeypatch.setattr(evolve, "recorded", lambda: record)
+    schema_of.cache_clear()
+    yield row
+    schema_of.cache_clear()
+
+
+@pytest.mark.parametrize("row", STORED, ids=lambda row: row.names[-1])
+def test_what_is_stored_is_recorded(row: np.dtype) -> None:
+    """If this fails: columns of stored rows changed; the message says what to add to schemas.json."""
+    assert schema_of(row).row == row
+
+
+def test_what_was_recorded_once_stays_as_it_was() -> None:
+    found = {
+        f"{name} {number}": hashlib.sha256(json.dumps(columns_of(schema.row)).encode()).hexdigest()[:16]
+        for name, numbers in recorded().items()
+        for number, schema in numbers.items()
+    }
+
+    assert found == FROZEN
+
+
+@pytest.mark.parametrize("name", recorded())
+def test_a_block_of_every_number_ever_recorded_is_read(name: str) -> None:
+    newest = recorded()[name][max(recorded()[name])]
+    for number, schema in recorded()[name].items():
+        rows = np.zeros(3, schema.row)
+        column = next(each for each in schema.row.names or () if schema.row[each].base.kind in "iuf")
+        rows[column] = 7
+        stored = evolve._HEAD.pack(name.encode(), number, rows.nbytes) + rows.tobytes()
+
+        (read,) = unpack(stored + bytes(-rows.nbytes % 8), newest.row)
+
+        assert read.dtype == newest.row
+        assert (read[column] == 7).all()
+
+
+def test_rows_of_several_types_are_read_back_as_they_were() -> None:
+    facts, views = random_facts(PAYERS, 7, 3), np.zeros(2, ledger.ENFORCEMENT)
+    views["limit_minor"] = 5
+
+    one, other = unpack(pack(facts, views), ledger.ENFORCEMENT, ledger.PARTY_FACT)
+
+    assert one.dtype is ledger.PARTY_FACT and (one == facts).all()
+    assert (other == views).all()
+
+
+def test_a_column_that_was_added_gets_its_default_and_one_that_is_gone_is_dropped(newer: np.dtype) -> None:
+    facts = random_facts(PAYERS, 5, 3)
+    old = evolve._HEAD.pack(b"payer_facts", 1, facts.nbytes) + facts.tobytes()
+
+    (read,) = unpack(old, newer)
+
+    for name in ledger.PARTY_FACT.names:
+        assert (read[name] == facts[name]).all()
+    assert set(read["device"]) == {-1}
+    assert set(read["seen_us"]) == {NEVER}
+    assert set(read["calls"]) == {0}
+
+
+def test_a_ledger_stored_before_a_column_was_added_goes_on(newer: np.dtype) -> None:
+    """The log of number 1 is replayed by folds of number 2, and gets entries of number 2."""
+    facts = random_facts(PAYERS, 40, 9)
+    shard, number = Shard(), 77_001
+    entry = evolve._HEAD.pack(b"payer_facts", 1, facts.nbytes) + facts.tobytes()
+    shard.logs[0].add(shard_state.sealed(shard_state._ENTRY.pack(1, -1, len(entry)), entry))
+    shard.version.write(shard_state._VERSION.pack(*Version(1, b"12345678", facts_bytes=len(entry))))
+
+    def fold(table, rows):  # type: ignore[no-untyped-def]
+        assert rows.dtype == newer
+        return ledger.observe_parties(table, rows[list(ledger.PARTY_FACT.names)].astype(ledger.PARTY_FACT))
+
+    kind = Kind("payers", PAYERS.row, {newer: fold})
+    more = np.zeros(4, newer)
+    more["at_us"] = facts["at_us"].max()
+    observe(kind, number, more, shard.version, shard.logs)
+    version = Version(*shard_state._VERSION.unpack(shard.version.read() or b""))
+
+    again = rebuilt(kind, shard.logs, version)
+    assert version.sequence == 2
+    assert again.used == len({key.tobytes() for key in (*facts["key"], *more["key"])})
+
+
+def test_rows_of_a_newer_release_or_of_another_name_are_refused_in_one_sentence() -> None:
+    facts = random_facts(PAYERS, 5, 2)
+    of_later = evolve._HEAD.pack(b"payer_facts", 9, facts.nbytes) + facts.tobytes()
+
+    with pytest.raises(StateError, match="number 9, this release knows 1; run the newer release"):
+        list(unpack(of_later, ledger.PARTY_FACT))
+    with pytest.raises(StateError, match="'payer_facts' where payers belong"):
+        list(unpack(pack(facts), PAYERS.row))
+
+
+def test_rows_that_are_not_recorded_are_not_stored_and_the_refusal_says_what_to_add() -> None:
+    with pytest.raises(StateError, match=r'\{"columns": \[\["key", "<u8", \[2\]\], \["colour", "<i8"\]\]\}'):
+        pack(np.zeros(1, [("key", "u8", 2), ("colour", "i8")]))
+
+
+def test_a_column_whose_meaning_changed_is_refused(newer: np.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = pack(np.zeros(2, newer))
+    row = np.dtype([(name, "f4" if name == "device" else newer[name]) for name in newer.names or ()])
+    record = {key: dict(numbers) for key, numbers in evolve.recorded().items()}
+    record["payer_facts"][3] = Schema("payer_facts", 3, row, {})
+    monkeypatch.setattr(evolve, "recorded", lambda: record)
+    schema_of.cache_clear()
+
+    with pytest.raises(
+        StateError, match=r"column device of rows 'payer_facts' changed from int32 in number 2"
+    ):
+        list(unpack(stored, row))
