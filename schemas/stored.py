@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from schemas.alarm import Alarm
 from schemas.alert import Alert
+from schemas.block import BlockEntry
 from schemas.commands import AccountMessage
 from schemas.contract import json_schema
 from schemas.dead_letter import DeadLetter
@@ -32,6 +33,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "dead_letter.v1": DeadLetter,
     "feedback.v1": Feedback,
     "alarm.v1": Alarm,
+    "block.v1": BlockEntry,
 }
 
 #: What the legal engine reads and writes: name and version -> the records a message may be.

@@ -60,7 +60,7 @@ def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
 
 def _texts(meta: Meta) -> st.SearchStrategy[str]:
     pattern = (meta.extra_json_schema or {}).get("pattern")
-    return FOLLOWING[pattern] if pattern else st.text(max_size=meta.max_length)
+    return FOLLOWING[pattern] if pattern else st.text(min_size=meta.min_length or 0, max_size=meta.max_length)
 
 
 payments = record(Payment)

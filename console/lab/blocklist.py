@@ -1,0 +1,88 @@
+"""A file of blocking entries, and the guard in front of it."""
+
+import json
+from collections.abc import Iterable
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from measures.blocking.admission import Guard
+from measures.blocking.forms import form
+from schemas.block import BlockEntry, BlockKind
+from schemas.errors import ConfigError, cause
+
+#: Lists of the package `pymispwarninglists` that hold sites nobody may block by themselves.
+_WARNING_LISTS = ("tranco10k", "bank-website")
+
+_DECODE = msgspec.json.Decoder(BlockEntry).decode
+
+
+def read(path: Path) -> dict[str, BlockEntry]:
+    """Return the newest version of each entry of a JSONL file by id, none if there is no file.
+
+    Raises:
+        ConfigError: a line is no entry.
+
+    """
+    entries: dict[str, BlockEntry] = {}
+    if not path.exists():
+        return entries
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            entry = _DECODE(line)
+        except msgspec.MsgspecError as error:
+            raise ConfigError(
+                f"{path}, line {number}, is no blocking entry: {cause(error)}; mend it"
+            ) from error
+        if entry.entry_id not in entries or entry.version > entries[entry.entry_id].version:
+            entries[entry.entry_id] = entry
+    return entries
+
+
+def append(path: Path, entry: BlockEntry) -> None:
+    """Add a version of an entry; the file is a journal, as topic `blocks` is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(entry) + b"\n")
+
+
+def guard(files: Iterable[Path]) -> tuple[Guard, str]:
+    """Return what is never blocked without review, from files of a value a line, and what is lacking.
+
+    Raises:
+        ConfigError: a file cannot be read.
+
+    """
+    held: dict[BlockKind, set[str]] = {"DOMAIN": set(), "NUMBER": set(), "SENDER_ID": set()}
+    for path in files:
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"guard {path} cannot be read: {cause(error)}; name a text file") from error
+        _hold(held, lines)
+    lacking = "" if _well_known(held) else (
+        "no list of well-known sites is installed, so only your own --guard files protect; "
+        "add one with: pip install pymispwarninglists"
+    )  # fmt: skip
+    return Guard(*map(frozenset, held.values())), lacking
+
+
+def _well_known(held: dict[BlockKind, set[str]]) -> bool:
+    if find_spec("pymispwarninglists") is None:
+        return False
+    root = resources.files("pymispwarninglists") / "data" / "misp-warninglists" / "lists"
+    for name in _WARNING_LISTS:
+        _hold(held, json.loads((root / name / "list.json").read_bytes())["list"])
+    return True
+
+
+def _hold(held: dict[BlockKind, set[str]], values: Iterable[str]) -> None:
+    for value in filter(None, map(str.strip, values)):
+        for kind in ("NUMBER", "DOMAIN", "SENDER_ID"):
+            try:
+                held[kind].add(form(kind, value.lstrip(".")))
+            except ValueError:
+                continue
+            break
