@@ -32,7 +32,11 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Turn a table into payments and labels, with a report of what was refused",
         "console.commands.imports",
     ),
-    "blocks": ("Block sites, numbers, senders and apps; give them out.", "console.commands.blocks"),
+    "blocks": (
+        "Block sites, numbers, senders and apps; give them out.",
+        "console.commands.blocks.listing",
+        "console.commands.blocks.giving",
+    ),
     "tokens": ("Make tokens of parties and accounts.", "console.commands.tokens"),
     "lifecycle": (
         "Carry out legal orders: keys, country files, the job.",

@@ -31,3 +31,10 @@ CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing
 
 #: Of the commands about legal orders.
 KeysFile = Annotated[Path, typer.Option(help="JSON file of the authorities' public keys.")]
+
+#: Of the commands about blocking entries.
+BLOCKS = Path("var/blocks.jsonl")
+Blocks = Annotated[Path, typer.Option("--entries", help="Journal of entries, JSON Lines.")]
+GuardFiles = Annotated[
+    list[Path], typer.Option("--guard", help="File of domains, numbers and senders never blocked unseen.")
+]

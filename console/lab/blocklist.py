@@ -2,16 +2,19 @@
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from measures.blocking.admission import Guard
 from measures.blocking.forms import form
-from schemas.block import BlockEntry, BlockKind
+from schemas.block import KINDS, BlockEntry, BlockKind
 from schemas.errors import ConfigError, cause
+from schemas.ids import derived_id
 
 #: Lists of the package `pymispwarninglists` that hold sites nobody may block by themselves.
 _WARNING_LISTS = ("tranco10k", "bank-website")
@@ -86,3 +89,37 @@ def _hold(held: dict[BlockKind, set[str]], values: Iterable[str]) -> None:
             except ValueError:
                 continue
             break
+
+
+def entry(path: Path, kind: str, value: str) -> BlockEntry:
+    """Return the newest version of an entry.
+
+    Raises:
+        ConfigError: the value is not listed.
+
+    """
+    try:
+        return read(path)[derived_id("block", kind, form(one_of(kind, KINDS, "kind"), value))]
+    except (ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{value!r} is not listed as {kind} in {path}; see `stopline blocks check`"
+        ) from error
+
+
+def one_of(word: str, words: tuple[str, ...], name: str) -> Any:
+    """Return a word that is one of `words`.
+
+    Raises:
+        ConfigError: it is another.
+
+    """
+    if word not in words:
+        raise ConfigError(f"there is no {name} {word!r}; use one of {', '.join(words)}")
+    return word
+
+
+def said(entry: BlockEntry) -> str:
+    """Return an entry in a line."""
+    until = datetime.fromtimestamp(entry.valid_to_us / 1e6, UTC).isoformat(timespec="seconds")
+    review = f"; in review: {entry.review}" if entry.state == "IN_REVIEW" else ""
+    return f"{entry.kind} {entry.value}: {entry.state} {entry.action} until {until}{review}"

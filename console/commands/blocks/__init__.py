@@ -1,0 +1,1 @@
+"""`stopline blocks`: what must not be reached, called or installed."""
