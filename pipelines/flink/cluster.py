@@ -23,10 +23,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.kafka.local.brokers import answers
+from pipelines.listening import off_loopback
 from schemas.errors import ConfigError, StoplineError
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy" / "flink"
+
+#: Our classes, which come before Beam's of the same name; a change of them takes another version in the pom.
+JAR = "stopline-flink-2.jar"
 
 Process = Literal["jobmanager", "taskmanager", "jobserver", "workers"]
 PROCESSES: tuple[Process, ...] = ("jobmanager", "taskmanager", "jobserver", "workers")
@@ -89,7 +93,7 @@ def resolve_jars(cluster: Cluster = DEFAULT) -> None:
     """
     if missing := [tool for tool in ("java", "mvn") if shutil.which(tool) is None]:
         raise ConfigError(f"Flink needs {' and '.join(missing)} on the path; install Java 17 and Maven")
-    if (cluster.home / "build" / "stopline-flink-1.jar").exists():
+    if (cluster.home / "build" / JAR).exists():
         return
     done = subprocess.run(
         ["mvn", "-q", "-B", "-f", DEPLOY / "pom.xml", "package",
@@ -134,6 +138,24 @@ def up(
                 f"the {waiting} was not ready within {timeout_s:.0f} s; see {_log(cluster, waiting)}"
             )
         time.sleep(0.2)
+    require_loopback(cluster)
+
+
+def require_loopback(cluster: Cluster = DEFAULT) -> None:
+    """Stop a cluster that other machines can reach: whoever reaches its job server runs code here.
+
+    Raises:
+        FlinkError: a process listens off the loopback address; names it.
+
+    """
+    running = {pid: name for name, pid in status(cluster).items() if pid is not None}
+    if found := off_loopback(running):
+        down(cluster)
+        where = ", ".join(f"{running.get(each.pid, 'worker')} on {each.host}:{each.port}" for each in found)
+        raise FlinkError(
+            f"the cluster could be reached from other machines ({where}), so it was stopped; "
+            f"remove {cluster.home / 'build'} and start again"
+        )
 
 
 def down(cluster: Cluster = DEFAULT) -> None:
@@ -187,7 +209,7 @@ _COMPILER = "-XX:TieredStopAtLevel=1"
 
 def _java(cluster: Cluster, heap: str, main: str, *arguments: str, collector: str = "Serial") -> list[str]:
     opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
-    path = f"{cluster.home}/build/stopline-flink-1.jar:{cluster.home}/libs/*"
+    path = f"{cluster.home}/build/{JAR}:{cluster.home}/libs/*"
     return [
         "java", f"-Xmx{heap}", f"-XX:+Use{collector}GC", _COMPILER, *opens,
         "--add-exports=java.base/sun.net.util=ALL-UNNAMED",

@@ -9,6 +9,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.flink import cluster, jobs, watch
+from pipelines.flink.cluster import Cluster
 from pipelines.in_process import runner
 from pipelines.jobs.job import Job
 from pipelines.jobs.options import in_process_options
@@ -36,7 +37,12 @@ def run_in_process(job: Job, words: Sequence[str], say: Callable[[str], None]) -
 
 
 def run_on_flink(
-    job: Job, words: Sequence[str], say: Callable[[str], None], *, every_s: float = LOOK_S
+    job: Job,
+    words: Sequence[str],
+    say: Callable[[str], None],
+    *,
+    on: Cluster = cluster.DEFAULT,
+    every_s: float = LOOK_S,
 ) -> None:
     """Run a job on the local cluster and watch it until Ctrl-C, which ends the watching only.
 
@@ -46,17 +52,17 @@ def run_on_flink(
         FlinkError: the cluster does not start or refuses the job.
 
     """
-    start = partial(jobs.submit, job.name, job.on_flink, options=words)
-    cluster.up()
-    if (running := jobs.live(job.name)) is not None:
+    start = partial(jobs.submit, job.name, job.on_flink, cluster=on, options=words)
+    cluster.up(on)
+    if (running := jobs.live(job.name, on)) is not None:
         say(f"{job.name} already runs as {running.id}, watching it")
     else:
         began = start()
         origin = f"from {began.resumed_from}" if began.resumed_from else "without earlier state"
-        say(f"{job.name} runs as {began.job.id}, {origin}; web page {cluster.DEFAULT.rest}")
+        say(f"{job.name} runs as {began.job.id}, {origin}; web page {on.rest}")
     before, since = 0, time.monotonic()
     try:
-        for event in watch.follow(job.name, start, every_s=every_s):
+        for event in watch.follow(job.name, start, on, every_s=every_s):
             if isinstance(event, str):
                 say(event)
                 continue

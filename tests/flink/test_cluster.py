@@ -1,9 +1,7 @@
 """A real cluster: a job killed in mid-stream goes on from its checkpoint."""
 
 import os
-import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +12,6 @@ from pipelines.kafka.local.brokers import free_port
 from tests.chaos import rounds
 from tests.chaos.faults import Fault, schedule
 from tests.chaos.subjects import StandIn
-
-
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Cluster]:
-    if missing := [tool for tool in ("java", "mvn") if shutil.which(tool) is None]:
-        pytest.skip(f"Flink needs {' and '.join(missing)} on the path")
-    cluster.resolve_jars()
-    for folder in ("libs", "build"):
-        (tmp_path / folder).symlink_to(cluster.DEFAULT.home / folder)
-    base = free_port()
-    one = Cluster(
-        tmp_path, 2, rest_port=base, rpc_port=free_port(), job_port=free_port(), worker_port=free_port()
-    )
-    cluster.up(one)
-    yield one
-    cluster.down(one)
 
 
 @pytest.mark.java

@@ -12,6 +12,7 @@ import pytest
 
 from models import SHIPPED
 from pipelines.kafka.local.brokers import EmbeddedBroker
+from pipelines.listening import listeners, off_loopback
 from tests.run.started import running
 
 
@@ -56,7 +57,7 @@ def children(parent: int) -> dict[int, str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a process to its parent")
-def test_nothing_is_left_of_a_demo_that_is_killed() -> None:
+def test_a_demo_listens_on_loopback_only_and_nothing_is_left_of_one_that_is_killed() -> None:
     command = "from console.cli import main; main()"
     words = ["demo", "--accounts", "500", "--history-days", "1", "--rate", "1"]
     demo = subprocess.Popen([sys.executable, "-c", command, *words], stdout=subprocess.DEVNULL)
@@ -66,6 +67,8 @@ def test_nothing_is_left_of_a_demo_that_is_killed() -> None:
         (job,) = (pid for pid, line in started.items() if "console.cli" in line)
         handles = signal.SIGTERM - 1
         assert waited(lambda: int(status(job)["SigCgt"], 16) >> handles & 1), "the job does not get to read"
+        assert listeners([demo.pid])
+        assert off_loopback([demo.pid]) == []
     finally:
         demo.kill()
         demo.wait()
