@@ -8,19 +8,36 @@ never a time a message claims for itself: a forged time must not end a measure e
 it is therefore left out, and the time of receipt is put in its place (`measures.engine.intake`).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import field
+from msgspec import Meta, field
 
-from schemas.measure import AccountFacts, Claim
-from schemas.order import Actor, Flow, Order, Record
+from schemas.contract import (
+    CaseName,
+    Country,
+    Id,
+    IdOrNone,
+    Micros,
+    MinorUnits,
+    Text,
+    Token,
+    TokenOrNone,
+    TransactionId,
+    TransactionIdOrNone,
+    Word,
+)
+from schemas.measure import AccountFacts, Claims, Overdrawable, People
+from schemas.order import Actor, Flow, Order, Record, Version
+
+#: Whose each incoming transaction is: transaction -> victim.
+Senders = Annotated[dict[TransactionId, Token], Meta(max_length=1_024)]
 
 
 class Command(Record, tag=True, tag_field="type", frozen=True, kw_only=True):
     """Base of all commands; with `expected_version` it is refused if the account moved on."""
 
-    at_us: int = 0
-    expected_version: int | None = None
+    at_us: Micros = 0
+    expected_version: Version | None = None
 
 
 class Tick(Command, frozen=True, kw_only=True):
@@ -45,99 +62,99 @@ class StateFacts(Command, frozen=True, kw_only=True):
 
 
 class Move(Command, frozen=True, kw_only=True):
-    """Money moved; without `balance_minor` the balance changes by the amount."""
+    """Money moved; without `balance_minor` the balance, which may be overdrawn, changes by the amount."""
 
     flow: Flow
-    balance_minor: int | None = None
+    balance_minor: Overdrawable | None = None
 
 
 class PlaceHold(Command, frozen=True, kw_only=True):
     """The institution delays a payment or holds a suspect amount under the hold rule `rule`."""
 
-    decision_id: str
-    rule: str
-    reason_code: str
-    amount_minor: int = 0
-    txn_id: str = ""
-    case_family: str = ""
+    decision_id: Id
+    rule: Word
+    reason_code: Word
+    amount_minor: MinorUnits = 0
+    txn_id: TransactionIdOrNone = ""
+    case_family: CaseName = ""
 
 
 class EndHold(Command, frozen=True, kw_only=True):
     """The payer cancels, or staff confirm or block, a held payment."""
 
-    measure_id: str
+    measure_id: Id
     outcome: Literal["CANCEL", "CONFIRM", "BLOCK"]
-    reason: str
-    by: tuple[str, ...]
+    reason: Text
+    by: People
 
 
 class Restrict(Command, frozen=True, kw_only=True):
     """The institution limits functions of the account for the trigger `rule`."""
 
-    decision_id: str
-    rule: str
-    reason_code: str
+    decision_id: Id
+    rule: Word
+    reason_code: Word
 
 
 class Reverify(Command, frozen=True, kw_only=True):
     """The holder's identity was verified again."""
 
-    by: tuple[str, ...]
+    by: People
 
 
 class FileAppeal(Command, frozen=True, kw_only=True):
     """The holder objects to a measure."""
 
-    filing_no: str
-    measure_id: str
-    reasons: str
+    filing_no: Id
+    measure_id: Id
+    reasons: Text
 
 
 class AnswerAppeal(Command, frozen=True, kw_only=True):
     """The tier that owes an answer takes a step; a decision names its outcome, reasons and people."""
 
-    appeal_id: str
+    appeal_id: Id
     step: Literal["ACKNOWLEDGE", "REQUEST_EVIDENCE", "RECEIVE_EVIDENCE", "DECIDE"]
     outcome: Literal["", "UPHELD", "PART", "REJECTED"] = ""
-    reduced_to_minor: int | None = None
-    reasons: str = ""
-    by: tuple[str, ...] = ()
+    reduced_to_minor: MinorUnits | None = None
+    reasons: Text = ""
+    by: People = ()
 
 
 class OpenRefund(Command, frozen=True, kw_only=True):
     """Share what a freeze holds among victims; `senders` maps incoming transactions to victims."""
 
-    freeze_id: str
-    round_no: int
-    claims: tuple[Claim, ...]
-    senders: dict[str, str] = field(default_factory=dict)
+    freeze_id: Id
+    round_no: Annotated[int, Meta(ge=0, le=1_000)]
+    claims: Claims
+    senders: Senders = field(default_factory=dict)
 
 
 class ObjectToRefund(Command, frozen=True, kw_only=True):
     """Somebody objects while the shares can still change: corrected claims and senders."""
 
-    refund_id: str
-    claims: tuple[Claim, ...]
-    reason: str
-    senders: dict[str, str] = field(default_factory=dict)
+    refund_id: Id
+    claims: Claims
+    reason: Text
+    senders: Senders = field(default_factory=dict)
 
 
 class DecideRefund(Command, frozen=True, kw_only=True):
     """The shares are fixed under a decision number; paying them takes a signed order each."""
 
-    refund_id: str
-    decision_no: str
-    by: tuple[str, ...]
-    reason: str
-    court_ref: str = ""
+    refund_id: Id
+    decision_no: IdOrNone
+    by: People
+    reason: Text
+    court_ref: CaseName = ""
 
 
 class PaymentFailed(Command, frozen=True, kw_only=True):
     """A victim's share came back; `pay_to` names another account of the victim."""
 
-    refund_id: str
-    payment_id: str
-    pay_to: str = ""
+    refund_id: Id
+    payment_id: Id
+    pay_to: TokenOrNone = ""
 
 
 #: What may come on topic `accounts`: everything but orders, which are signed and have their own topic.
@@ -161,6 +178,6 @@ InstitutionCommand = (
 class AccountMessage(Record, frozen=True, kw_only=True):
     """One message of topic `accounts`: the institution's own systems speak of one account."""
 
-    account_token: str
-    jurisdiction: str
+    account_token: Token
+    jurisdiction: Country
     command: InstitutionCommand

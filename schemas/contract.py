@@ -1,5 +1,6 @@
 """From a record type to its published contracts: one source of truth for JSON Schema and Arrow schema."""
 
+import re
 import types
 import typing
 from typing import Annotated, Any, Literal
@@ -9,29 +10,81 @@ import pyarrow as pa
 from msgspec import Meta, Struct
 
 #: What a token looks like: 128 bits in lower-case base32 without padding (domain.md 4.11).
-TOKEN_PATTERN = "^[a-z2-7]{25}[aeimquy4]$"
+TOKEN_PATTERN = r"^[a-z2-7]{25}[aeimquy4]\Z"
+TXN_ID_PATTERN = r"^[!-~]{1,35}\Z"
 
-# Patterns stand in the JSON Schema; the hot path checks the alphabet as it packs tokens (tokens.py).
-Token = Annotated[str, Meta(min_length=26, max_length=26, extra_json_schema={"pattern": TOKEN_PATTERN})]
+#: Text of one line: no control character, no line end, no blank at either end.
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_LINE = rf"^(?:[^{_CONTROL} \xa0](?:[^{_CONTROL}]*[^{_CONTROL} \xa0])?)?\Z"
+
+# Patterns match the whole text (`\Z`: `$` would let a line end pass); JSON Schema, whose `$` does, gets `$`.
+Token = Annotated[str, Meta(min_length=26, max_length=26, pattern=TOKEN_PATTERN)]
+TokenOrNone = Annotated[str, Meta(max_length=26, pattern=r"^([a-z2-7]{25}[aeimquy4])?\Z")]
+TransactionId = Annotated[str, Meta(min_length=1, max_length=35, pattern=TXN_ID_PATTERN)]
+TransactionIdOrNone = Annotated[str, Meta(max_length=35, pattern=r"^[!-~]{0,35}\Z")]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._/-]{1,64}\Z")]
+IdOrNone = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._/-]{0,64}\Z")]
+PersonId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
+InstitutionIdOrNone = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z0-9._-]{0,35}\Z")]
+Word = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]{0,64}\Z")]
+CaseName = Annotated[str, Meta(max_length=64, pattern=_LINE)]
+Line = Annotated[str, Meta(max_length=200, pattern=_LINE)]
+Text = Annotated[str, Meta(max_length=1000)]
+#: A text with what the engine says before it.
+LongText = Annotated[str, Meta(max_length=2000)]
+Country = Annotated[str, Meta(min_length=2, max_length=2, pattern=r"^[A-Z]{2}\Z")]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}\Z")]
+CurrencyOrNone = Annotated[str, Meta(max_length=3, pattern=r"^([A-Z]{3})?\Z")]
+
 Micros = Annotated[int, Meta(ge=0, le=2**53)]
 MicrosOrUnknown = Annotated[int, Meta(ge=-1, le=2**53, description="microseconds UTC; -1 is unknown")]
+ClaimedMicros = Annotated[int, Meta(ge=0, le=2**62, description="what a message claims; checked before use")]
 MinorUnits = Annotated[int, Meta(ge=0, le=2**53)]
-Currency = Annotated[str, Meta(min_length=3, max_length=3, extra_json_schema={"pattern": "^[A-Z]{3}$"})]
+#: A balance, which may be overdrawn, or a sum of amounts: room for 512 of the largest.
+Balance = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+Total = Annotated[int, Meta(ge=0, le=2**62)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+_NO_TOKEN = re.compile(
+    r"Expected `str` (?:of length [<>]= 26|matching regex '\^\(?\[a-z2-7\]\{25\}[^']*')", re.DOTALL
+)
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of the event records: unknown fields are ignored, so a newer writer does not break a reader."""
 
 
+def explained(error: Exception) -> str:
+    """Say what breaks a contract; where a token was expected, with how one is made.
+
+    >>> explained(ValueError("Expected `str` of length >= 26 - at `$.account_token`"))
+    'Expected a token of 26 base32 letters - at `$.account_token`; make it with: stopline tokens make'
+    """
+    said, tokens = _NO_TOKEN.subn("Expected a token of 26 base32 letters", str(error))
+    return f"{said}; make it with: stopline tokens make" if tokens else said
+
+
 def json_schema(name: str, *records: type[Struct]) -> dict[str, Any]:
     """Return the JSON Schema of messages that are one of `records`, stored as `schemas/json/{name}.json`."""
     references, components = msgspec.json.schema_components(records, ref_template="#/$defs/{name}")
+    components = _with_published_patterns(components)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": name,
         **(references[0] if len(references) == 1 else {"oneOf": list(references)}),
         "$defs": components,
     }
+
+
+def _with_published_patterns(schema: Any) -> Any:
+    """Write the end of a pattern as JSON Schema does: `$`, which there means the end of the text."""
+    if isinstance(schema, dict):
+        published = {word: _with_published_patterns(value) for word, value in schema.items()}
+        if isinstance(schema.get("pattern"), str):
+            published["pattern"] = schema["pattern"].replace(r"\Z", "$")
+        return published
+    return [_with_published_patterns(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def arrow_schema(record: type[Struct]) -> pa.Schema:

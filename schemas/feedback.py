@@ -2,8 +2,7 @@
 
 from typing import Literal, get_args
 
-from schemas.contract import Event, Micros
-from schemas.payment import TransactionId
+from schemas.contract import Event, Micros, TransactionId
 
 Kind = Literal["ANSWER", "ACTION", "LABEL"]
 Verdict = Literal["UNKNOWN", "LEGITIMATE", "SCAM", "LAUNDERING"]

@@ -5,6 +5,20 @@ know what holds, and applying the events in order rebuilds the account (`measure
 The events of one command travel in one `JournalEntry`, so no reader ever sees half a transition.
 """
 
+from schemas.contract import (
+    Balance,
+    Count,
+    Country,
+    Id,
+    IdOrNone,
+    Line,
+    LongText,
+    Micros,
+    Token,
+    Total,
+    TransactionId,
+    Word,
+)
 from schemas.measure import (
     AccountFacts,
     Appeal,
@@ -14,17 +28,17 @@ from schemas.measure import (
     Refund,
     RefundState,
 )
-from schemas.order import Flow, MinorUnits, Order, Record
+from schemas.order import Flow, Order, Record
 from schemas.reply import Reply, Why
 
 
 class Event(Record, tag_field="type", frozen=True, kw_only=True):
     """Base of the journal: `version` counts the account's events, `at_us` is the trusted clock."""
 
-    event_id: str
-    account_token: str
-    version: int
-    at_us: int
+    event_id: Id
+    account_token: Token
+    version: Count
+    at_us: Micros
 
 
 class FactsStated(Event, tag="facts", frozen=True, kw_only=True):
@@ -37,7 +51,7 @@ class Moved(Event, tag="moved", frozen=True, kw_only=True):
     """Money moved; `balance_minor` is the balance after it."""
 
     flow: Flow
-    balance_minor: MinorUnits
+    balance_minor: Balance
 
 
 class MeasureChanged(Event, tag="measure", frozen=True, kw_only=True):
@@ -45,7 +59,7 @@ class MeasureChanged(Event, tag="measure", frozen=True, kw_only=True):
 
     measure: Measure
     was: MeasureState | None
-    cause: str
+    cause: Line
 
 
 class AppealChanged(Event, tag="appeal", frozen=True, kw_only=True):
@@ -53,50 +67,50 @@ class AppealChanged(Event, tag="appeal", frozen=True, kw_only=True):
 
     appeal: Appeal
     was: AppealState | None
-    cause: str
+    cause: Line
 
 
 class OrderAnswered(Event, tag="answered", frozen=True, kw_only=True):
     """An order got its reply, kept until `forget_at_us` to recognise the order again."""
 
     reply: Reply
-    order_key: str
-    message_key: str
-    body_hash: str
-    forget_at_us: int
+    order_key: Id
+    message_key: Id
+    body_hash: Id
+    forget_at_us: Micros
 
 
 class OrderParked(Event, tag="parked", frozen=True, kw_only=True):
     """A lift came before its parent and waits for it until `until_us`."""
 
     order: Order
-    order_key: str
-    parent_key: str
-    until_us: int
+    order_key: Id
+    parent_key: Id
+    until_us: Micros
 
 
 class ParkEnded(Event, tag="unparked", frozen=True, kw_only=True):
     """A parked lift met its parent or gave up."""
 
-    order_key: str
-    cause: str
+    order_key: Id
+    cause: Line
 
 
 class Reported(Event, tag="reported", frozen=True, kw_only=True):
     """A flow was reported to an authority: onward trace of an emptied account, or a dynamic query."""
 
-    authority_id: str
-    order_no: str
-    cause: str
+    authority_id: IdOrNone
+    order_no: IdOrNone
+    cause: Line
     flow: Flow
 
 
 class Alerted(Event, tag="alert", frozen=True, kw_only=True):
     """Something a person must look at."""
 
-    alert: str
-    subject: str
-    detail: str
+    alert: Word
+    subject: Line
+    detail: LongText
 
 
 class RefundChanged(Event, tag="refund", frozen=True, kw_only=True):
@@ -104,7 +118,7 @@ class RefundChanged(Event, tag="refund", frozen=True, kw_only=True):
 
     refund: Refund
     was: RefundState | None
-    cause: str
+    cause: Line
 
 
 class EnforcementChanged(Event, tag="enforcement", frozen=True, kw_only=True):
@@ -115,17 +129,17 @@ class EnforcementChanged(Event, tag="enforcement", frozen=True, kw_only=True):
     """
 
     receive_only: bool = False
-    limit_minor: MinorUnits = 0
-    until_us: int | None = None
-    blocked_txn_ids: tuple[str, ...] = ()
-    blocked_functions: tuple[str, ...] = ()
-    measure_ids: tuple[str, ...] = ()
+    limit_minor: Total = 0
+    until_us: Micros | None = None
+    blocked_txn_ids: tuple[TransactionId, ...] = ()
+    blocked_functions: tuple[Word, ...] = ()
+    measure_ids: tuple[Id, ...] = ()
 
 
 class Forgotten(Event, tag="forgotten", frozen=True, kw_only=True):
     """Stored replies and ended measures whose retention ran out."""
 
-    keys: tuple[str, ...]
+    keys: tuple[Id, ...]
 
 
 JournalEvent = (
@@ -151,13 +165,13 @@ class JournalEntry(Record, frozen=True, kw_only=True):
     `refused` says why an institution's command had no effect.
     """
 
-    entry_id: str
-    account_token: str
-    jurisdiction: str
-    version: int
-    at_us: int
-    command: str
+    entry_id: Id
+    account_token: Token
+    jurisdiction: Country
+    version: Count
+    at_us: Micros
+    command: Word
     events: tuple[JournalEvent, ...] = ()
     replies: tuple[Reply, ...] = ()
     refused: Why | None = None
-    detail: str = ""
+    detail: LongText = ""

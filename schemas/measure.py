@@ -1,8 +1,40 @@
 """Measures in force on accounts, appeals against them, and rounds of returning money (topic `refunds`)."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from schemas.order import MeasureKind, MinorUnits, Record, Scope, VictimTransfer
+from msgspec import Meta
+
+from schemas.contract import (
+    Balance,
+    CaseName,
+    ClaimedMicros,
+    Count,
+    Country,
+    CurrencyOrNone,
+    Id,
+    IdOrNone,
+    InstitutionIdOrNone,
+    Line,
+    LongText,
+    Micros,
+    MinorUnits,
+    PersonId,
+    Text,
+    Token,
+    TokenOrNone,
+    Total,
+    TransactionId,
+    Word,
+)
+from schemas.order import MeasureKind, Record, Scope, VictimTransfer
+
+#: Tokens or staff ids of the people who decided.
+People = Annotated[tuple[PersonId, ...], Meta(max_length=16)]
+#: What a message may state as a balance; the account may be overdrawn.
+Overdrawable = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+#: A length of time, microseconds.
+Span = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class MeasureState(StrEnum):
@@ -65,19 +97,19 @@ class ClockKind(StrEnum):
 class Clock(Record, order=True, frozen=True, kw_only=True):
     """A due time of a measure, integer microseconds UTC."""
 
-    due_us: int
+    due_us: Micros
     kind: ClockKind
 
 
 class Notice(Record, frozen=True, kw_only=True):
     """What the holder is told, in the holder's language (duty of domain.md 1.2, art. 32)."""
 
-    reason_code: str
-    reason: str
-    legal_basis: str
-    remedy_channel: str
-    documents_needed: tuple[str, ...]
-    language: str
+    reason_code: Word
+    reason: Text
+    legal_basis: Text
+    remedy_channel: Text
+    documents_needed: Annotated[tuple[Text, ...], Meta(max_length=64)]
+    language: Word
 
 
 class Measure(Record, frozen=True, kw_only=True):
@@ -88,39 +120,39 @@ class Measure(Record, frozen=True, kw_only=True):
     what was paid out of it. `rank` is the order of execution on the account: earlier ranks hold first.
     """
 
-    measure_id: str
+    measure_id: Id
     kind: MeasureKind
     state: MeasureState
-    account_token: str
-    jurisdiction: str
-    regime: str
-    rule: str
+    account_token: Token
+    jurisdiction: Country
+    regime: Line
+    rule: Word
     scope: Scope
-    rank: int
-    authority_id: str = ""
-    order_no: str = ""
-    case_no: str = ""
-    case_family: str = ""
-    currency: str = ""
+    rank: Count
+    authority_id: IdOrNone = ""
+    order_no: IdOrNone = ""
+    case_no: CaseName = ""
+    case_family: CaseName = ""
+    currency: CurrencyOrNone = ""
     limit_minor: MinorUnits = 0
-    held_minor: MinorUnits = 0
-    disbursed_minor: MinorUnits = 0
-    disbursements: tuple[str, ...] = ()
-    sequence: int = 1
-    issued_at_us: int | None = None
-    executed_at_us: int | None = None
-    expires_at_us: int | None = None
-    asked_us: int | None = None
-    clocks: tuple[Clock, ...] = ()
-    txn_ids: tuple[str, ...] = ()
-    functions: tuple[str, ...] = ()
-    exempt: tuple[str, ...] = ()
+    held_minor: Total = 0
+    disbursed_minor: Total = 0
+    disbursements: Annotated[tuple[Id, ...], Meta(max_length=4_096)] = ()
+    sequence: Count = 1
+    issued_at_us: ClaimedMicros | None = None
+    executed_at_us: Micros | None = None
+    expires_at_us: Micros | None = None
+    asked_us: Span | None = None
+    clocks: Annotated[tuple[Clock, ...], Meta(max_length=16)] = ()
+    txn_ids: Annotated[tuple[TransactionId, ...], Meta(max_length=256)] = ()
+    functions: Annotated[tuple[Word, ...], Meta(max_length=64)] = ()
+    exempt: Annotated[tuple[Word, ...], Meta(max_length=64)] = ()
     whole_or_linked: bool = False
     major_case: bool = False
-    ended_why: str = ""
-    ended_by: tuple[str, ...] = ()
-    converted_to: str = ""
-    forget_at_us: int | None = None
+    ended_why: LongText = ""
+    ended_by: People = ()
+    converted_to: IdOrNone = ""
+    forget_at_us: Micros | None = None
     notice: Notice | None = None
     victim_transfer: VictimTransfer | None = None
 
@@ -153,27 +185,27 @@ class AppealState(StrEnum):
 class Appeal(Record, frozen=True, kw_only=True):
     """A holder's objection to one measure, and the tier that now owes an answer."""
 
-    appeal_id: str
-    measure_id: str
+    appeal_id: Id
+    measure_id: Id
     state: AppealState
-    tier: int
-    tier_name: str
-    filed_at_us: int
-    due_us: int | None
-    outcome: str = ""
-    reasons: str = ""
-    decided_by: tuple[str, ...] = ()
+    tier: Count
+    tier_name: Line
+    filed_at_us: Micros
+    due_us: Micros | None
+    outcome: Word = ""
+    reasons: Text = ""
+    decided_by: People = ()
 
 
 class AccountFacts(Record, frozen=True, kw_only=True):
     """What the institution knows of the account; unknown is empty or None."""
 
-    name_token: str = ""
-    institution_id: str = ""
-    currency: str = ""
-    balance_minor: MinorUnits | None = None
+    name_token: TokenOrNone = ""
+    institution_id: InstitutionIdOrNone = ""
+    currency: CurrencyOrNone = ""
+    balance_minor: Balance | None = None
     closed: bool = False
-    language: str = ""
+    language: Word = ""
 
 
 class RefundState(StrEnum):
@@ -189,9 +221,13 @@ class RefundState(StrEnum):
 class Claim(Record, frozen=True, kw_only=True):
     """A victim's proven loss; `recovered_minor` of it came back elsewhere: other accounts, an insurer."""
 
-    victim_id: str
+    victim_id: Token
     loss_minor: MinorUnits
     recovered_minor: MinorUnits = 0
+
+
+#: One claim a victim.
+Claims = Annotated[tuple[Claim, ...], Meta(max_length=256)]
 
 
 class Share(Record, frozen=True, kw_only=True):
@@ -201,33 +237,33 @@ class Share(Record, frozen=True, kw_only=True):
     the case family, and from elsewhere.
     """
 
-    victim_id: str
+    victim_id: Token
     amount_minor: MinorUnits
     repaid_minor: MinorUnits = 0
-    payment_id: str = ""
+    payment_id: IdOrNone = ""
     paid: bool = False
-    attempts: int = 0
-    pay_to: str = ""
+    attempts: Count = 0
+    pay_to: TokenOrNone = ""
 
 
 class Refund(Record, frozen=True, kw_only=True):
     """One round of returning the money of one freeze (topic `refunds`)."""
 
-    refund_id: str
-    freeze_id: str
-    case_family: str
-    jurisdiction: str
-    currency: str
+    refund_id: Id
+    freeze_id: Id
+    case_family: CaseName
+    jurisdiction: Country
+    currency: CurrencyOrNone
     state: RefundState
-    frozen_minor: MinorUnits
-    method: str
-    claims: tuple[Claim, ...]
-    shares: tuple[Share, ...]
-    due_us: int | None = None
-    decision_no: str = ""
-    court_ref: str = ""
-    decided_by: tuple[str, ...] = ()
-    objections: tuple[str, ...] = ()
+    frozen_minor: Total
+    method: Word
+    claims: Claims
+    shares: Annotated[tuple[Share, ...], Meta(max_length=256)]
+    due_us: Micros | None = None
+    decision_no: IdOrNone = ""
+    court_ref: CaseName = ""
+    decided_by: People = ()
+    objections: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
     overdue: bool = False
 
     @property

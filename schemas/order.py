@@ -13,15 +13,31 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.contract import (
+    CaseName,
+    ClaimedMicros,
+    Country,
+    Currency,
+    Id,
+    InstitutionIdOrNone,
+    Line,
+    Micros,
+    MinorUnits,
+    Text,
+    Token,
+    TokenOrNone,
+    TransactionId,
+    TransactionIdOrNone,
+    Word,
+)
 from schemas.ids import derived_id
 
-OrderNumber = Annotated[str, Meta(min_length=1, max_length=36, pattern=r"^[A-Za-z0-9._/-]+$")]
-MessageSerial = Annotated[str, Meta(min_length=1, max_length=53, pattern=r"^[A-Za-z0-9._/-]+$")]
-Token = Annotated[str, Meta(min_length=1, max_length=128)]
-MinorUnits = Annotated[int, Meta(ge=0, le=2**62)]
-Micros = Annotated[int, Meta(ge=0, le=2**62)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
-Text = Annotated[str, Meta(max_length=1000)]
+OrderNumber = Annotated[str, Meta(min_length=1, max_length=36, pattern=r"^[A-Za-z0-9._/-]{1,36}\Z")]
+MessageSerial = Annotated[str, Meta(min_length=1, max_length=53, pattern=r"^[A-Za-z0-9._/-]{1,53}\Z")]
+Sha256 = Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-f]{0,64}\Z")]
+
+#: Largest account version an order or a command may expect.
+Version = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class MeasureKind(StrEnum):
@@ -107,14 +123,14 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 class Flow(Record, frozen=True, kw_only=True):
     """One credit or debit of an account; `clearing_serial` joins bank and wallet legs (domain.md 1.5)."""
 
-    txn_id: Token
+    txn_id: TransactionId
     at_us: Micros
     direction: Direction
     amount_minor: MinorUnits
-    counterparty_token: str = ""
-    counterparty_institution: str = ""
-    clearing_serial: str = ""
-    purpose: str = ""
+    counterparty_token: TokenOrNone = ""
+    counterparty_institution: InstitutionIdOrNone = ""
+    clearing_serial: TransactionIdOrNone = ""
+    purpose: Word = ""
 
 
 class VictimTransfer(Record, frozen=True, kw_only=True):
@@ -123,70 +139,70 @@ class VictimTransfer(Record, frozen=True, kw_only=True):
     account_token: Token
     amount_minor: MinorUnits
     currency: Currency
-    transferred_at_us: Micros
-    name_token: str = ""
-    institution_id: str = ""
-    institution_name: str = ""
-    txn_id: str = ""
+    transferred_at_us: ClaimedMicros
+    name_token: TokenOrNone = ""
+    institution_id: InstitutionIdOrNone = ""
+    institution_name: Line = ""
+    txn_id: TransactionIdOrNone = ""
 
 
 class Target(Record, frozen=True, kw_only=True):
     """The account an order is about, and the one transaction if it is about one only."""
 
     account_token: Token
-    institution_id: Token
-    name_token: str = ""
-    account_kind: str = "PERSON"
-    ref_type: str = ""
-    txn_ref: str = ""
+    institution_id: InstitutionIdOrNone
+    name_token: TokenOrNone = ""
+    account_kind: Word = "PERSON"
+    ref_type: Word = ""
+    txn_ref: TransactionIdOrNone = ""
 
 
 class Officer(Record, frozen=True, kw_only=True):
     """One of the officers who sign an order; name and phone stay encrypted."""
 
-    role: str
+    role: Word
     officer_token: Token
-    id_type: str = ""
-    name_enc: str = ""
-    phone_enc: str = ""
+    id_type: Word = ""
+    name_enc: Text = ""
+    phone_enc: Text = ""
 
 
 class Attachment(Record, frozen=True, kw_only=True):
     """A paper of the case, by kind and digest."""
 
-    kind: str
-    sha256: str
-    uri: str = ""
+    kind: Word
+    sha256: Sha256
+    uri: Line = ""
 
 
 class FreezeTerms(Record, frozen=True, kw_only=True):
     """What only a freeze order says (domain.md 4.6)."""
 
-    legal_doc_no: str
-    filing_doc_ref: str = ""
+    legal_doc_no: CaseName
+    filing_doc_ref: CaseName = ""
     approval_level: ApprovalLevel = ApprovalLevel.COUNTY
-    legal_review_ref: str = ""
+    legal_review_ref: CaseName = ""
     whole_reason: Text = ""
     includes_interest: bool = False
     linked_account: bool = False
     major_case: bool = False
     bulk: bool = False
-    disputed_txn_ids: tuple[str, ...] = ()
+    disputed_txn_ids: Annotated[tuple[TransactionId, ...], Meta(max_length=256)] = ()
 
 
 class QueryTerms(Record, frozen=True, kw_only=True):
     """What a query asks; with `until_us` it is a dynamic query (a subscription)."""
 
-    from_us: Micros = 0
-    to_us: Micros = 2**62
-    until_us: Micros | None = None
+    from_us: ClaimedMicros = 0
+    to_us: ClaimedMicros = 2**62
+    until_us: ClaimedMicros | None = None
 
 
 class Disbursement(Record, frozen=True, kw_only=True):
     """One share of a refund decision to be paid out of a frozen amount."""
 
     victim_id: Token
-    decision_no: Token
+    decision_no: Id
     amount_minor: MinorUnits
 
 
@@ -197,37 +213,37 @@ class Order(Record, frozen=True, kw_only=True):
     may ask for a shorter term than the law allows, never a longer one.
     """
 
-    authority_id: Token
+    authority_id: Id
     order_no: OrderNumber
-    sender_id: Token
+    sender_id: Id
     message_serial: MessageSerial
-    jurisdiction: Annotated[str, Meta(pattern=r"^[A-Z]{2}$")]
+    jurisdiction: Country
     kind: MeasureKind
     action: Action
-    issued_at_us: Micros
+    issued_at_us: ClaimedMicros
     target: Target
-    case_no: str = ""
-    case_family: str = ""
-    case_type: str = ""
+    case_no: CaseName = ""
+    case_family: CaseName = ""
+    case_type: Word = ""
     initiation: Initiation = Initiation.NORMAL
     urgent: bool = False
-    deposit_class: str = "DEMAND"
-    start_at_us: Micros | None = None
-    expire_at_us: Micros | None = None
+    deposit_class: Word = "DEMAND"
+    start_at_us: ClaimedMicros | None = None
+    expire_at_us: ClaimedMicros | None = None
     scope: Scope | None = None
     amount_minor: MinorUnits | None = None
     currency: Currency | None = None
     original_order_no: OrderNumber | None = None
-    rule: str = ""
+    rule: Word = ""
     reason: Text = ""
     remark: Text = ""
     victim_transfer: VictimTransfer | None = None
     freeze: FreezeTerms | None = None
     query: QueryTerms | None = None
     disbursement: Disbursement | None = None
-    officers: tuple[Officer, ...] = ()
-    attachments: tuple[Attachment, ...] = ()
-    expected_version: int | None = None
+    officers: Annotated[tuple[Officer, ...], Meta(max_length=16)] = ()
+    attachments: Annotated[tuple[Attachment, ...], Meta(max_length=64)] = ()
+    expected_version: Version | None = None
 
 
 TRANSMISSION_FIELDS = ("message_serial", "sender_id", "expected_version")

@@ -4,11 +4,8 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from schemas.contract import Currency, Event, Micros, MicrosOrUnknown, Token
+from schemas.contract import Currency, Event, Micros, MicrosOrUnknown, Token, TransactionId
 
-TransactionId = Annotated[
-    str, Meta(min_length=1, max_length=35, extra_json_schema={"pattern": "^[!-~]{1,35}$"})
-]
 Agent = Annotated[str, Meta(max_length=14)]
 
 Status = Literal["INITIATED", "HELD", "RELEASED", "CANCELLED", "SETTLED", "REJECTED", "RETURNED", "RECALLED"]

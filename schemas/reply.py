@@ -2,7 +2,19 @@
 
 from enum import StrEnum
 
-from schemas.order import Flow, Micros, Record
+from schemas.contract import (
+    Balance,
+    Count,
+    CurrencyOrNone,
+    Id,
+    IdOrNone,
+    LongText,
+    Micros,
+    MinorUnits,
+    Total,
+    Word,
+)
+from schemas.order import Flow, MessageSerial, OrderNumber, Record
 
 
 class ReplyCode(StrEnum):
@@ -61,27 +73,27 @@ class Why(StrEnum):
 class Reply(Record, frozen=True, kw_only=True):
     """The institution's answer to one message; `version` is the account version it saw."""
 
-    authority_id: str
-    order_no: str
-    in_reply_to: str
-    message_serial: str
+    authority_id: Id
+    order_no: OrderNumber
+    in_reply_to: MessageSerial
+    message_serial: MessageSerial
     code: ReplyCode
     at_us: Micros
-    version: int
+    version: Count
     why: Why | None = None
-    detail: str = ""
+    detail: LongText = ""
     original_code: ReplyCode | None = None
-    measure_id: str = ""
-    state: str = ""
-    applied_minor: int | None = None
-    held_minor: int | None = None
-    balance_minor: int | None = None
-    available_minor: int | None = None
-    currency: str = ""
-    executed_at_us: int | None = None
-    expires_at_us: int | None = None
-    prior_authority: str = ""
-    prior_minor: int | None = None
-    prior_expires_at_us: int | None = None
-    queue_rank: int | None = None
+    measure_id: IdOrNone = ""
+    state: Word = ""
+    applied_minor: MinorUnits | None = None
+    held_minor: Total | None = None
+    balance_minor: Balance | None = None
+    available_minor: Balance | None = None
+    currency: CurrencyOrNone = ""
+    executed_at_us: Micros | None = None
+    expires_at_us: Micros | None = None
+    prior_authority: IdOrNone = ""
+    prior_minor: Total | None = None
+    prior_expires_at_us: Micros | None = None
+    queue_rank: Count | None = None
     flows: tuple[Flow, ...] = ()

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.contract import Currency, Event, Micros, MinorUnits, Token
+from schemas.contract import Currency, Event, Micros, MinorUnits, Token, TransactionId
 from schemas.ids import derived_id
-from schemas.payment import TransactionId
 
 #: A case family's name as traces carry it; a longer one is replaced by an id derived from it.
 CASE_BYTES = 64

@@ -22,7 +22,7 @@ from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_produ
 from pipelines.kafka.reading import process
 from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
-from schemas.ids import derived_id
+from schemas.ids import derived_id, derived_token
 from schemas.journal import JournalEntry, MeasureChanged, Reported
 from schemas.order import Action, Actor, MeasureKind, Officer, Order, Target, VictimTransfer
 
@@ -104,7 +104,9 @@ def _order(row: dict[str, Any], about: dict[str, Any]) -> Order:
             transferred_at_us=row["accepted_at_us"],
             txn_id=row["txn_id"],
         ),
-        officers=tuple(Officer(role=role, officer_token=role.lower()) for role in ("HANDLER", "ASSIST")),
+        officers=tuple(
+            Officer(role=role, officer_token=derived_token("officer", role)) for role in ("HANDLER", "ASSIST")
+        ),
     )
 
 

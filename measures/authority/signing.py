@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.refusal import Refusal
+from schemas.contract import explained
 from schemas.order import Actor, Order
 from schemas.reply import Why
 
@@ -83,7 +84,7 @@ def open_order(message: bytes, ring: KeyRing, received_at_us: int) -> Opened | R
         payload = jws.deserialize_compact(message, key.public, algorithms=[ALGORITHM]).payload
         order = _DECODER.decode(payload)
     except msgspec.MsgspecError as error:
-        return Refusal(why=Why.MALFORMED, detail=str(error))
+        return Refusal(why=Why.MALFORMED, detail=explained(error))
     except (JoseError, ValueError, TypeError):
         return Refusal(why=Why.BAD_SIGNATURE, detail="the signature does not hold")
     if (order.authority_id, order.jurisdiction) != (key.authority_id, key.jurisdiction):

@@ -16,6 +16,7 @@ from measures.refusal import Refusal
 from measures.state.account import Account, advance
 from measures.state.register import Registered, register
 from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
+from schemas.contract import explained
 from schemas.errors import ConfigError
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, OrderAnswered
@@ -72,7 +73,7 @@ def read_command(message: bytes, received_us: int) -> Arrival | Refusal:
     try:
         given = _COMMANDS.decode(message)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Refusal(why=Why.MALFORMED, detail=str(error))
+        return Refusal(why=Why.MALFORMED, detail=explained(error))
     command = msgspec.structs.replace(given.command, at_us=received_us)
     return _lawful(
         Arrival(account_token=given.account_token, jurisdiction=given.jurisdiction, command=command)
@@ -85,7 +86,7 @@ def entered(known: Registered | None, arrival: Arrival) -> tuple[Registered | No
     if not isinstance(command, ReceiveOrder):
         return known, arrival
     regime = jurisdiction(arrival.jurisdiction).on(command.at_us)
-    forget_at = regime.calendar.add(command.at_us, regime.messages.remember[command.order.kind])
+    forget_at = regime.calendar.add(command.at_us, regime.messages.remembers(command.order.kind))
     entry, verdict = register(known, body_hash(command.order), forget_at_us=forget_at, now=command.at_us)
     if verdict != "CONFLICT":
         return entry, arrival

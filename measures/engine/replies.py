@@ -79,7 +79,7 @@ def _remember(work: UnitOfWork, order: Order, reply: Reply) -> None:
         order_key=order_key(order),
         message_key=message_key(order),
         body_hash=body_hash(order),
-        forget_at_us=regime.calendar.add(work.now, regime.messages.remember[order.kind]),
+        forget_at_us=regime.calendar.add(work.now, regime.messages.remembers(order.kind)),
     )
     work.replies.append(reply)
 

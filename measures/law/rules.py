@@ -207,6 +207,10 @@ class MessageRule(Rule):
     resend_after: TermField
     attempts: int = Field(ge=1)
 
+    def remembers(self, kind: MeasureKind) -> Term:
+        """How long an order of a kind is recognised; one of a kind the country has not, while it is good."""
+        return self.remember.get(kind, self.valid_for)
+
 
 class TraceRule(Rule):
     """How far taint is followed without fresh evidence."""

@@ -98,7 +98,7 @@ def end(
     """Give the measure ended for a named reason; it holds nothing and is kept until it may be forgotten."""
     if state in LIVE or not why:
         raise ValueError(f"a measure ends in an end state and for a reason, got {state} {why!r}")
-    remember = regime.messages.remember[measure.kind]
+    remember = regime.messages.remembers(measure.kind)
     return become(
         measure,
         state,

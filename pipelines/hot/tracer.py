@@ -6,7 +6,6 @@ do not matter. A block of debits is looked at only if one leaves a tainted accou
 arrive after the fact: each shard remembers its newest debits and looks through them again.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -100,7 +99,7 @@ def rows_of(found: Iterable[TaintedMove]) -> Rows:
     rows = np.zeros(len(found), MOVE)
     for row, move in zip(rows, found, strict=True):
         row["key"] = token_words([move.move_id.rpartition("_")[2]], "trace_id")[0]
-        row["debtor"], row["creditor"] = words_of(move.debtor), words_of(move.creditor)
+        row["debtor"], row["creditor"] = token_words([move.debtor, move.creditor])
         row["case"] = case = move.case.encode()
         if len(case) > CASE_BYTES:
             raise ValidationError(f"Expected at most {CASE_BYTES} bytes - at `$.case_family`")
@@ -109,15 +108,6 @@ def rows_of(found: Iterable[TaintedMove]) -> Rows:
         for name in ("stated", "followed", "hop", "amount_minor", "at_us", "version"):
             row[name] = getattr(move, name)
     return rows
-
-
-def words_of(token: str) -> Words:
-    """Return the words of an account's token; those of a hash where an order names an account in clear."""
-    try:
-        words: Words = token_words([token])[0]
-    except ValueError:
-        words = np.frombuffer(hashlib.sha256(token.encode()).digest()[:16], ">u8").astype(np.uint64)
-    return words
 
 
 def note(table: Table, facts: Rows) -> Rows:

@@ -34,6 +34,7 @@ from schemas.trace import Trace
 from tests.hotpath.states import Shard
 from tests.measures.kit import ACCOUNT, PAID, T0, defrauded, entry_of, make_order
 from tests.payments import transfers
+from tests.tokens import token_of
 
 SECOND = 1_000_000
 PARTITIONS = 2
@@ -66,7 +67,9 @@ def stopped() -> bytes:
     bench = defrauded()
     bench.order(make_order("S1"), T0 + 10 * SECOND)
     told = msgspec.json.encode(entry_of(bench))
-    return told.replace(ACCOUNT.encode(), M0.encode()).replace(b"acct-victim", VICTIM.encode())
+    return told.replace(ACCOUNT.encode(), M0.encode()).replace(
+        token_of("acct-victim").encode(), VICTIM.encode()
+    )
 
 
 #: The victim pays, and the money goes on through a bank, a wallet's pooled account and a wallet.

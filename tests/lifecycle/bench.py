@@ -35,6 +35,7 @@ from tests.bench.child import Child
 from tests.bench.job import RESET, Job, Sample, options_of, run
 from tests.lifecycle.conftest import POLICE, facts, paid_in, public_key
 from tests.measures.kit import PAID, make_order
+from tests.tokens import token_of
 
 PARTITIONS = 4
 
@@ -74,9 +75,9 @@ def order_for(token: str, at_us: int, paid_us: int) -> Order:
     return make_order(
         f"S-{token}",
         issued_at_us=at_us,
-        target=Target(account_token=token, institution_id="bank-1", name_token="name-1"),
+        target=Target(account_token=token, institution_id="bank-1", name_token=token_of("name-1")),
         victim_transfer=VictimTransfer(
-            account_token="victim", amount_minor=PAID, currency="CNY", transferred_at_us=paid_us
+            account_token=token_of("victim"), amount_minor=PAID, currency="CNY", transferred_at_us=paid_us
         ),
     )
 

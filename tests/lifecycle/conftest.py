@@ -17,6 +17,7 @@ from schemas.measure import AccountFacts
 from schemas.order import Actor, Direction, Flow, Order
 from schemas.rows.values import Values
 from tests.measures.kit import ACCOUNT, PAID, T0
+from tests.tokens import token_of
 
 POLICE, FORGER = (OKPKey.generate_key("Ed25519") for _ in range(2))
 
@@ -56,7 +57,7 @@ def told(command: InstitutionCommand, token: str = ACCOUNT) -> bytes:
 
 def facts(token: str = ACCOUNT) -> bytes:
     known = AccountFacts(
-        name_token="name-1", institution_id="bank-1", currency="CNY", balance_minor=0, language="en"
+        name_token=token_of("name-1"), institution_id="bank-1", currency="CNY", balance_minor=0, language="en"
     )
     return told(StateFacts(facts=known), token)
 

@@ -30,9 +30,10 @@ from schemas.order import Disbursement, Order, Target, key_of
 from schemas.reply import ReplyCode
 from tests.lifecycle.conftest import FORGER, chunk, facts, paid_in, signed, told
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, PAID, T0, make_order
+from tests.tokens import token_of
 
 Keys = tuple[KeyEntry, ...]
-OTHER = "acct-other"
+OTHER, HOLED, V1 = map(token_of, ("acct-other", "acct-hole", "v1"))
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_orders_become_measures_and_everything_else_is_shown(kafka: KafkaSetting
     harness.send(topics.ACCOUNTS, facts(), paid_in(), b"{}", at_us=T0)
     harness.send(topics.ACCOUNTS, facts(OTHER), paid_in(OTHER, txn_id="t2"), at_us=T0, token=OTHER)
     stop = make_order("S1")
-    elsewhere = Target(account_token=OTHER, institution_id="bank-1", name_token="name-1")
+    elsewhere = Target(account_token=OTHER, institution_id="bank-1", name_token=token_of("name-1"))
     harness.send(
         topics.ORDERS,
         signed(stop),
@@ -164,12 +165,23 @@ def test_an_account_with_a_running_term_is_woken_after_a_restart(kafka: KafkaSet
 def test_a_journal_with_a_hole_stops_the_start_with_the_reason(kafka: KafkaSettings, keys: Keys) -> None:
     harness = Harness(kafka, keys)
     entry = JournalEntry(
-        entry_id="e", account_token="acct-hole", jurisdiction="CN", version=0, at_us=T0, command="Tick"
+        entry_id="e",
+        account_token=HOLED,
+        jurisdiction="CN",
+        version=0,
+        at_us=T0,
+        command="Tick",
     )
     holed = msgspec.to_builtins(entry)
-    event = {"type": "alert", "event_id": "e", "account_token": "acct-hole", "version": 7, "at_us": T0}
+    event = {
+        "type": "alert",
+        "event_id": "e",
+        "account_token": HOLED,
+        "version": 7,
+        "at_us": T0,
+    }
     holed["events"] = [event | {"alert": "X", "subject": "s", "detail": ""}]
-    harness.send(topics.MEASURES, msgspec.json.encode(holed), at_us=T0, token="acct-hole")
+    harness.send(topics.MEASURES, msgspec.json.encode(holed), at_us=T0, token=HOLED)
     with pytest.raises(SchemaError, match="jumps from version 0 to 7"):
         journal.past(kafka, journal.journal_bounds(kafka))
 
@@ -184,11 +196,11 @@ def give_the_money_back(harness: Harness) -> None:
     harness.send(topics.ORDERS, signed(make_order("F1", "FREEZE")), at_us=T0 + MINUTE)
     freeze_id = derived_id("measure", key_of("police-1", "F1"), ACCOUNT)
     refund_id = derived_id("refund", freeze_id, 1)
-    claims = (Claim(victim_id="v1", loss_minor=PAID),)
-    opening = OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders={"victim-txn": "v1"})
+    claims = (Claim(victim_id=V1, loss_minor=PAID),)
+    opening = OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders={"victim-txn": V1})
     decision = DecideRefund(refund_id=refund_id, decision_no="dec-1", by=("a", "b"), reason="verified")
     harness.send(topics.ACCOUNTS, told(opening), told(decision), at_us=T0 + 2 * MINUTE)
-    share = Disbursement(victim_id="v1", decision_no="dec-1", amount_minor=PAID)
+    share = Disbursement(victim_id=V1, decision_no="dec-1", amount_minor=PAID)
     pay: Order = make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share)
     harness.send(topics.ORDERS, signed(pay), at_us=T0 + 3 * MINUTE)
     harness.run()

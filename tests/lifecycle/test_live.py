@@ -21,9 +21,10 @@ from schemas.journal import JournalEntry
 from schemas.order import Order
 from tests.lifecycle.bench import order_for
 from tests.lifecycle.conftest import facts, paid_in, public_key, signed
+from tests.tokens import token_of
 
 COMMAND = [sys.executable, "-c", "from console.cli import main; main()", "lifecycle"]
-TOKEN = "acct-live"
+TOKEN = token_of("acct-live")
 SECOND = 1_000_000
 
 

@@ -25,17 +25,18 @@ from schemas.order import (
     VictimTransfer,
 )
 from schemas.reply import Reply
+from tests.tokens import token_of
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 T0 = from_iso("2026-03-02T10:00:00+08:00")
-ACCOUNT = "acct-mule"
+ACCOUNT = token_of("acct-mule")
 PAID = 5_000_000
 
 OFFICERS = (
-    Officer(role="HANDLER", officer_token="officer-1"),
-    Officer(role="ASSIST", officer_token="officer-2"),
+    Officer(role="HANDLER", officer_token=token_of("officer-1")),
+    Officer(role="ASSIST", officer_token=token_of("officer-2")),
 )
 
 
@@ -51,7 +52,7 @@ def make_order(order_no: str, kind: str = "STOP", action: str = "ISSUE", **chang
         "kind": MeasureKind(kind),
         "action": Action(action),
         "issued_at_us": T0,
-        "target": Target(account_token=ACCOUNT, institution_id="bank-1", name_token="name-1"),
+        "target": Target(account_token=ACCOUNT, institution_id="bank-1", name_token=token_of("name-1")),
         "case_no": "case-1",
         "case_family": "family-1",
         "reason": "reported scam",
@@ -59,7 +60,7 @@ def make_order(order_no: str, kind: str = "STOP", action: str = "ISSUE", **chang
     }
     if issue and kind in ("STOP", "FREEZE"):
         fields["victim_transfer"] = VictimTransfer(
-            account_token="acct-victim", amount_minor=PAID, currency="CNY", transferred_at_us=T0
+            account_token=token_of("acct-victim"), amount_minor=PAID, currency="CNY", transferred_at_us=T0
         )
     if issue and kind == "FREEZE":
         fields["amount_minor"] = PAID
@@ -76,7 +77,7 @@ class Bench:
         self.events: list[JournalEvent] = []
         self.now = at_us
         facts = AccountFacts(
-            name_token="name-1",
+            name_token=token_of("name-1"),
             institution_id="bank-1",
             currency=self.law.currency,
             balance_minor=balance,

@@ -11,6 +11,7 @@ from measures.refusal import Refusal
 from schemas.order import ApprovalLevel, Attachment, Order
 from schemas.reply import Reply, ReplyCode, Why
 from tests.measures.kit import HOUR, MINUTE, T0, defrauded, make_order
+from tests.tokens import token_of
 
 CN = jurisdiction("CN").on(T0)
 PAPERS = {
@@ -77,7 +78,7 @@ def test_a_review_needs_a_reference_and_the_right_rank_and_becomes_part_of_the_o
 
 
 def test_nobody_approves_their_own_order_and_large_sums_need_two() -> None:
-    own = approved(asked(), "officer-1")
+    own = approved(asked(), token_of("officer-1"))
     assert isinstance(own, Refusal) and own.why is Why.TWO_PEOPLE_NEEDED
     one = approved(asked(), "head-1", "head-1")
     assert isinstance(one, Dispatch) and one.state == "REQUESTED"

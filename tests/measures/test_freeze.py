@@ -9,6 +9,7 @@ from schemas.measure import ClockKind
 from schemas.order import Action, ApprovalLevel, Disbursement, FreezeTerms, Scope
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
+from tests.tokens import token_of
 
 TERMS = FreezeTerms(legal_doc_no="doc-1", filing_doc_ref="filing-1")
 
@@ -199,15 +200,15 @@ def test_shares_are_paid_out_of_the_freeze_once_and_never_beyond_it() -> None:
         share = Disbursement(victim_id=victim, decision_no=decision, amount_minor=amount)
         return bench.order(at_doc(order_no, "DISBURSE", disbursement=share))
 
-    first = pay("D1", "victim-1", 3_000_000)
+    first = pay("D1", token_of("victim-1"), 3_000_000)
     assert (first.state, first.held_minor, first.balance_minor) == (
         "PARTIALLY_DISBURSED",
         2_000_000,
         2_000_000,
     )
-    assert pay("D2", "victim-1", 1_000_000).why is Why.ALREADY_PAID
-    assert pay("D3", "victim-2", 2_000_001).why is Why.OVER_AMOUNT
-    assert pay("D4", "victim-2", 2_000_000).state == "DISBURSED"
+    assert pay("D2", token_of("victim-1"), 1_000_000).why is Why.ALREADY_PAID
+    assert pay("D3", token_of("victim-2"), 2_000_001).why is Why.OVER_AMOUNT
+    assert pay("D4", token_of("victim-2"), 2_000_000).state == "DISBURSED"
     assert bench.alerts() == []
     assert bench.account.balance_minor == 0
 
@@ -220,7 +221,7 @@ def test_lifting_a_large_freeze_needs_two_people_and_a_reason() -> None:
     bench.order(at_doc("L2", "LIFT", reason="funds unrelated"))
     released = bench.measure("F1")
     assert (released.state, released.ended_why) == ("RELEASED", "funds unrelated")
-    assert released.ended_by == ("officer-1", "officer-2")
+    assert released.ended_by == (token_of("officer-1"), token_of("officer-2"))
 
 
 def test_a_country_without_an_officer_rule_still_asks_two_people_for_a_large_release() -> None:

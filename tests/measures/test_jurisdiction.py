@@ -12,7 +12,8 @@ from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
 from schemas.errors import ConfigError
 from schemas.order import Target, VictimTransfer
 from schemas.reply import ReplyCode
-from tests.measures.kit import HOUR, T0, Bench, make_order
+from tests.measures.kit import ACCOUNT, HOUR, T0, Bench, make_order
+from tests.tokens import token_of
 
 COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))
 
@@ -158,7 +159,7 @@ def test_an_invented_country_runs_by_its_file_alone(tmp_path: Path) -> None:
     bench = Bench(load(path))
     bench.move("victim-txn", 5_000_000)
     sent = VictimTransfer(account_token="v", amount_minor=5_000_000, currency="XXD", transferred_at_us=T0)
-    target = Target(account_token="acct-mule", institution_id="bank-1", name_token="name-1")
+    target = Target(account_token=ACCOUNT, institution_id="bank-1", name_token=token_of("name-1"))
 
     def stop(order_no: str):
         return make_order(

@@ -46,6 +46,7 @@ from schemas.order import (
     Scope,
 )
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, OFFICERS, Bench, make_order
+from tests.tokens import token_of
 
 COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))
 AUTHORITIES = ("police-1", "police-2")
@@ -129,7 +130,7 @@ class Machines(RuleBasedStateMachine):
         original=NUMBERS,
         amount=AMOUNTS,
         authority=st.sampled_from(AUTHORITIES),
-        victim=st.sampled_from(["v1", "v2"]),
+        victim=st.sampled_from([token_of("v1"), token_of("v2")]),
         officers=st.integers(1, 2),
     )
     def an_order_follows(
@@ -220,7 +221,7 @@ class Machines(RuleBasedStateMachine):
     def money_is_to_be_returned(self, which: int, losses: list[int], round_no: int) -> None:
         claims = tuple(Claim(victim_id=f"v{n + 1}", loss_minor=loss) for n, loss in enumerate(losses))
         bench, known = self.bench, self.bench.account.refunds
-        senders = {"t1": "v1", "t2": "v2"}
+        senders = {"t1": token_of("v1"), "t2": token_of("v2")}
         measure_id = self.pick(which, bench.account.measures)
         self.do(
             OpenRefund(
@@ -261,7 +262,7 @@ class Machines(RuleBasedStateMachine):
 
     @rule(
         step=st.sampled_from(["request", "approve", "sent", "tick"]),
-        by=st.sampled_from(["c1", "c2", "officer-1"]),
+        by=st.sampled_from(["c1", "c2", token_of("officer-1")]),
     )
     def an_order_is_on_its_way(self, step: str, by: str) -> None:
         regime, now = self.bench.law.on(self.bench.now), self.bench.now
@@ -280,7 +281,7 @@ class Machines(RuleBasedStateMachine):
             found = steps[step](self.on)
         if isinstance(found, Dispatch):
             self.on = found
-            assert not {"officer-1", "officer-2"} & set(found.approvals)
+            assert not {token_of("officer-1"), token_of("officer-2")} & set(found.approvals)
             assert found.attempts <= 1 or found.state in ("SENT", "UNKNOWN")
 
     @rule(step=st.sampled_from(["enter", "ack", "appeal", "uphold", "reject", "tick"]), by=PEOPLE)

@@ -9,6 +9,7 @@ from schemas.commands import ReceiveOrder, Tick
 from schemas.order import QueryTerms, Target, body_hash
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, T0, Bench, defrauded, make_order
+from tests.tokens import token_of
 
 
 def test_the_same_message_again_gets_its_stored_reply_and_changes_nothing() -> None:
@@ -47,7 +48,7 @@ def test_a_message_serial_used_for_another_order_is_a_conflict() -> None:
 
 def test_a_number_is_one_order_across_accounts() -> None:
     first = make_order("S1")
-    elsewhere = make_order("S1", target=Target(account_token="acct-2", institution_id="bank-1"))
+    elsewhere = make_order("S1", target=Target(account_token=token_of("acct-2"), institution_id="bank-1"))
     known, verdict = register(None, body_hash(first), forget_at_us=T0 + DAY, now=T0)
     assert verdict == "NEW"
     assert register(known, body_hash(first), forget_at_us=T0 + 2 * DAY, now=T0)[1] == "SAME"

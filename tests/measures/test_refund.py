@@ -13,6 +13,7 @@ from schemas.measure import Claim, Refund
 from schemas.order import Actor, Direction, Flow
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, HOUR, PAID, T0, Bench, defrauded, make_order
+from tests.tokens import token_of
 
 CN = jurisdiction("CN").on(T0)
 TWO = ("clerk-1", "clerk-2")
@@ -22,8 +23,12 @@ def credit(txn_id: str, at_us: int, amount: int) -> Flow:
     return Flow(txn_id=txn_id, at_us=at_us, direction=Direction.CREDIT, amount_minor=amount)
 
 
-TIED = Pot(PAID, (credit("a", T0, 4_000_000), credit("b", T0, 4_000_000)), {"a": "v1", "b": "v2"})
-CLAIMS = (Claim(victim_id="v1", loss_minor=4_000_000), Claim(victim_id="v2", loss_minor=4_000_000))
+V1, V2 = map(token_of, ("v1", "v2"))
+TIED = Pot(PAID, (credit("a", T0, 4_000_000), credit("b", T0, 4_000_000)), {"a": V1, "b": V2})
+CLAIMS = (
+    Claim(victim_id=V1, loss_minor=4_000_000),
+    Claim(victim_id=V2, loss_minor=4_000_000),
+)
 
 
 def frozen(bench: Bench | None = None):
@@ -68,10 +73,10 @@ def test_traced_money_needs_no_notice() -> None:
 
 def test_an_objection_recomputes_the_shares_and_renews_the_notice() -> None:
     on = opened()
-    corrected = (CLAIMS[0], Claim(victim_id="v2", loss_minor=1_000_000))
+    corrected = (CLAIMS[0], Claim(victim_id=V2, loss_minor=1_000_000))
     heard = refund.object_to(on, corrected, TIED, "v2 lost less", regime=CN, now=T0 + 10 * DAY)
     assert isinstance(heard, Refund)
-    assert [share.amount_minor for share in heard.shares] == [4_000_000, 1_000_000]
+    assert {s.victim_id: s.amount_minor for s in heard.shares} == {V1: 4_000_000, V2: 1_000_000}
     assert heard.due_us == from_iso("2026-04-11T10:00:00+08:00")
     late = refund.object_to(on, corrected, TIED, "too late", regime=CN, now=on.due_us or 0)
     assert isinstance(late, Refusal)
@@ -93,7 +98,7 @@ def test_an_indian_share_from_the_administrative_limit_needs_a_court() -> None:
     bench.order(order, actor=Actor.POLICE)
     regime = jurisdiction("IN").on(T0)
     for loss, why in ((4_999_999, None), (5_000_000, Why.PAPERS_MISSING)):
-        claims = (Claim(victim_id="v1", loss_minor=loss),)
+        claims = (Claim(victim_id=V1, loss_minor=loss),)
         on = refund.open_round(bench.measure("F1"), claims, Pot(PAID), round_no=1, regime=regime, now=T0)
         assert isinstance(on, Refund)
         found = refund.decide(on, "dec-1", by=TWO, reason="verified", regime=regime, now=T0)
@@ -196,7 +201,7 @@ def decide_in(bench: Bench, on: Refund, decision_no: str) -> Refund:
 
 def test_a_round_is_computed_from_the_accounts_own_movements_and_paid_by_signed_orders() -> None:
     bench, _ = frozen()
-    on = decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}), "dec-1")
+    on = decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": V1}), "dec-1")
     assert (on.method, on.state, on.shares[0].amount_minor) == ("DIRECT", "DISPATCHED", 4_000_000)
     (share,) = refund.disbursements(on)
     wrong = msgspec.structs.replace(share, amount_minor=share.amount_minor - 1)
@@ -211,11 +216,14 @@ def test_a_second_round_sees_the_money_as_it_came_in() -> None:
     bench = Bench()
     bench.move("a", 3_000_000, T0)
     bench.move("b", 2_000_000, T0 + 1)
-    senders = {"a": "v1", "b": "v2"}
+    senders = {"a": V1, "b": V2}
     bench, _ = frozen(bench)
-    claims = (Claim(victim_id="v1", loss_minor=3_000_000), Claim(victim_id="v2", loss_minor=2_000_000))
+    claims = (
+        Claim(victim_id=V1, loss_minor=3_000_000),
+        Claim(victim_id=V2, loss_minor=2_000_000),
+    )
     first = decide_in(bench, open_in(bench, claims[:1], senders), "dec-1")
-    assert {share.victim_id: share.amount_minor for share in first.shares} == {"v1": 3_000_000}
+    assert {share.victim_id: share.amount_minor for share in first.shares} == {V1: 3_000_000}
     (share,) = refund.disbursements(first)
     bench.order(make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share))
     second = open_in(bench, claims[1:], senders, round_no=2)
@@ -224,7 +232,7 @@ def test_a_second_round_sees_the_money_as_it_came_in() -> None:
 
 def test_late_payments_are_shown_to_a_person_once() -> None:
     bench, _ = frozen()
-    decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}), "dec-1")
+    decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": V1}), "dec-1")
     bench.tick(T0 + 10 * DAY)
     bench.tick(T0 + 20 * DAY)
     assert bench.alerts() == ["REFUND_OVERDUE"]
@@ -232,8 +240,8 @@ def test_late_payments_are_shown_to_a_person_once() -> None:
 
 def test_a_round_is_opened_once_and_no_second_one_beside_it() -> None:
     bench, _ = frozen()
-    on = open_in(bench, CLAIMS[:1], {"victim-txn": "v1"})
-    assert open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}) == on
+    on = open_in(bench, CLAIMS[:1], {"victim-txn": V1})
+    assert open_in(bench, CLAIMS[:1], {"victim-txn": V1}) == on
     beside = OpenRefund(at_us=bench.now, freeze_id=on.freeze_id, round_no=2, claims=CLAIMS)
     refusal = bench.do(beside).refusal
     assert refusal is not None and refusal.why is Why.WRONG_STATE
@@ -252,13 +260,13 @@ def test_a_loss_is_repaid_once_however_many_rounds_there_are() -> None:
     bench = Bench()
     bench.move("victim-txn", 3_000_000)
     bench, _ = frozen(bench)
-    claim = (Claim(victim_id="v1", loss_minor=3_000_000),)
-    first = decide_in(bench, open_in(bench, claim, {"victim-txn": "v1"}), "dec-1")
+    claim = (Claim(victim_id=V1, loss_minor=3_000_000),)
+    first = decide_in(bench, open_in(bench, claim, {"victim-txn": V1}), "dec-1")
     pay_all(bench, first, "D1")
     assert bench.account.refunds[first.refund_id].state == "CLOSED"
     bench.move("salary", 1_500_000, T0 + HOUR)
     assert bench.measure("F1").held_minor == 1_500_000
-    second = open_in(bench, claim, {"victim-txn": "v1"}, round_no=2)
+    second = open_in(bench, claim, {"victim-txn": V1}, round_no=2)
     (share,) = second.shares
     assert (share.amount_minor, share.repaid_minor) == (0, 3_000_000)
 
@@ -266,8 +274,8 @@ def test_a_loss_is_repaid_once_however_many_rounds_there_are() -> None:
 def test_what_came_back_from_elsewhere_is_deducted() -> None:
     """Loss 40,000.00, an insurer paid 35,000.00, 50,000.00 frozen: 5,000.00 go back."""
     bench, _ = frozen()
-    claim = (Claim(victim_id="v1", loss_minor=4_000_000, recovered_minor=3_500_000),)
-    on = open_in(bench, claim, {"victim-txn": "v1"})
+    claim = (Claim(victim_id=V1, loss_minor=4_000_000, recovered_minor=3_500_000),)
+    on = open_in(bench, claim, {"victim-txn": V1})
     assert [share.amount_minor for share in on.shares] == [500_000]
 
 
@@ -285,7 +293,7 @@ def two_freezes(country: str = "BR") -> Bench:
 def test_two_freezes_of_a_case_family_do_not_pay_one_loss_twice() -> None:
     """Loss 12,000.00: the first freeze pays 10,000.00, the second 2,000.00."""
     bench = two_freezes()
-    claim = (Claim(victim_id="v1", loss_minor=1_200_000),)
+    claim = (Claim(victim_id=V1, loss_minor=1_200_000),)
     decide_in(bench, open_in(bench, claim, {}), "dec-1")
     freeze_id = bench.measure("F2").measure_id
     bench.do(OpenRefund(at_us=bench.now, freeze_id=freeze_id, round_no=1, claims=claim))
@@ -295,7 +303,7 @@ def test_two_freezes_of_a_case_family_do_not_pay_one_loss_twice() -> None:
 
 def test_of_two_rounds_computed_side_by_side_only_one_can_be_decided_over_the_loss() -> None:
     bench = two_freezes()
-    claim = (Claim(victim_id="v1", loss_minor=1_200_000),)
+    claim = (Claim(victim_id=V1, loss_minor=1_200_000),)
     first = open_in(bench, claim, {})
     freeze_id = bench.measure("F2").measure_id
     bench.do(OpenRefund(at_us=bench.now, freeze_id=freeze_id, round_no=1, claims=claim))
@@ -311,9 +319,9 @@ def test_of_two_rounds_computed_side_by_side_only_one_can_be_decided_over_the_lo
 
 def test_a_decision_number_decides_one_round() -> None:
     bench, _ = frozen()
-    claims = (Claim(victim_id="v1", loss_minor=1_000_000),)
-    pay_all(bench, decide_in(bench, open_in(bench, claims, {"victim-txn": "v1"}), "dec-1"), "D1")
-    second = open_in(bench, (Claim(victim_id="v1", loss_minor=2_000_000),), {"victim-txn": "v1"}, round_no=2)
+    claims = (Claim(victim_id=V1, loss_minor=1_000_000),)
+    pay_all(bench, decide_in(bench, open_in(bench, claims, {"victim-txn": V1}), "dec-1"), "D1")
+    second = open_in(bench, (Claim(victim_id=V1, loss_minor=2_000_000),), {"victim-txn": V1}, round_no=2)
     assert [share.amount_minor for share in second.shares] == [1_000_000]
     command = DecideRefund(
         at_us=bench.now, refund_id=second.refund_id, decision_no="dec-1", by=TWO, reason="verified"
@@ -325,7 +333,7 @@ def test_a_decision_number_decides_one_round() -> None:
 def test_the_court_is_asked_when_rounds_add_up_to_its_sum() -> None:
     """IN: two rounds of 30,000 INR each pass the 50,000 INR that need a court."""
     regime = jurisdiction("IN").on(T0)
-    claims = (Claim(victim_id="v1", loss_minor=8_000_000),)
+    claims = (Claim(victim_id=V1, loss_minor=8_000_000),)
     bench = Bench("IN", balance=90_000_000)
     bench.order(make_order("F1", "FREEZE", jurisdiction="IN", victim_transfer=None, currency="INR"))
     on = refund.open_round(bench.measure("F1"), claims, Pot(3_000_000), round_no=2, regime=regime, now=T0)
@@ -336,7 +344,7 @@ def test_the_court_is_asked_when_rounds_add_up_to_its_sum() -> None:
         ("c", 3_000_000, None),
     ):
         found = refund.decide(
-            on, "dec-2", by=TWO, reason="verified", court_ref=court_ref, decided={"v1": decided_before},
+            on, "dec-2", by=TWO, reason="verified", court_ref=court_ref, decided={V1: decided_before},
             regime=regime, now=T0,
         )  # fmt: skip
         assert (found.why if isinstance(found, Refusal) else None) is why
@@ -347,7 +355,7 @@ def test_brazil_repays_in_instalments_as_credits_come() -> None:
     bench = Bench("BR", balance=5_000)
     order = make_order("F1", "FREEZE", jurisdiction="BR", amount_minor=15_000, victim_transfer=None)
     bench.order(order, actor=Actor.BANK)
-    claim = (Claim(victim_id="v1", loss_minor=15_000),)
+    claim = (Claim(victim_id=V1, loss_minor=15_000),)
     paid = []
     for number, credit_minor in enumerate((0, 7_000, 9_000), 1):
         if credit_minor:
@@ -372,7 +380,7 @@ def test_korea_opens_no_round_over_ten_thousand_won_or_less() -> None:
             "F1", "FREEZE", jurisdiction="KR", amount_minor=held, victim_transfer=None, currency="KRW"
         )
         bench.order(order, actor=Actor.COURT)
-        claim = (Claim(victim_id="v1", loss_minor=50_000),)
+        claim = (Claim(victim_id=V1, loss_minor=50_000),)
         command = OpenRefund(
             at_us=bench.now, freeze_id=bench.measure("F1").measure_id, round_no=1, claims=claim
         )

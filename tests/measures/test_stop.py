@@ -8,6 +8,7 @@ from schemas.journal import Reported
 from schemas.order import Initiation, Officer, Scope, Target, VictimTransfer
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import ACCOUNT, DAY, HOUR, PAID, T0, Bench, defrauded, make_order
+from tests.tokens import token_of
 
 
 def test_a_matching_stop_makes_the_account_receive_only_for_48_hours_from_execution() -> None:
@@ -35,9 +36,9 @@ def target(account: str, bank: str, name: str) -> Target:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"target": target("other", "bank-1", "name-1")}, Why.NO_SUCH_ACCOUNT),
-        ({"target": target(ACCOUNT, "bank-2", "name-1")}, Why.ACCOUNT_MISMATCH),
-        ({"target": target(ACCOUNT, "bank-1", "name-2")}, Why.NAME_MISMATCH),
+        ({"target": target("other", "bank-1", token_of("name-1"))}, Why.NO_SUCH_ACCOUNT),
+        ({"target": target(ACCOUNT, "bank-2", token_of("name-1"))}, Why.ACCOUNT_MISMATCH),
+        ({"target": target(ACCOUNT, "bank-1", token_of("name-2"))}, Why.NAME_MISMATCH),
         ({"victim_transfer": None}, Why.AMOUNT_TIME_MISMATCH),
         ({"amount": PAID + 1}, Why.AMOUNT_TIME_MISMATCH),
         ({"transferred_at": T0 + HOUR}, Why.AMOUNT_TIME_MISMATCH),
@@ -47,7 +48,7 @@ def target(account: str, bank: str, name: str) -> Target:
 def test_a_stop_that_does_not_match_is_not_executed(changes: dict[str, object], why: Why) -> None:
     bench = defrauded()
     sent = {
-        "account_token": "acct-victim",
+        "account_token": token_of("acct-victim"),
         "amount_minor": changes.pop("amount", PAID),
         "currency": changes.pop("currency", "CNY"),
         "transferred_at_us": changes.pop("transferred_at", T0),
@@ -62,13 +63,13 @@ def test_a_stop_that_does_not_match_is_not_executed(changes: dict[str, object], 
 
 def test_a_stop_on_an_emptied_account_reports_where_the_money_went() -> None:
     bench = defrauded()
-    bench.move("out-1", -3_000_000, T0 + 60, counterparty_token="acct-2", clearing_serial="cs-1")
-    bench.move("out-2", -2_000_000, T0 + 120, counterparty_token="acct-3")
+    bench.move("out-1", -3_000_000, T0 + 60, counterparty_token=token_of("acct-2"), clearing_serial="cs-1")
+    bench.move("out-2", -2_000_000, T0 + 120, counterparty_token=token_of("acct-3"))
     reply = bench.order(make_order("S1"), at_us=T0 + HOUR)
     assert reply.state == "ACTIVE_EMPTY"
     assert [(f.counterparty_token, f.amount_minor) for f in reply.flows] == [
-        ("acct-2", 3_000_000),
-        ("acct-3", 2_000_000),
+        (token_of("acct-2"), 3_000_000),
+        (token_of("acct-3"), 2_000_000),
     ]
     traced = [event for event in bench.events if isinstance(event, Reported)]
     assert [event.cause for event in traced] == ["ONWARD_TRACE"] * 2
@@ -152,7 +153,7 @@ def test_a_stop_of_one_transaction_holds_its_amount_only() -> None:
     bench = Bench(balance=700)
     bench.move("victim-txn", PAID, clearing_serial="cs-9")
     target = Target(
-        account_token=ACCOUNT, institution_id="bank-1", name_token="name-1",
+        account_token=ACCOUNT, institution_id="bank-1", name_token=token_of("name-1"),
         ref_type="EXT_BANK_SERIAL", txn_ref="cs-9",
     )  # fmt: skip
     assert bench.order(make_order("S1", target=target)).held_minor == PAID
@@ -187,8 +188,8 @@ def test_an_early_timer_changes_nothing_and_a_late_one_ends_the_stop_at_its_own_
 
 
 def test_one_officer_is_not_enough() -> None:
-    same = Officer(role="ASSIST", officer_token="officer-1")
-    order = make_order("S1", officers=(Officer(role="HANDLER", officer_token="officer-1"), same))
+    same = Officer(role="ASSIST", officer_token=token_of("officer-1"))
+    order = make_order("S1", officers=(Officer(role="HANDLER", officer_token=token_of("officer-1")), same))
     assert defrauded().order(order).why is Why.OFFICERS_MISSING
 
 

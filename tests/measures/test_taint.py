@@ -11,6 +11,7 @@ from measures.money import purse
 from measures.money.purse import Lot, taint_of
 from measures.money.taint import Debit, Limits, TaintedMove, carried, left, statements
 from tests.measures.kit import ACCOUNT, HOUR, PAID, T0, Bench, defrauded, entry_of, make_order
+from tests.tokens import token_of
 
 LIMITS = Limits(hop_limit=3, least_minor=1)
 
@@ -171,7 +172,7 @@ def test_a_stop_states_the_victims_transfer_and_the_freeze_after_it_adds_nothing
     bench.order(make_order("F1", "FREEZE", issued_at_us=T0 + HOUR))
 
     assert {(each.debtor, each.creditor, each.at_us) for each in told(bench)} == {
-        ("acct-victim", ACCOUNT, T0)
+        (token_of("acct-victim"), ACCOUNT, T0)
     }
     assert taint_of(left(newest(told(bench)), ACCOUNT, T0)) == {"family-1": PAID}
 
@@ -189,11 +190,11 @@ def test_a_lifted_measure_states_nothing_any_more_and_one_that_ran_out_still_doe
 
 def test_the_onward_trace_of_an_emptied_account_names_the_next_one() -> None:
     bench = defrauded()
-    bench.move("onward-1", -PAID, T0 + 1, counterparty_token="acct-next", clearing_serial="cs-9")
+    bench.move("onward-1", -PAID, T0 + 1, counterparty_token=token_of("acct-next"), clearing_serial="cs-9")
     bench.order(make_order("S1"), T0 + 2)
 
     (onward,) = [each for each in told(bench) if not each.stated]
-    assert (onward.creditor, onward.amount_minor, onward.hop) == ("acct-next", PAID, 1)
+    assert (onward.creditor, onward.amount_minor, onward.hop) == (token_of("acct-next"), PAID, 1)
     assert onward.clearing_serial == "cs-9"
     assert left(told(bench), ACCOUNT, T0 + 2) == []
 

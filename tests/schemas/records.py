@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
+from schemas.contract import TOKEN_PATTERN, TXN_ID_PATTERN
 from schemas.payment import Payment
 
 INT64 = 2**63
@@ -21,9 +22,9 @@ tokens = st.binary(min_size=16, max_size=16).map(token_of)
 
 #: Patterns of our contracts -> texts that follow them.
 FOLLOWING = {
-    "^[a-z2-7]{25}[aeimquy4]$": tokens,
-    "^[A-Z]{3}$": st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=3),
-    "^[!-~]{1,35}$": st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=35),
+    TOKEN_PATTERN: tokens,
+    r"^[A-Z]{3}\Z": st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=3),
+    TXN_ID_PATTERN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=35),
 }
 
 PLAIN: dict[type, st.SearchStrategy[Any]] = {
@@ -59,8 +60,9 @@ def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
 
 
 def _texts(meta: Meta) -> st.SearchStrategy[str]:
-    pattern = (meta.extra_json_schema or {}).get("pattern")
-    return FOLLOWING[pattern] if pattern else st.text(min_size=meta.min_length or 0, max_size=meta.max_length)
+    if meta.pattern is None:
+        return st.text(min_size=meta.min_length or 0, max_size=meta.max_length)
+    return FOLLOWING[meta.pattern] if meta.pattern in FOLLOWING else st.from_regex(meta.pattern)
 
 
 payments = record(Payment)

@@ -15,8 +15,9 @@ from schemas.commands import AccountMessage, InstitutionCommand, Move, PaymentFa
 from schemas.journal import JournalEntry, Moved, RefundChanged
 from schemas.measure import AccountFacts
 from schemas.order import Direction, Flow
+from tests.tokens import token_of
 from tests.vopr.oracle import Oracle
-from tests.vopr.world import HOUR, MINUTE, SECOND, World
+from tests.vopr.world import HOUR, MINUTE, OTHER, SECOND, World
 
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 
@@ -150,7 +151,7 @@ class Core:
         """Open an account and state what is known of it, at once."""
         self._balances[token] = balance
         facts = AccountFacts(
-            name_token=f"name-{token}",
+            name_token=token_of(f"name-{token}"),
             institution_id="bank-1",
             currency=self._currency,
             balance_minor=balance,
@@ -192,10 +193,15 @@ class Core:
         for event in _ENTRY.decode(value).events:
             if isinstance(event, Moved) and event.flow.purpose == "DISBURSEMENT":
                 self._pay_out(event.account_token, event.flow)
-            if isinstance(event, RefundChanged) and event.cause == "DISPATCHED" and self._world.chance(0.1):
+            if (
+                isinstance(event, RefundChanged)
+                and event.refund.shares
+                and event.cause == "DISPATCHED"
+                and self._world.chance(0.1)
+            ):
                 share = event.refund.shares[0]
                 failed = PaymentFailed(
-                    refund_id=event.refund.refund_id, payment_id=share.payment_id, pay_to="other"
+                    refund_id=event.refund.refund_id, payment_id=share.payment_id, pay_to=OTHER
                 )
                 self.tell(event.account_token, failed)
 

@@ -76,7 +76,7 @@ def wishful(measure: Measure, takes: int, **context: Any) -> Measure:
 
 def unlimited(at: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
     """Pay a share out whatever is frozen."""
-    return _disburse(at, order, replace(measure, held_minor=2**60, limit_minor=2**60))
+    return _disburse(at, order, replace(measure, held_minor=2**52, limit_minor=2**52))
 
 
 def forgetful(at: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:

@@ -40,9 +40,10 @@ from schemas.order import (
     VictimTransfer,
 )
 from schemas.reply import Reply
+from tests.tokens import token_of
 from tests.vopr.bank import Core, Worker
 from tests.vopr.oracle import Oracle
-from tests.vopr.world import DAY, HOUR, MINUTE, World
+from tests.vopr.world import DAY, HOUR, MINUTE, MULES, VICTIM, World
 
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 FORGER = OKPKey.generate_key("Ed25519")
@@ -94,9 +95,13 @@ class Police:
             "kind": MeasureKind(kind),
             "action": Action(action),
             "issued_at_us": self._world.now + self._skew,
-            "target": Target(account_token=token, institution_id="bank-1", name_token=f"name-{token}"),
+            "target": Target(
+                account_token=token, institution_id="bank-1", name_token=token_of(f"name-{token}")
+            ),
             "reason": "reported scam",
-            "officers": tuple(Officer(role="HANDLER", officer_token=f"{self.name}-{n}") for n in (1, 2)),
+            "officers": tuple(
+                Officer(role="HANDLER", officer_token=token_of(f"{self.name}-{n}")) for n in (1, 2)
+            ),
             "attachments": tuple(Attachment(kind=paper, sha256="0") for paper in PAPERS),
         }
         return Order(**(plain | fields))
@@ -151,7 +156,7 @@ class Case:
         """The police learn that `amount` reached an account."""
         world, regime = self._world, self._law.on(self._world.now)
         sent = VictimTransfer(
-            account_token="acct-victim", amount_minor=amount, currency=self._law.currency,
+            account_token=VICTIM, amount_minor=amount, currency=self._law.currency,
             transferred_at_us=sent_us,
         )  # fmt: skip
         fields = {"case_no": self.name, "case_family": self.name, "victim_transfer": sent}
@@ -206,7 +211,7 @@ class Case:
     def _follow(self, hop: int) -> Callable[[Reply], None]:
         def follow(reply: Reply) -> None:
             for flow in reply.flows if hop < 3 else ():
-                if flow.counterparty_token.startswith("acct-mule"):
+                if flow.counterparty_token in MULES:
                     self.report(flow.counterparty_token, flow.amount_minor, flow.at_us, hop + 1)
 
         return follow
@@ -217,8 +222,8 @@ class Case:
             return
         for chance, target, change, key in (
             (0.15, token, {"reason": "another reason"}, None),
-            (0.15, "acct-mule-0", {}, None),
-            (0.15, "acct-mule-1", {}, None),
+            (0.15, MULES[0], {}, None),
+            (0.15, MULES[1], {}, None),
             (0.1, token, {"reason": "forged"}, FORGER),
         ):
             if self._world.chance(chance):
@@ -239,7 +244,9 @@ class Case:
 
     def _open(self, token: str, freeze_id: str) -> None:
         claims = tuple(
-            Claim(victim_id=f"{self.name}-v{n}", loss_minor=self._world.random.randint(1, 20_000_000))
+            Claim(
+                victim_id=token_of(f"{self.name}-v{n}"), loss_minor=self._world.random.randint(1, 20_000_000)
+            )
             for n in range(self._world.random.randint(1, 3))
         )
         senders = {f"{self.name}-in": claims[0].victim_id}

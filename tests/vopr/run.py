@@ -14,7 +14,7 @@ from schemas.order import Actor
 from tests.vopr.bank import Core, Worker
 from tests.vopr.oracle import Oracle, ViolationError
 from tests.vopr.people import Case, Police, Staff, Warner
-from tests.vopr.world import DAY, HOUR, MINUTE, SECOND, World
+from tests.vopr.world import DAY, EMPLOYER, HOUR, MINUTE, MULES, SECOND, SHOP, VICTIM, World
 
 START_US = from_iso("2026-03-02T10:00:00+08:00")
 HORIZON_US = 400 * DAY
@@ -68,7 +68,7 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
         Case(f"case-{n}", world.random.choice(forces), core, world) for n in range(world.random.randint(1, 3))
     ]
     worker.listeners += [staff.hear, *(force.hear for force in forces), *(case.hear for case in cases)]
-    mules = [f"acct-mule-{n}" for n in range(world.random.randint(2, 5))]
+    mules = list(MULES[: world.random.randint(2, 5)])
     for token in mules:
         core.open(token, world.random.choice([0, 0, 500_000, 20_000_000]))
     large = 3 * regime.people.four_eyes_from
@@ -79,7 +79,7 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
     for number in range(world.random.randint(0, 30)):
         token, amount = world.random.choice(mules), world.random.randint(1, 3_000_000)
         wait = world.between(MINUTE, 200 * DAY)
-        debtor, creditor = (token, "shop") if world.chance(0.5) else ("employer", token)
+        debtor, creditor = (token, SHOP) if world.chance(0.5) else (EMPLOYER, token)
         world.later(wait, core.pay, f"life-{number}", debtor, creditor, amount)
         if world.chance(0.2) and regime.named(HoldRule):
             name = world.random.choice(sorted(regime.named(HoldRule)))
@@ -98,7 +98,7 @@ def _scam(world: World, core: Core, case: Case, mules: list[str], amount: int) -
     """A victim pays, the money moves on within minutes, the report comes within hours."""
     start = world.between(MINUTE, 2 * DAY)
     first = world.random.choice(mules)
-    world.later(start, core.pay, f"{case.name}-in", "acct-victim", first, amount)
+    world.later(start, core.pay, f"{case.name}-in", VICTIM, first, amount)
     world.later(start + world.between(10 * MINUTE, 12 * HOUR), case.report, first, amount, world.now + start)
     debtor, left, wait = first, amount, start
     for hop in range(world.random.randint(0, 3)):

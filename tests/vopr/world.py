@@ -5,10 +5,16 @@ import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.tokens import token_of
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+
+VICTIM, SHOP, EMPLOYER, OTHER = map(token_of, ("acct-victim", "shop", "employer", "other"))
+MULES = tuple(token_of(f"acct-mule-{n}") for n in range(5))
 
 
 class Message(NamedTuple):
