@@ -31,10 +31,14 @@ def release_fault(by: tuple[str, ...], reason: str, weight_minor: int, regime: R
 
 
 def weight(measure: Measure, balance_minor: int) -> int:
-    """How much money a measure is about: its limit, or the whole balance (minor units)."""
-    return (
-        max(balance_minor, measure.held_minor) if measure.scope is Scope.ALL_OUTFLOW else measure.limit_minor
-    )
+    """How much money a measure is about: its limit, or the whole balance (minor units).
+
+    A payment whose sum nobody said is taken for all that is there.
+    """
+    unsaid = measure.scope is Scope.TRANSACTION and not measure.limit_minor
+    if unsaid or measure.scope is Scope.ALL_OUTFLOW:
+        return max(balance_minor, measure.held_minor)
+    return measure.limit_minor
 
 
 def proportionate(scope: Scope, disputed_minor: int | None, regime: Regime) -> Scope:

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from measures.authority.people import release_fault, weight
 from measures.kinds import freeze
+from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal
 from measures.state.machine import end
 from measures.state.unit_of_work import UnitOfWork
@@ -103,14 +103,15 @@ def _decide(work: UnitOfWork, appeal: Appeal, command: AnswerAppeal) -> Refusal 
         closed = _decided(appeal, command)
         work.put_appeal(msgspec.structs.replace(closed, state=A.CLOSED), "DECIDE")
         return None
-    concerned = weight(measure, work.account.balance_minor)
-    if fault := release_fault(command.by, command.reasons, concerned, work.regime):
+    changed = _changed(work, measure, command)
+    after = measure if isinstance(changed, Refusal) else changed
+    release = Release(measure, after, command.by, command.reasons)
+    if fault := release_fault(work, Effect.APPEAL, release):
         return fault
     if measure.kind not in work.regime.appeal.tiers[appeal.tier].may_lift:
         if not escalate(work, appeal, f"{command.outcome} beyond the tier's power"):
             work.alert("APPEAL_BEYOND_POWER", appeal.appeal_id, appeal.tier_name)
         return None
-    changed = _changed(work, measure, command)
     if isinstance(changed, Refusal):
         return changed
     work.put_appeal(_decided(appeal, command), "DECIDE")

@@ -5,10 +5,12 @@ conflict that changes nothing; a lift that comes before its order waits for it; 
 changes a running term.
 """
 
-from measures.authority.people import officers_fault, officers_of, release_fault, weight
+from measures.authority.people import officers_fault, officers_of
 from measures.engine.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
 from measures.kinds.stop import family_of
 from measures.law.rules import OrderedRule
+from measures.money.disburse import book
+from measures.money.release import Effect, Release, of_order, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.machine import become, end
 from measures.state.unit_of_work import UnitOfWork
@@ -122,10 +124,14 @@ def _execute(work: UnitOfWork, order: Order) -> None:
 
 
 def _take_over(work: UnitOfWork, order: Order, fresh: Measure) -> None:
-    """End what the fresh measure replaces, after it is in force: never a gap."""
+    """End what the fresh measure replaces, after it is in force: never a gap.
+
+    What would free more than the people who signed may release runs on beside it, to its own end.
+    """
     for measure in work.account.live():
         state = work.machines[measure.kind].yields_to(measure, fresh, order)
-        if state is not None:
+        release = Release(measure, fresh, _signed_by(order), order.reason)
+        if state is not None and not release_fault(work, Effect.REPLACE, release):
             _replace(work, measure, state, fresh)
 
 
@@ -167,9 +173,19 @@ def _act(work: UnitOfWork, order: Order) -> None:
         return
     changed = act(work, order, measure)
     if isinstance(changed, Measure):
+        share = order.disbursement if order.action is Action.DISBURSE else None
+        release = Release(measure, changed, _signed_by(order), order.reason, share)
+        changed = release_fault(work, of_order(order.action), release) or changed
+    if isinstance(changed, Measure):
         work.put(changed, "ORDER")
+        if share:
+            book(work, measure, share)
         work.settle("ORDER")
     answer(work, order, changed)
+
+
+def _signed_by(order: Order) -> tuple[str, ...]:
+    return officers_of(order) or (order.authority_id,)
 
 
 def _lift(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
@@ -178,8 +194,5 @@ def _lift(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"no order lifts a {measure.kind}")
     if order.issued_at_us < (measure.issued_at_us or 0):
         return Refusal(why=Why.STALE_LIFT, detail="issued before the term it would end")
-    by = officers_of(order) or (order.authority_id,)
-    concerned = weight(measure, work.account.balance_minor)
-    if fault := release_fault(by, order.reason, concerned, work.regime):
-        return fault
-    return end(measure, lifted, order.reason, by=by, regime=work.regime, now=work.now)
+    by, why = _signed_by(order), order.reason.strip() or "LIFTED"
+    return end(measure, lifted, why, by=by, regime=work.regime, now=work.now)

@@ -1,8 +1,8 @@
 """Delays the institution sets itself (domain.md 1.6): held, then released, cancelled or blocked."""
 
-from measures.authority.people import release_fault, weight
 from measures.law.jurisdiction import Regime
 from measures.law.rules import HoldRule
+from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
 from measures.state.machine import Machine, end
@@ -15,7 +15,12 @@ from schemas.reply import Why
 
 S = MeasureState
 
-ENDS = {"CANCEL": S.CANCELLED_BY_PAYER, "CONFIRM": S.RELEASED_BY_CONFIRMATION, "BLOCK": S.BLOCKED}
+#: How a hold ends by hand, and what that is to the guard.
+ENDS = {
+    "CANCEL": (S.CANCELLED_BY_PAYER, Effect.CANCEL),
+    "CONFIRM": (S.RELEASED_BY_CONFIRMATION, Effect.RELEASE),
+    "BLOCK": (S.BLOCKED, Effect.BLOCK),
+}
 
 
 def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Measure | Refusal:
@@ -57,21 +62,19 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
     )
 
 
-def conclude(
-    command: EndHold, measure: Measure, account: Account, regime: Regime, now: int
-) -> Measure | Refusal:
+def conclude(work: UnitOfWork, command: EndHold, measure: Measure) -> Measure | Refusal:
     """End a hold before its time: the payer cancels, or staff confirm or block the payment."""
     if measure.state is not S.HELD:
         return Refusal(why=Why.WRONG_STATE, detail=measure.state)
+    no_payment = command.outcome == "BLOCK" and measure.scope is not Scope.TRANSACTION
+    fault = first_fault((no_payment, Why.WRONG_STATE, "only a payment can be blocked"))
     if command.outcome == "CANCEL":
-        fault = _cancel_fault(measure, regime, now)
-    else:
-        no_payment = command.outcome == "BLOCK" and measure.scope is not Scope.TRANSACTION
-        fault = first_fault(
-            (no_payment, Why.WRONG_STATE, "only a payment can be blocked"),
-        ) or release_fault(command.by, command.reason, weight(measure, account.balance_minor), regime)
+        fault = _cancel_fault(measure, work.regime, work.now)
+    state, effect = ENDS[command.outcome]
     why = command.reason.strip() or command.outcome
-    return fault or end(measure, ENDS[command.outcome], why, by=command.by, regime=regime, now=now)
+    ended = end(measure, state, why, by=command.by, regime=work.regime, now=work.now)
+    release = Release(measure, ended, command.by, command.reason)
+    return fault or release_fault(work, effect, release) or ended
 
 
 def _cancel_fault(measure: Measure, regime: Regime, now: int) -> Refusal | None:
@@ -92,7 +95,7 @@ def _conclude(work: UnitOfWork, command: EndHold) -> Refusal | None:
     measure = work.account.measures.get(command.measure_id)
     if measure is None or measure.kind is not MeasureKind.HOLD:
         return Refusal(why=Why.WRONG_STATE, detail="no such hold")
-    ended = conclude(command, measure, work.account, work.regime, work.now)
+    ended = conclude(work, command, measure)
     if isinstance(ended, Refusal):
         return ended
     work.put(ended, command.outcome)
@@ -112,7 +115,9 @@ MACHINE = Machine(
     rule=HoldRule,
     transitions={
         None: frozenset({S.HELD}),
-        S.HELD: frozenset({S.HELD, S.RELEASED_AT_TIMER, S.ESCALATED, S.LIFTED, *ENDS.values()}),
+        S.HELD: frozenset(
+            {S.HELD, S.RELEASED_AT_TIMER, S.ESCALATED, S.LIFTED} | {state for state, _ in ENDS.values()}
+        ),
     },
     expires_as=S.RELEASED_AT_TIMER,
     commands={PlaceHold: _place, EndHold: _conclude},

@@ -3,6 +3,7 @@
 from measures.kinds.stop import asked_us, family_of
 from measures.law.jurisdiction import Regime
 from measures.law.rules import RestrictRule
+from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal
 from measures.state.account import Account
 from measures.state.machine import Machine, become, end
@@ -116,14 +117,18 @@ def _restrict(work: UnitOfWork, command: Restrict) -> Refusal | None:
     return work.impose(imposed)
 
 
-def _reverify(work: UnitOfWork, command: Reverify) -> None:
+def _reverify(work: UnitOfWork, command: Reverify) -> Refusal | None:
     for measure in work.account.live():
         rule = work.regime.rule(RestrictRule, measure.rule)
         if measure.kind is not MeasureKind.RESTRICTION or rule is None or not rule.cure:
             continue
         state = S.CURED if measure.state is S.PENDING else S.RESTORED
         ended = end(measure, state, "IDENTITY_VERIFIED", by=command.by, regime=work.regime, now=work.now)
+        release = Release(measure, ended, command.by, "IDENTITY_VERIFIED")
+        if fault := release_fault(work, Effect.CURE, release):
+            return fault
         work.put(ended, "REVERIFY")
+    return None
 
 
 def _apply(work: UnitOfWork, measure: Measure) -> None:

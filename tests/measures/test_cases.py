@@ -13,9 +13,18 @@ from measures.engine.handle import Handled
 from measures.law.calendar import from_iso
 from measures.law.country_file import FOLDER
 from measures.state.account import in_force, replay
-from schemas.commands import AnswerAppeal, EndHold, FileAppeal, PlaceHold, ReceiveOrder, Tick
+from schemas.commands import (
+    AnswerAppeal,
+    DecideRefund,
+    EndHold,
+    FileAppeal,
+    OpenRefund,
+    PlaceHold,
+    ReceiveOrder,
+    Tick,
+)
 from schemas.journal import Alerted
-from schemas.measure import Measure
+from schemas.measure import Claim, Measure
 from schemas.order import Actor, Order
 from schemas.reply import Reply
 from tests.measures.kit import ACCOUNT, Bench, make_order
@@ -78,6 +87,21 @@ class Timeline:
     def move(self, at_us: int, given: dict[str, Any]) -> Handled:
         return self.bench.move(given["txn"], given["amount"], at_us)
 
+    def refund(self, at_us: int, given: dict[str, Any]) -> Handled:
+        """Open a round: of which freeze, who lost what, and whose the incoming transactions are."""
+        claims = tuple(Claim(victim_id=victim, loss_minor=loss) for victim, loss in given["claims"].items())
+        freeze_id = self.measure(given["of"]).measure_id
+        return self.bench.do(
+            OpenRefund(
+                at_us=at_us, freeze_id=freeze_id, round_no=1, claims=claims, senders=given.get("senders", {})
+            )
+        )
+
+    def decide_refund(self, at_us: int, given: dict[str, Any]) -> Handled:
+        (refund_id,) = self.bench.account.refunds
+        fields = {"reason": "papers seen", "by": ("clerk-1", "clerk-2")} | given
+        return self.bench.do(DecideRefund(at_us=at_us, refund_id=refund_id, **fields))
+
     VERBS: ClassVar[dict[str, Callable[..., Handled]]] = {
         "move": move,
         "order": order,
@@ -85,6 +109,8 @@ class Timeline:
         "end_hold": end_hold,
         "appeal": appeal,
         "decide": decide,
+        "refund": refund,
+        "decide_refund": decide_refund,
     }
 
     def seen(self, outcome: Handled, wanted: dict[str, Any]) -> dict[str, Any]:

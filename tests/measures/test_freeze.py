@@ -5,7 +5,8 @@ import pytest
 
 from measures.law.calendar import from_iso
 from measures.state.account import in_force
-from schemas.measure import ClockKind
+from schemas.commands import DecideRefund, OpenRefund
+from schemas.measure import Claim, ClockKind
 from schemas.order import Action, ApprovalLevel, Disbursement, FreezeTerms, Scope
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, PAID, T0, Bench, defrauded, make_order
@@ -193,8 +194,18 @@ def test_a_renewal_comes_in_time_with_its_review_or_not_at_all() -> None:
 
 
 def test_shares_are_paid_out_of_the_freeze_once_and_never_beyond_it() -> None:
-    bench = defrauded()
+    bench = Bench()
+    bench.move("a", 3_000_000, T0)
+    bench.move("b", 2_000_000, T0 + 1)
     bench.order(make_order("F1", "FREEZE"))
+    freeze_id = bench.measure("F1").measure_id
+    losses = {token_of("victim-1"): 3_000_000, token_of("victim-2"): 2_000_000}
+    claims = tuple(Claim(victim_id=victim, loss_minor=loss) for victim, loss in losses.items())
+    senders = {"a": token_of("victim-1"), "b": token_of("victim-2")}
+    bench.do(OpenRefund(at_us=bench.now, freeze_id=freeze_id, round_no=1, claims=claims, senders=senders))
+    (round_,) = bench.account.refunds
+    two = ("clerk-1", "clerk-2")
+    bench.do(DecideRefund(at_us=bench.now, refund_id=round_, decision_no="dec-1", by=two, reason="verified"))
 
     def pay(order_no: str, victim: str, amount: int, decision: str = "dec-1"):
         share = Disbursement(victim_id=victim, decision_no=decision, amount_minor=amount)
@@ -208,7 +219,10 @@ def test_shares_are_paid_out_of_the_freeze_once_and_never_beyond_it() -> None:
     )
     assert pay("D2", token_of("victim-1"), 1_000_000).why is Why.ALREADY_PAID
     assert pay("D3", token_of("victim-2"), 2_000_001).why is Why.OVER_AMOUNT
-    assert pay("D4", token_of("victim-2"), 2_000_000).state == "DISBURSED"
+    assert pay("D4", token_of("victim-2"), 1_999_999).why is Why.OVER_AMOUNT
+    assert pay("D5", token_of("victim-3"), 1_000_000).why is Why.NOT_DECIDED
+    assert pay("D6", token_of("victim-2"), 2_000_000, "dec-2").why is Why.NOT_DECIDED
+    assert pay("D7", token_of("victim-2"), 2_000_000).state == "DISBURSED"
     assert bench.alerts() == []
     assert bench.account.balance_minor == 0
 

@@ -146,33 +146,6 @@ def test_a_round_never_pays_more_than_was_frozen() -> None:
     assert isinstance(over, Refusal) and over.why is Why.OVER_AMOUNT
 
 
-def test_the_account_pays_a_decided_round_out_of_its_freeze() -> None:
-    bench, measure = frozen()
-    on = refund.open_round(measure, CLAIMS, TIED, round_no=1, regime=CN, now=T0)
-    assert isinstance(on, Refund)
-    on = dispatched(on)
-    for number, share in enumerate(refund.disbursements(on)):
-        order = make_order(f"D{number}", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share)
-        assert bench.order(order).code is ReplyCode.OK
-    assert {s.payment_id for s in on.shares} == {
-        f.txn_id for f in bench.account.flows if f.purpose == "DISBURSEMENT"
-    }
-    assert bench.measure("F1").state == "DISBURSED"
-
-
-def test_a_new_victim_starts_a_new_round_with_what_is_left() -> None:
-    bench, measure = frozen()
-    pot = TIED._replace(flows=TIED.flows[:1])
-    first = refund.open_round(measure, CLAIMS[:1], pot, round_no=1, regime=CN, now=T0)
-    assert isinstance(first, Refund)
-    share = refund.disbursements(decided(first, T0))[0]
-    bench.order(make_order("D1", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share))
-    second = refund.open_round(bench.measure("F1"), CLAIMS[1:], Pot(PAID), round_no=2, regime=CN, now=T0)
-    assert isinstance(second, Refund)
-    assert (second.frozen_minor, second.shares[0].amount_minor) == (1_000_000, 1_000_000)
-    assert second.refund_id != first.refund_id
-
-
 def test_a_round_needs_a_freeze_that_holds_and_one_claim_per_victim() -> None:
     bench, measure = frozen()
     twice = refund.open_round(measure, CLAIMS[:1] * 2, TIED, round_no=1, regime=CN, now=T0)
@@ -212,6 +185,33 @@ def test_a_round_is_computed_from_the_accounts_own_movements_and_paid_by_signed_
     assert bench.account.balance_minor == PAID - 4_000_000
 
 
+def test_the_account_pays_a_decided_round_out_of_its_freeze() -> None:
+    bench = Bench()
+    bench.move("a", 3_000_000, T0)
+    bench.move("b", 2_000_000, T0)
+    bench, _ = frozen(bench)
+    claims = (Claim(victim_id="v1", loss_minor=3_000_000), Claim(victim_id="v2", loss_minor=2_000_000))
+    on = open_in(bench, claims, {"a": "v1", "b": "v2"})
+    assert (on.method, on.state) == ("PRO_RATA", "NOTICED")
+    bench.tick(on.due_us or 0)
+    on = decide_in(bench, on, "dec-1")
+    pay_all(bench, on, "D")
+    assert {s.payment_id for s in on.shares} == {
+        f.txn_id for f in bench.account.flows if f.purpose == "DISBURSEMENT"
+    }
+    assert bench.measure("F1").state == "DISBURSED"
+
+
+def test_a_new_victim_starts_a_new_round_with_what_is_left() -> None:
+    bench, _ = frozen()
+    first = decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}), "dec-1")
+    pay_all(bench, first, "D1")
+    bench.move("late-txn", 1_000_000, T0 + HOUR)
+    second = open_in(bench, CLAIMS[1:], {"victim-txn": "v1", "late-txn": "v2"}, round_no=2)
+    assert (second.frozen_minor, second.shares[0].amount_minor) == (1_000_000, 1_000_000)
+    assert second.refund_id != first.refund_id
+
+
 def test_a_second_round_sees_the_money_as_it_came_in() -> None:
     bench = Bench()
     bench.move("a", 3_000_000, T0)
@@ -249,9 +249,8 @@ def test_a_round_is_opened_once_and_no_second_one_beside_it() -> None:
 
 def pay_all(bench: Bench, on: Refund, number: str) -> None:
     for count, share in enumerate(refund.disbursements(on)):
-        order = make_order(
-            f"{number}-{count}", "FREEZE", "DISBURSE", original_order_no="F1", disbursement=share
-        )
+        changes = {"original_order_no": "F1", "disbursement": share, "issued_at_us": bench.now}
+        order = make_order(f"{number}-{count}", "FREEZE", "DISBURSE", **changes)
         assert bench.order(order).code is ReplyCode.OK
 
 
