@@ -1,7 +1,7 @@
 """One rule broken at a time: each invariant must be seen to fail, or the simulator proves nothing."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -11,12 +11,13 @@ import msgspec
 from measures import in_force
 from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
-from measures.engine import appeal, intake, orders
 from measures.engine import handle as engine
-from measures.kinds import freeze, hold, stop, table
+from measures.engine import intake
+from measures.kinds import freeze, stop, table
 from measures.kinds.table import MACHINES
 from measures.law.jurisdiction import Regime
-from measures.money.disburse import disburse
+from measures.money import release
+from measures.money.release import Check, Effect, Release
 from measures.refusal import Refusal
 from measures.state import account as accounts
 from measures.state import unit_of_work
@@ -26,12 +27,12 @@ from measures.state.unit_of_work import UnitOfWork
 from measures.victims import cooldown
 from schemas.journal import AppealChanged, JournalEvent
 from schemas.measure import Measure
-from schemas.order import Action, MeasureKind, Order
+from schemas.order import MeasureKind
+from schemas.reply import Why
 from tests.vopr.bank import Worker
 from tests.vopr.world import HOUR
 
 replace = msgspec.structs.replace
-DISBURSE = Action.DISBURSE
 
 
 class Mutation(NamedTuple):
@@ -74,14 +75,10 @@ def wishful(measure: Measure, takes: int, **context: Any) -> Measure:
     return _label(measure, max(takes, measure.remaining_minor), **context)
 
 
-def unlimited(at: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    """Pay a share out whatever is frozen."""
-    return _disburse(at, order, replace(measure, held_minor=2**52, limit_minor=2**52))
-
-
-def forgetful(at: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal:
-    """Pay a share out as often as it is ordered."""
-    return _disburse(at, order, replace(measure, disbursements=()))
+def within_held(at: UnitOfWork, leaving: Release) -> Refusal | None:
+    """Ask nothing of a payment but that the money is there."""
+    paid = leaving.after.disbursed_minor - leaving.before.disbursed_minor
+    return Refusal(why=Why.OVER_AMOUNT) if paid > leaving.before.held_minor else None
 
 
 def timeless(at: UnitOfWork, now: int) -> None:
@@ -124,16 +121,19 @@ def nobody_objects(*given: Any) -> None:
 
 
 _take, _label, _start, _record = Worker._take, freeze.label, stop.start, UnitOfWork.record
-_disburse = disburse
 _state_enforcement = UnitOfWork.state_enforcement
 _violates = in_force.violates
 
 
-def freezes(*, acts: Mapping[Action, Any] | None = None, **changes: Any) -> tuple[tuple[Any, str, Any], ...]:
+def freezes(**changes: Any) -> tuple[tuple[Any, str, Any], ...]:
     """Put a freeze's machine with other parts into the table of kinds."""
-    machine = MACHINES[MeasureKind.FREEZE]
-    other = dataclasses.replace(machine, acts={**machine.acts, **(acts or {})}, **changes)
+    other = dataclasses.replace(MACHINES[MeasureKind.FREEZE], **changes)
     return ((table, "MACHINES", {MeasureKind.FREEZE: other}),)
+
+
+def guarded(effect: Effect, *checks: Check) -> tuple[tuple[Any, str, Any], ...]:
+    """Put other checks before an effect by which money leaves a measure."""
+    return ((release, "GUARDS", {effect: checks}),)
 
 
 MUTATIONS = (
@@ -142,8 +142,8 @@ MUTATIONS = (
     Mutation(2, "a number in use is taken for a new order", ((intake, "register", all_new),)),
     Mutation(3, "measures share the same money", ((unit_of_work, "waterfall", greedy),)),
     Mutation(3, "a freeze holds money that is not there", freezes(holds=wishful)),
-    Mutation(4, "a share may exceed what is frozen", freezes(acts={DISBURSE: unlimited})),
-    Mutation(4, "a decision is paid as often as ordered", freezes(acts={DISBURSE: forgetful})),
+    Mutation(4, "a share may exceed what is frozen", guarded(Effect.DISBURSE)),
+    Mutation(4, "a decision is paid as often as ordered", guarded(Effect.DISBURSE, within_held)),
     Mutation(5, "no timer ends a measure", ((engine, "run_due", timeless),)),
     Mutation(5, "a stop runs an hour too long", ((stop, "start", longer),)),
     Mutation(5, "stops are not counted", ((accounts, "_counts", lambda *_: False),)),
@@ -156,7 +156,7 @@ MUTATIONS = (
     Mutation(
         7,
         "one person, or nobody, releases any sum",
-        tuple((module, "release_fault", nobody_objects) for module in (orders, appeal, hold)),
+        ((release, "people_fault", nobody_objects),),
     ),
     Mutation(8, "appeals are not journaled", ((UnitOfWork, "record", secretly),)),
     Mutation(8, "refund rounds are not rebuilt", ((intake, "advance", without_refunds),)),

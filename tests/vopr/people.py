@@ -249,7 +249,8 @@ class Case:
             )
             for n in range(self._world.random.randint(1, 3))
         )
-        senders = {f"{self.name}-in": claims[0].victim_id}
+        passed = [f"{self.name}-in", *(f"{self.name}-hop-{hop}" for hop in range(3))]
+        senders = dict.fromkeys(passed, claims[0].victim_id)
         self._core.tell(token, OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders=senders))
 
     def _settle(self, token: str, on: Refund) -> None:
