@@ -190,8 +190,8 @@ def test_the_account_pays_a_decided_round_out_of_its_freeze() -> None:
     bench.move("a", 3_000_000, T0)
     bench.move("b", 2_000_000, T0)
     bench, _ = frozen(bench)
-    claims = (Claim(victim_id="v1", loss_minor=3_000_000), Claim(victim_id="v2", loss_minor=2_000_000))
-    on = open_in(bench, claims, {"a": "v1", "b": "v2"})
+    claims = (Claim(victim_id=V1, loss_minor=3_000_000), Claim(victim_id=V2, loss_minor=2_000_000))
+    on = open_in(bench, claims, {"a": V1, "b": V2})
     assert (on.method, on.state) == ("PRO_RATA", "NOTICED")
     bench.tick(on.due_us or 0)
     on = decide_in(bench, on, "dec-1")
@@ -204,10 +204,10 @@ def test_the_account_pays_a_decided_round_out_of_its_freeze() -> None:
 
 def test_a_new_victim_starts_a_new_round_with_what_is_left() -> None:
     bench, _ = frozen()
-    first = decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": "v1"}), "dec-1")
+    first = decide_in(bench, open_in(bench, CLAIMS[:1], {"victim-txn": V1}), "dec-1")
     pay_all(bench, first, "D1")
     bench.move("late-txn", 1_000_000, T0 + HOUR)
-    second = open_in(bench, CLAIMS[1:], {"victim-txn": "v1", "late-txn": "v2"}, round_no=2)
+    second = open_in(bench, CLAIMS[1:], {"victim-txn": V1, "late-txn": V2}, round_no=2)
     assert (second.frozen_minor, second.shares[0].amount_minor) == (1_000_000, 1_000_000)
     assert second.refund_id != first.refund_id
 
