@@ -45,13 +45,13 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.lifecycle.demo",
     ),
     "train": (
-        "Train both legs on a decision log with feedback, or on simulated worlds",
+        "Train both legs on a decision log with feedback, on imported payments, or on",
         "console.commands.train",
     ),
     "backtest": ("Train up to a day, test on the days after, move on;", "console.commands.backtest"),
     "whatif": ("Replay a recorded stream under the live policy and a new one", "console.commands.whatif"),
     "evaluate": (
-        "Measure a bundle on a new simulated world, or on a decision log",
+        "Measure a bundle on a new simulated world, a decision log with feedback, or",
         "console.commands.evaluate",
     ),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),

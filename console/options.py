@@ -18,6 +18,9 @@ FeedbackPlaces = Annotated[
     list[str],
     typer.Option("--feedback", help="Labels of the log: a JSONL file or kafka://host:port; may be repeated."),
 ]
+Payments = Annotated[
+    Path | None, typer.Option("--payments", help="Folder written by `stopline import`, with its labels.")
+]
 KnownBy = Annotated[
     str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
 ]

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from console.lab import measuring
 from console.lab.feedback import log_feedback
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, PolicyFile
+from console.lab.imported import measured_import
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile
 from console.views import evaluation
 from fixtures.world import START_US, simulate
 from models.features import computable
@@ -28,6 +29,7 @@ def evaluate(
         Path | None,
         typer.Option("--decision_log", help="Measure on this log; else on a new world."),
     ] = None,
+    payments: Payments = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
@@ -45,7 +47,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure a bundle on a new simulated world, or on a decision log with feedback.
+    """Measure a bundle on a new simulated world, a decision log with feedback, or imported payments.
 
     Thresholds are the bundle's own, chosen before these payments. Per leg: AUC, average precision, scam value
     found, innocents held, wrongful-hold minutes, calibration, alerts, and holds by age band and region.
@@ -55,9 +57,12 @@ def evaluate(
     Example: stopline evaluate models/shipped --seed 5 --plots var/plots
     """
     rules = policy.load(policy_file)
-    given = log_feedback(decision_log, feedback, kafka_security, known_by)
+    given = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
     loaded = bundle.load(model_bundle, features=computable())
-    if decision_log is None:
+    if payments is not None:
+        source = f"payments imported to {payments.name}"
+        measured = measured_import(payments, rules, known_by, delay_days)
+    elif decision_log is None:
         source = f"a world of seed {seed}: {days} days of {accounts:,} accounts after {history_days} days"
         with Console(stderr=True).status(f"simulating {source}"):
             world = simulate(seed=seed, days=history_days + days, accounts=accounts, scam_rate=scam_rate)

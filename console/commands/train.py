@@ -7,10 +7,11 @@ import typer
 from rich.console import Console
 
 from console.lab.feedback import log_feedback
+from console.lab.imported import labelled_import, windows_fitting
 from console.lab.rows import Worlds, labelled_log, of_worlds
 from console.lab.training import recipe, require_room, write_bundle
 from console.lab.values import windows_of
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, PolicyFile
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile
 from console.views import training
 from models.learning.stream import SHORT, joined
 from models.learning.train import Windows
@@ -24,9 +25,9 @@ def train_bundle(
     *,
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("var/bundle"),
     decision_log: Annotated[
-        Path | None,
-        typer.Option("--decision_log", help="Folder of a decision log to train on."),
+        Path | None, typer.Option("--decision_log", help="Folder of a decision log to train on.")
     ] = None,
+    payments: Payments = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
@@ -42,7 +43,7 @@ def train_bundle(
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
-    """Train both legs on a decision log with feedback, or on simulated worlds, and write the bundle.
+    """Train both legs on a decision log with feedback, on imported payments, or on simulated worlds.
 
     Ordered by time: fit on the first days, choose thresholds on validation days, measure on the last ones.
     Of a log, a label counts from the day it became known, a payment without one is good only once the delay
@@ -53,10 +54,14 @@ def train_bundle(
     """
     console = Console()
     rules = policy.load(policy_file)
-    labels = log_feedback(decision_log, feedback, kafka_security, known_by)
-    split = windows_of(windows, SHORT if decision_log is None else Windows())
+    labels = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
+    usual = windows_fitting(payments) if payments else SHORT if decision_log is None else Windows()
+    split = windows_of(windows, usual)
     require_room(out, replace=replace)
-    if decision_log is None:
+    if payments is not None:
+        rows = labelled_import(payments, rules, known_by=known_by, delay_days=split.delay)
+        source = f"payments imported to {payments.name}"
+    elif decision_log is None:
         simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate)
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
             rows = joined([each for _, each in of_worlds(simulated, rules)])
@@ -65,11 +70,11 @@ def train_bundle(
         with console.status(f"reading {decision_log}"):
             rows = labelled_log(decision_log, labels, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
-    payments = len(rows["credit"].y)
-    with console.status(f"training on {payments:,} payments"):
+    count = len(rows["credit"].y)
+    synthetic = decision_log is None and payments is None
+    with console.status(f"training on {count:,} payments"):
         bundle = write_bundle(
-            out, rows, source=source, synthetic=decision_log is None, windows=split, seed=seed, max_iter=trees
+            out, rows, source=source, synthetic=synthetic, windows=split, seed=seed, max_iter=trees
         )
     console.print(training.table(out))
-    scams = ", ".join(f"{int((each.y == 1).sum()):,} {leg}" for leg, each in rows.items())
-    console.print(f"bundle {bundle.version} in {out}: {payments:,} payments, scams by leg: {scams}")
+    console.print(training.summary(bundle.version, out, rows))

@@ -1,6 +1,6 @@
 """What a bundle does to payments whose truth is known."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,9 +68,13 @@ def of_log(
     rules: Policy, folder: Path, feedback: list[Feedback], known_by: str, delay_days: float
 ) -> dict[str, Measured]:
     """Return the payments of a decision log with what feedback says of them."""
+    return labelled(labelled_log(folder, feedback, rules, known_by=known_by, delay_days=delay_days), feedback)
+
+
+def labelled(rows: Mapping[str, LegRows], feedback: Sequence[Feedback]) -> dict[str, Measured]:
+    """Return labelled rows with their cases and when they were found legitimate."""
     found = labels.table(feedback)
     case_of = {each.txn_id.encode(): each.case_family_id for each in feedback if each.case_family_id}
-    rows = labelled_log(folder, feedback, rules, known_by=known_by, delay_days=delay_days)
     return {
         leg: Measured(
             each,

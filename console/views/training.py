@@ -1,11 +1,13 @@
 """The figures of a new bundle."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
 
 from console.views.tables import figures
+from models.learning.stream import LegRows
 
 
 def table(path: Path) -> Table:
@@ -23,6 +25,12 @@ def table(path: Path) -> Table:
                 f"{point['value_detection']:.1%}", f"{point['innocent_holds_per_10k']:.2f}",
             )  # fmt: skip
     return table
+
+
+def summary(version: str, out: Path, rows: Mapping[str, LegRows]) -> str:
+    """Say which bundle came of how many payments and scams."""
+    scams = ", ".join(f"{int((each.y == 1).sum()):,} {leg}" for leg, each in rows.items())
+    return f"bundle {version} in {out}: {len(rows['credit'].y):,} payments, scams by leg: {scams}"
 
 
 def _digits(value: float | None, digits: int) -> str:
