@@ -27,6 +27,11 @@ KnownBy = Annotated[
 PolicyFile = Annotated[Path, typer.Option("--policy_file", help="YAML policy.")]
 ModelBundle = Annotated[Path, typer.Option("--model_bundle", help="Bundle to score with.")]
 
+SkipDamaged = Annotated[
+    bool,
+    typer.Option("--skip-damaged", help="Leave out files of the log that are damaged or none of it."),
+]
+
 #: Of the jobs that run for ever.
 Runner = Annotated[Literal["in-process", "flink"], typer.Option("--runner", help="Where the job runs.")]
 Partitions = Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)]

@@ -58,6 +58,8 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
         parts += [f"p50 {latency.p50_ms:,.0f} ms", f"p99 {latency.p99_ms:,.0f} ms"]
     if braked := counts.get("braked"):
         parts.append(f"BRAKED {braked:,}")
+    if lost := counts.get("decision_log_rows_lost"):
+        parts.append(f"NOT LOGGED {lost:,}")
     return "  ".join(parts)
 
 

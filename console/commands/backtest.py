@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 
 from console.lab.feedback import log_feedback
-from console.lab.rows import Worlds
+from console.lab.rows import DecisionLog, Worlds
 from console.lab.values import numbers
 from console.lab.walking import Log, Walk, walked
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, PolicyFile
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, PolicyFile, SkipDamaged
 from console.views import backtest as views
 from models.scoring.bundle import LEGS
 from pipelines import policy
@@ -29,6 +29,7 @@ def backtest(
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
+    skip_damaged: SkipDamaged = False,
     policy_file: PolicyFile = policy.DEFAULT,
     seeds: Annotated[str, typer.Option(help="Seeds of the worlds.")] = "1,2",
     days: Annotated[int, typer.Option(help="Days of each world.")] = 45,
@@ -56,7 +57,10 @@ def backtest(
     known_after = numbers(delays, "--delays", "days with commas between, such as 0,1,7")
     given = log_feedback(decision_log, feedback, kafka_security, known_by)
     worlds = Worlds([*map(int, drawn)], days, accounts, scam_rate)
-    source = worlds if decision_log is None else Log(decision_log, given, known_by)
+    source: Worlds | Log = worlds
+    if decision_log is not None:
+        log = DecisionLog(decision_log, skip_damaged, Console(stderr=True).print)
+        source = Log(log, given, known_by)
     how = Walk(train, validation, test, steps, trees, ablations)
     with Console(stderr=True).status("testing") as status:
         found = walked(source, policy.load(policy_file), known_after, how, status.update)

@@ -1,12 +1,14 @@
 """`stopline drift`: whether the newest days of a decision log still look like the days before."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from console.lab.rows import of_decision_log
-from console.options import PolicyFile
+from console.lab.rows import DecisionLog, of_decision_log
+from console.options import PolicyFile, SkipDamaged
 from models.features import computable
 from models.learning.drift import drift as compared
 from models.learning.drift import to_json, to_markdown
@@ -27,6 +29,7 @@ def drift(
     decision_log: Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.")],
     days: Annotated[float, typer.Option(help="Newest days to compare with all days before.", min=0.01)] = 7.0,
     policy_file: PolicyFile = policy.DEFAULT,
+    skip_damaged: SkipDamaged = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per leg.")] = False,
 ) -> None:
     """Compare features, scores and alert rate of a log's newest days with the days before.
@@ -36,10 +39,11 @@ def drift(
     Example: stopline drift models/shipped --decision_log var/decisions --days 7
     """
     loaded, rules = bundle.load(model_bundle, features=computable()), policy.load(policy_file)
+    log = DecisionLog(decision_log, skip_damaged, partial(print, file=sys.stderr))
     shifted = False
     for leg in LEGS:
         model = loaded.leg(leg)
-        rows = of_decision_log(decision_log, leg, rules)
+        rows = of_decision_log(log, leg, rules)
         newest = rows.at_us > rows.at_us[-1] - days * DAY_US
         if newest.all():
             raise ConfigError(f"{decision_log} holds no day before the newest {days:g}; give fewer --days")

@@ -10,7 +10,8 @@ from rich.console import Console
 from console.lab import measuring
 from console.lab.feedback import log_feedback
 from console.lab.imported import measured_import
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile
+from console.lab.rows import DecisionLog
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile, SkipDamaged
 from console.views import evaluation
 from fixtures.world import START_US, simulate
 from models.features import computable
@@ -33,6 +34,7 @@ def evaluate(
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
+    skip_damaged: SkipDamaged = False,
     delay_days: Annotated[
         float, typer.Option(help="Days until a payment without a label is good.", min=0)
     ] = 7.0,
@@ -69,7 +71,8 @@ def evaluate(
             measured = measuring.of_world(world, rules, START_US + history_days * DAY_US)
     else:
         source = f"decision log {decision_log}"
-        measured = measuring.of_log(rules, decision_log, given, known_by, delay_days)
+        log = DecisionLog(decision_log, skip_damaged, Console(stderr=True).print)
+        measured = measuring.of_log(rules, log, given, known_by, delay_days)
     found = measuring.measure(loaded, rules, measured, source)
     if plots_to is not None:
         measuring.draw(plots_to, measured, found)

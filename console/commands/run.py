@@ -8,6 +8,7 @@ import typer
 from console.ending import end_on_signals
 from console.options import BEAM_FLAGS, CreateTopics, Partitions, Runner
 from console.status import StatusFormat, reporting, say
+from pipelines.hot.decision_log.append import close_all
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
@@ -43,6 +44,6 @@ def run(
     if on_flink:
         run_on_flink(job, context.args, typer.echo)
         return
-    end_on_signals(partial(say, status))
+    end_on_signals(partial(say, status), close_all)
     with reporting(status):
         run_in_process(job, context.args, partial(say, status))

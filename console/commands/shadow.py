@@ -9,7 +9,7 @@ from rich.console import Console
 from console.lab.rows import existing_log
 from console.views import shadow as views
 from models.learning.shadow import compare
-from pipelines.hot.decision_log import read
+from pipelines.hot.decision_log.read import read
 from pipelines.policy import DELAY
 from schemas.alert import Leg
 from schemas.errors import ConfigError
@@ -29,7 +29,7 @@ def shadow(
     Example: stopline shadow --decision-log var/decisions
     """
     log = existing_log(decision_log)
-    found = [(leg, each) for leg in get_args(Leg) for each in compare(read(log, leg), DELAY)]
+    found = [(leg, each) for leg in get_args(Leg) for each in compare(read(log, leg).rows, DELAY)]
     if not found:
         raise ConfigError(
             f"{decision_log} holds no leg that a shadow scored; put one beside with: stopline registry "

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from console.lab.feedback import log_feedback
 from console.lab.imported import labelled_import, windows_fitting
-from console.lab.rows import Worlds, labelled_log, of_worlds
+from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
 from console.lab.training import recipe, require_room, write_bundle
 from console.lab.values import windows_of
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile, SkipDamaged
 from console.views import training
 from models.learning.stream import SHORT, joined
 from models.learning.train import Windows
@@ -31,6 +31,7 @@ def train_bundle(
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
+    skip_damaged: SkipDamaged = False,
     windows: Annotated[
         str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
     ] = "",
@@ -68,7 +69,8 @@ def train_bundle(
         source = recipe(simulated, trees, windows)
     else:
         with console.status(f"reading {decision_log}"):
-            rows = labelled_log(decision_log, labels, rules, known_by=known_by, delay_days=split.delay)
+            log = DecisionLog(decision_log, skip_damaged, console.print)
+            rows = labelled_log(log, labels, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
     count = len(rows["credit"].y)
     synthetic = decision_log is None and payments is None

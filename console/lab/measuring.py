@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from console.lab.rows import labelled_log
+from console.lab.rows import DecisionLog, labelled_log
 from console.lab.rows import of_world as recorded
 from fixtures.world import World
 from measures.law.rules import HoldRule
@@ -65,10 +65,10 @@ def of_world(world: World, rules: Policy, begins_us: int) -> dict[str, Measured]
 
 
 def of_log(
-    rules: Policy, folder: Path, feedback: list[Feedback], known_by: str, delay_days: float
+    rules: Policy, log: DecisionLog, feedback: list[Feedback], known_by: str, delay_days: float
 ) -> dict[str, Measured]:
     """Return the payments of a decision log with what feedback says of them."""
-    return labelled(labelled_log(folder, feedback, rules, known_by=known_by, delay_days=delay_days), feedback)
+    return labelled(labelled_log(log, feedback, rules, known_by=known_by, delay_days=delay_days), feedback)
 
 
 def labelled(rows: Mapping[str, LegRows], feedback: Sequence[Feedback]) -> dict[str, Measured]:

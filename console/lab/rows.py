@@ -1,6 +1,6 @@
 """Rows to train on and to measure with: from a simulated world, or from a decision log and feedback."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from models.features import versions
 from models.learning import labels
 from models.learning.stream import LegRows, Recorded, of_log, of_recorded
 from models.scoring.bundle import LEGS
-from pipelines.hot import decision_log
+from pipelines.hot.decision_log import read as decision_log
 from pipelines.policy import Policy
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
@@ -39,19 +39,35 @@ def transfers_of(payments: pa.Table) -> np.ndarray:
     return of_columns(columns, payments.num_rows)
 
 
-def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
+class DecisionLog(NamedTuple):
+    """A decision log to read.
+
+    Attributes:
+        folder: where it is.
+        skip_damaged: leave out what is damaged or none of it.
+        say: is told what is left out, and which features are missing where.
+
+    """
+
+    folder: Path
+    skip_damaged: bool = False
+    say: Callable[[str], None] = lambda _: None
+
+
+def of_decision_log(source: DecisionLog, leg: str, policy: Policy) -> LegRows:
     """Return a leg's decision log without labels.
 
     Raises:
-        ConfigError: there is no log, another release wrote it, or the policy has no rate for a currency.
+        ConfigError: there is no log, a file of it is damaged, or the policy has no rate for a currency.
 
     """
-    try:
-        table = decision_log.read(existing_log(folder), leg.upper())  # type: ignore[arg-type]
-    except pa.ArrowInvalid as error:
-        raise ConfigError(
-            f"{folder} was logged by another release, with other columns; give a log of this release"
-        ) from error
+    folder = existing_log(source.folder)
+    log = decision_log.read(folder, leg.upper(), skip_damaged=source.skip_damaged)  # type: ignore[arg-type]
+    for text in log.left_out:
+        source.say(f"left out {text}")
+    for days, names in _together(log.lacking).items():
+        source.say(f"{leg} legs of {_span(days)} were logged without {', '.join(names)}")
+    table = log.rows
     if not table.num_rows:
         raise ConfigError(
             f"{folder} holds no decision log of {leg} legs; name the folder given to "
@@ -76,12 +92,24 @@ def of_decision_log(folder: Path, leg: str, policy: Policy) -> LegRows:
     )
 
 
+def _together(lacking: Mapping[str, Sequence[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Return the features that lack on the same days, by these days."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, days in lacking.items():
+        found.setdefault(tuple(days), []).append(name)
+    return found
+
+
+def _span(days: Sequence[str]) -> str:
+    return days[0] if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
+
+
 def labelled_log(
-    folder: Path, feedback: Sequence[Feedback], policy: Policy, *, known_by: str, delay_days: float
+    source: DecisionLog, feedback: Sequence[Feedback], policy: Policy, *, known_by: str, delay_days: float
 ) -> dict[str, LegRows]:
     """Return both legs of a decision log with the labels known by `known_by`, or by its newest row if ""."""
     found = labels.table(feedback)
-    rows = {leg: of_decision_log(folder, leg, policy) for leg in LEGS}
+    rows = {leg: of_decision_log(source, leg, policy) for leg in LEGS}
     by_us = instant_us(known_by) if known_by else max(int(each.at_us[-1]) for each in rows.values())
     return {
         leg: of_log(leg, each, found, known_by_us=by_us, delay_days=delay_days) for leg, each in rows.items()

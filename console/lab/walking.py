@@ -1,10 +1,9 @@
 """A model trained up to a day and tested on the days after, again and again."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from console.lab.rows import Worlds, labelled_log, of_worlds
+from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
 from models.learning.backtest import Step, ablate, walk
 from models.learning.stream import LegRows
 from models.learning.train import Windows
@@ -15,7 +14,7 @@ from schemas.feedback import Feedback
 class Log(NamedTuple):
     """A decision log to test on, with its labels; `known_by` as `labelled_log` takes it."""
 
-    folder: Path
+    log: DecisionLog
     feedback: list[Feedback]
     known_by: str
 
@@ -56,5 +55,5 @@ def _rows(source: Worlds | Log, rules: Policy, delay: float) -> Iterator[tuple[i
     if isinstance(source, Worlds):
         yield from of_worlds(source, rules)
         return
-    folder, feedback, known_by = source
-    yield 0, labelled_log(folder, feedback, rules, known_by=known_by, delay_days=delay)
+    log, feedback, known_by = source
+    yield 0, labelled_log(log, feedback, rules, known_by=known_by, delay_days=delay)

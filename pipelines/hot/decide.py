@@ -11,9 +11,9 @@ from models.features import FloatArray, Legs
 from models.ledgers.ledger import NOTHING_LEAVES
 from models.scoring import reasons
 from models.scoring.bundle import LegModel
-from pipelines.hot import decision_log
 from pipelines.hot.alert import alert
 from pipelines.hot.brake import Brake
+from pipelines.hot.decision_log import rows as log_rows
 from pipelines.hot.records import alarm_record, alert_record
 from pipelines.hot.serving import InUse, Scored, Source, in_use
 from pipelines.hot.warn import fraud_classes, warning
@@ -112,7 +112,7 @@ class Decider:
         return Decided(
             [*records, *map(alarm_record, alarms)],
             warnings,
-            decision_log.block(computed, (live, shadow), outcome=outcome, share=self._log_share),
+            log_rows.block(computed, (live, shadow), outcome=outcome, share=self._log_share),
         )
 
     def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:

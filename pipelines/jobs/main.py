@@ -16,7 +16,7 @@ import apache_beam as beam
 
 from pipelines.hot import serving
 from pipelines.hot.decide import Decider
-from pipelines.hot.decision_log import LogDecisionsFn
+from pipelines.hot.decision_log.append import LogDecisionsFn, check_folder
 from pipelines.hot.decode import DecodeFn
 from pipelines.hot.dissuade import DissuadeFn
 from pipelines.hot.ledgers import AccountLedgerFn, PayerLedgerFn
@@ -111,10 +111,13 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
 
     Raises:
         ModelError: the bundle must not be used.
+        ConfigError: the folder of the decision log cannot be written.
         BrokerError: the broker or a topic is not as needed; says the command that mends it.
 
     """
     serving.check(settings.models, settings.policy)
+    if settings.decision_log is not None:
+        check_folder(settings.decision_log)
     require_topics(settings.kafka, wanted_topics(partitions), create_topics=create_topics)
 
 

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixtures.stream import messages
 from fixtures.world import simulate
-from pipelines.hot import decision_log
+from pipelines.hot.decision_log.read import read as read_log
 from pipelines.jobs.main import on_flink
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
@@ -184,10 +184,8 @@ class MainJob:
         return str(msgspec.json.decode(record)["alert_id"])
 
     def _log(self, leg: Leg) -> pa.Table:
-        """Read a log that workers are writing; one that has just been sealed has another name."""
-        while True:
-            with suppress(FileNotFoundError):
-                return decision_log.read(self._folder, leg)
+        """Read a log that workers are writing."""
+        return read_log(self._folder, leg).rows
 
     def _probes(self) -> Iterator[bytes]:
         """One payment between accounts two by two, an hour after the last; no account has two."""

@@ -93,23 +93,35 @@ def stream() -> Stream:
 
 @pytest.fixture(scope="session")
 def bundle_path(stream: Stream, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle that calls payments of guided payers scams; what it knows does not matter here."""
+    return trained_bundle(stream, tmp_path_factory.mktemp("bundle") / "b")
+
+
+def trained_bundle(stream: Stream, path: Path, only: tuple[str, ...] = ()) -> Path:
+    """A bundle that calls payments of guided payers scams; what it knows does not matter here.
+
+    It has all features there are, or `only` some.
+    """
     label = (stream.rows["signals"] > 0) | (stream.rows["purpose"] == 2)
     parts = {}
     with threadpool_limits(1):
         for leg, seen in stream.history._asdict().items():
-            X = features.matrix(features.versions(leg), seen)
+            versions = features.versions(leg)
+            named = {name: versions[name] for name in only or versions if name in versions}
+            X = features.matrix(named, seen)
             learned = fit_classifier(X, label.astype(int), max_iter=15)
             scores = learned.predict_proba(X)[:, 1]
+            groups = {
+                code: tuple(name for name in group if name in named)
+                for code, group in features.groups(leg).items()
+            }
             parts[leg] = LegParts(
                 classifier=learned,
-                features=features.versions(leg),
+                features=named,
                 thresholds={name: float(np.quantile(scores, share)) for name, share in POINTS.items()},
                 baseline=median_good(X, label),
-                groups=features.groups(leg),
+                groups={code: group for code, group in groups.items() if group},
                 metrics={},
             )
-    path = tmp_path_factory.mktemp("bundle") / "b"
     origin = {"card": "# Card\n", "training_data": "0" * 64, "git_commit": "f" * 40}
     bundle.save(path, parts, created=int(stream.rows["at_us"].max()), **origin)
     return path

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.hot.decision_log import read
+from pipelines.hot.decision_log.read import read
 from pipelines.hot.decode import FUTURE_US_MAX, VALUE_BYTES_MAX, decode
 from pipelines.policy import Policy
 from schemas.dead_letter import HINTS, DeadLetter
@@ -168,7 +168,7 @@ def test_the_job_lives_through_broken_messages_wrong_clocks_tombstones_and_giant
 
     rows, expected = decode(chunk_of(values, timestamps_us=times), rules)
     asked = rows["txn_id"][rows["status"] == STATUSES.index("INITIATED")]
-    assert set(read(tmp_path, "CREDIT")["txn_id"].to_pylist()) == set(asked.astype(str).tolist())
+    assert set(read(tmp_path, "CREDIT").rows["txn_id"].to_pylist()) == set(asked.astype(str).tolist())
     assert sorted(letter.value for letter in letters) == sorted(letter.value for letter in expected)
     assert len({letter.dead_letter_id for letter in letters}) == len(letters)
     assert max(letter.value_bytes for letter in letters) == 900_000

@@ -21,7 +21,7 @@ from models.ledgers.history import history
 from models.scoring.bundle import Bundle
 from pipelines.hot import ledgers
 from pipelines.hot.decide import Decider
-from pipelines.hot.decision_log import read
+from pipelines.hot.decision_log.read import read
 from pipelines.hot.ledgers import LEG, AccountLedgerFn, PayerLedgerFn
 from pipelines.hot.tracer import Tracer
 from pipelines.in_process.runner import in_process
@@ -102,7 +102,7 @@ def assert_features(table: pa.Table, legs: Legs, leg: str) -> None:
 @each_leg
 @pytest.mark.usefixtures("first")
 def test_a_replayed_stream_has_the_features_of_training(stream: Stream, log: Path, leg: str) -> None:
-    table = by_txn(read(log, leg), stream)  # type: ignore[arg-type]
+    table = by_txn(read(log, leg).rows, stream)  # type: ignore[arg-type]
 
     assert table["txn_id"].to_pylist() == stream.rows["txn_id"].astype(str).tolist()
     assert_features(table, offline(stream, leg), leg)
@@ -113,7 +113,7 @@ def test_a_replayed_stream_has_the_features_of_training(stream: Stream, log: Pat
 def test_a_replayed_stream_has_the_scores_and_outcomes_of_the_bundle(
     stream: Stream, log: Path, trained: Bundle, rules: Policy, leg: str
 ) -> None:
-    table = by_txn(read(log, leg), stream)  # type: ignore[arg-type]
+    table = by_txn(read(log, leg).rows, stream)  # type: ignore[arg-type]
     scores = expected_scores(stream, trained, leg)
     least = thresholds(rules.credit, model_of(trained, leg).thresholds)
 
@@ -172,7 +172,7 @@ def test_within_a_bundle_accounts_see_debits_and_credits_in_event_time_order(
     with beam.Pipeline(runner=in_process()) as pipeline:
         build(pipeline | beam.Create([chunk], reshuffle=False), replace(job, decision_log=tmp_path))
 
-    table = by_txn(read(tmp_path, leg), stream)  # type: ignore[arg-type]
+    table = by_txn(read(tmp_path, leg).rows, stream)  # type: ignore[arg-type]
     assert table.num_rows == count
     assert_features(table, legs.credit if leg == "CREDIT" else legs.debit, leg)
 

@@ -8,7 +8,8 @@ import pytest
 
 from models.learning.shadow import compare
 from pipelines.hot.decide import Decider, enforced_minor
-from pipelines.hot.decision_log import LogDecisionsFn, read
+from pipelines.hot.decision_log.append import LogDecisionsFn
+from pipelines.hot.decision_log.read import read
 from pipelines.hot.serving import InUse
 from pipelines.policy import DELAY
 from pipelines.telemetry import TELEMETRY
@@ -62,7 +63,7 @@ def test_the_log_says_what_the_shadow_would_have_held_and_the_report_counts_it(
     fn.start_bundle()
     fn.process(decided.log)
     fn.teardown()
-    (found,) = compare(read(tmp_path, "CREDIT"), DELAY)
+    (found,) = compare(read(tmp_path, "CREDIT").rows, DELAY)
     counted = {name: count - before.get(name, 0) for name, count in shadow_counts().items()}
 
     assert found.held.live == len(decided.alerts)

@@ -12,7 +12,7 @@ import pytest
 
 from console import cli
 from console.lab.feedback import read_feedback
-from console.lab.rows import of_decision_log, of_world
+from console.lab.rows import DecisionLog, of_decision_log, of_world
 from fixtures.scenario import load
 from fixtures.stream import feedback
 from models.learning.stream import of_recorded
@@ -46,7 +46,7 @@ def test_the_log_of_a_replayed_scenario_holds_the_features_computed_offline(log:
     world = load(str(log.parent / "world.yaml")).world()
     offline = of_recorded(of_world(world, policy.load()))[leg]
 
-    online = of_decision_log(log, leg, policy.load())
+    online = of_decision_log(DecisionLog(log), leg, policy.load())
 
     order = np.argsort(offline.txn_id)
     place = order[np.searchsorted(offline.txn_id[order], online.txn_id)]

@@ -1,0 +1,246 @@
+"""Adding to the decision log: a disk that is full or fails costs rows, counted, and never a decision."""
+
+import logging
+import os
+import threading
+import time
+import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.metrics import Metrics
+
+from pipelines.hot.decision_log.frames import Damaged, FramesFile, frames, is_abandoned
+from pipelines.hot.decision_log.rows import LEGS, schema
+from pipelines.telemetry import TELEMETRY
+from schemas.alert import Leg
+from schemas.errors import ConfigError, cause
+
+_LOGGER = logging.getLogger(__name__)
+
+DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
+
+#: Most files a worker keeps open; a backlog of many quiet days would run into the limit on open files.
+OPEN_MAX = 256
+
+#: A file of so many bytes is closed: to turn it into Parquet takes twice its size in memory.
+FILE_BYTES = 64 << 20
+
+#: How often a failure is complained of and what could not be sealed is tried again.
+AGAIN_S = 60.0
+
+#: Columns whose values repeat; for the others a Parquet dictionary costs time and saves nothing.
+_REPEATED = ["leg", "currency", "model", "shadow"]
+
+#: The count of rows that could not be logged.
+ROWS_LOST = "decision_log_rows_lost"
+
+
+class _Open(NamedTuple):
+    """A file that is added to, and the hour of its first row."""
+
+    file: FramesFile
+    hour: int
+
+
+class LogWriter:
+    """One worker's files of a log; its methods may be called from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
+        self._numbers = count()
+        self._open: dict[tuple[int, Leg], _Open] = {}
+        self._lock = threading.Lock()
+        self._sealer = ThreadPoolExecutor(1, "decision-log-parquet")  # a large one takes a second
+        self._unsealed = {*filter(is_abandoned, folder.glob("*/_*.frames"))}
+        self._complain_s = 0.0
+        self._again_s = time.monotonic()
+        _writers.add(self)
+
+    def add(self, block: bytes) -> tuple[int, int]:
+        """Add a block, cut where the day changes; return the hour of its oldest row, and how many are lost.
+
+        A file costs milliseconds however few its rows, so what a backlog brings of many quiet hours at once
+        is one.
+        """
+        leg, message = LEGS[block[:1]], block[1:]
+        batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema(leg))
+        at_us = batch.column("at_us").to_numpy()
+        cuts = [0, *(np.flatnonzero(np.diff(at_us // DAY_US)) + 1).tolist(), len(at_us)]
+        lost = 0
+        for start, end in pairwise(cuts):
+            whole = end - start == len(at_us)
+            part = message if whole else batch.slice(start, end - start).serialize()
+            with self._lock:
+                lost += 0 if self._added(int(at_us[start]), leg, part) else end - start
+        if lost:
+            TELEMETRY.count(ROWS_LOST, lost)
+        return int(at_us[0]) // HOUR_US, lost
+
+    def end_bundle(self, oldest_hour: int) -> None:
+        """Close the files that are over: partitions of a backlog differ in time, so the oldest row counts."""
+        with self._lock:
+            for key, (file, hour) in list(self._open.items()):
+                if hour < oldest_hour - 1 or file.size >= FILE_BYTES:
+                    self._close(key)
+            if self._unsealed and time.monotonic() >= self._again_s:
+                self._again_s = time.monotonic() + AGAIN_S
+                for path in list(self._unsealed):
+                    self._sealer.submit(self._seal, path)
+
+    def close(self) -> None:
+        """Turn every file into Parquet; what cannot be is left as it is for the next start."""
+        with self._lock:
+            for key in list(self._open):
+                self._close(key)
+            waiting = [self._sealer.submit(self._seal, path) for path in list(self._unsealed)]
+        for sealed in waiting:
+            sealed.result()
+
+    def _added(self, at_us: int, leg: Leg, message: bytes | pa.Buffer) -> bool:
+        key = at_us // DAY_US, leg
+        try:
+            if key in self._open:
+                self._open[key].file.add(message)
+                return True
+            if len(self._open) >= OPEN_MAX:
+                self._close(min(self._open))
+            file = FramesFile(self._path(*key))
+            self._open[key] = _Open(file, at_us // HOUR_US)
+            file.add(schema(leg).serialize(), message)
+        except OSError as error:
+            if key in self._open:
+                self._close(key)
+            if time.monotonic() >= self._complain_s:
+                self._complain_s = time.monotonic() + AGAIN_S
+                _LOGGER.error(
+                    "decision log %s takes no rows, decisions go on: %s", self._folder, cause(error)
+                )
+            return False
+        return True
+
+    def _path(self, day: int, leg: Leg) -> Path:
+        name = f"_{leg.lower()}-{self._worker}-{next(self._numbers)}.frames"
+        return self._folder / f"day={np.datetime64(day, 'D')}" / name
+
+    def _close(self, key: tuple[int, Leg]) -> None:
+        file, _ = self._open.pop(key)
+        file.close()
+        self._unsealed.add(file.path)
+        self._sealer.submit(self._seal, file.path)
+
+    def _seal(self, path: Path) -> None:
+        try:
+            seal(path)
+        except Damaged as error:
+            TELEMETRY.count("decision_log_files_damaged", 1)
+            _LOGGER.error("%s of the decision log is left as it is: %s", path, error)
+        except (OSError, pa.ArrowException) as error:
+            _LOGGER.warning("%s of the decision log is no Parquet yet, tried again later: %s", path, error)
+            return
+        self._unsealed.discard(path)
+
+
+_writers: "weakref.WeakSet[LogWriter]" = weakref.WeakSet()
+
+
+def close_all() -> None:
+    """Turn what this process has logged into Parquet, before it ends."""
+    for writer in list(_writers):
+        writer.close()
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of a log and write to it.
+
+    Raises:
+        ConfigError: it cannot be written.
+
+    """
+    probe = folder / f".probe-{os.urandom(4).hex()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(bytes(4096))
+        probe.unlink()
+    except OSError as error:
+        with suppress(OSError):
+            probe.unlink()
+        raise ConfigError(
+            f"--decision_log {folder} cannot be written ({cause(error)}); name a folder this user may write, "
+            "or run without a log"
+        ) from error
+
+
+def seal(path: Path) -> None:
+    """Turn a file of frames into Parquet, read that back, and only then remove the frames.
+
+    Raises:
+        Damaged: a frame is not what was written; the file is left.
+        OSError: the disk is full or fails; the file is left.
+
+    """
+    try:
+        first, *rest = frames(path)
+    except FileNotFoundError:
+        return  # another process has sealed it
+    except ValueError as error:
+        if isinstance(error, Damaged):
+            raise
+        path.unlink(missing_ok=True)  # not even a schema was written
+        return
+    columns = pa.ipc.read_schema(pa.py_buffer(first))
+    batches = [pa.ipc.read_record_batch(pa.py_buffer(each), columns) for each in rest]
+    table = pa.Table.from_batches(batches, columns).combine_chunks()  # else written a batch at a time
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        pq.write_table(table, part, use_dictionary=_REPEATED, write_page_checksum=True)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        if pq.read_table(part, partitioning=None, page_checksum_verification=True).num_rows != table.num_rows:
+            raise OSError(f"{part} does not hold what was written")
+        part.rename(path.with_name(path.name.removeprefix("_")).with_suffix(".parquet"))
+    finally:
+        part.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
+    """Add blocks (`rows.block`) to the log in `folder`."""
+
+    _rows_lost = Metrics.counter("stopline.decision_log", "rows_lost")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def setup(self) -> None:
+        """Start this worker's files."""
+        self._writer = LogWriter(self._folder)
+        self._appender = ThreadPoolExecutor(1, "decision-log")
+
+    def start_bundle(self) -> None:
+        """Start without blocks."""
+        self._appending: list[Future[tuple[int, int]]] = []
+
+    def process(self, block: bytes) -> None:
+        """Add one block, while the next is decided."""
+        self._appending.append(self._appender.submit(self._writer.add, block))
+
+    def finish_bundle(self) -> None:
+        """Wait for the blocks."""
+        added = [each.result() for each in self._appending]
+        if lost := sum(rows for _, rows in added):
+            self._rows_lost.inc(lost)
+        self._writer.end_bundle(min((hour for hour, _ in added), default=0))
+
+    def teardown(self) -> None:
+        """Close every file."""
+        self._appender.shutdown()
+        self._writer.close()

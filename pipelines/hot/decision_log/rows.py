@@ -1,0 +1,102 @@
+"""What is logged of a leg: identity, score, outcome, weight, models, and every feature that is computed.
+
+Every leg that was flagged, by the shadow model too, is kept, of the others those of a fixed share of payee
+accounts, with a weight that makes up for the rest.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from models import features
+from pipelines.hot.serving import Computed, Scored
+from pipelines.state.shards import event_order
+from schemas.alert import Leg
+
+#: Bits of a payee token that decide whether its ordinary legs are kept.
+_SHARE_BITS = 1 << 20
+
+COLUMNS = [
+    ("txn_id", pa.string()), ("leg", pa.string()), ("at_us", pa.int64()), ("amount_minor", pa.int64()),
+    ("currency", pa.string()), ("score", pa.float64()), ("outcome", pa.int8()), ("weight", pa.float64()),
+    ("model", pa.string()), ("model_outcome", pa.int8()),
+    ("shadow", pa.string()), ("shadow_score", pa.float64()), ("shadow_outcome", pa.int8()),
+]  # fmt: skip
+
+#: A block's first letter says whose legs it holds.
+LEGS: dict[bytes, Leg] = {b"C": "CREDIT", b"D": "DEBIT"}
+
+#: What tells a feature's version, in the metadata of its column.
+VERSION = "version"
+
+#: Letters of a digest that name a model.
+_MODEL_LETTERS = 12
+
+
+def schema(leg: Leg) -> pa.Schema:
+    """Return the columns of a leg's log: identity, score, outcome, weight, models, then all its features.
+
+    `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for. A
+    feature's column tells its version.
+    """
+    return _schema(tuple(features.versions(leg.lower()).items()))
+
+
+@cache
+def _schema(versions: tuple[tuple[str, int], ...]) -> pa.Schema:
+    logged = (pa.field(name, pa.float64(), metadata={VERSION: str(version)}) for name, version in versions)
+    return pa.schema([*COLUMNS, *logged])
+
+
+def block(
+    computed: Computed,
+    scored: tuple[Scored, Scored | None],
+    *,
+    outcome: NDArray[np.int64],
+    share: float,
+) -> bytes:
+    """Return the legs to keep as the letter of the leg and an Arrow IPC message, or `b""` if there are none.
+
+    `scored` is what the live model and the shadow model, if there is one, say of the legs.
+    """
+    leg, legs = computed.leg, computed.legs
+    live, shadow = scored
+    flagged = (outcome > 0) | (live.outcome > 0)
+    if shadow is not None:
+        flagged |= shadow.outcome > 0
+    bits = (legs.transfer["creditor_account"][:, 1] % np.uint64(_SHARE_BITS)).astype(np.int64)
+    chosen = bits < share * _SHARE_BITS
+    kept = np.flatnonzero(chosen | flagged)
+    if not len(kept):
+        return b""
+    transfer = legs.transfer[kept]
+    order = event_order(transfer)
+    transfer, kept = transfer.take(order), kept.take(order)
+    weight = np.where(flagged[kept], 1.0, 1 / share if share else 1.0)
+    columns: list[Any] = [
+        _texts(transfer["txn_id"]), pa.repeat(leg, len(kept)), transfer["at_us"], transfer["amount_minor"],
+        _texts(transfer["currency"]), live.score[kept], outcome[kept].astype(np.int8), weight,
+        pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
+        *_shadow_columns(shadow, kept),
+        *computed.whole(kept).T,
+    ]  # fmt: skip
+    arrays = [
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for column, field in zip(columns, schema(leg), strict=True)
+    ]
+    message: bytes = pa.record_batch(arrays, schema=schema(leg)).serialize().to_pybytes()
+    return leg[0].encode() + message
+
+
+def _texts(column: NDArray[np.bytes_]) -> pa.Array:
+    return pa.array(column).cast(pa.string())
+
+
+def _shadow_columns(shadow: Scored | None, kept: NDArray[np.int64]) -> list[Any]:
+    if shadow is None:
+        return [pa.nulls(len(kept), kind) for kind in (pa.string(), pa.float64(), pa.int8())]
+    name = pa.repeat(shadow.model[:_MODEL_LETTERS], len(kept))
+    return [name, shadow.score[kept], shadow.outcome[kept].astype(np.int8)]
