@@ -21,6 +21,9 @@ FeedbackPlaces = Annotated[
 Payments = Annotated[
     Path | None, typer.Option("--payments", help="Folder written by `stopline import`, with its labels.")
 ]
+LogFolder = Annotated[
+    Path | None, typer.Option("--decision_log", help="Folder of a decision log; else worlds are simulated.")
+]
 KnownBy = Annotated[
     str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
 ]

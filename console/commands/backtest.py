@@ -1,7 +1,6 @@
 """`stopline backtest`: how steady a model is over time, seeds and label delays, and what each reason adds."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from console.lab.feedback import log_feedback
 from console.lab.rows import DecisionLog, Worlds
 from console.lab.values import numbers
 from console.lab.walking import Log, Walk, walked
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, PolicyFile, SkipDamaged
+from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, LogFolder, PolicyFile, SkipDamaged
 from console.views import backtest as views
 from models.scoring.bundle import LEGS
 from pipelines import policy
@@ -22,10 +21,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def backtest(
     *,
-    decision_log: Annotated[
-        Path | None,
-        typer.Option("--decision_log", help="Test on this log; else on simulated worlds."),
-    ] = None,
+    decision_log: LogFolder = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",

@@ -11,7 +11,15 @@ from console.lab import measuring
 from console.lab.feedback import log_feedback
 from console.lab.imported import measured_import
 from console.lab.rows import DecisionLog
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile, SkipDamaged
+from console.options import (
+    FeedbackPlaces,
+    KafkaSecurity,
+    KnownBy,
+    LogFolder,
+    Payments,
+    PolicyFile,
+    SkipDamaged,
+)
 from console.views import evaluation
 from fixtures.world import START_US, simulate
 from models.features import computable
@@ -26,10 +34,7 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
     *,
-    decision_log: Annotated[
-        Path | None,
-        typer.Option("--decision_log", help="Measure on this log; else on a new world."),
-    ] = None,
+    decision_log: LogFolder = None,
     payments: Payments = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006

@@ -11,7 +11,15 @@ from console.lab.imported import labelled_import, windows_fitting
 from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
 from console.lab.training import recipe, require_room, write_bundle
 from console.lab.values import windows_of
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, Payments, PolicyFile, SkipDamaged
+from console.options import (
+    FeedbackPlaces,
+    KafkaSecurity,
+    KnownBy,
+    LogFolder,
+    Payments,
+    PolicyFile,
+    SkipDamaged,
+)
 from console.views import training
 from models.learning.stream import SHORT, joined
 from models.learning.train import Windows
@@ -24,9 +32,7 @@ app = typer.Typer(add_completion=False)
 def train_bundle(
     *,
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("var/bundle"),
-    decision_log: Annotated[
-        Path | None, typer.Option("--decision_log", help="Folder of a decision log to train on.")
-    ] = None,
+    decision_log: LogFolder = None,
     payments: Payments = None,
     feedback: FeedbackPlaces = [],  # noqa: B006
     kafka_security: KafkaSecurity = [],  # noqa: B006
