@@ -7,19 +7,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from console import options
 from console.lab import measuring
 from console.lab.feedback import log_feedback
 from console.lab.imported import measured_import
 from console.lab.rows import DecisionLog
-from console.options import (
-    FeedbackPlaces,
-    KafkaSecurity,
-    KnownBy,
-    LogFolder,
-    Payments,
-    PolicyFile,
-    SkipDamaged,
-)
 from console.views import evaluation
 from fixtures.world import START_US, simulate
 from models.features import computable
@@ -34,12 +26,12 @@ app = typer.Typer(add_completion=False)
 def evaluate(
     model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
     *,
-    decision_log: LogFolder = None,
-    payments: Payments = None,
-    feedback: FeedbackPlaces = [],  # noqa: B006
-    kafka_security: KafkaSecurity = [],  # noqa: B006
-    known_by: KnownBy = "",
-    skip_damaged: SkipDamaged = False,
+    decision_log: options.LogFolder = None,
+    payments: options.Payments = None,
+    feedback: options.FeedbackPlaces = [],  # noqa: B006
+    kafka_security: options.KafkaSecurity = [],  # noqa: B006
+    known_by: options.KnownBy = "",
+    skip_damaged: options.SkipDamaged = False,
     delay_days: Annotated[
         float, typer.Option(help="Days until a payment without a label is good.", min=0)
     ] = 7.0,
@@ -48,7 +40,7 @@ def evaluate(
     history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.", min=0)] = 21,
     accounts: Annotated[int, typer.Option(help="Accounts of the world.")] = 8_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
-    policy_file: PolicyFile = policy.DEFAULT,
+    policy_file: options.PolicyFile = policy.DEFAULT,
     plots_to: Annotated[
         Path | None, typer.Option("--plots", help="Folder to write curves to, as PNG and SVG.")
     ] = None,

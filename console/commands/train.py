@@ -6,20 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from console import options
 from console.lab.feedback import log_feedback
 from console.lab.imported import labelled_import, windows_fitting
 from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
 from console.lab.training import recipe, require_room, write_bundle
 from console.lab.values import windows_of
-from console.options import (
-    FeedbackPlaces,
-    KafkaSecurity,
-    KnownBy,
-    LogFolder,
-    Payments,
-    PolicyFile,
-    SkipDamaged,
-)
 from console.views import training
 from models.learning.stream import SHORT, joined
 from models.learning.train import Windows
@@ -32,16 +24,16 @@ app = typer.Typer(add_completion=False)
 def train_bundle(
     *,
     out: Annotated[Path, typer.Option(help="Directory of the new bundle.")] = Path("var/bundle"),
-    decision_log: LogFolder = None,
-    payments: Payments = None,
-    feedback: FeedbackPlaces = [],  # noqa: B006
-    kafka_security: KafkaSecurity = [],  # noqa: B006
-    known_by: KnownBy = "",
-    skip_damaged: SkipDamaged = False,
+    decision_log: options.LogFolder = None,
+    payments: options.Payments = None,
+    feedback: options.FeedbackPlaces = [],  # noqa: B006
+    kafka_security: options.KafkaSecurity = [],  # noqa: B006
+    known_by: options.KnownBy = "",
+    skip_damaged: options.SkipDamaged = False,
     windows: Annotated[
         str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
     ] = "",
-    policy_file: PolicyFile = policy.DEFAULT,
+    policy_file: options.PolicyFile = policy.DEFAULT,
     seed: Annotated[int, typer.Option(help="Seed of the first world and of the trees.", min=0)] = 1,
     worlds: Annotated[int, typer.Option(help="Worlds to simulate, of seeds one after the other.", min=1)] = 1,
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
