@@ -122,16 +122,23 @@ class NewTopic(NamedTuple):
     config: Mapping[str, str] = {}
 
 
+class TopicState(NamedTuple):
+    """A topic as it is now: its partitions and its id, new with each creation (`""`: the broker has none)."""
+
+    topic_id: str
+    partitions: int
+
+
 class OffsetOutOfRangeError(BrokerError):
     """The broker no longer (or not yet) holds the offset that was asked for."""
 
 
-class CoordinatorMovingError(BrokerError):
-    """The group's coordinator is starting or changing; asking again soon helps."""
+class ChoosingError(BrokerError):
+    """A leader or a group's coordinator is being chosen; asking again soon helps."""
 
 
 def patient(ask: Callable[P, T]) -> Callable[P, T]:
-    """Ask again while the group's coordinator is moving, as it does just after the first group appears."""
+    """Ask again while a leader is being chosen, as just after a topic or the first group appears."""
 
     @wraps(ask)
     def asking(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -139,12 +146,21 @@ def patient(ask: Callable[P, T]) -> Callable[P, T]:
         while True:
             try:
                 return ask(*args, **kwargs)
-            except CoordinatorMovingError:
+            except ChoosingError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
 
     return asking
+
+
+def await_leaders(admin: "Admin", topics: Collection[NewTopic]) -> None:
+    """Return once all these topics are there to be used, or `REQUEST_TIMEOUT_S` has passed."""
+    names, deadline = {topic.name for topic in topics}, time.monotonic() + REQUEST_TIMEOUT_S
+    while not (names <= set(admin.describe(names)) and names <= set(admin.partition_counts())):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
 
 
 class ChunkConsumer(Protocol):
@@ -163,7 +179,10 @@ class ChunkConsumer(Protocol):
         """Offset of the next message; passes gaps left by compaction and transactions."""
 
     def end_offset(self) -> int | None:
-        """End of the log as of the last fetch answer; `None` before the first. Never blocks."""
+        """End of the log (high watermark) as of the last fetch answer; `None` before the first. Never blocks.
+
+        While a transaction is open that is more than can be read: lag counts what waits for its end, too.
+        """
 
     def seek(self, offset: int) -> None:
         """Continue at `offset`; nothing buffered before the call is returned after it."""
@@ -216,7 +235,13 @@ class Admin(Protocol):
     """Topics and offsets. All calls block; a broker that does not answer is a `BrokerError`."""
 
     def create_topics(self, topics: Collection[NewTopic]) -> None:
-        """Create those that do not exist; existing ones are left as they are."""
+        """Create those that do not exist, and wait for their leaders; existing ones are left as they are."""
+
+    def cluster_id(self) -> str:
+        """Return the id the brokers give their cluster; the embedded broker's is always the same."""
+
+    def describe(self, topics: Collection[str]) -> dict[str, TopicState]:
+        """Return what the topics are now; those that do not exist are absent."""
 
     def partition_counts(self) -> dict[str, int]:
         """Partition count of every topic."""
@@ -228,7 +253,11 @@ class Admin(Protocol):
         """First offset still held."""
 
     def end_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """Offset the next message will get."""
+        """Offset below which all is settled: where reading ends now.
+
+        That is the last stable offset, the end of the log unless a transaction is open: what lies behind
+        the first message of an open transaction is not handed out before that ends.
+        """
 
     def offsets_for_times(self, partitions: Collection[Partition], timestamp_us: int) -> dict[Partition, int]:
         """First offset whose timestamp is at or after `timestamp_us`, else the end.
@@ -240,8 +269,16 @@ class Admin(Protocol):
     def committed(self, group: str, partitions: Collection[Partition]) -> dict[Partition, int]:
         """Return the committed offsets of `group`; partitions without one are absent."""
 
-    def commit(self, group: str, offsets: Mapping[Partition, int]) -> None:
-        """Set the committed offsets of a group that has no live members."""
+    def committed_ids(self, group: str, partitions: Collection[Partition]) -> dict[Partition, str]:
+        """Return for which topic id each was committed; absent where it is not known."""
+
+    def commit(
+        self, group: str, offsets: Mapping[Partition, int], topic_ids: Mapping[str, str] | None = None
+    ) -> None:
+        """Set the committed offsets of a group that has no live members, and which topics they are of.
+
+        The embedded broker forgets the ids.
+        """
 
     def close(self) -> None:
         """Release sockets and threads."""

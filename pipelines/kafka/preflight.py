@@ -17,8 +17,8 @@ def problems(
 ) -> list[str]:
     """Return what keeps a pipeline on `topics` from starting, each once, with the command that mends it.
 
-    An empty list means that the broker answers and every topic has exactly the partitions asked for.
-    With `create_topics` missing topics are created first, settings such as compaction included.
+    An empty list means that the broker answers and every topic is there with the settings asked for; it may
+    have any number of partitions. With `create_topics` missing topics are created first, settings included.
 
     Raises:
         BrokerError: nobody listens there.
@@ -27,20 +27,27 @@ def problems(
     require_listener(settings)
     try:
         with closing(open_admin(settings)) as admin:
+            names = [topic.name for topic in topics]
             if create_topics:
-                existing = admin.partition_counts()
-                admin.create_topics([topic for topic in topics if topic.name not in existing])
-            counts = admin.partition_counts()
+                there = admin.describe(names)
+                admin.create_topics([topic for topic in topics if topic.name not in there])
+            there = admin.describe(names)
+            configs = {
+                topic.name: admin.topic_config(topic.name)
+                for topic in topics
+                if topic.name in there and topic.config
+            }
     except BrokerError as error:
         return [f"{error}; check address, TLS and SASL settings (--kafka_security)"]
-    alike: dict[tuple[int, int], list[NewTopic]] = {}
-    for topic in topics:
-        alike.setdefault((counts.get(topic.name, 0), topic.partitions), []).append(topic)
-    return [
-        found + (f" (likewise: {', '.join(topic.name for topic in others)})" if others else "")
-        for (partitions, _), (first, *others) in alike.items()
-        if (found := _problem(settings, first, partitions))
+    missing = [topic for topic in topics if topic.name not in there]
+    unset = [
+        (topic.name, key, configs[topic.name][key], value)
+        for topic in topics
+        if topic.name in configs
+        for key, value in topic.config.items()
+        if configs[topic.name].get(key, value) != value
     ]
+    return _absent(settings, missing) + [_unset(settings, *each) for each in unset]
 
 
 def require_topics(
@@ -78,23 +85,20 @@ def require_listener(settings: KafkaSettings) -> None:
     )
 
 
-def _problem(settings: KafkaSettings, topic: NewTopic, partitions: int) -> str | None:
-    command = admin_command(settings)
-    if partitions == topic.partitions:
-        return None
-    if partitions == 0:
-        return (
-            f"topic {topic.name!r} does not exist; start with --create-topics or run: "
-            f"{command} topics create -t {topic.name} --num-partitions {topic.partitions} "
-            f"--replication-factor {topic.replication}"
-        )
-    if partitions < topic.partitions:
-        return (
-            f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected; run: "
-            f"{command} partitions create -p {topic.name}:{topic.partitions} (or restart the embedded broker)"
-        )
+def _absent(settings: KafkaSettings, topics: list[NewTopic]) -> list[str]:
+    if not topics:
+        return []
+    first, *others = topics
+    likewise = f" (likewise: {', '.join(topic.name for topic in others)})" if others else ""
+    return [
+        f"topic {first.name!r} does not exist; start with --create-topics or run: {admin_command(settings)} "
+        f"topics create -t {first.name} --num-partitions {first.partitions} "
+        f"--replication-factor {first.replication}{likewise}"
+    ]
+
+
+def _unset(settings: KafkaSettings, topic: str, key: str, is_: str, wanted: str) -> str:
     return (
-        f"topic {topic.name!r} has {partitions} partitions, {topic.partitions} expected, "
-        f"and Kafka removes none; start with --partitions {partitions}, or drop it with its messages: "
-        f"{command} topics delete -t {topic.name}"
+        f"topic {topic!r} has {key}={is_}, {wanted} expected; run: {admin_command(settings)} "
+        f"configs alter -r topic -n {topic} -c {key}={wanted}"
     )

@@ -14,6 +14,10 @@ FINAL: Mapping[int, Why] = {10: "TOO_LARGE", 18: "TOO_LARGE", 32: "TIME", 87: "R
 #: UNKNOWN_TOPIC_OR_PARTITION and what librdkafka and kafka-python make of it.
 NO_TOPIC = frozenset({3, -188, -190, 100})
 
+#: A leader or a group's coordinator is being chosen, as when a topic or group is new: LEADER_NOT_AVAILABLE,
+#: NOT_LEADER_OR_FOLLOWER, three of the coordinator, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
+CHOOSING = frozenset({5, 6, 14, 15, 16, 74, 75})
+
 #: TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED.
 NO_RIGHT = frozenset({29, 31})
 

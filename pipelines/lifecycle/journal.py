@@ -5,6 +5,7 @@ step that meets an account or an order number it does not know looks here first.
 per process, up to the offsets captured when the job was built.
 """
 
+import logging
 from typing import NamedTuple
 
 import msgspec
@@ -17,8 +18,9 @@ from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within, read_once
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
-from schemas.errors import SchemaError
 from schemas.journal import JournalEntry
+
+_LOGGER = logging.getLogger(__name__)
 
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 
@@ -42,13 +44,19 @@ def journal_bounds(settings: KafkaSettings) -> tuple[Bound, ...]:
 def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
     """Read the journal within `bounds`, once per process.
 
-    Raises SchemaError if a message is no journal entry, or entries of an account are missing.
+    An account's entries are taken by version: its key moves to another partition when the topic grows. What
+    is no journal entry is passed over aloud.
+
+    Raises SchemaError if entries of an account are missing.
     """
-    found = Past({}, {})
+    found, early = Past({}, {}), dict[str, list[JournalEntry]]()
     for chunk in chunks_within(settings, bounds):
         places = zip(chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True)
         for value, partition, offset in places:
-            _remember(found, value, f"{chunk.topic}[{partition}]@{offset}")
+            if (entry := _entry(value, f"{chunk.topic}[{partition}]@{offset}")) is not None:
+                _remember(found, early, entry)
+    for waiting in early.values():
+        _take(found, min(waiting, key=_first_version))
     return found
 
 
@@ -65,12 +73,33 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
     return woken
 
 
-def _remember(found: Past, value: bytes, place: str) -> None:
+def _entry(value: bytes, place: str) -> JournalEntry | None:
     try:
-        entry = _ENTRY.decode(value)
-    except msgspec.MsgspecError as error:
-        raise SchemaError(
-            f"{place} is no journal entry ({error}); only this job may write to topic {topics.MEASURES}"
-        ) from error
+        return _ENTRY.decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        _LOGGER.error(
+            "%s is no journal entry (%s) and is passed over; only this job may write to topic %s",
+            place, type(error).__name__, topics.MEASURES,
+        )  # fmt: skip
+        return None
+
+
+def _remember(found: Past, early: dict[str, list[JournalEntry]], entry: JournalEntry) -> None:
+    """Take an entry, and what waited for it; or let it wait for those before it."""
+    token = entry.account_token
+    kept = found.kept.get(token)
+    if _first_version(entry) > (kept.account.version if kept else 0) + 1:
+        early.setdefault(token, []).append(entry)
+        return
+    _take(found, entry)
+    for waiting in sorted(early.pop(token, ()), key=_first_version):
+        _remember(found, early, waiting)
+
+
+def _first_version(entry: JournalEntry) -> int:
+    return entry.events[0].version if entry.events else entry.version
+
+
+def _take(found: Past, entry: JournalEntry) -> None:
     found.kept[entry.account_token] = intake.recalled(found.kept.get(entry.account_token), entry)
     found.registered.update(intake.registrations(entry))

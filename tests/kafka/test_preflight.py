@@ -31,7 +31,7 @@ def test_nothing_is_wrong_when_every_topic_is_as_expected(local: KafkaSettings) 
         NewTopic("preflight_compact", 1, config={"cleanup.policy": "compact"}),
     ]
 
-    assert len(problems(local, topics)) == 2
+    assert len(problems(local, topics)) == 1
     assert problems(local, topics, create_topics=True) == []
     assert problems(local, topics) == []
 
@@ -53,26 +53,29 @@ def test_topics_in_the_same_trouble_are_told_together(local: KafkaSettings) -> N
     assert problem.endswith(" (likewise: preflight_second, preflight_third)")
 
 
-def test_too_many_partitions_are_named_because_kafka_cannot_remove_them(local: KafkaSettings) -> None:
-    problems(local, [NewTopic("preflight_wide", 4)], create_topics=True)
+def test_a_topic_may_have_as_many_partitions_as_it_likes(local: KafkaSettings) -> None:
+    problems(local, [NewTopic("preflight_wide", 4), NewTopic("preflight_narrow", 1)], create_topics=True)
 
-    (problem,) = problems(local, [NewTopic("preflight_wide", 2)], create_topics=True)
-
-    assert problem.startswith("topic 'preflight_wide' has 4 partitions, 2 expected, and Kafka removes none; ")
-    run(problem, "with its messages: ")
-    assert problems(local, [NewTopic("preflight_wide", 2)], create_topics=True) == []
+    assert problems(local, [NewTopic("preflight_wide", 2), NewTopic("preflight_narrow", 2)]) == []
 
 
 @pytest.mark.java
-def test_too_few_partitions_come_with_the_command_that_adds_them(apache: ApacheKafka) -> None:
-    settings = KafkaSettings(apache.address)
-    problems(settings, [NewTopic("preflight_narrow", 1)], create_topics=True)
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+@pytest.mark.parametrize(
+    ("key", "wanted"), [("message.timestamp.type", "LogAppendTime"), ("retention.ms", "-1")]
+)
+def test_a_topic_with_other_settings_comes_with_the_command_that_mends_it(
+    apache: ApacheKafka, client: str, key: str, wanted: str
+) -> None:
+    settings, name = KafkaSettings(apache.address, client=client), f"preflight_{key}_{client}"  # type: ignore[arg-type]
+    problems(settings, [NewTopic(name, 1, config={"retention.ms": "1000"})], create_topics=True)
+    topics = [NewTopic(name, 1, config={key: wanted})]
 
-    (problem,) = problems(settings, [NewTopic("preflight_narrow", 3)])
-    assert problem.startswith("topic 'preflight_narrow' has 1 partitions, 3 expected; run: ")
+    (problem,) = problems(settings, topics)
+    assert problem.startswith(f"topic {name!r} has {key}=")
     run(problem, "; run: ")
 
-    assert problems(settings, [NewTopic("preflight_narrow", 3)]) == []
+    assert problems(settings, topics) == []
 
 
 def test_a_broker_that_is_not_there_is_told_at_once() -> None:

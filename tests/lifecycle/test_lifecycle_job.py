@@ -186,6 +186,38 @@ def test_a_journal_with_a_hole_stops_the_start_with_the_reason(kafka: KafkaSetti
         journal.past(kafka, journal.journal_bounds(kafka))
 
 
+def test_an_account_whose_key_moved_when_measures_grew_is_read_by_version(
+    keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its newer entries lie in a partition that is read first; foreign records are passed over."""
+    entry = JournalEntry(
+        entry_id="e", account_token="acct-moved", jurisdiction="CN", version=0, at_us=T0, command="Tick"
+    )
+    alert = {"type": "alert", "event_id": "e", "account_token": "acct-moved", "at_us": T0, "alert": "X"}
+
+    def written(*versions: int) -> bytes:
+        events = [alert | {"version": version, "subject": "s", "detail": ""} for version in versions]
+        return msgspec.json.encode(msgspec.to_builtins(entry) | {"events": events, "version": versions[-1]})
+
+    with EmbeddedBroker() as broker:
+        kafka = with_topics(broker)
+        producer = open_producer(kafka)
+        for value, partition in (
+            (written(4), 0),
+            (written(3), 0),
+            (None, 0),
+            (b"[[[", 1),
+            (written(1, 2), 1),
+        ):
+            producer.send(topics.MEASURES, b"acct-moved", value, (), T0, partition=partition)
+        producer.flush()
+
+        known = journal.past(kafka, journal.journal_bounds(kafka))
+
+    assert known.kept["acct-moved"].account.version == 4
+    assert caplog.text.count("is no journal entry") == 2
+
+
 def test_frozen_money_goes_back_and_every_step_is_on_topic_refunds(keys: Keys) -> None:
     with EmbeddedBroker() as broker:
         give_the_money_back(Harness(with_topics(broker), keys))

@@ -8,12 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import (
-    CoordinatorLoadInProgressError,
-    CoordinatorNotAvailableError,
-    KafkaError,
-    NotCoordinatorError,
-)
+from kafka.errors import KafkaError
 from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 
 from pipelines.kafka import port
@@ -23,17 +18,15 @@ from pipelines.kafka.port import (
     LATEST_US,
     LINGER_MS,
     SECURITY_KEYS,
+    ChoosingError,
     Chunk,
-    CoordinatorMovingError,
     Headers,
     KafkaSettings,
     OffsetOutOfRangeError,
 )
-from pipelines.kafka.refusals import FINAL, Refused, lost_text, reason_of
+from pipelines.kafka.refusals import CHOOSING, FINAL, Refused, lost_text, reason_of
 from schemas.errors import BrokerError, SinkError
 from schemas.rows.values import Values
-
-COORDINATOR_MOVING = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
@@ -62,7 +55,7 @@ def asking(settings: KafkaSettings, doing: str) -> Iterator[None]:
     try:
         yield
     except KafkaError as refused:
-        kind = CoordinatorMovingError if isinstance(refused, COORDINATOR_MOVING) else BrokerError
+        kind = ChoosingError if getattr(refused, "errno", None) in CHOOSING else BrokerError
         raise kind(f"{doing} at {settings.brokers} failed: {refused}") from refused
 
 

@@ -11,8 +11,12 @@ import numpy as np
 
 from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin, open_consumer
 from pipelines.kafka.reading.start import partitions_of
+from schemas.errors import BrokerError
 
 T = TypeVar("T")
+
+#: Whoever reads what is known to exist waits this long for it before he gives up.
+STALL_S = 30.0
 
 
 class Bound(NamedTuple):
@@ -23,15 +27,32 @@ class Bound(NamedTuple):
     end: int
 
 
+def stalled_text(at: Partition, position: int, end: int) -> str:
+    """Say that what a partition holds does not come."""
+    return (
+        f"{at[0]}[{at[1]}] brought nothing for {STALL_S:.0f} s at offset {position}, and held {end} at the "
+        "start; look whether its broker and leader are up, then start again"
+    )
+
+
 def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterator[Chunk]:
-    """Yield what lies within `bounds`, one partition after the other; waits for the broker."""
+    """Yield what lies within `bounds`, one partition after the other; waits for the broker.
+
+    Raises:
+        BrokerError: messages known to exist did not come within `STALL_S`.
+
+    """
     for (topic, partition), start, end in bounds:
         with closing(open_consumer(settings, topic, partition, start)) as consumer:
+            deadline = time.monotonic() + STALL_S
             while consumer.position() < end:
                 chunk = consumer.poll(2000)
                 if chunk is None:
+                    if time.monotonic() > deadline:
+                        raise BrokerError(stalled_text((topic, partition), consumer.position(), end))
                     time.sleep(0.005)
                     continue
+                deadline = time.monotonic() + STALL_S
                 count = int(np.searchsorted(chunk.offsets, end))
                 places, times = (chunk.partitions[:count], chunk.offsets[:count]), chunk.timestamps[:count]
                 yield Chunk(topic, chunk.values[:count], *places, times)

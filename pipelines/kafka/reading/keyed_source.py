@@ -10,6 +10,7 @@ at once, again and again; and as long as it is set it holds the output watermark
 A processing-time timer would not do: this runner drops those whose input is complete.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,11 @@ from pipelines.kafka.reading.process import broker_line
 from pipelines.kafka.reading.source import ChunkReader, ChunkSource
 from pipelines.kafka.reading.start import Start, checked_partitions
 
+_LOGGER = logging.getLogger(__name__)
+
+#: A partition, and the id of its topic.
+Place = tuple[Partition, str]
+
 #: How often a report about a partition is asked for; a fraction of the time between checkpoints.
 ASK_S = 1.0
 
@@ -40,7 +46,8 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
 
     Positions and everything downstream are restored together from one checkpoint, so keyed state counts
     every message once; side effects since that checkpoint are repeated. The consumer group hears of
-    positions one checkpoint late. New partitions are seen by a job started without a savepoint.
+    positions one checkpoint late. Partitions added to a topic are read from their first message, and so is a
+    topic that was deleted and created anew.
 
     Args:
         settings: brokers and group.
@@ -104,8 +111,15 @@ class _Deal(beam.DoFn):  # type: ignore[misc]
     def process(self, element: bytes) -> Iterator[tuple[str, Mark]]:
         split = self._source.split(0)
         for number, key in enumerate(self._keys):
-            mine = split[number :: len(self._keys)]
-            yield key, Mark(tuple(Position(one.partitions[0], one.first_offset) for one in mine), None)
+            share = number, len(self._keys)
+            mine = [one for one in split if self._source.is_dealt(one.partitions[0], share)]
+            yield (
+                key,
+                Mark(
+                    tuple(Position(one.partitions[0], one.first_offset, -1, one.topic_id) for one in mine),
+                    share=share,
+                ),
+            )
 
 
 class ReadByTimer(beam.DoFn):  # type: ignore[misc]
@@ -159,7 +173,7 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
         After the chunks comes, on the output `reached`, where the partitions now stand.
         """
         before: Mark = positions.read()
-        readers = [self._reader(position) for position in before.positions]
+        readers = [self._reader(position) for position in (*before.positions, *self._grown(before))]
         for reader in readers:
             for _ in range(self._max_firing_chunks):
                 if not reader.advance():
@@ -172,12 +186,30 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
         self._unread |= {at.at: reader.behind for at, reader in zip(after, readers, strict=True)}
         self._behind.set(sum(self._unread.values()))
         self._fired = True
-        stands = Mark(after)
+        stands = Mark(after, share=before.share)
         yield pvalue.TaggedOutput("reached", stands)
         if after != before.positions:
             self._found = True
             positions.write(stands)
         again.set(min(reader.get_watermark() for reader in readers))
+
+    def _grown(self, before: Mark) -> list[Position]:
+        """Return where to begin in this key's partitions that were added since they were dealt."""
+        if not before.positions or not before.share[1]:
+            return []
+        line, known = broker_line(self._source.settings), {position.at for position in before.positions}
+        newest_us = min(position.newest_us for position in before.positions)
+        found: list[Position] = []
+        for at in dict.fromkeys((topic, 0) for topic, _ in self._source.partitions):
+            if (state := line.topic(at)) is None:
+                continue
+            every = ((at[0], number) for number in range(state.partitions))
+            added = [each for each in every if each not in known]
+            mine = [each for each in added if self._source.is_dealt(each, before.share)]
+            found += [Position(each, 0, newest_us, state.topic_id) for each in mine]
+        for (topic, number), *_ in found:
+            _LOGGER.warning("topic %r has grown: partition %d is read from its first message", topic, number)
+        return found
 
     def look_ahead(self, begin: Callable[[Chunk], Chunk]) -> None:
         """Take what the next firing will read, as far as whole chunks wait, each as `begin` returns it."""
@@ -205,7 +237,7 @@ class _CommitWhenDurable(beam.DoFn):  # type: ignore[misc]
 
     def process(self, mark: Mark, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> None:
         """Have the runner report this bundle, if there is something to tell."""
-        reached = {position.at: position.next_offset for position in mark.positions}
+        reached = {(position.at, position.topic_id): position.next_offset for position in mark.positions}
         if report := reports_of(self._settings).about(reached):
             finalizer.register(report)
 
@@ -219,17 +251,17 @@ class Reports:
     """
 
     def __init__(
-        self, commit: Callable[[Partition, int], None], clock: Callable[[], float] = time.monotonic
+        self, commit: Callable[[Place, int], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._commit = commit
         self._clock = clock
         self._round = 0
-        self._reached: dict[Partition, int] = {}
-        self._committed: dict[Partition, int] = {}
-        self._due: dict[Partition, float] = {}
+        self._reached: dict[Place, int] = {}
+        self._committed: dict[Place, int] = {}
+        self._due: dict[Place, float] = {}
         self._lock = threading.Lock()
 
-    def about(self, reached: Mapping[Partition, int]) -> Callable[[], None] | None:
+    def about(self, reached: Mapping[Place, int]) -> Callable[[], None] | None:
         """Return the report of a bundle that starts now and will have reached `reached`.
 
         None if all that is committed, or the last report about these partitions was asked for just now.
@@ -266,5 +298,6 @@ def reports_of(settings: KafkaSettings) -> Reports:
     """Return the process's reports for this group."""
     with _lock:
         if settings not in _reports:
-            _reports[settings] = Reports(broker_line(settings).commit)
+            line = broker_line(settings)
+            _reports[settings] = Reports(lambda place, offset: line.commit(place[0], offset, place[1]))
         return _reports[settings]

@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.kafka.port import ChunkConsumer
-from pipelines.kafka.reading.bounds import Bound
+from pipelines.kafka.reading.bounds import STALL_S, Bound, stalled_text
 from schemas.errors import BrokerError
-
-#: A replay waits this long for messages it knows to exist before it gives up.
-STALL_S = 30.0
 
 #: A message being merged: its merge key (µs), the index of its partition's lane, and its own columns.
 ROW = np.dtype([("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O")])
@@ -98,8 +95,6 @@ def _fetch_all(lanes: list[Lane], max_rows: int) -> None:
             deadline = time.monotonic() + STALL_S
             continue
         if time.monotonic() > deadline:
-            (topic, partition), _, end = waiting[0].bound
-            raise BrokerError(
-                f"replay of {topic}[{partition}] got nothing below offset {end} for {STALL_S:.0f} s"
-            )
+            at, _, end = waiting[0].bound
+            raise BrokerError(stalled_text(at, waiting[0].consumer.position(), end))
         time.sleep(0.001)

@@ -24,12 +24,13 @@ from pipelines.kafka.port import (
     ChunkConsumer,
     KafkaSettings,
     Partition,
+    TopicState,
     close_producers,
     open_admin,
     open_consumer,
 )
 from pipelines.kafka.reading.start import absent
-from schemas.errors import StoplineError
+from schemas.errors import BrokerError, StoplineError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -136,17 +137,24 @@ class BrokerLine:
         self._admin: Admin | None = None
         self._lock = threading.Lock()
         self._exchanging = threading.Lock()
-        self._positions: dict[Partition, int] = {}
-        self._committed: dict[Partition, int] = {}
+        self._positions: dict[tuple[Partition, str], int] = {}
+        self._committed: dict[tuple[Partition, str], int] = {}
         self._watched: dict[Partition, float] = {}
+        self._topics: dict[str, TopicState] = {}
         self._ends: dict[Partition, LogEnd] = {}
         self._said_at: float | None = None
         self._closed = threading.Event()
 
-    def commit(self, at: Partition, offset: int) -> None:
-        """Note that everything below `offset` is durably processed; older news than known is ignored."""
+    def commit(self, at: Partition, offset: int, topic_id: str = "") -> None:
+        """Note that all below `offset` of the topic of this id is processed; older news is ignored."""
         with self._lock:
-            self._positions[at] = max(offset, self._positions.get(at, 0))
+            self._positions[at, topic_id] = max(offset, self._positions.get((at, topic_id), 0))
+
+    def topic(self, at: Partition) -> TopicState | None:
+        """Return what the topic of a partition was a moment ago; asking keeps it looked up."""
+        with self._lock:
+            self._watched[at] = self._clock()
+            return self._topics.get(at[0])
 
     def log_end(self, at: Partition) -> LogEnd | None:
         """Latest known end of the log; asking keeps it looked up. `None` until the broker has answered."""
@@ -162,24 +170,42 @@ class BrokerLine:
                 self._watched = {at: asked for at, asked in self._watched.items() if asked > now - WATCH_S}
                 self._ends = {at: end for at, end in self._ends.items() if at in self._watched}
                 watched = list(self._watched)
-                moved = {at: to for at, to in self._positions.items() if self._committed.get(at) != to}
+                moved = {of: to for of, to in self._positions.items() if self._committed.get(of) != to}
             if not (watched or moved):
                 return
             try:
                 self._admin = self._admin or self._open(self._settings)
+                as_of_us = time.time_ns() // 1000
+                states = self._admin.describe({at[0] for at in watched} | {at[0] for at, _ in moved})
+                with self._lock:
+                    self._topics |= states
                 if moved:
-                    self._admin.commit(self._settings.group, moved)
-                    self._committed |= moved
+                    self._commit(self._admin, moved, states)
                 if watched:
-                    as_of_us = time.time_ns() // 1000
-                    ends = self._admin.end_offsets(watched)
+                    ends = self._admin.end_offsets([at for at in watched if _is_there(at, states)])
                     with self._lock:
                         self._ends |= {at: LogEnd(end, as_of_us) for at, end in ends.items()}
+                    for missing in sorted({topic for topic, _ in watched} - set(states)):
+                        raise BrokerError(f"topic {missing!r} does not exist")
                 self._said_at = None
             except StoplineError as error:
                 if self._said_at is None or now >= self._said_at + REPEAT_S:
                     self._said_at = now
                     self._say(error, sorted({topic for topic, _ in watched}))
+
+    def _commit(
+        self, admin: Admin, moved: dict[tuple[Partition, str], int], states: dict[str, TopicState]
+    ) -> None:
+        """Commit what is of the topics that are there now; positions of a deleted one are worth nothing."""
+        current = {
+            at: to
+            for (at, topic_id), to in moved.items()
+            if _is_there(at, states) and topic_id in ("", states[at[0]].topic_id)
+        }
+        if current:
+            ids = {topic: state.topic_id for topic, state in states.items()}
+            admin.commit(self._settings.group, current, ids)
+        self._committed |= moved
 
     def _say(self, error: StoplineError, topics: list[str]) -> None:
         gone: list[str] = []
@@ -202,6 +228,10 @@ class BrokerLine:
         with self._lock:
             self._watched.clear()
         self.exchange()
+
+
+def _is_there(at: Partition, states: dict[str, TopicState]) -> bool:
+    return at[0] in states and at[1] < states[at[0]].partitions
 
 
 _lock = threading.Lock()

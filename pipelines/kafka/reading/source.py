@@ -8,7 +8,9 @@ Read every topic a job needs with one `ReadChunks` and branch on `Chunk.topic`: 
 runs nothing behind a Flatten of unbounded inputs, and pays for each source stage on every pass.
 """
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -19,11 +21,13 @@ from apache_beam.io.unbounded_source import ReadFromUnboundedSource, UnboundedRe
 from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.coders import ChunkCoder
-from pipelines.kafka.port import Chunk, KafkaSettings, Partition, open_admin
+from pipelines.kafka.port import Chunk, KafkaSettings, OffsetOutOfRangeError, Partition, open_admin
 from pipelines.kafka.reading.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import LogEnd, broker_line, shared_consumer
-from pipelines.kafka.reading.start import Start, checked_partitions, start_offsets
+from pipelines.kafka.reading.start import Start, anew_text, checked_partitions, start_offsets
 from schemas.errors import BrokerError
+
+_LOGGER = logging.getLogger(__name__)
 
 #: A Kafka timestamp further ahead of the clock is a producer's wrong clock and does not move the watermark.
 CLOCK_SKEW_US = 60_000_000
@@ -43,6 +47,8 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
         poll_interval_s: least time between looking for data that were not there.
         first_offset: set by `split` to what `start` means now for the one partition left.
+        topic_id: set by `split` to its topic's id now.
+        known: set by `split` to how many partitions of its topic are read; 0 if that is watched elsewhere.
 
     """
 
@@ -54,14 +60,28 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     idle_s: float = 2.0
     poll_interval_s: float = 0.05
     first_offset: int = -1
+    topic_id: str = ""
+    known: int = 0
 
     def split(self, desired_num_splits: int, options: Any = None) -> list["ChunkSource"]:
         """Split into one source per partition and find where each begins.
 
         Beam swallows errors raised here and reads unsplit; `create_reader` then raises them again.
         """
-        offsets = self._first_offsets()
-        return [replace(self, partitions=(at,), first_offset=offset) for at, offset in offsets.items()]
+        with closing(open_admin(self.settings)) as admin:
+            offsets = start_offsets(admin, self.settings, self.partitions, self.start)
+            topics = admin.describe({topic for topic, _ in self.partitions})
+        known = Counter(topic for topic, _ in self.partitions)
+        return [
+            replace(
+                self,
+                partitions=(at,),
+                first_offset=offsets[at],
+                topic_id=topics[at[0]].topic_id,
+                known=known[at[0]],
+            )
+            for at in self.partitions
+        ]
 
     def create_reader(self, options: Any, checkpoint_mark: Mark | None) -> "ChunkReader":
         """Open the reader of the one partition this split holds, at `checkpoint_mark` if given.
@@ -73,13 +93,15 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         if checkpoint_mark is not None:
             return ChunkReader(self, checkpoint_mark.positions[0])
         if self.first_offset < 0:
-            self._first_offsets()
+            self.split(0)
             raise BrokerError(f"{self.settings.brokers} did not answer when reading began; start again")
-        return ChunkReader(self, Position(self.partitions[0], self.first_offset))
+        first = Position(self.partitions[0], self.first_offset, topic_id=self.topic_id)
+        return ChunkReader(self, first)
 
-    def _first_offsets(self) -> dict[Partition, int]:
-        with closing(open_admin(self.settings)) as admin:
-            return start_offsets(admin, self.settings, self.partitions, self.start)
+    def is_dealt(self, at: Partition, share: tuple[int, int]) -> bool:
+        """Return whether a partition, also one added later, belongs to reader `share[0]` of `share[1]`."""
+        topics = list(dict.fromkeys(topic for topic, _ in self.partitions))
+        return (topics.index(at[0]) + at[1]) % share[1] == share[0]
 
     def get_checkpoint_mark_coder(self) -> MarkCoder:
         """Return the coder that binds decoded marks to this group."""
@@ -108,9 +130,10 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
-        self._at, self._next, self._newest_us = position
+        self._at, self._next, self._newest_us, self._topic_id = position
         self._consumer = shared_consumer(source.settings, self._at)
-        self._log_end = log_end or broker_line(source.settings).log_end
+        line = broker_line(source.settings)
+        self._log_end, self._topic, self._refresh = log_end or line.log_end, line.topic, line.exchange
         self._clock = clock
         self._sleep = sleep
         self._quiet_since = clock()
@@ -132,10 +155,17 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         """
         if (rest := self._resting_until - self._clock()) > 0:
             self._sleep(rest)
+        self._began_anew()
         if self._drained:
             self._drained = False
             return self._nothing_now()
-        chunk, self._next, end = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        try:
+            chunk, self._next, end = self._consumer.poll_from(self._next, self._source.chunk_rows)
+        except OffsetOutOfRangeError:
+            self._refresh()
+            if not self._began_anew():
+                raise
+            return self._nothing_now()
         if end is not None:
             self.behind = max(end - self._next, 0)
         if chunk is None:
@@ -145,6 +175,29 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         self._newest_us = max(self._newest_us, int(credible.max(initial=-1)))
         self._quiet_since = self._clock()
         self._drained = len(chunk.values) < self._source.chunk_rows and end is not None and self._next >= end
+        return True
+
+    def _began_anew(self) -> bool:
+        """Go to the first message if the topic was created anew; return whether it was.
+
+        Raises:
+            BrokerError: it has partitions that nobody reads, or lacks this one.
+
+        """
+        if (state := self._topic(self._at)) is None:
+            return False
+        (name, number), known = self._at, self._source.known
+        if number >= state.partitions or (known and known != state.partitions):
+            raise BrokerError(
+                f"topic {name!r} has {state.partitions} partitions now, {known or 'more'} before; start the "
+                "job again: it goes on where it stood and reads new ones from their first message"
+            )
+        before, self._topic_id = self._topic_id, state.topic_id
+        if before in ("", state.topic_id):
+            return False
+        _LOGGER.error("%s", anew_text(self._at, self._next, before, state.topic_id))
+        self._consumer.close_unused(0)
+        self._next, self._drained = 0, False
         return True
 
     def look_ahead(self, chunks: int, begin: Callable[[Chunk], Chunk]) -> None:
@@ -182,14 +235,20 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
 
     def get_checkpoint_mark(self) -> Mark:
         """Return the position after the last chunk handed out."""
-        return Mark((Position(self._at, self._next, self._newest_us),), self._source.settings)
+        return Mark((self.position,), self._source.settings)
+
+    @property
+    def position(self) -> Position:
+        """Where reading goes on."""
+        return Position(self._at, self._next, self._newest_us, self._topic_id)
 
 
 class ReadChunks(beam.PTransform):  # type: ignore[misc]
     """Read topics for ever, as a PCollection of `Chunk`.
 
     At-least-once: after a failure or restore reading continues at the checkpoint, so messages may come
-    again, in other chunks. New partitions are seen at the next start.
+    again, in other chunks. A topic that grows ends the job aloud, and its next start reads the new
+    partitions; one that is deleted and created anew is read from its first message.
 
     Args:
         settings: brokers and group.

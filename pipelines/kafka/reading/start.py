@@ -1,5 +1,6 @@
 """Where reading begins: each partition's first offset."""
 
+import logging
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from typing import Literal, NamedTuple
@@ -13,6 +14,8 @@ from pipelines.kafka.port import (
     open_admin,
 )
 from schemas.errors import BrokerError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Since(NamedTuple):
@@ -52,6 +55,28 @@ def partitions_of(admin: Admin, settings: KafkaSettings, topics: Collection[str]
     for missing in absent(counts, settings, topics):
         raise BrokerError(missing)
     return tuple((topic, number) for topic in topics for number in range(counts[topic]))
+
+
+def _committed(
+    admin: Admin, settings: KafkaSettings, partitions: Collection[Partition]
+) -> dict[Partition, int]:
+    """Return the group's offsets, those of a topic that was deleted and created anew since left out aloud."""
+    committed = admin.committed(settings.group, partitions)
+    if not committed:
+        return {}
+    states = admin.describe({topic for topic, _ in committed})
+    for at, topic_id in admin.committed_ids(settings.group, list(committed)).items():
+        if (now := states[at[0]].topic_id) and now != topic_id:
+            _LOGGER.warning("%s", anew_text(at, committed.pop(at), topic_id, now))
+    return committed
+
+
+def anew_text(at: Partition, offset: int, before: str, now: str) -> str:
+    """Say that a topic is another one than the position is of."""
+    return (
+        f"topic {at[0]!r} was deleted and created anew (id {before}, now {now}): offset {offset} of "
+        f"partition {at[1]} is of the old one, reading begins at the first message of the new one"
+    )
 
 
 def checked_partitions(
@@ -95,7 +120,7 @@ def start_offsets(
     first = admin.beginning_offsets(partitions)
     if start == "earliest":
         return first
-    committed = admin.committed(settings.group, partitions)
+    committed = _committed(admin, settings, partitions)
     ends = admin.end_offsets(list(committed))
     for (topic, partition), offset in committed.items():
         low, high = first[topic, partition], ends[topic, partition]
