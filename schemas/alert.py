@@ -34,7 +34,10 @@ class Alert(Event, frozen=True, kw_only=True):
         party_token: the paying party.
         score: calibrated probability.
         reasons: strongest first.
-        notice: what the holder is told: reason_code, legal_basis, remedy_channel, documents_needed.
+        notice: what is told in the policy's language: to the payer where the payment is delayed or held on
+            its way, else to the holder of `account_token`.
+        notices: what each person concerned is told, in each language of the country: the payer whose payment
+            is held, and the holder whose account is (`party`). The bank sends the one in their language.
         policy: version and hash of the policy that decided.
         model: digest of the bundle that scored.
         partition: where the payment was read, with `offset`.
@@ -63,3 +66,4 @@ class Alert(Event, frozen=True, kw_only=True):
     partition: int
     offset: int
     received_us: int
+    notices: tuple[Notice, ...] = ()

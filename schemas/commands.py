@@ -69,7 +69,10 @@ class Move(Command, frozen=True, kw_only=True):
 
 
 class PlaceHold(Command, frozen=True, kw_only=True):
-    """The institution delays a payment or holds a suspect amount under the hold rule `rule`."""
+    """The institution delays a payment or holds a suspect amount under the hold rule `rule`.
+
+    `received_at_us` is when it received the payment order: some laws count from there.
+    """
 
     decision_id: Id
     rule: Word
@@ -77,6 +80,7 @@ class PlaceHold(Command, frozen=True, kw_only=True):
     amount_minor: MinorUnits = 0
     txn_id: TransactionIdOrNone = ""
     case_family: CaseName = ""
+    received_at_us: Micros | None = None
 
 
 class EndHold(Command, frozen=True, kw_only=True):
@@ -89,11 +93,15 @@ class EndHold(Command, frozen=True, kw_only=True):
 
 
 class Restrict(Command, frozen=True, kw_only=True):
-    """The institution limits functions of the account for the trigger `rule`."""
+    """The institution limits functions of the account for the trigger `rule`.
+
+    `until_us` is the end that a listing gives, where the rule takes its period from there.
+    """
 
     decision_id: Id
     rule: Word
     reason_code: Word
+    until_us: Micros | None = None
 
 
 class Reverify(Command, frozen=True, kw_only=True):

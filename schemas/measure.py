@@ -1,7 +1,7 @@
 """Measures in force on accounts, appeals against them, and rounds of returning money (topic `refunds`)."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -27,7 +27,7 @@ from schemas.contract import (
     TransactionId,
     Word,
 )
-from schemas.order import MeasureKind, Record, Scope, VictimTransfer
+from schemas.order import Actor, HolderKind, MeasureKind, Record, Scope, VictimTransfer
 
 #: Tokens or staff ids of the people who decided.
 People = Annotated[tuple[PersonId, ...], Meta(max_length=16)]
@@ -102,7 +102,17 @@ class Clock(Record, order=True, frozen=True, kw_only=True):
 
 
 class Notice(Record, frozen=True, kw_only=True):
-    """What the holder is told, in the holder's language (duty of domain.md 1.2, art. 32)."""
+    """What the holder or the payer is told, in that person's language (duty of domain.md 1.2, art. 32).
+
+    Attributes:
+        reason: why, what is held, how much, until when, by whose order and under which number.
+        legal_basis: the law, or the institution's own terms.
+        remedy_channel: how to object to the one who can lift it.
+        own_term: the length of the measure is the institution's own, no law's.
+        machine_made: nobody who speaks the language has read the words yet.
+        party: PAYER where it is for the payer, not for the holder of the account.
+
+    """
 
     reason_code: Word
     reason: Text
@@ -110,12 +120,17 @@ class Notice(Record, frozen=True, kw_only=True):
     remedy_channel: Text
     documents_needed: Annotated[tuple[Text, ...], Meta(max_length=64)]
     language: Word
+    own_term: bool = False
+    machine_made: bool = False
+    party: Literal["HOLDER", "PAYER"] = "HOLDER"
 
 
 class Measure(Record, frozen=True, kw_only=True):
     """One measure of one account.
 
-    `asked_us` is the length of term the order asked for, if shorter than the law's.
+    `actor` is what the authority is that ordered it; None where the institution decided by itself.
+    `asked_us` is the length of term the order asked for, if shorter than the law's. `counted_from_us` is
+    where the law counts the term from.
     `limit_minor` is what an AMOUNT measure may hold, `held_minor` what it holds now, `disbursed_minor`
     what was paid out of it. `rank` is the order of execution on the account: earlier ranks hold first.
     """
@@ -129,6 +144,7 @@ class Measure(Record, frozen=True, kw_only=True):
     rule: Word
     scope: Scope
     rank: Count
+    actor: Actor | None = None
     authority_id: IdOrNone = ""
     order_no: IdOrNone = ""
     case_no: CaseName = ""
@@ -143,6 +159,7 @@ class Measure(Record, frozen=True, kw_only=True):
     executed_at_us: Micros | None = None
     expires_at_us: Micros | None = None
     asked_us: Span | None = None
+    counted_from_us: Micros | None = None
     clocks: Annotated[tuple[Clock, ...], Meta(max_length=16)] = ()
     txn_ids: Annotated[tuple[TransactionId, ...], Meta(max_length=256)] = ()
     functions: Annotated[tuple[Word, ...], Meta(max_length=64)] = ()
@@ -206,6 +223,7 @@ class AccountFacts(Record, frozen=True, kw_only=True):
     balance_minor: Balance | None = None
     closed: bool = False
     language: Word = ""
+    holder_kind: HolderKind | None = None
 
 
 class RefundState(StrEnum):

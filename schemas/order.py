@@ -90,6 +90,15 @@ class Actor(StrEnum):
     COURT = "COURT"
     REGULATOR = "REGULATOR"
     BANK = "BANK"
+    PROCURATOR = "PROCURATOR"
+    SUPERVISION = "SUPERVISION"
+
+
+class HolderKind(StrEnum):
+    """Whose account it is."""
+
+    PERSON = "PERSON"
+    BUSINESS = "BUSINESS"
 
 
 class ApprovalLevel(StrEnum):
@@ -210,7 +219,8 @@ class Order(Record, frozen=True, kw_only=True):
     """One message of an authority: issue, extend, lift, confirm, reduce or disburse one measure.
 
     `issued_at_us` is the authority's word; terms run from execution only. `expire_at_us - start_at_us`
-    may ask for a shorter term than the law allows, never a longer one.
+    may ask for a shorter term than the law allows, never a longer one. `reported_at_us` is when the victim
+    reported to the police, where the law counts from there: it can only shorten a term.
     """
 
     authority_id: Id
@@ -230,6 +240,7 @@ class Order(Record, frozen=True, kw_only=True):
     deposit_class: Word = "DEMAND"
     start_at_us: ClaimedMicros | None = None
     expire_at_us: ClaimedMicros | None = None
+    reported_at_us: ClaimedMicros | None = None
     scope: Scope | None = None
     amount_minor: MinorUnits | None = None
     currency: Currency | None = None

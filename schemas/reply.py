@@ -11,6 +11,7 @@ from schemas.contract import (
     LongText,
     Micros,
     MinorUnits,
+    Text,
     Total,
     Word,
 )
@@ -69,10 +70,15 @@ class Why(StrEnum):
     TWO_PEOPLE_NEEDED = "TWO_PEOPLE_NEEDED"
     UNKNOWN_REASON = "UNKNOWN_REASON"
     WRONG_STATE = "WRONG_STATE"
+    TIME_MISSING = "TIME_MISSING"
+    CONDITION_UNMET = "CONDITION_UNMET"
 
 
 class Reply(Record, frozen=True, kw_only=True):
-    """The institution's answer to one message; `version` is the account version it saw."""
+    """The institution's answer to one message; `version` is the account version it saw.
+
+    `caution` says in words that a measure's end is uncertain: it rests on holidays nobody has announced yet.
+    """
 
     authority_id: Id
     order_no: OrderNumber
@@ -97,4 +103,5 @@ class Reply(Record, frozen=True, kw_only=True):
     prior_minor: Total | None = None
     prior_expires_at_us: Micros | None = None
     queue_rank: Count | None = None
+    caution: Text = ""
     flows: tuple[Flow, ...] = ()

@@ -33,6 +33,9 @@ def file(work: UnitOfWork, command: FileAppeal) -> Refusal | None:
     if measure is None or not measure.live or measure.notice is None:
         return Refusal(why=Why.WRONG_STATE, detail="nothing runs that could be appealed")
     rule = work.regime.appeal
+    if not any(tier.may(measure.kind, measure.actor) for tier in rule.tiers):
+        whose = f"only who ordered it may lift it: {measure.authority_id}, {measure.order_no}"
+        return Refusal(why=Why.NOT_COMPETENT, detail=whose)
     term = rule.acknowledge or rule.tiers[0].decide
     appeal = Appeal(
         appeal_id=appeal_id,
@@ -82,10 +85,11 @@ def overdue(work: UnitOfWork, appeal: Appeal) -> None:
 
 
 def escalate(work: UnitOfWork, appeal: Appeal, cause: str) -> bool:
-    """Move an appeal one tier up; False when there is none."""
-    tiers = work.regime.appeal.tiers
-    tier = appeal.tier + 1
-    if tier >= len(tiers):
+    """Move an appeal up to the next tier that may lift the measure; False when there is none."""
+    tiers, measure = work.regime.appeal.tiers, work.account.measures[appeal.measure_id]
+    above = range(appeal.tier + 1, len(tiers))
+    tier = next((tier for tier in above if tiers[tier].may(measure.kind, measure.actor)), None)
+    if tier is None:
         return False
     due = work.regime.calendar.add(work.now, tiers[tier].decide)
     moved = msgspec.structs.replace(
@@ -108,7 +112,7 @@ def _decide(work: UnitOfWork, appeal: Appeal, command: AnswerAppeal) -> Refusal 
     release = Release(measure, after, command.by, command.reasons)
     if fault := release_fault(work, Effect.APPEAL, release):
         return fault
-    if measure.kind not in work.regime.appeal.tiers[appeal.tier].may_lift:
+    if not work.regime.appeal.tiers[appeal.tier].may(measure.kind, measure.actor):
         if not escalate(work, appeal, f"{command.outcome} beyond the tier's power"):
             work.alert("APPEAL_BEYOND_POWER", appeal.appeal_id, appeal.tier_name)
         return None

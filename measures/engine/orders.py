@@ -47,7 +47,7 @@ def receive(work: UnitOfWork, order: Order, actor: Actor, *, number_taken: bool 
     elif order.initiation is Initiation.RETROACTIVE:
         _complete_papers(work, order)
     elif not _lifted_before(work, order):
-        _execute(work, order)
+        _execute(work, order, actor)
 
 
 def _runs_already(order: Order, running: Measure | None) -> bool:
@@ -105,7 +105,7 @@ def _lifted_before(work: UnitOfWork, order: Order) -> bool:
     return bool(wins)
 
 
-def _execute(work: UnitOfWork, order: Order) -> None:
+def _execute(work: UnitOfWork, order: Order, actor: Actor) -> None:
     machine = work.machines[order.kind]
     if machine.execute is None:
         answer(work, order, Refusal(why=Why.NO_LEGAL_BASIS, detail=f"no order begins a {order.kind}"))
@@ -115,6 +115,7 @@ def _execute(work: UnitOfWork, order: Order) -> None:
         answer(work, order, result)
         return
     flows = machine.flows(order, work.account)
+    result = become(result, result.state, actor=actor)
     work.put(result, "ORDER")
     _take_over(work, order, result)
     work.settle("ORDER")

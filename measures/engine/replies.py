@@ -110,6 +110,17 @@ def _compose(
     return reply
 
 
+def _caution(work: UnitOfWork, measure: Measure) -> str:
+    rule = work.regime.rule(work.machines[measure.kind].rule, measure.rule) or work.regime.rule(
+        work.machines[measure.kind].rule
+    )
+    term, begins = getattr(rule, "term", None), measure.counted_from_us or measure.executed_at_us
+    calendar = work.regime.calendar_of(measure.authority_id)
+    if term is None or begins is None or calendar.foresees(begins, term):
+        return ""
+    return f"holidays are certain until {calendar.known_until} only; the end may move"
+
+
 def _with_measure(reply: Reply, work: UnitOfWork, measure: Measure) -> Reply:
     """Add what holds now, and which came before it where measures of a kind wait for each other."""
     live = work.account.live()
@@ -130,5 +141,6 @@ def _with_measure(reply: Reply, work: UnitOfWork, measure: Measure) -> Reply:
         prior_authority=prior.authority_id if prior else "",
         prior_minor=prior.held_minor if prior else None,
         prior_expires_at_us=prior.expires_at_us if prior else None,
+        caution=_caution(work, measure),
         queue_rank=len(earlier) if measure.state is MeasureState.WAITING else None,
     )

@@ -4,7 +4,7 @@ from measures.authority.people import proportionate
 from measures.kinds.stop import asked_us, family_of
 from measures.law.calendar import Term
 from measures.law.jurisdiction import Regime
-from measures.law.rules import FreezeRule
+from measures.law.rules import FreezeRule, Verification
 from measures.money.disburse import disburse
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account, waterfall
@@ -39,6 +39,17 @@ def papers_fault(terms: FreezeTerms, amount_minor: int, rule: FreezeRule, scope:
     )
 
 
+def counted_from(order: Order, rule: FreezeRule, now: int) -> int | Refusal:
+    """Give the instant the law counts an order's term from: now, or the victim's report before it."""
+    if rule.starts != "REPORT":
+        return now
+    reported = order.reported_at_us
+    return first_fault(
+        (reported is None, Why.TIME_MISSING, "the term runs from the victim's report; name reported_at_us"),
+        ((reported or 0) > now, Why.FUTURE_ORDER, "reported later than now"),
+    ) or (reported or now)
+
+
 def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure | Refusal:
     """Put a freeze into force, partly, or in the queue behind an earlier one."""
     rule, facts = regime.rule(FreezeRule), account.facts
@@ -55,8 +66,12 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         (bool(name and facts.name_token) and name != facts.name_token, Why.NAME_MISMATCH, ""),
         (bool(currency and facts.currency) and currency != facts.currency, Why.CURRENCY_MISMATCH, ""),
     ) or papers_fault(terms, limit, rule, scope)
+    fault = fault or _period_fault(order, account, rule, regime)
+    begins = counted_from(order, rule, now)
     if fault:
         return fault
+    if isinstance(begins, Refusal):
+        return begins
     measure = Measure(
         measure_id=derived_id("measure", order_key(order), account.account_token),
         kind=MeasureKind.FREEZE,
@@ -75,12 +90,15 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         limit_minor=limit if scope is Scope.AMOUNT else 0,
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
+        counted_from_us=None if rule.starts == "EXECUTION" else begins,
         txn_ids=terms.disputed_txn_ids,
         whole_or_linked=scope is Scope.ALL_OUTFLOW or terms.linked_account,
         major_case=terms.major_case,
-        notice=regime.law.notice("FREEZE_ORDERED", rule.basis, facts.language),
+        notice=regime.law.notice("FREEZE_ORDERED", rule, facts.language),
         victim_transfer=order.victim_transfer,
     )
+    if regime.calendar_of(order.authority_id).add(begins, _term(measure, rule)) <= now:
+        return Refusal(why=Why.TOO_LATE, detail="the term the law gives has run out already")
     free = account.balance_minor - sum(waterfall(account, now).values())
     takes = min(limit, free) if scope is Scope.AMOUNT else free
     return label(measure, takes, behind=bool(_freezes(account)), regime=regime, now=now)
@@ -114,11 +132,18 @@ def renew(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal
         return Refusal(why=Why.WRONG_STATE, detail=f"a freeze in state {measure.state} cannot be renewed")
     if rule.max_times is not None and measure.sequence >= rule.max_times:
         return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} terms used")
-    if rule.renew_before and now > regime.calendar.subtract(expires, rule.renew_before):
+    if rule.renew_before and now > regime.calendar_of(measure.authority_id).subtract(
+        expires, rule.renew_before
+    ):
         return Refusal(why=Why.TOO_LATE, detail="renewals are processed before the renewal deadline")
     if rule.renewal_review and not (order.freeze and order.freeze.legal_review_ref):
         return Refusal(why=Why.LEGAL_REVIEW_MISSING, detail="a renewal needs a legal review")
-    longer = regime.calendar.add(expires, _term(measure, rule))
+    if rule.needs_period and asked_us(order) is None:
+        return Refusal(why=Why.TIME_MISSING, detail="the order names its own period")
+    term = _term(measure, rule)
+    longer = regime.calendar_of(measure.authority_id).add(expires - bool(term.edge), term)
+    if rule.needs_period:
+        longer = min(longer, expires + (asked_us(order) or 0))
     kept = tuple(c for c in measure.clocks if c.kind not in (ClockKind.EXPIRY, ClockKind.RENEWAL))
     return become(
         measure,
@@ -150,6 +175,23 @@ def reduce(measure: Measure, to_minor: int) -> Measure | Refusal:
     return become(measure, state, scope=Scope.AMOUNT, limit_minor=to_minor, clocks=clocks)
 
 
+def _period_fault(order: Order, account: Account, rule: FreezeRule, regime: Regime) -> Refusal | None:
+    """Check the period an order names, and that the report came in time after the institution's hold."""
+    family, reported = family_of(order), order.reported_at_us
+    holds = [
+        m.executed_at_us
+        for m in account.measures.values()
+        if m.kind is MeasureKind.HOLD and m.case_family == family and m.executed_at_us is not None
+    ]
+    late = False
+    if rule.report_within and holds and reported is not None:
+        late = reported > regime.calendar.add(min(holds), rule.report_within)
+    return first_fault(
+        (rule.needs_period and asked_us(order) is None, Why.TIME_MISSING, "the order names its own period"),
+        (late, Why.CONDITION_UNMET, "the victim reported too late after the hold"),
+    )
+
+
 def _freezes(account: Account) -> list[Measure]:
     return [m for m in account.live() if m.kind is MeasureKind.FREEZE]
 
@@ -162,12 +204,14 @@ def _start(measure: Measure, regime: Regime, now: int) -> Measure:
     rule = regime.rule(FreezeRule)
     if rule is None:
         raise ValueError(f"{regime.id} lost its freeze rule while a freeze waited")
-    expires = regime.calendar.add(now, _term(measure, rule))
+    calendar = regime.calendar_of(measure.authority_id)
+    begins = now if measure.counted_from_us is None else measure.counted_from_us
+    expires = calendar.add(begins, _term(measure, rule))
     if measure.asked_us is not None:
         expires = min(expires, now + measure.asked_us)
     checks = tuple(
         Clock(
-            due_us=regime.calendar.add(now, check.after),
+            due_us=calendar.add(begins, check.after),
             kind=ClockKind.REVIEW if check.then == "REVIEW" else ClockKind.VERIFY,
         )
         for check in rule.verify
@@ -200,10 +244,21 @@ def _reduce(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refus
 
 
 def _unverified(work: UnitOfWork, measure: Measure) -> None:
-    """Free what no authority verified in time."""
+    """Free what no authority verified in time, or show it to a person where the law frees others alone."""
+    rule = work.regime.rule(FreezeRule)
+    release = next((check for check in rule.verify if check.then == "RELEASE"), None) if rule else None
+    if release and not _released(release, measure):
+        work.put(become(measure, S.REVIEW_DUE, clocks=measure.clocks_without(ClockKind.VERIFY)), "TIMER")
+        work.alert("REVIEW_DUE", measure.measure_id)
+        return
     ended = end(measure, S.RELEASED, "NOT_VERIFIED_IN_TIME", regime=work.regime, now=work.now)
     work.put(ended, "TIMER")
     work.alert("FREEZE_RELEASED_UNVERIFIED", measure.measure_id)
+
+
+def _released(check: Verification, measure: Measure) -> bool:
+    small = check.below is None or measure.remaining_minor < check.below
+    return small and (not check.ordered_by or measure.actor in (None, *check.ordered_by))
 
 
 def _review(work: UnitOfWork, measure: Measure) -> None:

@@ -2,6 +2,7 @@
 
 from measures.law.jurisdiction import Regime
 from measures.law.rules import HoldRule
+from measures.law.words import REASON_CODES
 from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
@@ -10,10 +11,12 @@ from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
-from schemas.order import MeasureKind, Order, Scope
+from schemas.order import Direction, MeasureKind, Order, Scope
 from schemas.reply import Why
 
 S = MeasureState
+
+DAY_US = 86_400_000_000
 
 #: How a hold ends by hand, and what that is to the guard.
 ENDS = {
@@ -28,17 +31,37 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
     rule = regime.rule(HoldRule, command.rule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no hold {command.rule!r}")
+    begins = now if rule.starts == "EXECUTION" else command.received_at_us
+    if begins is None:
+        return Refusal(
+            why=Why.TIME_MISSING, detail="the term runs from the order's receipt; name received_at_us"
+        )
     small = command.amount_minor < rule.min_amount or account.balance_minor < rule.min_balance
+    within = regime.calendar.add(begins, rule.grounds_within) if rule.grounds_within else None
+    holder = account.facts.holder_kind if account.facts else None
+    expires = regime.calendar.add(begins, rule.term)
     by_amount, by_payment = rule.scope is Scope.AMOUNT, rule.scope is Scope.TRANSACTION
     fault = first_fault(
-        (command.reason_code not in regime.law.reasons, Why.UNKNOWN_REASON, command.reason_code),
+        (command.reason_code not in REASON_CODES, Why.UNKNOWN_REASON, command.reason_code),
+        (begins > now, Why.FUTURE_ORDER, "received later than now"),
+        (within is not None and now >= within, Why.TOO_LATE, "the grounds came later than the law allows"),
+        (expires <= now, Why.TOO_LATE, "the term the law gives has run out already"),
+        (
+            bool(rule.holders and holder) and holder not in rule.holders,
+            Why.CONDITION_UNMET,
+            f"{holder} account",
+        ),
+        (
+            _outflow_fault(command, account, rule, now),
+            Why.BELOW_THRESHOLD,
+            "too small a share of the balance",
+        ),
         (small, Why.BELOW_THRESHOLD, "too small a sum for this hold"),
         (by_amount and not command.amount_minor, Why.AMOUNT_MISSING, "an amount hold names its amount"),
         (by_payment and not command.txn_id, Why.NO_SUCH_TRANSACTION, "a delayed payment is named"),
     )
     if fault:
         return fault
-    expires = regime.calendar.add(now, rule.term)
     return Measure(
         measure_id=derived_id("measure", command.decision_id, account.account_token, command.rule),
         kind=MeasureKind.HOLD,
@@ -53,13 +76,25 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
         currency=regime.law.currency,
         limit_minor=command.amount_minor,
         executed_at_us=now,
+        counted_from_us=begins,
         expires_at_us=expires,
         clocks=(Clock(due_us=expires, kind=ClockKind.EXPIRY),),
         txn_ids=(command.txn_id,) if command.txn_id else (),
-        notice=regime.law.notice(
-            command.reason_code, rule.basis, account.facts.language if account.facts else ""
-        ),
+        notice=regime.law.notice(command.reason_code, rule, account.facts.language if account.facts else ""),
     )
+
+
+def _outflow_fault(command: PlaceHold, account: Account, rule: HoldRule, now: int) -> bool:
+    """Whether the outflow of 24 hours is no more than the share of the balance that the rule asks for."""
+    if rule.min_outflow_percent is None:
+        return False
+    left = sum(
+        flow.amount_minor
+        for flow in account.flows
+        if flow.direction is Direction.DEBIT and now - DAY_US < flow.at_us <= now
+    )
+    before = account.balance_minor + left
+    return (left + command.amount_minor) * 100 <= before * rule.min_outflow_percent
 
 
 def conclude(work: UnitOfWork, command: EndHold, measure: Measure) -> Measure | Refusal:

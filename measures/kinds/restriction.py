@@ -3,8 +3,9 @@
 from measures.kinds.stop import asked_us, family_of
 from measures.law.jurisdiction import Regime
 from measures.law.rules import RestrictRule
+from measures.law.words import REASON_CODES
 from measures.money.release import Effect, Release, release_fault
-from measures.refusal import Refusal
+from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
 from measures.state.machine import Machine, become, end
 from measures.state.unit_of_work import UnitOfWork
@@ -20,6 +21,8 @@ def order(order: Order, account: Account, regime: Regime, now: int) -> Measure |
     rule = regime.rule(RestrictRule, order.rule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no restriction {order.rule!r}")
+    if rule.needs_period and asked_us(order) is None:
+        return Refusal(why=Why.TIME_MISSING, detail="the order names its own period")
     cause = order_key(order)
     measure = _impose(account, regime, rule, now, cause=cause, name=order.rule, reason="RESTRICTION_ORDERED")
     return _run(
@@ -40,7 +43,14 @@ def order(order: Order, account: Account, regime: Regime, now: int) -> Measure |
 
 
 def impose(
-    account: Account, regime: Regime, now: int, *, name: str, decision_id: str, reason_code: str
+    account: Account,
+    regime: Regime,
+    now: int,
+    *,
+    name: str,
+    decision_id: str,
+    reason_code: str,
+    until_us: int | None = None,
 ) -> Measure | Refusal:
     """Restrict an account by the institution's own trigger."""
     rule = regime.rule(RestrictRule, name)
@@ -48,9 +58,16 @@ def impose(
         return Refusal(
             why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} lets no institution restrict for {name!r}"
         )
-    if reason_code not in regime.law.reasons:
-        return Refusal(why=Why.UNKNOWN_REASON, detail=reason_code)
+    fault = first_fault(
+        (reason_code not in REASON_CODES, Why.UNKNOWN_REASON, reason_code),
+        (rule.needs_period and until_us is None, Why.TIME_MISSING, "name the listing's end as until_us"),
+        (until_us is not None and until_us <= now, Why.TOO_LATE, "the end has passed already"),
+    )
+    if fault:
+        return fault
     measure = _impose(account, regime, rule, now, cause=decision_id, name=name, reason=reason_code)
+    if until_us is not None:
+        measure = become(measure, measure.state, asked_us=until_us - now)
     return _run(measure, rule, regime, now)
 
 
@@ -61,7 +78,8 @@ def extend(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusa
         return Refusal(why=Why.NO_LEGAL_BASIS, detail="this restriction has no term to extend")
     if measure.sequence >= rule.max_times:
         return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} terms used")
-    expires = regime.calendar.add(measure.expires_at_us, rule.term)
+    calendar = regime.calendar_of(measure.authority_id)
+    expires = calendar.add(measure.expires_at_us - bool(rule.term.edge), rule.term)
     return become(
         measure,
         measure.state,
@@ -89,17 +107,18 @@ def _impose(
         functions=rule.functions,
         exempt=rule.exempt,
         executed_at_us=now,
-        notice=regime.law.notice(reason, rule.basis, language),
+        notice=regime.law.notice(reason, rule, language),
     )
 
 
 def _run(measure: Measure, rule: RestrictRule, regime: Regime, now: int) -> Measure:
     """Start the grace period and the term."""
-    starts = regime.calendar.add(now, rule.grace) if rule.grace else now
+    calendar = regime.calendar_of(measure.authority_id)
+    starts = calendar.add(now, rule.grace) if rule.grace else now
     clocks = [Clock(due_us=starts, kind=ClockKind.GRACE)] if rule.grace else []
-    expires = regime.calendar.add(starts, rule.term) if rule.term else None
+    expires = calendar.add(starts, rule.term) if rule.term else None
     if expires is not None and measure.asked_us is not None:
-        expires = min(expires, starts + measure.asked_us)
+        expires = min(expires, now + measure.asked_us)
     if expires is not None:
         clocks.append(Clock(due_us=expires, kind=ClockKind.EXPIRY))
     return become(measure, measure.state, expires_at_us=expires, clocks=tuple(sorted(clocks)))
@@ -113,6 +132,7 @@ def _restrict(work: UnitOfWork, command: Restrict) -> Refusal | None:
         name=command.rule,
         decision_id=command.decision_id,
         reason_code=command.reason_code,
+        until_us=command.until_us,
     )
     return work.impose(imposed)
 

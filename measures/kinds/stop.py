@@ -86,7 +86,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         sequence=account.terms_used(MeasureKind.STOP, family) + 1,
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
-        notice=regime.law.notice("STOP_ORDERED", rule.basis, facts.language if facts else ""),
+        notice=regime.law.notice("STOP_ORDERED", rule, facts.language if facts else ""),
         victim_transfer=order.victim_transfer,
     )
     return start(measure, rule, regime, now)
@@ -94,7 +94,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
 
 def start(measure: Measure, rule: StopRule, regime: Regime, now: int) -> Measure:
     """Run a term from its execution: the law's length, or the shorter one asked for."""
-    expires = regime.calendar.add(now, rule.term)
+    expires = regime.calendar_of(measure.authority_id).add(now, rule.term)
     if measure.asked_us is not None:
         expires = min(expires, now + measure.asked_us)
     return become(

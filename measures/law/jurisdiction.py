@@ -12,14 +12,18 @@ from functools import cached_property
 from typing import Annotated, Any, TypeVar, cast
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field, create_model, model_validator
 
+from measures.law import notices
 from measures.law.calendar import Calendar
+from measures.law.holidays import DaysOff, days_off
 from measures.law.rules import (
     KIND_RULES,
     NAMED,
     AppealRule,
     Data,
+    Day,
+    HoldRule,
     ListingRule,
     MessageRule,
     PeopleRule,
@@ -28,31 +32,87 @@ from measures.law.rules import (
     TraceRule,
     WarningRule,
 )
-from schemas.measure import Notice
+from measures.law.words import LANGUAGE, Decider, Plain, RemedyText, Words
+from schemas.measure import Measure, Notice
 
 
 def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(f"{value!r} is not an IANA time zone")
+    """Accept `Area/City` alone: `localtime` and the like mean another zone on another machine."""
+    if "/" not in value or value.startswith(("posix/", "right/")) or value not in available_timezones():
+        raise ValueError(f"{value!r} is not an IANA time zone; write it like Europe/London")
     return value
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Weekday = Annotated[int, Field(strict=True, ge=0, le=6)]
 
 
 R = TypeVar("R", bound=Rule)
 
 
+class HolidayCalendar(Data):
+    """Which calendar of the library `holidays` a country's banks keep.
+
+    `financial` is a market (ISO 10383) in place of a country (ISO 3166) with subdivision and categories. Days
+    after `known_until` are a forecast: nobody has announced them yet.
+    """
+
+    country: str = ""
+    subdivision: str = ""
+    categories: tuple[str, ...] = ()
+    financial: str = ""
+    known_until: Day
+
+    @model_validator(mode="after")
+    def _exists(self) -> "HolidayCalendar":
+        if bool(self.country) == bool(self.financial):
+            raise ValueError("a calendar names a country or a financial market, one of them")
+        self.days()
+        return self
+
+    def days(self, subdivision: str = "") -> DaysOff:
+        """Return its days off, or those of another subdivision of the country."""
+        return days_off(self.country, subdivision or self.subdivision, self.financial, self.categories)
+
+
+class Authority(Data):
+    """What is known of one authority: its name in one or more languages, its number, its own local time."""
+
+    name: str | dict[str, str] = ""
+    phone: str = ""
+    timezone: Zone | None = None
+    subdivision: str = ""
+
+
 class Jurisdiction(Data):
-    """One country's file; `on` gives the law of a day. Kinds of measures add their rules (`CountryFile`)."""
+    """One country's file; `on` gives the law of a day. Kinds of measures add their rules (`CountryFile`).
+
+    Attributes:
+        weekend: weekdays off, from 0 for Monday; `monthly_off` those off on some of their days of a month.
+        holidays: days off besides those of `calendar`.
+        workdays: days worked whatever else is said of them.
+        authorities: what is known of single authorities, by their id.
+        reasons: texts in place of those of the words, by reason code and language.
+        remedy: how to object, by who can lift the measure and language.
+        words: the sentences of each language; they stand in files of their own.
+
+    """
 
     id: str = Field(pattern=r"^[A-Z]{2}$")
-    name: str
-    timezone: Annotated[str, AfterValidator(_zone)]
+    name: str = Field(min_length=1)
+    timezone: Zone
     currency: str = Field(pattern=r"^[A-Z]{3}$")
-    minor_digits: int = Field(ge=0, le=4)
-    languages: tuple[str, ...] = Field(min_length=1)
+    minor_digits: Annotated[int, Field(strict=True, ge=0, le=4)]
+    languages: tuple[Annotated[str, Field(pattern=LANGUAGE)], ...] = Field(min_length=1)
     report_channels: tuple[str, ...]
-    weekend: tuple[int, ...] = (5, 6)
-    holidays: tuple[date, ...] = ()
-    workdays: tuple[date, ...] = ()
+    weekend: Annotated[tuple[Weekday, ...], Field(max_length=3)] = (5, 6)
+    monthly_off: dict[int, tuple[Annotated[int, Field(strict=True, ge=1, le=5)], ...]] = Field(
+        default_factory=dict
+    )
+    holiday_calendar: HolidayCalendar | None = Field(None, alias="calendar")
+    holidays: tuple[Day, ...] = ()
+    workdays: tuple[Day, ...] = ()
+    authorities: dict[str, Authority] = Field(default_factory=dict)
     listing: tuple[ListingRule, ...] = ()
     appeal: tuple[AppealRule, ...] = Field(min_length=1)
     refund: tuple[RefundRule, ...] = Field(min_length=1)
@@ -60,19 +120,50 @@ class Jurisdiction(Data):
     messages: tuple[MessageRule, ...] = Field(min_length=1)
     tracing: tuple[TraceRule, ...] = Field(min_length=1)
     warning: tuple[WarningRule, ...] = Field(min_length=1)
-    reasons: dict[str, dict[str, str]]
-    remedy: dict[str, str]
-    documents: dict[str, tuple[str, ...]]
+    reasons: dict[str, dict[str, Plain]] = Field(default_factory=dict)
+    remedy: dict[Decider, dict[str, RemedyText]] = Field(default_factory=dict)
+    documents: dict[str, tuple[Plain, ...]] = Field(default_factory=dict)
+    functions: dict[str, dict[str, Plain]] = Field(default_factory=dict)
+    words: dict[str, Words] = Field(exclude=True)
 
     @cached_property
     def calendar(self) -> Calendar:
         """Local time and business days."""
+        return self._calendar(self.timezone, "")
+
+    def calendar_of(self, authority_id: str) -> Calendar:
+        """Local time and business days of one authority: its own where the file gives them."""
+        of = self.authorities.get(authority_id)
+        if of is None or not (of.timezone or of.subdivision):
+            return self.calendar
+        return self._calendar(of.timezone or self.timezone, of.subdivision)
+
+    def _calendar(self, zone: str, subdivision: str) -> Calendar:
+        kept = self.holiday_calendar
+        days = kept.days(subdivision) if kept else DaysOff(frozenset(), frozenset())
+        years = [day.year for day in self.holidays]
         return Calendar(
-            ZoneInfo(self.timezone),
+            ZoneInfo(zone),
             frozenset(self.weekend),
-            frozenset(self.holidays),
-            frozenset(self.workdays),
+            days.off | frozenset(self.holidays),
+            days.worked | frozenset(self.workdays),
+            self.monthly_off,
+            kept.known_until if kept else date(max(years), 12, 31) if years else date.min,
         )
+
+    def phone_of(self, authority_id: str) -> str:
+        """Give an authority's number, or "" where the file has none."""
+        return self.authorities[authority_id].phone if authority_id in self.authorities else ""
+
+    def authority_in(self, authority_id: str, language: str) -> str:
+        """Give an authority's name in a language; its id where the file has no name."""
+        name = self.authorities[authority_id].name if authority_id in self.authorities else ""
+        return (name if isinstance(name, str) else name.get(language, "")) or authority_id
+
+    def function_in(self, function: str, language: str) -> str:
+        """Give the name of a suspended function in a language."""
+        own: str = self.functions.get(function, {}).get(language, "")
+        return own or self.words[language].functions[function]
 
     def versions(self) -> dict[tuple[str, ...], tuple[Rule, ...]]:
         """List every rule's versions by its place in the file."""
@@ -96,17 +187,15 @@ class Jurisdiction(Data):
         starts, regimes = self._regimes
         return regimes[bisect_right(starts, at_us)]
 
-    def notice(self, reason_code: str, basis: str, language: str) -> Notice:
-        """Say to the holder why, on what ground, where to object and with which papers."""
-        language = language if language in self.languages else self.languages[0]
-        return Notice(
-            reason_code=reason_code,
-            reason=self.reasons[reason_code][language],
-            legal_basis=basis,
-            remedy_channel=self.remedy[language],
-            documents_needed=self.documents[language],
-            language=language,
-        )
+    def notice(
+        self, reason_code: str, basis: Rule | str, language: str, told: notices.Told = notices.NOTHING
+    ) -> Notice:
+        """Say to a person why and what is held, on what ground, how to object and with which papers."""
+        return notices.notice(self, reason_code, basis, language, told)
+
+    def restated(self, measure: Measure) -> Measure:
+        """Bring the notice of a running measure up to date with the measure."""
+        return notices.restated(self, measure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +236,30 @@ class Regime:
         """Local time and business days."""
         return self.law.calendar
 
+    def calendar_of(self, authority_id: str) -> Calendar:
+        """Local time and business days of one authority."""
+        return self.law.calendar_of(authority_id)
+
     def rule(self, kind: type[R], name: str = "") -> R | None:
         """Give the rule of a kind of measure; of a kind whose rules have names the one called `name`."""
         return self.named(kind).get(name)
 
+    def hold_at(self, name: str, at_us: int) -> tuple[str, HoldRule] | None:
+        """Give the hold rule that serves as `name` at an instant, and its own name; None if there is none."""
+        clock = self.calendar.local(at_us).strftime("%H:%M")
+        for other, rule in self.named(HoldRule).items():
+            if rule.instead_of == name and rule.between and _between(clock, *rule.between):
+                return other, rule
+        rule_named = self.rule(HoldRule, name)
+        return None if rule_named is None else (name, rule_named)
+
     def named(self, kind: type[R]) -> Mapping[str, R]:
         """Give all rules of a kind of measure by name; the name is empty where a kind has one rule."""
         return cast(Mapping[str, R], self.kinds[kind])
+
+
+def _between(clock: str, start: str, end: str) -> bool:
+    return start <= clock < end if start <= end else clock >= start or clock < end
 
 
 def _fields() -> dict[str, Any]:

@@ -7,20 +7,46 @@ on, marked (V seen in a source, U unofficial, C computed, M from memory, E estim
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic import ValidationInfo as Info
 
 from measures.law.calendar import Term
-from schemas.order import Actor, ApprovalLevel, MeasureKind, Scope
+from schemas.order import Actor, ApprovalLevel, HolderKind, MeasureKind, Scope
 
 _SOURCE = re.compile(r"[VMECDU]( S\d+[a-z]?(,S\d+[a-z]?)*)?: \S.*")
-_AMOUNT = re.compile(r"(\d+)(?:\.(\d+))? ([A-Z]{3})")
+_AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]+))? ([A-Z]{3})")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_HOUR = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _term(value: object) -> object:
-    return Term.parse(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a term; write it like P6M, P30D, PT48H, P3BD or P4BD@EOD")
+    return Term.parse(value)
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError(f"{value!r} is not a date; write it like 2026-03-31")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a date: {error}") from error
+
+
+def _hour(value: str) -> str:
+    if not _HOUR.fullmatch(value):
+        raise ValueError(f"{value!r} is not a time of day; write it in quotes, like '20:00'")
+    return value
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} stands twice; keep one")
+    return values
 
 
 def _amount(value: object, info: Info) -> object:
@@ -35,6 +61,18 @@ def _amount(value: object, info: Info) -> object:
     return int(match[1] + (match[2] or "").ljust(digits, "0"))
 
 
+def _whole(shares: tuple[int, ...]) -> tuple[int, ...]:
+    if sum(shares) != 100:
+        raise ValueError(f"{list(shares)} is not a split; its shares are percent and make 100")
+    return shares
+
+
+def _ends_pro_rata(methods: tuple[str, ...]) -> tuple[str, ...]:
+    if not methods or methods[-1] != "PRO_RATA":
+        raise ValueError(f"{list(methods)} can end without a result; the last method is PRO_RATA")
+    return methods
+
+
 def _source(value: str) -> str:
     if not _SOURCE.fullmatch(value):
         raise ValueError(f"{value!r} is not a source; write it like 'V S1,S2: what it says'")
@@ -42,6 +80,12 @@ def _source(value: str) -> str:
 
 
 TermField = Annotated[Term, BeforeValidator(_term)]
+Day = Annotated[date, BeforeValidator(_day)]
+Hour = Annotated[str, AfterValidator(_hour)]
+Flag = Annotated[bool, Field(strict=True)]
+Times = Annotated[int, Field(strict=True, ge=1, le=1_000)]
+Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
+
 Amount = Annotated[int, BeforeValidator(_amount)]
 Source = Annotated[str, AfterValidator(_source)]
 
@@ -53,100 +97,152 @@ class Data(BaseModel):
 
 
 class Rule(Data):
-    """One version of a rule, in force from the local midnight of `since`."""
+    """One version of a rule, in force from the local midnight of `since`.
 
-    since: date
-    basis: str = Field(min_length=1)
+    `basis` is quoted to people: one text, or one for each language of the country. With `own_term` the length
+    of the term is the institution's own, and the notice says so.
+    """
+
+    since: Day
+    basis: Annotated[str, Field(min_length=1)] | dict[str, str]
     sources: tuple[Source, ...] = Field(min_length=1)
+    own_term: Flag = False
+
+    def basis_in(self, language: str) -> str:
+        """Give the legal basis in a language of the country."""
+        return self.basis if isinstance(self.basis, str) else self.basis[language]
 
 
 class OrderedRule(Rule):
-    """A rule that names who may order or take the measure."""
+    """A rule that names who may order or take the measure.
 
-    actors: tuple[Actor, ...]
+    Rules with a term name what it runs from (`starts`): the measure's EXECUTION, the RECEIPT of the payment
+    order by the institution, or the victim's REPORT to the police.
+    """
+
+    actors: Annotated[tuple[Actor, ...], AfterValidator(_distinct), Field(min_length=1)]
 
 
 class StopRule(OrderedRule):
     """Emergency stop-payment (domain.md 1.3)."""
 
+    starts: Literal["EXECUTION"]
     term: TermField
-    max_times: int = Field(1, ge=1)
-    scope: Scope = Scope.ALL_OUTFLOW
+    max_times: Times = 1
+    scope: Literal[Scope.ALL_OUTFLOW, Scope.AMOUNT] = Scope.ALL_OUTFLOW
     match: tuple[Literal["NAME", "ACCOUNT", "AMOUNT", "TIME"], ...]
     match_within: TermField = Term(minutes=10)
     papers: tuple[str, ...] = ()
 
 
 class Verification(Data):
-    """A clock of a freeze: `REVIEW` asks a person, `RELEASE` frees what nobody verified."""
+    """A clock of a freeze: `REVIEW` asks a person, `RELEASE` frees what nobody verified.
 
-    whole_or_linked: bool
+    A release may be limited to sums `below` and to freezes `ordered_by` some; a person is asked about others.
+    """
+
+    whole_or_linked: Flag
     after: TermField
     then: Literal["REVIEW", "RELEASE"]
+    below: Amount | None = None
+    ordered_by: tuple[Actor, ...] = ()
 
 
 class Bulk(Data):
     """Sizes from which a freeze needs a legal review and a higher approval."""
 
-    batch: int
-    cumulative: int
-    whole_batch: int
-    whole_cumulative: int
+    batch: Annotated[int, Field(strict=True, ge=1)]
+    cumulative: Annotated[int, Field(strict=True, ge=1)]
+    whole_batch: Annotated[int, Field(strict=True, ge=1)]
+    whole_cumulative: Annotated[int, Field(strict=True, ge=1)]
     amount: Amount
     level: ApprovalLevel
 
 
 class FreezeRule(OrderedRule):
-    """Freeze, lien or order-backed hold (domain.md 1.4)."""
+    """Freeze, lien or order-backed hold (domain.md 1.4).
 
-    needs_case: bool
-    scope: Scope
+    With `needs_period` the order names its own period, and `term` only bounds it. `report_within`: the victim
+    reported within that time of the payment.
+    """
+
+    needs_case: Flag
+    scope: Literal[Scope.ALL_OUTFLOW, Scope.AMOUNT]
+    starts: Literal["EXECUTION", "REPORT"]
     term: TermField
+    needs_period: Flag = False
+    report_within: TermField | None = None
     major_term: TermField | None = None
     major_level: ApprovalLevel = ApprovalLevel.CITY
-    max_times: int | None = None
+    max_times: Times | None = None
     renew_before: TermField | None = None
-    renewal_review: bool = False
+    renewal_review: Flag = False
     verify: tuple[Verification, ...] = ()
     bulk: Bulk | None = None
     papers: tuple[str, ...] = ()
 
 
 class HoldRule(Rule):
-    """A delay the institution sets itself (domain.md 1.6)."""
+    """A delay the institution sets itself (domain.md 1.6), under the conditions its law attaches.
 
-    scope: Scope
+    Attributes:
+        grounds_within: the institution found its grounds within that time of the start.
+        holders: kinds of holders whose accounts it may touch; all if empty.
+        min_amount: least amount of the payment.
+        min_balance: least balance of the account.
+        min_outflow_percent: the outflow of 24 hours, this payment included, exceeds this share of the balance
+            before it.
+        instead_of: the rule it stands in for `between` two local times of day.
+        between: see `instead_of`; from the first time to the second, over midnight if that is earlier.
+
+    """
+
+    scope: Literal[Scope.TRANSACTION, Scope.AMOUNT, Scope.ALL_OUTFLOW]
+    starts: Literal["EXECUTION", "RECEIPT"]
     term: TermField
-    cancellable: bool = False
+    grounds_within: TermField | None = None
+    holders: tuple[HolderKind, ...] = ()
+    cancellable: Flag = False
     cancel_until_before: TermField | None = None
     min_amount: Amount = 0
     min_balance: Amount = 0
+    min_outflow_percent: Percent | None = None
+    instead_of: str = ""
+    between: tuple[Hour, Hour] | None = None
 
 
 class RestrictRule(OrderedRule):
-    """Suspended functions of an account (domain.md 1.7); `cure` means re-verification restores them."""
+    """Suspended functions of an account (domain.md 1.7); `cure` means re-verification restores them.
 
-    functions: tuple[str, ...]
+    With `needs_period` whoever restricts names the end, and `term` only bounds it. `exempt` goes on by
+    itself, `on_request` only if the authority allows it.
+    """
+
+    functions: tuple[str, ...] = Field(min_length=1)
     exempt: tuple[str, ...] = ()
-    scope: Scope = Scope.FUNCTIONS
+    on_request: tuple[str, ...] = ()
+    scope: Literal[Scope.FUNCTIONS] = Scope.FUNCTIONS
+    starts: Literal["EXECUTION"]
     term: TermField | None = None
-    max_times: int = 1
+    needs_period: Flag = False
+    max_times: Times = 1
     grace: TermField | None = None
-    cure: bool = False
+    cure: Flag = False
 
 
 class Punishment(Data):
     """What one ground of listing brings: each function is cut for its own term."""
 
-    functions: dict[str, TermField]
+    functions: dict[str, TermField] = Field(min_length=1)
     exempt: tuple[str, ...] = ()
 
 
 class ListingRule(OrderedRule):
-    """Joint punishment of listed persons (domain.md 1.7)."""
+    """Joint punishment of listed persons (domain.md 1.7); `max_term` bounds listings one after another."""
 
-    grounds: dict[str, Punishment]
+    grounds: dict[str, Punishment] = Field(min_length=1)
     acknowledge: TermField
+    max_term: TermField | None = None
 
 
 class QueryRule(OrderedRule):
@@ -156,11 +252,19 @@ class QueryRule(OrderedRule):
 
 
 class Tier(Data):
-    """One instance of appeal: what it may lift and how long it may take."""
+    """One instance of appeal: what it may lift and how long it may take.
 
-    name: str
+    `ordered_by`: it may lift what these ordered; whatever the institution decided itself if empty.
+    """
+
+    name: str = Field(min_length=1)
     decide: TermField
-    may_lift: tuple[MeasureKind, ...]
+    may_lift: tuple[MeasureKind, ...] = Field(min_length=1)
+    ordered_by: tuple[Actor, ...] = ()
+
+    def may(self, kind: MeasureKind, actor: Actor | None) -> bool:
+        """Whether it may lift a measure of `kind` that `actor` ordered; None is the institution itself."""
+        return kind in self.may_lift and (actor is None or not self.ordered_by or actor in self.ordered_by)
 
 
 class AppealRule(Rule):
@@ -168,20 +272,24 @@ class AppealRule(Rule):
 
     tiers: tuple[Tier, ...] = Field(min_length=1)
     acknowledge: TermField | None = None
-    deemed_lift: bool = False
+    deemed_lift: Flag = False
 
 
 class Reimbursement(Data):
     """Loss made good by the institutions, whatever was frozen."""
 
     cap: Amount
-    split_percent: tuple[int, ...]
+    split_percent: Annotated[tuple[Percent, ...], AfterValidator(_whole)]
 
 
 class RefundRule(Rule):
     """Return of frozen money (domain.md 1.9); a round is opened from `min_amount` on."""
 
-    methods: tuple[Literal["DIRECT", "TRACE_FIFO", "LIBR", "LIBR_FIFO", "PRO_RATA"], ...]
+    methods: Annotated[
+        tuple[Literal["DIRECT", "TRACE_FIFO", "LIBR", "LIBR_FIFO", "PRO_RATA"], ...],
+        AfterValidator(_distinct),
+        AfterValidator(_ends_pro_rata),
+    ]
     min_amount: Amount = 0
     notice: TermField | None = None
     pay_within: TermField
@@ -192,7 +300,7 @@ class RefundRule(Rule):
 class PeopleRule(Rule):
     """Human rules: officers per order, four eyes, small sums."""
 
-    officers: int = Field(ge=0)
+    officers: Annotated[int, Field(strict=True, ge=0, le=10)]
     four_eyes_from: Amount
     small_sum: Amount = 0
 
@@ -205,7 +313,7 @@ class MessageRule(Rule):
     park_for: TermField
     remember: dict[MeasureKind, TermField]
     resend_after: TermField
-    attempts: int = Field(ge=1)
+    attempts: Times
 
     def remembers(self, kind: MeasureKind) -> Term:
         """How long an order of a kind is recognised; one of a kind the country has not, while it is good."""
@@ -215,7 +323,7 @@ class MessageRule(Rule):
 class TraceRule(Rule):
     """How far taint is followed without fresh evidence."""
 
-    hop_limit: int = Field(ge=1)
+    hop_limit: Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
 #: No country allows more warnings a day than this; what is remembered of a person has room for them.
@@ -226,11 +334,14 @@ class WarningRule(Rule):
     """Warnings to victims: grades, cool-down, whom to call (`hotline` follows "Call" in the words)."""
 
     grades: dict[int, str]
-    hotline: str
-    sms_sender: str = ""
-    links_allowed: bool = False
+    hotline: Annotated[str, Field(min_length=1)] | dict[str, str]
+    links_allowed: Flag = False
     cooldown: TermField
-    per_day: int = Field(ge=1, le=PER_DAY_MAX)
+    per_day: Annotated[int, Field(strict=True, ge=1, le=PER_DAY_MAX)]
+
+    def hotline_in(self, language: str) -> str:
+        """Give the number or words to call, in a language of the country."""
+        return self.hotline if isinstance(self.hotline, str) else self.hotline[language]
 
 
 #: Sections of a country file that hold the rule of one kind of measure; `NAMED` ones hold rules by name.

@@ -9,10 +9,11 @@ import msgspec
 
 from measures.authority.people import release_fault
 from measures.law.jurisdiction import Regime
+from measures.law.notices import Told
 from measures.refusal import Refusal, first_fault
 from schemas.ids import derived_id
 from schemas.measure import Notice
-from schemas.order import Actor, Record
+from schemas.order import Actor, Record, Scope
 from schemas.reply import Why
 
 replace = msgspec.structs.replace
@@ -64,16 +65,26 @@ def enter(
     language: str,
     regime: Regime,
     now: int,
+    earlier: Iterable[Listing] = (),
 ) -> Listing | Refusal:
-    """List a person by decision of an authority, under the regime of that day."""
+    """List a person by decision of an authority, under the regime of that day.
+
+    Where the law bounds listings one after another, those of `earlier` that this one follows without a gap
+    count towards the bound.
+    """
     rule = regime.listing
     punishment = rule.grounds.get(ground) if rule else None
     if rule is None or punishment is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} lists nobody for {ground!r}")
     if actor not in rule.actors or not decision_no:
         return Refusal(why=Why.NOT_COMPETENT, detail=f"{actor} decided {decision_no!r}")
+    calendar = regime.calendar_of(authority_id)
+    began = min((past.listed_from_us for past in earlier if past.listed_to_us >= now), default=now)
+    bound = calendar.add(began, rule.max_term) if rule.max_term else None
+    if bound is not None and bound <= now:
+        return Refusal(why=Why.LIMIT_REACHED, detail="listed one after another as long as the law allows")
     cuts = tuple(
-        FunctionCut(function=function, until_us=regime.calendar.add(now, term))
+        FunctionCut(function=function, until_us=min(calendar.add(now, term), bound or 2**62))
         for function, term in sorted(punishment.functions.items())
     )
     return Listing(
@@ -89,7 +100,19 @@ def enter(
         institutions=frozenset(institutions),
         listed_from_us=now,
         listed_to_us=max(cut.until_us for cut in cuts),
-        notice=regime.law.notice("LISTED", rule.basis, language),
+        notice=regime.law.notice(
+            "LISTED",
+            rule,
+            language,
+            Told(
+                scope=Scope.FUNCTIONS,
+                until_us=max(cut.until_us for cut in cuts),
+                by_authority=True,
+                authority_id=authority_id,
+                order_no=decision_no,
+                functions=[cut.function for cut in cuts],
+            ),
+        ),
         due_us=regime.calendar.add(now, rule.acknowledge),
     )
 

@@ -59,6 +59,7 @@ class UnitOfWork:
     def put(self, measure: Measure, cause: str) -> None:
         """Record a measure's new form; raises ValueError on an arrow its diagram does not have."""
         known = self.account.measures.get(measure.measure_id)
+        measure = self.law.restated(measure)
         if measure == known:
             return
         was = known.state if known else None

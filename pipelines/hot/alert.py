@@ -1,43 +1,72 @@
 """What is told of a leg that is held: the measure, its legal ground and the reasons."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import msgspec
 
 from measures.law.jurisdiction import Regime
+from measures.law.notices import Told
 from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.ledger import NOTHING_LEAVES
 from models.scoring import reasons
 from pipelines.policy import OUTCOMES, STOP, Policy, Verdict
 from schemas.alert import Alert, Leg
 from schemas.ids import derived_id
+from schemas.measure import Notice
+from schemas.order import Scope
 from schemas.rows.transfers import Paid
 
 
 class Ground(NamedTuple):
-    """What lets the institution act: the country file's rule, the reason to give, the legal basis."""
+    """What lets the institution act: the country file's rule under its name, and the reason to give.
 
-    rule: str
+    `party` is who is told: the payer of the payment, or the holder of the account that is acted on.
+    """
+
+    name: str
+    rule: StopRule | FreezeRule | HoldRule
     reason_code: str
-    basis: str
+    party: Literal["HOLDER", "PAYER"]
 
 
-def _ground(law: Regime, leg: Leg, verdict: Verdict) -> Ground | None:
+def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict) -> list[Ground]:
+    """Return what lets the institution act, the gravest first: on the account, and on the payment itself."""
     stop, freeze = law.rule(StopRule), law.rule(FreezeRule)
     if verdict.enforced_minor == NOTHING_LEAVES and stop is not None:
-        return Ground("stop", "STOP_ORDERED", stop.basis)
+        return [Ground("stop", stop, "STOP_ORDERED", "HOLDER")]
     if verdict.enforced_minor and freeze is not None:
-        return Ground("freeze", "FREEZE_ORDERED", freeze.basis)
-    about_account = leg == "DEBIT" or verdict.outcome == STOP
-    rule = "payee_hold" if about_account else "payer_delay"
-    reason = "PAYEE_SUSPECT" if about_account else "SCAM_SUSPECTED"
-    hold = law.rule(HoldRule, rule)
-    return Ground(rule, reason, hold.basis) if hold else None
+        return [Ground("freeze", freeze, "FREEZE_ORDERED", "HOLDER")]
+    payee, payer = law.hold_at("payee_hold", paid.at_us), law.hold_at("payer_delay", paid.at_us)
+    on_account = [Ground(*payee, "PAYEE_SUSPECT", "HOLDER")] if payee else []
+    on_payment = [Ground(*payer, "SCAM_SUSPECTED", "PAYER")] if payer and leg == "CREDIT" else []
+    if leg == "DEBIT" or verdict.outcome == STOP:
+        return on_account and on_account + on_payment
+    return on_payment
+
+
+def _notices(law: Regime, ground: Ground, paid: Paid) -> list[Notice]:
+    """Say it in every language of the country; a hold ends its term after the payment was received."""
+    hold = isinstance(ground.rule, HoldRule)
+    told = Told(
+        scope=Scope.TRANSACTION if ground.party == "PAYER" else ground.rule.scope,
+        amount_minor=paid.amount_minor,
+        currency=paid.currency,
+        until_us=law.calendar.add(paid.at_us, ground.rule.term) if hold else None,
+        by_authority=not hold,
+    )
+    if not hold:
+        told = told._replace(scope=Scope.TRANSACTION)
+    made = (law.law.notice(ground.reason_code, ground.rule, language, told) for language in law.law.languages)
+    return [msgspec.structs.replace(notice, party=ground.party) for notice in made]
 
 
 def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) -> Alert | None:
     """Make the alert about one leg; None where the law of the day gives no ground to act."""
-    ground = _ground(policy.law.on(paid.at_us), leg, verdict)
-    if ground is None:
+    law = policy.law.on(paid.at_us)
+    grounds = _grounds(law, leg, paid, verdict)
+    if not grounds:
         return None
+    notices = [notice for ground in grounds for notice in _notices(law, ground, paid)]
     enforced = [reasons.measure_in_force(policy.language)] if verdict.enforced_minor else []
     account, counterparty = paid.creditor_account, paid.debtor_account
     if leg == "DEBIT":
@@ -47,7 +76,7 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) ->
         jurisdiction=policy.law.id,
         leg=leg,
         outcome=OUTCOMES[verdict.outcome],  # type: ignore[arg-type]
-        measure_rule=ground.rule,
+        measure_rule=grounds[0].name,
         txn_id=paid.txn_id,
         account_token=account,
         counterparty_token=counterparty,
@@ -57,7 +86,8 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) ->
         at_us=paid.at_us,
         score=verdict.score,
         reasons=(*enforced, *verdict.reasons),
-        notice=policy.law.notice(ground.reason_code, ground.basis, policy.language),
+        notice=next(notice for notice in notices if notice.language == policy.language),
+        notices=tuple(notices),
         policy=policy.stamp,
         model=model,
         partition=paid.partition,

@@ -63,8 +63,11 @@ def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, h
     """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile."""
     grade = severity(verdict.outcome, paid.signals)
     rule = policy.law.on(paid.at_us).warning
-    words = templates()[kind]
+    words = dict(templates()[kind])
+    if kind in (own := policy.law.words[policy.language].warnings):
+        words[policy.language] = own[kind]
     language = policy.language if policy.language in words else "en"
+    spoken = language if language in policy.law.languages else policy.language
     return Warning(
         warning_id=derived_id("warning", paid.txn_id, paid.debtor, grade),
         dedup_key=derived_id("warned", paid.debtor, kind, grade),
@@ -78,12 +81,12 @@ def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, h
         channels=CHANNELS[grade],
         template_id=f"{kind}_{grade}",
         language=language,
-        text=words[language].format(hotline=rule.hotline),
+        text=words[language].format(hotline=rule.hotline_in(spoken)),
         txn_id=paid.txn_id,
         amount_minor=paid.amount_minor,
         currency=paid.currency,
         hold=hold,
-        legal_basis=rule.basis,
+        legal_basis=rule.basis_in(spoken),
         issued_at_us=paid.at_us,
         valid_until_us=paid.at_us + VALID_US[grade],
     )

@@ -53,6 +53,9 @@ class Timeline:
         if sent := plain.get("victim_transfer"):
             sent |= {"currency": self.bench.law.currency} | fields.pop("sent", {})
             sent["transferred_at_us"] = from_iso(fields.pop("sent_at")) if "sent_at" in fields else at_us
+        for name in ("start_at", "expire_at", "reported_at"):
+            if name in fields:
+                fields[f"{name}_us"] = from_iso(fields.pop(name))
         plain |= {"jurisdiction": self.bench.law.id, "issued_at_us": at_us} | fields
         order = msgspec.convert(plain, Order)
         return self.bench.do(ReceiveOrder(at_us=at_us, order=order, actor=actor))
@@ -65,7 +68,10 @@ class Timeline:
         return self.VERBS[take](self, at_us, step[take])
 
     def hold(self, at_us: int, given: dict[str, Any]) -> Handled:
-        outcome = self.bench.do(PlaceHold(at_us=at_us, **given))
+        fields = dict(given)
+        if "received_at" in fields:
+            fields["received_at_us"] = from_iso(fields.pop("received_at"))
+        outcome = self.bench.do(PlaceHold(at_us=at_us, **fields))
         latest = max(self.bench.account.measures.values(), key=lambda m: m.rank)
         self.names[given["decision_id"]] = latest.measure_id
         return outcome

@@ -1,9 +1,11 @@
 """What the institution does itself: holds, restrictions, appeals of holders, listings, cool-down."""
 
+from pathlib import Path
+
 import pytest
 
 from measures.law.calendar import from_iso
-from measures.law.country_file import jurisdiction
+from measures.law.country_file import FOLDER, jurisdiction, load
 from measures.refusal import Refusal
 from measures.registry import listing
 from measures.state.account import forbids, in_force
@@ -103,7 +105,7 @@ def test_an_amount_hold_gives_way_to_the_freeze_of_the_same_case() -> None:
 
 def test_a_british_delay_ends_with_the_fourth_business_day() -> None:
     thursday = from_iso("2026-04-02T15:00:00+01:00")
-    measure = held(Bench("UK", balance=500_000, at_us=thursday))
+    measure = held(Bench("UK", balance=500_000, at_us=thursday), received_at_us=thursday)
     assert measure.expires_at_us == from_iso("2026-04-11T00:00:00+01:00")
 
 
@@ -186,8 +188,10 @@ def test_a_decision_over_a_large_sum_needs_two_people_and_reasons() -> None:
         assert refusal is not None and refusal.why is why
 
 
-def test_an_unanswered_indian_appeal_climbs_three_tiers_and_then_lifts_the_lien() -> None:
-    bench = Bench("IN", balance=5_000_000, at_us=T0)
+def test_where_the_file_says_so_silence_climbs_three_tiers_and_then_lifts_the_lien(tmp_path: Path) -> None:
+    text = (FOLDER / "in.yaml").read_text()
+    (tmp_path / "in.yaml").write_text(text.replace("deemed_lift: false", "deemed_lift: true"))
+    bench = Bench(load(tmp_path / "in.yaml"), balance=5_000_000, at_us=T0)
     order = make_order("F1", "FREEZE", jurisdiction="IN", victim_transfer=None, currency="INR")
     assert bench.order(order).code is ReplyCode.OK
     appeal_id = appeal_on(bench)

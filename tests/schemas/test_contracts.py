@@ -149,6 +149,13 @@ def test_a_record_survives_the_wire_and_follows_its_schema(name: str, data: st.D
     validator(name).validate(json.loads(wire))
 
 
+def without_nulls(value: Any) -> Any:
+    """A row as its writer left it: what has its default is absent, in nested records too."""
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
 @each_record
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
@@ -157,7 +164,7 @@ def test_a_record_survives_an_arrow_table_of_its_schema(name: str, data: st.Data
     drawn = data.draw(st.lists(record(of), min_size=1, max_size=3))
     rows = [msgspec.to_builtins(each, builtin_types=(bytes,)) for each in drawn]
     (table,) = pa.Table.from_pylist(rows, schema=arrow_schema(of)).to_batches()
-    back = [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
+    back = [without_nulls(row) for row in table.to_pylist()]
 
     assert [msgspec.convert(row, of, builtin_types=(bytes,)) for row in back] == drawn
 

@@ -109,9 +109,11 @@ class Oracle:
 
     def refused(self, token: str, now: int) -> None:
         """The core system refused a payment at `now`."""
-        ends = [end for m in self._measures[token].values() if (end := self._legal_end(m)) is not None]
+        counted = [m for m in self._measures[token].values() if m.kind in ("STOP", "FREEZE", "HOLD")]
+        ends = [self._legal_end(m) for m in counted if m.executed_at_us is not None]
         self.seen["payment refused"] += 1
-        if not ends or max(ends) <= now:
+        known = [end for end in ends if end is not None]
+        if len(known) == len(ends) and (not ends or max(known) <= now):
             raise ViolationError(5, f"a payment of {token} was refused after every term had ended")
 
     def paid_out(self, payment_id: str, amount: int) -> None:
@@ -235,12 +237,12 @@ class Oracle:
                 )
 
     def _legal_end(self, m: Measure) -> int | None:
-        """Count a measure's term anew; None where it has not begun or is not counted here."""
+        """Count a measure's term anew; None where it has not begun or rests on business days."""
         if m.executed_at_us is None or m.kind not in ("STOP", "FREEZE", "HOLD"):
             return None
         rules = self._law["hold"][m.rule] if m.kind == "HOLD" else self._law[m.kind.lower()]
         term = rules[-1].get("major_term") if m.major_case else None
-        end: int | None = m.executed_at_us
+        end: int | None = m.executed_at_us if m.counted_from_us is None else m.counted_from_us
         for _ in range(m.sequence if m.kind == "FREEZE" else 1):
             end = end and self._after(end, str(term or rules[-1]["term"]))
         return end

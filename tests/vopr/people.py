@@ -188,6 +188,10 @@ class Case:
         if world.chance(0.1):
             terms = msgspec.structs.replace(terms, whole_reason="sole mule account")
             fields = fields | {"scope": "ALL_OUTFLOW"}
+        fields = fields | {"reported_at_us": world.now}
+        rule = self._law.on(world.now).rule(FreezeRule)
+        if rule and rule.needs_period:
+            fields |= {"start_at_us": world.now, "expire_at_us": world.now + world.between(DAY, 90 * DAY)}
         number = self._police.order("FREEZE", "ISSUE", token, freeze=terms, amount_minor=limit, **fields)
         self._freezes[number] = token
         self._mischief(number, "FREEZE", token, fields | {"freeze": terms, "amount_minor": limit})
@@ -289,6 +293,7 @@ class Staff:
         command = PlaceHold(
             decision_id=f"d{self._decisions}", rule=rule, reason_code="SCAM_SUSPECTED", amount_minor=amount,
             txn_id=txn_id, case_family=self._world.random.choice(["", "case-0"]),
+            received_at_us=self._world.now,
         )  # fmt: skip
         self._core.tell(token, command)
 
