@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.worker.bundle_processor import FnApiUserStateContext
 
 import pipelines
+from pipelines import beam_internals
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -83,6 +85,48 @@ def test_only_the_console_above_the_laboratory_knows_a_terminal(room: str) -> No
         if name.split(".")[0] in {"typer", "click", "rich"}
         or (room == "console/lab" and name.startswith("console.") and not name.startswith("console.lab"))
     ] == []
+
+
+def test_libraries_are_changed_inside_by_the_one_function_that_looks_at_their_version() -> None:
+    assert [
+        f"{module.relative_to(ROOT)}:{node.lineno}"
+        for package in ALLOWED
+        for module in sorted((ROOT / package).rglob("*.py"))
+        for node in changes_inside(ast.parse(module.read_text()))
+    ] == []
+
+
+def changes_inside(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Assignments to an attribute of what a module imported from elsewhere."""
+    foreign = {
+        (alias.asname or alias.name).split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and (node.module if isinstance(node, ast.ImportFrom) else node.names[0].name or "").split(".")[0]
+        not in {*ALLOWED, *sys.stdlib_module_names}
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                root = target
+                while isinstance(root, ast.Attribute):
+                    root = root.value
+                if root is not target and isinstance(root, ast.Name) and root.id in foreign:
+                    yield node
+
+
+def test_a_change_inside_a_library_of_another_version_is_left_out_and_said(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schemas.internals.version", lambda package: "2.78.0")
+    before = FnApiUserStateContext.commit
+
+    assert not beam_internals.for_flink_workers()
+
+    assert FnApiUserStateContext.commit is before
+    assert "apache-beam 2.78.0 is installed, our changes inside it are written for 2.77" in caplog.text
+    assert "a bundle on Flink waits for each of its states" in caplog.text
 
 
 def test_domain_code_loads_neither_beam_nor_kafka() -> None:

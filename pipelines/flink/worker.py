@@ -16,7 +16,7 @@ from apache_beam.portability.api import beam_provision_api_pb2_grpc as provision
 from apache_beam.runners.worker import sdk_worker_main
 from google.protobuf import json_format
 
-from pipelines.flink.states import commit_together
+from pipelines import beam_internals
 from pipelines.in_process import long_lived
 
 
@@ -24,7 +24,7 @@ def run(worker_id: str, control: str, logging: str, provisioning: str) -> None:
     """Ask for the job's options at an address and run the harness until the runner lets go of it."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     long_lived.settle()
-    commit_together()
+    beam_internals.for_flink_workers()
     os.environ |= {
         "WORKER_ID": worker_id,
         "PIPELINE_OPTIONS": _pipeline_options(provisioning, worker_id),

@@ -10,7 +10,7 @@ from apache_beam.runners.worker.bundle_processor import FnApiUserStateContext, S
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 from apache_beam.transforms.window import GlobalWindow
 
-from pipelines.flink.states import EARLY_BYTES, commit_together
+from pipelines.beam_internals import EARLY_BYTES, for_flink_workers
 
 VALUE = ReadModifyWriteStateSpec("value", coders.BytesCoder())
 BAG = BagStateSpec("bag", coders.BytesCoder())
@@ -44,7 +44,7 @@ class Runner:
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FnApiUserStateContext, "commit", FnApiUserStateContext.commit)  # put back after
     monkeypatch.setattr(SynchronousBagRuntimeState, "add", SynchronousBagRuntimeState.add)
-    commit_together()
+    assert for_flink_workers()
 
 
 def written(runner: Runner) -> FnApiUserStateContext:

@@ -8,7 +8,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.utils.counters import CounterFactory
 
-from pipelines.in_process.long_lived import SAMPLE_MS
+from pipelines.beam_internals import SAMPLE_MS
 from pipelines.in_process.runner import in_process
 
 
