@@ -1,11 +1,14 @@
 """Freeze (domain.md 1.4): execution, waiting queue, top-up, verification clocks, renewal, pay-out."""
 
+import msgspec
+
 from measures.authority.people import proportionate
 from measures.kinds.stop import asked_us, family_of
 from measures.law.calendar import Term
 from measures.law.jurisdiction import Regime
 from measures.law.rules import FreezeRule, Verification
 from measures.money.disburse import disburse
+from measures.money.disputed import disputed, narrowed
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account, waterfall
 from measures.state.machine import Machine, become, end
@@ -56,16 +59,15 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     if rule is None or facts is None:
         why = Why.NO_LEGAL_BASIS if rule is None else Why.NO_SUCH_ACCOUNT
         return Refusal(why=why, detail=f"no freeze under {regime.id}")
-    sent, terms = order.victim_transfer, order.freeze or FreezeTerms(legal_doc_no="")
-    disputed = sent.amount_minor if sent else order.amount_minor
+    terms, about = order.freeze or FreezeTerms(legal_doc_no=""), disputed(order, account)
     asked = order.scope or rule.scope
-    scope = proportionate(asked, disputed, regime)
-    limit = order.amount_minor or (disputed if scope is not asked else 0) or 0
+    scope = proportionate(asked, about.amount_minor, regime)
+    limit = (narrowed(order, about) if order.amount_minor or scope is not asked else 0) or 0
     name, currency = order.target.name_token, order.currency
     fault = first_fault(
         (bool(name and facts.name_token) and name != facts.name_token, Why.NAME_MISMATCH, ""),
         (bool(currency and facts.currency) and currency != facts.currency, Why.CURRENCY_MISMATCH, ""),
-    ) or papers_fault(terms, limit, rule, scope)
+    ) or papers_fault(terms, max(limit, order.amount_minor or 0), rule, scope)
     fault = fault or _period_fault(order, account, rule, regime)
     begins = counted_from(order, rule, now)
     if fault:
@@ -91,7 +93,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
         counted_from_us=None if rule.starts == "EXECUTION" else begins,
-        txn_ids=terms.disputed_txn_ids,
+        txn_ids=about.txn_ids,
         whole_or_linked=scope is Scope.ALL_OUTFLOW or terms.linked_account,
         major_case=terms.major_case,
         notice=regime.law.notice("FREEZE_ORDERED", rule, facts.language),
@@ -99,8 +101,8 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     )
     if regime.calendar_of(order.authority_id).add(begins, _term(measure, rule)) <= now:
         return Refusal(why=Why.TOO_LATE, detail="the term the law gives has run out already")
-    free = account.balance_minor - sum(waterfall(account, now).values())
-    takes = min(limit, free) if scope is Scope.AMOUNT else free
+    with_it = msgspec.structs.replace(account, measures=account.measures | {measure.measure_id: measure})
+    takes = waterfall(with_it, now)[measure.measure_id]
     return label(measure, takes, behind=bool(_freezes(account)), regime=regime, now=now)
 
 

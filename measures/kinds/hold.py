@@ -27,7 +27,10 @@ ENDS = {
 
 
 def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Measure | Refusal:
-    """Hold a payment or an amount for the rule's term, if the sums are large enough for the rule."""
+    """Hold a payment or an amount for the rule's term, if the sums are large enough for the rule.
+
+    One payment, and one sum of a case, is held under a rule once: a new decision gives it no new term.
+    """
     rule = regime.rule(HoldRule, command.rule)
     if rule is None:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} has no hold {command.rule!r}")
@@ -36,12 +39,18 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
         return Refusal(
             why=Why.TIME_MISSING, detail="the term runs from the order's receipt; name received_at_us"
         )
-    small = command.amount_minor < rule.min_amount or account.balance_minor < rule.min_balance
+    measure_id = derived_id("measure", command.decision_id, account.account_token, command.rule)
+    if measure_id in account.measures:
+        return account.measures[measure_id]
+    before = _held_before(command, account)
+    amount = min(command.amount_minor, _not_held_yet(command, account))
+    small = amount < rule.min_amount or account.balance_minor < rule.min_balance
     within = regime.calendar.add(begins, rule.grounds_within) if rule.grounds_within else None
     holder = account.facts.holder_kind if account.facts else None
     expires = regime.calendar.add(begins, rule.term)
     by_amount, by_payment = rule.scope is Scope.AMOUNT, rule.scope is Scope.TRANSACTION
     fault = first_fault(
+        (bool(before) and not amount, Why.LIMIT_REACHED, "was held under this rule before"),
         (command.reason_code not in REASON_CODES, Why.UNKNOWN_REASON, command.reason_code),
         (begins > now, Why.FUTURE_ORDER, "received later than now"),
         (within is not None and now >= within, Why.TOO_LATE, "the grounds came later than the law allows"),
@@ -63,7 +72,7 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
     if fault:
         return fault
     return Measure(
-        measure_id=derived_id("measure", command.decision_id, account.account_token, command.rule),
+        measure_id=measure_id,
         kind=MeasureKind.HOLD,
         state=S.HELD,
         account_token=account.account_token,
@@ -74,7 +83,7 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
         rank=account.ranks + 1,
         case_family=command.case_family,
         currency=regime.law.currency,
-        limit_minor=command.amount_minor,
+        limit_minor=amount,
         executed_at_us=now,
         counted_from_us=begins,
         expires_at_us=expires,
@@ -95,6 +104,26 @@ def _outflow_fault(command: PlaceHold, account: Account, rule: HoldRule, now: in
     )
     before = account.balance_minor + left
     return (left + command.amount_minor) * 100 <= before * rule.min_outflow_percent
+
+
+def _held_before(command: PlaceHold, account: Account) -> list[Measure]:
+    """List holds of the same payment, or of the same case's money, under the same rule, ended ones too."""
+    same_rule = (
+        m for m in account.measures.values() if m.kind is MeasureKind.HOLD and m.rule == command.rule
+    )
+    if command.txn_id:
+        return [measure for measure in same_rule if command.txn_id in measure.txn_ids]
+    return [measure for measure in same_rule if measure.case_family == command.case_family]
+
+
+def _not_held_yet(command: PlaceHold, account: Account) -> int:
+    """Give how much money there is that no earlier hold covered: what came in since the last of them."""
+    before = _held_before(command, account)
+    if command.txn_id or not before:
+        return 0 if before else command.amount_minor
+    since = max(measure.executed_at_us or 0 for measure in before)
+    credits = (flow for flow in account.flows if flow.direction is Direction.CREDIT)
+    return sum(flow.amount_minor for flow in credits if flow.at_us > since)
 
 
 def conclude(work: UnitOfWork, command: EndHold, measure: Measure) -> Measure | Refusal:

@@ -3,6 +3,7 @@
 from measures.authority.people import proportionate
 from measures.law.jurisdiction import Regime
 from measures.law.rules import StopRule
+from measures.money.disputed import credit_of, disputed, narrowed
 from measures.money.tracing import onward
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
@@ -56,14 +57,14 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     family = family_of(order)
     if account.terms_used(MeasureKind.STOP, family) >= rule.max_times:
         return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} stops in case family {family}")
-    disputed = order.victim_transfer.amount_minor if order.victim_transfer else order.amount_minor
-    scope = proportionate(order.scope or rule.scope, disputed, regime)
-    limit = order.amount_minor or disputed
+    about = disputed(order, account)
+    scope = proportionate(order.scope or rule.scope, about.amount_minor, regime)
+    limit, txn_ids = narrowed(order, about), about.txn_ids
     if ref := order.target.txn_ref:
         flow = next((f for f in account.flows if ref in (f.txn_id, f.clearing_serial)), None)
         if flow is None:
             return Refusal(why=Why.NO_SUCH_TRANSACTION, detail=ref)
-        scope, limit = Scope.AMOUNT, flow.amount_minor
+        scope, limit, txn_ids = Scope.AMOUNT, flow.amount_minor, (flow.txn_id,)
     if scope is Scope.AMOUNT and not limit:
         return Refusal(why=Why.AMOUNT_MISSING, detail="an amount stop names its amount")
     facts = account.facts
@@ -86,6 +87,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         sequence=account.terms_used(MeasureKind.STOP, family) + 1,
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
+        txn_ids=txn_ids,
         notice=regime.law.notice("STOP_ORDERED", rule, facts.language if facts else ""),
         victim_transfer=order.victim_transfer,
     )
@@ -138,12 +140,7 @@ def extend(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusa
 def gone(order: Order, account: Account) -> tuple[Flow, ...]:
     """Debits that carried the victim's money on, first in first out (the onward trace)."""
     sent = order.victim_transfer
-    credits = [f for f in account.flows if f.direction is Direction.CREDIT]
-    if sent is None:
-        return ()
-    found = next((f for f in credits if sent.txn_id and f.txn_id == sent.txn_id), None) or next(
-        (f for f in reversed(credits) if f.amount_minor == sent.amount_minor), None
-    )
+    found = credit_of(sent, account) if sent else None
     return onward(account.flows, account.balance_minor, found) if found else ()
 
 

@@ -35,7 +35,7 @@ from schemas.measure import (
     Refund,
     RefundState,
 )
-from schemas.order import Direction, Flow, MeasureKind, Record, Scope
+from schemas.order import Direction, Flow, MeasureKind, Record, Scope, VictimTransfer
 
 V = TypeVar("V")
 
@@ -186,19 +186,47 @@ def waterfall(account: Account, at_us: int) -> dict[str, int]:
     Returns held minor units by measure id. A full freeze holds what earlier ranks left; a stop or
     hold of all outflow forbids without holding.
     """
-    left = account.balance_minor
+    left, may_hold = max(0, account.balance_minor), claims(account, at_us)
     held = {}
     for measure in account.live():
         if not runs_at(measure, at_us):
             continue
         takes = 0
         if measure.scope is Scope.AMOUNT:
-            takes = min(measure.remaining_minor, left)
+            takes = min(may_hold[measure.measure_id], left)
         elif measure.kind is MeasureKind.FREEZE:
             takes = left
         held[measure.measure_id] = takes
         left -= takes
     return held
+
+
+def claims(account: Account, at_us: int) -> dict[str, int]:
+    """Give what each measure over a sum in force at `at_us` may hold, by measure id.
+
+    What an earlier one claims of the same transfer, or has paid out of it, is not claimed again: a later
+    one waits for it.
+    """
+    found: dict[str, int] = {}
+    ranked = sorted(account.measures.values(), key=lambda measure: measure.rank)
+    over_sums = [measure for measure in ranked if measure.scope is Scope.AMOUNT]
+    for measure in over_sums:
+        if not measure.live or not runs_at(measure, at_us):
+            continue
+        others = [other for other in over_sums if other is not measure and same_source(measure, other)]
+        taken = sum(found.get(other.measure_id, 0) + other.disbursed_minor for other in others)
+        found[measure.measure_id] = max(0, measure.remaining_minor - taken)
+    return found
+
+
+def same_source(one: Measure, other: Measure) -> bool:
+    """Whether two measures are about money of the same incoming transfer."""
+    same = (
+        one.victim_transfer is not None
+        and other.victim_transfer is not None
+        and (_transfer(one.victim_transfer) == _transfer(other.victim_transfer))
+    )
+    return same or not set(one.txn_ids).isdisjoint(other.txn_ids)
 
 
 def runs_at(measure: Measure, at_us: int) -> bool:
@@ -222,7 +250,7 @@ def in_force(account: Account, at_us: int) -> InForce:
     return InForce(
         receive_only=bool(full),
         held_minor=sum(held.values()),
-        limit_minor=sum(m.remaining_minor for m in running if m.scope is Scope.AMOUNT),
+        limit_minor=sum(claims(account, at_us).values()),
         until_us=None if None in ends else max((end for end in ends if end is not None), default=None),
         blocked_txn_ids=frozenset(t for m in running if m.scope is Scope.TRANSACTION for t in m.txn_ids),
         blocked_functions=frozenset(name for m in running for name in m.functions),
@@ -263,6 +291,10 @@ def dues(account: Account) -> Iterator[Due]:
 def next_due_us(account: Account) -> int | None:
     """When to send the next `Tick`; None when nothing is pending."""
     return min((due.at_us for due in dues(account)), default=None)
+
+
+def _transfer(sent: VictimTransfer) -> tuple[str, int, str, int]:
+    return sent.account_token, sent.amount_minor, sent.currency, sent.transferred_at_us
 
 
 def _counts(account: Account, measure: Measure) -> bool:

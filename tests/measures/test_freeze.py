@@ -113,7 +113,7 @@ def test_a_freeze_confirmed_while_it_waits_still_has_its_whole_term_to_run() -> 
 def test_no_unit_of_money_is_frozen_twice() -> None:
     bench = Bench(balance=7_000_000)
     bench.order(make_order("F1", "FREEZE"))
-    bench.order(make_order("F2", "FREEZE", case_family="family-2"))
+    bench.order(make_order("F2", "FREEZE", case_family="family-2", victim_transfer=None))
     held = [bench.measure(no).held_minor for no in ("F1", "F2")]
     assert held == [5_000_000, 2_000_000]
     assert bench.measure("F2").state == "ACTIVE_SHORTFALL"

@@ -34,7 +34,8 @@ def test_a_freeze_names_what_must_stay_shortfall_included() -> None:
 def test_all_measures_are_stated_together_and_only_their_change_is_told() -> None:
     bench = defrauded()
     bench.order(make_order("F1", "FREEZE"))
-    bench.order(make_order("F2", "FREEZE", authority_id="police-2", sender_id="police-2", amount_minor=1_000))
+    other = {"authority_id": "police-2", "sender_id": "police-2", "victim_transfer": None}
+    bench.order(make_order("F2", "FREEZE", amount_minor=1_000, **other))
     assert stated(bench).limit_minor == PAID + 1_000
     bench.move("salary", 9_000)
     quiet = bench.move("bonus", 10)
