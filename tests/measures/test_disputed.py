@@ -157,10 +157,9 @@ def test_an_overdrawn_account_holds_nothing_and_its_next_credit_repays_first() -
 # --- one hold per payment or sum ---------------------------------------------------------------------
 
 
-def hold(bench: Bench, decision: str, rule: str, at_us: int | None = None, **fields: Any) -> Why | None:
-    at_us = bench.now if at_us is None else at_us
+def hold(bench: Bench, decision: str, rule: str, **fields: Any) -> Why | None:
     command = PlaceHold(
-        at_us=at_us,
+        at_us=bench.now,
         decision_id=decision,
         rule=rule,
         reason_code="SCAM_SUSPECTED",
