@@ -56,6 +56,8 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
     ]
     if not math.isnan(latency.p50_ms):
         parts += [f"p50 {latency.p50_ms:,.0f} ms", f"p99 {latency.p99_ms:,.0f} ms"]
+    if late := counts.get("late"):
+        parts.append(f"{late:,} late")
     if braked := counts.get("braked"):
         parts.append(f"BRAKED {braked:,}")
     if lost := counts.get("decision_log_rows_lost"):

@@ -27,9 +27,8 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     TRACES: {"retention.ms": "-1"},
 }
 
-#: What the main job reads, what it writes, and both.
-READ, WRITTEN = (PAYMENTS, MEASURES, TRACES), (ALERTS, WARNINGS, ALARMS, TRACES, DEAD_LETTERS)
-MAIN = tuple(dict.fromkeys((*READ, *WRITTEN)))
+#: What the main job writes; what it reads is told by the table of its streams.
+WRITTEN = (ALERTS, WARNINGS, ALARMS, TRACES, DEAD_LETTERS)
 
 #: What the lifecycle job reads and what it writes.
 LIFECYCLE_READ, LIFECYCLE_WRITTEN = (ORDERS, ACCOUNTS), (MEASURES, REFUNDS, DEAD_LETTERS)

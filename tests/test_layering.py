@@ -28,7 +28,7 @@ ALLOWED = {
 }
 
 #: Modules whose import must load neither Beam nor a Kafka client, directly or through others.
-PURE = ["schemas", "measures", "models.features", "models.ledgers.ledger", "fixtures"]
+PURE = ["schemas", "measures", "models.features", "models.ledgers", "fixtures"]
 STREAMING = {"apache_beam", "kafka", "confluent_kafka"}
 
 

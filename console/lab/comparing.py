@@ -16,13 +16,13 @@ from console.lab.replaying import job_settings
 from console.lab.scoreboard import Fact, Scoreboard
 from fixtures.scenario import Scenario
 from models.learning import labels
-from pipelines.hot import decode
 from pipelines.jobs.replay import kept
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.reading.start import start_offsets
 from pipelines.policy import Policy
+from pipelines.streams.payments import decode
 from schemas import topics
 from schemas.alarm import Alarm
 from schemas.alert import Alert
@@ -132,7 +132,7 @@ def _board(
         for bound in captured_bounds(kafka, [topics.PAYMENTS])
     ]
     for chunk in chunks_within(kafka, bounds):
-        rows = decode.decode(chunk, policy)[0]
+        rows = decode(chunk, policy)[0]
         payments += len(rows)
         verdict = labels.verdicts(known, rows["txn_id"], np.inf)
         for place in np.flatnonzero((verdict == labels.SCAM) | (verdict == labels.LAUNDERING)).tolist():

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ledgers.ledger import ACCOUNT_VIEW, PARTY_VIEW
+from models.ledgers.accounts import ACCOUNTS
+from models.ledgers.parties import PAYERS
 from schemas.rows.compiled import inlined
 from schemas.rows.transfers import TRANSFER
 
@@ -18,7 +19,7 @@ HOUR_S, DAY_S = 3600.0, 86400.0
 #: Ages count up to here: beyond, they tell how long the ledger runs rather than anything of the account.
 AGE_DAYS_MAX = 3.0
 
-#: Places of the time constants in the decayed sums of a view (`models.ledgers.ledger.HORIZONS_S`).
+#: Places of the time constants in the decayed sums of a view (`models.ledgers.decay.HORIZONS_S`).
 HOUR, DAY, WEEK, MONTH = range(4)
 
 
@@ -28,8 +29,9 @@ class Legs(NamedTuple):
     Attributes:
         transfer: TRANSFER[n] (`schemas.rows.transfers`).
         value: amounts in the job's reference currency, minor units, float64[n].
-        payer: PARTY_VIEW[n] of the paying party (`models.ledgers.ledger`).
-        account: ACCOUNT_VIEW[n] of the leg's own account: the payee's on credit legs, else the payer's.
+        payer: what was known of the paying party, the view of `models.ledgers.parties`.
+        account: of the leg's own account, the payee's on credit legs, else the payer's: the view of
+            `models.ledgers.accounts`.
 
     """
 
@@ -44,8 +46,8 @@ class Legs(NamedTuple):
         return Legs(*chosen)
 
 
-#: The type of each column of `Legs`.
-ROW_TYPES: Sequence[np.dtype[Any]] = (TRANSFER, np.dtype(np.float64), PARTY_VIEW, ACCOUNT_VIEW)
+#: The type of each column of `Legs`; a stream with a fold of its own adds to the views.
+ROW_TYPES: Sequence[np.dtype[Any]] = (TRANSFER, np.dtype(np.float64), PAYERS.view, ACCOUNTS.view)
 
 
 class Leg(NamedTuple):

@@ -27,7 +27,8 @@ def matrix(names: Iterable[str], legs: Legs) -> FloatArray:
     features = tuple(map(CATALOGUE.__getitem__, names))
     out = np.empty((len(legs.value), len(features)), order="F")
     if features:
-        _loop(*(each.compute for each in features))(*legs, out.T)
+        row_types = tuple(column.dtype for column in legs)
+        _loop(row_types, *(each.compute for each in features))(*legs, out.T)
     return out
 
 
@@ -61,7 +62,7 @@ def prepare(names: Iterable[str]) -> None:
 
 
 @cache
-def _loop(*features: Callable[[Leg], float]) -> Callable[..., None]:
+def _loop(row_types: tuple[np.dtype[Any], ...], *features: Callable[[Leg], float]) -> Callable[..., None]:
     """Compile what fills float64[columns, n] from `Legs`, looking at every row of theirs once.
 
     Compiled code cannot take one function after the other from a sequence, so its text is put together, a
@@ -80,7 +81,7 @@ def _loop(*features: Callable[[Leg], float]) -> Callable[..., None]:
     known |= {"__name__": __name__, "Leg": Leg}
     exec(compile("\n".join(lines), __file__, "exec"), known)
     loop: Callable[..., None] = known[name]
-    return compiled(loop, _SIGNATURE)
+    return compiled(loop, _signature(row_types))
 
 
 def _sources(features: Iterable[Callable[[Leg], float]]) -> bytes:
@@ -88,8 +89,7 @@ def _sources(features: Iterable[Callable[[Leg], float]]) -> bytes:
     return b"".join(Path(sys.modules[name].__file__ or "").read_bytes() for name in sorted(modules))
 
 
-#: Rows may lie apart and be read-only; one loop serves all.
-_SIGNATURE = types.void(
-    *(types.Array(from_dtype(np.dtype(row)), 1, "A", readonly=True) for row in ROW_TYPES),
-    types.Array(types.float64, 2, "C"),
-)
+def _signature(row_types: tuple[np.dtype[Any], ...]) -> Any:
+    """Rows may lie apart and be read-only; one loop serves all."""
+    arrays = (types.Array(from_dtype(row), 1, "A", readonly=True) for row in row_types)
+    return types.void(*arrays, types.Array(types.float64, 2, "C"))

@@ -1,25 +1,29 @@
-"""Ledgers over payments: from transfers to legs with everything known before them.
+"""Ledgers over a recorded stream: from transfers to legs with everything known before them.
 
-The stream makes facts and observes them in two sharded stages; training does so for a whole recorded
-stream at once. Both order rows by event time first.
+The job makes facts and adds them in two sharded stages; training does so for a whole recorded stream at once,
+with the same folds over the same kinds of facts.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.features import FloatArray, Legs, Rows
-from models.ledgers import ledger
+from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
+from models.ledgers.ledger import Ledger
+from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
+from schemas.units import DAY_US
 
 #: A payee the payer has known for less than this is new to him.
-NEW_PAYEE_US = ledger.DAY_US
+NEW_PAYEE_US = DAY_US
 
 
 def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
     """Return payments as their payers see them, PARTY_FACT[n]."""
-    facts = np.empty(len(transfers), ledger.PARTY_FACT)
+    facts = np.empty(len(transfers), PARTY_FACT)
     facts["key"] = transfers["debtor"]
     facts["at_us"] = transfers["at_us"]
     facts["value"] = value
@@ -30,7 +34,7 @@ def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
 def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_]) -> Rows:
     """Return legs as their accounts see them, ACCOUNT_FACT[n]; `credit` tells which leg each row is."""
     side = credit[:, None]
-    facts = np.empty(len(transfers), ledger.ACCOUNT_FACT)
+    facts = np.empty(len(transfers), ACCOUNT_FACT)
     facts["key"] = np.where(side, transfers["creditor_account"], transfers["debtor_account"])
     facts["at_us"] = transfers["at_us"]
     facts["value"] = value
@@ -52,13 +56,26 @@ class History(NamedTuple):
     debit: Legs
 
 
-def history(transfers: Rows, value: FloatArray) -> History:
-    """Run a whole recorded stream, TRANSFER[n] ordered by event time, through fresh ledgers."""
-    payer = ledger.observe_parties(Table.empty(ledger.PARTY_ROW), payer_facts(transfers, value))
+def history(
+    transfers: Rows,
+    value: FloatArray,
+    others: Sequence[Rows] = (),
+    payers: Ledger = PAYERS,
+    accounts: Ledger = ACCOUNTS,
+) -> History:
+    """Run a whole recorded stream, TRANSFER[n] ordered by event time, through fresh ledgers.
+
+    `others` are facts of other kinds (ENFORCEMENT and so on), each for the ledger that takes its type.
+    """
+
+    def fold(ledger: Ledger, facts: Rows) -> Rows:
+        own = [part for part in others if part.dtype in ledger.facts]
+        return ledger.fold(Table.empty(ledger.row), [facts, *own])
+
+    payer = fold(payers, payer_facts(transfers, value))
     both = np.repeat(transfers, 2)
     credit = np.tile([False, True], len(transfers))
-    facts = account_facts(both, np.repeat(value, 2), credit)
-    account = ledger.observe_accounts(Table.empty(ledger.ACCOUNT_ROW), facts)
+    account = fold(accounts, account_facts(both, np.repeat(value, 2), credit))
     return History(
         Legs(transfers, value, payer, account[credit]), Legs(transfers, value, payer, account[~credit])
     )

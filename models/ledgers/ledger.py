@@ -1,246 +1,150 @@
 """Ledgers: what is known of every paying party and of every account, kept in a few hundred bytes each.
 
-A ledger is a fold: `observe` takes a block of facts in order of event time, returns what was known
-*before* each (a view), and adds them. The stream and training use the same fold, so a feature means the
-same in both. Every column is commutative (decayed sums, extremes, newest times), so the rows end the same
-to rounding in whatever order facts arrive.
+A ledger is a table of rows by token and the folds that change them, one for each kind of facts. Facts of the
+main kind are asked about: each gets a view, what was known just *before* it. Stream and training use the same
+folds, so a feature means the same in both.
 
-Decayed sums: S(t) = sum of v_i exp(-(t - t_i) / tau), kept at the row's newest time, for the four time
-constants `HORIZONS_S`. Newest time per bucket: facts are hashed by counterparty into a few buckets that
-remember their latest time; the share of buckets active in a window estimates how many distinct
-counterparties there were (linear counting: Whang et al., ACM TODS 15(2), 1990).
+**The order of events.** Facts of all kinds are added in one order of event time. At one instant what other
+kinds state comes before what the main kind asks, in the order of the ledger's folds; facts of one kind keep
+the order they are given in, which is that of their source: partition, offset, debit before credit.
 """
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ledgers.table import NEVER, Rows, Table
-from schemas.rows.compiled import compiled, fetch
+from models.ledgers.table import Rows, Table
+from schemas.rows.compiled import compiled, fetch, inlined
+from schemas.units import MINUTE_US
 
-#: Time constants of the decayed sums, seconds: an hour, a day, a week, a month.
-HORIZONS_S = np.array([3600.0, 86400.0, 604800.0, 2592000.0])
-DAY_US = 86_400_000_000
-PARTY_BUCKETS, ACCOUNT_BUCKETS = 32, 16
+Columns = Sequence[tuple[Any, ...]]
+
+#: A fact this much older than the newest of its row is late: what was asked in between did not know it.
+LATE_US = 10 * MINUTE_US
 
 #: The row of the fact so many places on is fetched; rows lie anywhere, and most of the time was waiting.
 _AHEAD = 8
 
-#: One payment, seen by its payer.
-PARTY_FACT = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("value", "f8"), ("counterparty", "u8")])
 
-#: One leg of a payment, seen by one account. `risky`: the payer's device showed a victim's signals or the
-#: payee was new to the payer.
-ACCOUNT_FACT = np.dtype(
-    [
-        ("key", "u8", 2),
-        ("at_us", "i8"),
-        ("value", "f8"),
-        ("counterparty", "u8"),
-        ("credit", "u1"),
-        ("risky", "u1"),
-    ],
-    align=True,
-)
+class Fold(NamedTuple):
+    """How facts of one kind change a row, and what is shown of that.
 
-#: What the measures of an account forbid from a journal version on: at least `limit_minor` must stay until
-#: `until_us`; `NOTHING_LEAVES` forbids every debit.
-ENFORCEMENT = np.dtype([("key", "u8", 2), ("version", "i8"), ("limit_minor", "i8"), ("until_us", "i8")])
-NOTHING_LEAVES = np.iinfo(np.int64).max
+    `add` and `show` are plain functions of single records that numba compiles into the ledger's loop.
 
-PARTY_ROW = np.dtype(
-    [
-        ("key", "u8", 2),
-        ("first_us", "i8"),
-        ("last_us", "i8"),
-        ("count", "f8", 4),
-        ("value", "f8", 4),
-        ("largest", "f8"),
-        ("newest_us", "i8", PARTY_BUCKETS),
+    Attributes:
+        fact: type of the facts; has `key`, a token in two words, and `at_us`.
+        kept: columns of the ledger's rows; those named `…_us` begin as `NEVER`, all others as 0.
+        add: `add(fact, row)`, or `add(fact, row, view)` of the main kind, which is shown before.
+        shown: columns of the views.
+        show: `show(fact, row, view)` fills them for a fact of the main kind.
+
+    """
+
+    fact: np.dtype[np.void]
+    kept: Columns
+    add: Callable[..., None]
+    shown: Columns = ()
+    show: Callable[..., None] | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A ledger: its name, the type of its rows, the kinds of facts it takes, and the fold that adds them.
+
+    `fold(table, parts)` adds parts, each of one kind, and returns a view for each fact of the main kind, the
+    first of `facts`.
+    """
+
+    name: str
+    row: np.dtype[np.void]
+    facts: tuple[np.dtype[np.void], ...]
+    view: np.dtype[np.void]
+    fold: Callable[[Table, Sequence[Rows]], Rows]
+
+
+@cache
+def ledger_of(name: str, main: Fold, *others: Fold) -> Ledger:
+    """Put a ledger together from the fold of its main kind, whose rows keep `last_us`, and others."""
+    folds = (main, *others)
+    row = np.dtype([("key", "u8", 2), *(column for fold in folds for column in fold.kept)])
+    view = np.dtype([column for fold in folds for column in fold.shown])
+    kinds = (*others, main)
+    loop = _loop(name, kinds)
+
+    def fold(table: Table, parts: Sequence[Rows]) -> Rows:
+        given = [_together([part for part in parts if part.dtype == kind.fact], kind.fact) for kind in kinds]
+        places = np.concatenate([table.locate(facts["key"]) for facts in given])
+        kind, number = _event_order(given)
+        views = np.empty(len(given[-1]), view)
+        starts = np.cumsum([0, *map(len, given)])[:-1]
+        table.late += loop(table.rows, places[starts[kind] + number], kind, number, views, *given)
+        return views
+
+    return Ledger(name, row, tuple(each.fact for each in folds), view, fold)
+
+
+def _together(parts: Sequence[Rows], fact: np.dtype[np.void]) -> Rows:
+    """Return parts as one that may be written to, so that the loop is compiled for one type of array."""
+    if len(parts) == 1 and parts[0].flags.writeable and parts[0].flags.c_contiguous:
+        return parts[0]
+    return np.frombuffer(bytearray(b"".join(np.ascontiguousarray(part).data for part in parts)), fact)
+
+
+def _event_order(given: Sequence[Rows]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the kind of each fact, in order of events, and its number within its kind; the last is main."""
+    sizes = [len(facts) for facts in given]
+    kind = np.repeat(np.arange(len(given)), sizes)
+    number = np.concatenate([np.arange(size) for size in sizes])
+    if not any(sizes[:-1]):
+        return kind, number
+    order = np.argsort(np.concatenate([facts["at_us"] for facts in given]), kind="stable")
+    return kind[order], number[order]
+
+
+def _loop(name: str, kinds: Sequence[Fold]) -> Callable[..., int]:
+    """Compile what adds facts of several kinds, each where its turn comes; returns how many were late.
+
+    Compiled code cannot take one function after the other from a sequence, so its text is put together. Its
+    name tells what is kept of it on disk from what earlier sources gave.
+    """
+    main, called = len(kinds) - 1, {}
+    steps = []
+    for place, fold in enumerate(kinds):
+        steps.append(f"        {'el' if place else ''}if kind[each] == {place}:")
+        called[f"add_{place}"] = inlined(fold.add)
+        if place < main:
+            steps.append(f"            add_{place}(facts_{place}[number[each]], row)")
+            continue
+        steps.append(f"            fact, view = facts_{place}[number[each]], views[number[each]]")
+        steps.append(f"            late += row.last_us > fact.at_us + {LATE_US}")
+        for of, other in enumerate(kinds):
+            if other.show is not None:
+                called[f"show_{of}"] = inlined(other.show)
+                steps.append(f"            show_{of}(fact, row, view)")
+        steps.append(f"            add_{place}(fact, row, view)")
+    sources = {Path(fold.add.__code__.co_filename) for fold in kinds} | set(
+        Path(__file__).parent.glob("*.py")
+    )
+    stamp = zlib.crc32(b"".join(source.read_bytes() for source in sorted(sources)))
+    known: dict[str, Any] = {**called, "__name__": __name__, "fetch": fetch}
+    function = f"fold_{name}_{stamp:08x}"
+    facts = ", ".join(f"facts_{place}" for place in range(len(kinds)))
+    text = [
+        f"def {function}(rows, places, kind, number, views, {facts}):",
+        "    late = 0",
+        "    for each in range(len(places)):",
+        f"        if each + {_AHEAD} < len(places):",
+        f"            fetch(rows, places[each + {_AHEAD}])",
+        "        row = rows[places[each]]",
+        *steps,
+        "    return late",
     ]
-)
-ACCOUNT_ROW = np.dtype(
-    [
-        ("key", "u8", 2),
-        ("first_us", "i8"),
-        ("last_us", "i8"),
-        ("last_in_us", "i8"),
-        ("last_out_us", "i8"),
-        ("in_count", "f8", 4),
-        ("in_value", "f8", 4),
-        ("out_count", "f8", 4),
-        ("out_value", "f8", 4),
-        ("risky_value", "f8", 4),
-        ("largest_in", "f8"),
-        ("payers_us", "i8", ACCOUNT_BUCKETS),
-        ("payees_us", "i8", ACCOUNT_BUCKETS),
-        ("enforced_version", "i8"),
-        ("enforced_minor", "i8"),
-        ("enforced_until_us", "i8"),
-    ]
-)
-
-#: What was known of the payer just before a payment. Ages in seconds, nan where there is none.
-PARTY_VIEW = np.dtype(
-    [
-        ("age_s", "f8"),
-        ("gap_s", "f8"),
-        ("count", "f8", 4),
-        ("value", "f8", 4),
-        ("largest", "f8"),
-        ("payee_gap_s", "f8"),
-        ("payees_1d", "f8"),
-    ]
-)
-
-#: What was known of an account just before a leg. `counterparty_gap_s`: since the last leg the same way
-#: with this counterparty (or one of its bucket).
-ACCOUNT_VIEW = np.dtype(
-    [
-        ("age_s", "f8"),
-        ("in_gap_s", "f8"),
-        ("out_gap_s", "f8"),
-        ("in_count", "f8", 4),
-        ("in_value", "f8", 4),
-        ("out_count", "f8", 4),
-        ("out_value", "f8", 4),
-        ("risky_value", "f8", 4),
-        ("largest_in", "f8"),
-        ("counterparty_gap_s", "f8"),
-        ("payers_1d", "f8"),
-        ("payers_7d", "f8"),
-        ("payees_1d", "f8"),
-        ("enforced_minor", "i8"),
-    ]
-)
-
-
-def observe_parties(table: Table, facts: Rows) -> Rows:
-    """Add PARTY_FACT[n], in order of event time; return what was known before each, PARTY_VIEW[n]."""
-    views = np.empty(len(facts), PARTY_VIEW)
-    places = table.locate(facts["key"])
-    _observe_parties(table.rows, places, facts, views, HORIZONS_S)
-    return views
-
-
-def observe_accounts(table: Table, facts: Rows) -> Rows:
-    """Add ACCOUNT_FACT[n], in order of event time; return what was known before each, ACCOUNT_VIEW[n]."""
-    views = np.empty(len(facts), ACCOUNT_VIEW)
-    places = table.locate(facts["key"])
-    _observe_accounts(table.rows, places, facts, views, HORIZONS_S)
-    return views
-
-
-def enforce(table: Table, facts: Rows) -> Rows:
-    """Note ENFORCEMENT[n]; the newest version of an account holds. Returns no views."""
-    places = table.locate(facts["key"])
-    _enforce(table.rows, places, facts)
-    return facts[:0]
-
-
-@compiled
-def _seconds(now_us: int, then_us: int) -> float:
-    """Seconds from `then` to `now`, at least 0; nan if `then` never was."""
-    return np.nan if then_us == NEVER else max(now_us - then_us, 0) / 1e6
-
-
-@compiled
-def _decay(now_us: int, then_us: int, horizons_s: NDArray[np.float64], factors: NDArray[np.float64]) -> None:
-    elapsed_s = 0.0 if then_us == NEVER else (now_us - then_us) / 1e6
-    for h in range(4):
-        factors[h] = np.exp(-elapsed_s / horizons_s[h]) if elapsed_s > 0 else 1.0
-
-
-@compiled
-def _distinct(newest_us: NDArray[np.int64], since_us: int) -> np.float64:
-    """Estimate the counterparties since `since_us` from the share of active buckets."""
-    active = 0
-    for bucket in range(len(newest_us)):
-        active += newest_us[bucket] >= since_us
-    size = len(newest_us)
-    return np.float64(-size * np.log1p(-min(active, size - 0.5) / size))
-
-
-@compiled
-def _observe_parties(
-    rows: Rows, places: NDArray[np.int64], facts: Rows, views: Rows, horizons_s: NDArray[np.float64]
-) -> None:
-    fade, late = np.empty(4), np.empty(4)
-    for each in range(len(facts)):
-        if each + _AHEAD < len(facts):
-            fetch(rows, places[each + _AHEAD])
-        fact, row, view = facts[each], rows[places[each]], views[each]
-        at_us = fact.at_us
-        bucket = np.int64(fact.counterparty % np.uint64(PARTY_BUCKETS))
-        _decay(at_us, row.last_us, horizons_s, fade)
-        view.age_s = _seconds(at_us, row.first_us)
-        view.gap_s = _seconds(at_us, row.last_us)
-        view.largest = row.largest
-        view.payee_gap_s = _seconds(at_us, row.newest_us[bucket])
-        view.payees_1d = _distinct(row.newest_us, at_us - DAY_US)
-        _decay(row.last_us, at_us, horizons_s, late)
-        for h in range(4):
-            view.count[h] = row.count[h] * fade[h]
-            view.value[h] = row.value[h] * fade[h]
-            weight = 1.0 if row.last_us == NEVER else late[h]
-            row.count[h] = view.count[h] + weight
-            row.value[h] = view.value[h] + weight * fact.value
-        row.largest = max(row.largest, fact.value)
-        row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)
-        row.last_us = max(row.last_us, at_us)
-        row.newest_us[bucket] = max(row.newest_us[bucket], at_us)
-
-
-@compiled
-def _observe_accounts(
-    rows: Rows, places: NDArray[np.int64], facts: Rows, views: Rows, horizons_s: NDArray[np.float64]
-) -> None:
-    fade, late = np.empty(4), np.empty(4)
-    for each in range(len(facts)):
-        if each + _AHEAD < len(facts):
-            fetch(rows, places[each + _AHEAD])
-        fact, row, view = facts[each], rows[places[each]], views[each]
-        at_us = fact.at_us
-        bucket = np.int64(fact.counterparty % np.uint64(ACCOUNT_BUCKETS))
-        _decay(at_us, row.last_us, horizons_s, fade)
-        _decay(row.last_us, at_us, horizons_s, late)
-        view.age_s = _seconds(at_us, row.first_us)
-        view.in_gap_s = _seconds(at_us, row.last_in_us)
-        view.out_gap_s = _seconds(at_us, row.last_out_us)
-        view.largest_in = row.largest_in
-        view.payers_1d = _distinct(row.payers_us, at_us - DAY_US)
-        view.payers_7d = _distinct(row.payers_us, at_us - 7 * DAY_US)
-        view.payees_1d = _distinct(row.payees_us, at_us - DAY_US)
-        newest_us = row.payers_us[bucket] if fact.credit else row.payees_us[bucket]
-        view.counterparty_gap_s = _seconds(at_us, newest_us)
-        view.enforced_minor = row.enforced_minor if at_us < row.enforced_until_us else 0
-        for h in range(4):
-            weight = 1.0 if row.last_us == NEVER else late[h]
-            view.in_count[h] = row.in_count[h] * fade[h]
-            view.in_value[h] = row.in_value[h] * fade[h]
-            view.out_count[h] = row.out_count[h] * fade[h]
-            view.out_value[h] = row.out_value[h] * fade[h]
-            view.risky_value[h] = row.risky_value[h] * fade[h]
-            row.in_count[h] = view.in_count[h] + weight * fact.credit
-            row.in_value[h] = view.in_value[h] + weight * fact.credit * fact.value
-            row.out_count[h] = view.out_count[h] + weight * (1 - fact.credit)
-            row.out_value[h] = view.out_value[h] + weight * (1 - fact.credit) * fact.value
-            row.risky_value[h] = view.risky_value[h] + weight * fact.credit * fact.risky * fact.value
-        row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)
-        row.last_us = max(row.last_us, at_us)
-        if fact.credit:
-            row.last_in_us = max(row.last_in_us, at_us)
-            row.largest_in = max(row.largest_in, fact.value)
-            row.payers_us[bucket] = max(row.payers_us[bucket], at_us)
-        else:
-            row.last_out_us = max(row.last_out_us, at_us)
-            row.payees_us[bucket] = max(row.payees_us[bucket], at_us)
-
-
-@compiled
-def _enforce(rows: Rows, places: NDArray[np.int64], facts: Rows) -> None:
-    for each in range(len(facts)):
-        fact, row = facts[each], rows[places[each]]
-        if fact.version >= row.enforced_version:
-            row.enforced_version = fact.version
-            row.enforced_minor = fact.limit_minor
-            row.enforced_until_us = fact.until_us
+    exec(compile("\n".join(text), __file__, "exec"), known)
+    loop: Callable[..., int] = known[function]
+    return compiled(loop)

@@ -17,11 +17,15 @@ NEVER = np.iinfo(np.int64).min
 
 @dataclass
 class Table:
-    """Rows of one shard and the index that finds them by key; grows by doubling."""
+    """Rows of one shard and the index that finds them by key; grows by doubling.
+
+    `late` counts the facts that came after much newer ones of their row (`ledger.LATE_US`).
+    """
 
     rows: Rows
     used: int
     slots: NDArray[np.int32]
+    late: int = 0
 
     @classmethod
     def empty(cls, row: np.dtype[np.void]) -> Self:

@@ -7,7 +7,7 @@ import msgspec
 from measures.law.jurisdiction import Regime
 from measures.law.notices import Told
 from measures.law.rules import FreezeRule, HoldRule, StopRule
-from models.ledgers.ledger import NOTHING_LEAVES
+from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
 from pipelines.policy import OUTCOMES, STOP, Policy, Verdict
 from schemas.alert import Alert, Leg

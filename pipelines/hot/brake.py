@@ -20,10 +20,10 @@ from schemas.alarm import Alarm
 from schemas.alert import Leg
 from schemas.ids import derived_id
 from schemas.rows.compiled import compiled
+from schemas.units import MINUTE_US
 
 _LOGGER = logging.getLogger(__name__)
 
-MINUTE_US = 60_000_000
 MINUTES = 60
 
 #: A minute of event time (since 1970): legs decided, held by the model, and braked.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models import features
 from models.features import FloatArray, Legs
-from models.ledgers.ledger import NOTHING_LEAVES
+from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
 from models.scoring.bundle import LegModel
 from pipelines.hot.alert import alert

@@ -9,27 +9,26 @@ So the row of a party that was warned stays, a hundred bytes.
 
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple, get_args
+from typing import get_args
 
-import apache_beam as beam
 import msgspec
 import numpy as np
-from apache_beam import coders
 from apache_beam.metrics import Metrics
-from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 from numpy.typing import NDArray
 
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.rules import PER_DAY_MAX
-from measures.victims.cooldown import DAY_US, Said, may_warn, recent
+from measures.victims.cooldown import Said, may_warn, recent
+from models.ledgers.ledger import Ledger
 from models.ledgers.table import NEVER, Table
 from pipelines.hot.records import warning_record
-from pipelines.state import shard_state
-from pipelines.state.shard_state import Head, Kind, Logs
-from pipelines.state.shards import Block, Rows, Words, shard_of, windowed
+from pipelines.hot.stage import Output
+from pipelines.state.shards import Block, Rows, Words, shard_of
+from pipelines.state.store import Received, Store
 from pipelines.telemetry import TELEMETRY
 from schemas.rows.compiled import compiled
 from schemas.rows.tokens import token_words
+from schemas.units import DAY_US
 from schemas.warning import FraudClass, Warning
 
 _CLASSES: tuple[FraudClass, ...] = get_args(FraudClass)
@@ -55,11 +54,12 @@ def blocks(asked: Sequence[Warning], shards: int) -> Iterator[Block]:
             yield number, msgspec.json.encode(own)
 
 
-def note(table: Table, facts: Rows) -> Rows:
+def note(table: Table, parts: Sequence[Rows]) -> Rows:
     """Add SAID[n] and forget what was said over a day before each. Returns no views."""
-    places = table.locate(facts["key"])
-    _note(table.rows, places, facts)
-    return facts[:0]
+    for facts in parts:
+        places = table.locate(facts["key"])
+        _note(table.rows, places, facts)
+    return np.empty(0, SAID)
 
 
 @compiled
@@ -75,24 +75,14 @@ def _note(rows: Rows, places: NDArray[np.int64], facts: Rows) -> None:
         row.at_us[free], row.severity[free], row.about[free] = fact.at_us, fact.severity, fact.about
 
 
-HEARD = Kind("heard", PARTY, {SAID: note})
+HEARD = Ledger("heard", PARTY, (SAID,), SAID, note)
 
 
-class _Asked(NamedTuple):
-    """What a bundle asks to tell a shard's parties, its states, and when the first was received."""
+class Dissuade:
+    """Lets through the warnings that parties may get now; from what `blocks` made to records, `warnings`."""
 
-    head: Head
-    logs: Logs
-    warnings: list[Warning]
-    received_us: int
-
-
-class DissuadeFn(beam.DoFn):  # type: ignore[misc]
-    """Let through the warnings that parties may get now, as records for `warnings`; input of `blocks`."""
-
-    HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
-    LOG = BagStateSpec("log", coders.BytesCoder())
-    OTHER_LOG = BagStateSpec("other_log", coders.BytesCoder())
+    ledgers: tuple[str, ...] = ("heard",)
+    waits = True
 
     _sent = Metrics.counter("stopline.dissuade", "warnings")
     _suppressed = Metrics.counter("stopline.dissuade", "suppressed")
@@ -100,36 +90,25 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
     def __init__(self, law: Jurisdiction) -> None:
         self._law = law
 
-    def start_bundle(self) -> None:
-        """Start without shards."""
-        self._shards: dict[int, _Asked] = {}
+    def setup(self) -> None:
+        """Nothing is loaded."""
 
-    def process(
-        self,
-        block: Block,
-        head: Any = beam.DoFn.StateParam(HEAD),
-        log: Any = beam.DoFn.StateParam(LOG),
-        other_log: Any = beam.DoFn.StateParam(OTHER_LOG),
-        received: Any = beam.DoFn.TimestampParam,
-    ) -> None:
-        """Keep one shard's warnings."""
-        shard, encoded = block
-        if shard not in self._shards:
-            self._shards[shard] = _Asked(Head(head), (log, other_log), [], received.micros)
-        self._shards[shard].warnings.extend(msgspec.json.decode(encoded, type=list[Warning]))
-
-    def finish_bundle(self) -> Iterator[Any]:
+    def take(self, batch: Sequence[Received], store: Store) -> Iterator[Output]:
         """Decide about each shard's warnings in order of event time, however they came."""
-        for shard, (head, logs, warnings, received_us) in self._shards.items():
+        asked: dict[int, list[Warning]] = {}
+        for received in batch:
+            warnings = msgspec.json.decode(received.block, type=list[Warning])
+            asked.setdefault(received.shard, []).extend(warnings)
+        received_us = min(received.received_us for received in batch)
+        for shard, warnings in asked.items():
             warnings.sort(key=attrgetter("issued_at_us", "warning_id"))
-            for told in self._told(shard, warnings, head.value("version"), logs):
-                yield windowed(warning_record(told), received_us)
-            head.save()
+            for told in self._told(shard, warnings, store):
+                yield Output("warnings", warning_record(told), received_us)
 
-    def _told(self, shard: int, warnings: list[Warning], version: Any, logs: Logs) -> list[Warning]:
+    def _told(self, shard: int, warnings: list[Warning], store: Store) -> list[Warning]:
         """Return the warnings that get through, and remember them."""
         keys = token_words([each.party_token for each in warnings])
-        table = shard_state.known(HEARD, shard, version, logs)
+        table = store.known(HEARD, shard)
         said = dict(zip([each.party_token for each in warnings], _said(table, keys), strict=True))
         sent = []
         for row, warning in enumerate(warnings):
@@ -148,7 +127,7 @@ class DissuadeFn(beam.DoFn):  # type: ignore[misc]
             facts["at_us"] = [each.issued_at_us for each in told]
             facts["severity"] = [each.severity for each in told]
             facts["about"] = [_CLASSES.index(each.fraud_class) for each in told]
-            shard_state.observe(HEARD, shard, facts, version, logs)
+            store.add(HEARD, shard, facts)
         return told
 
 

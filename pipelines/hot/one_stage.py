@@ -13,52 +13,74 @@ import apache_beam as beam
 from apache_beam import coders, pvalue
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
-from apache_beam.utils.windowed_value import WindowedValue
 
-from pipelines.hot.decode import DecodeFn, begun
-from pipelines.hot.dissuade import DissuadeFn
-from pipelines.hot.ledgers import AccountLedgerFn, PayerLedgerFn
+from pipelines.hot.accounts import Accounts
+from pipelines.hot.apart import tagged
+from pipelines.hot.decode import Decode
+from pipelines.hot.dissuade import Dissuade
+from pipelines.hot.payers import Payers
+from pipelines.hot.stage import Output, Passage, Stage
 from pipelines.kafka.reading.keyed_source import ReadByTimer
 from pipelines.kafka.reading.marks import Mark
-from pipelines.state.shard_state import Head
+from pipelines.state.store import Received, Store
 
 #: Takes and decodes what the next firing will read.
 _AHEAD = ThreadPoolExecutor(1, "ahead")
 
+#: The ledgers of all stages.
+LEDGERS = (*Payers.ledgers, *Accounts.ledgers, *Dissuade.ledgers)
 
-class Stages(NamedTuple):
-    """The functions of the hot path, in order."""
 
-    decode: DecodeFn
-    payers: PayerLedgerFn
-    accounts: AccountLedgerFn
-    dissuade: DissuadeFn
+class HotPath(NamedTuple):
+    """The stages of the hot path, in order."""
+
+    decode: Decode
+    payers: Payers
+    accounts: Accounts
+    dissuade: Dissuade
+
+    def decided(self, blocks: Iterable[Output], store: Store) -> Iterator[Output]:
+        """Take decoded blocks through payers, accounts and dissuade; the states of all are in one store."""
+        asked: list[Output] = []
+        for output in _through(self.accounts, _through(self.payers, blocks, store), store):
+            if output.tag == "asked":
+                asked.append(output)
+            else:
+                yield output
+        yield from _through(self.dissuade, asked, store)
+
+
+def _through(stage: Stage, blocks: Iterable[Output], store: Store) -> Iterator[Output]:
+    """Take blocks through a stage as a bundle of their own."""
+    passage = Passage(stage, store)
+    for block in blocks:
+        shard, packed = block.element
+        yield from passage.add(Received(shard, packed, block.received_us))
+    yield from passage.rest()
 
 
 class OneStageFn(beam.DoFn):  # type: ignore[misc]
     """Read and decide a key's partitions each time its timer fires; the ledgers have one shard, number 0.
 
-    Outputs: alerts and alarms as records to send; on `warnings`, `traces` and `dead_letters` other records;
-    on `decisions` blocks for the decision log; on `reached` where reading stands.
+    Outputs, each on its tag: records of `alerts` (and alarms), `warnings`, `traces` and `dead_letters`;
+    `decisions`, blocks for the decision log; `reached`, where reading stands.
     """
 
     POSITIONS = ReadByTimer.POSITIONS
     AGAIN = TimerSpec("again", TimeDomain.WATERMARK)
     HEAD = ReadModifyWriteStateSpec("head", coders.BytesCoder())
     PAYERS, OTHER_PAYERS, ACCOUNTS, OTHER_ACCOUNTS, TAINT, OTHER_TAINT, HEARD, OTHER_HEARD = (
-        BagStateSpec(name, coders.BytesCoder())
-        for ledger in ("payers", "accounts", "taint", "heard")
-        for name in (ledger, f"other_{ledger}")
+        BagStateSpec(name, coders.BytesCoder()) for ledger in LEDGERS for name in (ledger, f"other_{ledger}")
     )
 
-    def __init__(self, reader: ReadByTimer, stages: Stages) -> None:
+    def __init__(self, reader: ReadByTimer, path: HotPath) -> None:
         self._reader = reader
-        self._stages = stages
+        self._path = path
 
     def setup(self) -> None:
         """Load the models, once per process, and refuse one that does not fit the policy."""
         self._reader.setup()
-        self._stages.accounts.setup()
+        self._path.accounts.setup()
 
     def start_bundle(self) -> None:
         """Begin without having read."""
@@ -89,46 +111,29 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
         other_heard: Any = beam.DoFn.StateParam(OTHER_HEARD),
     ) -> Iterator[Any]:
         """Take what there is through all stages."""
-        decode = self._stages.decode
-        decode.start_bundle()
-        idle = True
+        decode = self._path.decode
+        begun = []
         for read in self._reader.read(positions, again):
             if isinstance(read, pvalue.TaggedOutput):
                 yield read
             else:
-                idle = False
-                yield from decode.process(read.value)
-        if idle:
+                begun.append(decode.begin(read.value))
+        if not begun:
             return
-        head = Head(stored)
-        payments: list[WindowedValue] = []
-        for output in decode.finish_bundle():
-            if isinstance(output, pvalue.TaggedOutput):
-                yield output
+        blocks = []
+        for output in decode.finish(begun):
+            if output.tag == "blocks":
+                blocks.append(output)
             else:
-                payments.append(output)
-        ahead = _AHEAD.submit(self._reader.look_ahead, begun)
-        legs = _through(self._stages.payers, payments, head.value("payers"), payers, other_payers)
-        states = head.value("accounts"), accounts, other_accounts, taint, other_taint
-        asked: list[WindowedValue] = []
-        for output in _through(self._stages.accounts, legs, *states):
-            if isinstance(output, pvalue.TaggedOutput) and output.tag == "warnings":
-                asked.append(output.value)
-            else:
-                yield output
-        for told in _through(self._stages.dissuade, asked, head.value("heard"), heard, other_heard):
-            yield pvalue.TaggedOutput("warnings", told)
-        head.save()
+                yield from tagged([output])
+        ahead = _AHEAD.submit(self._reader.look_ahead, decode.ahead)
+        store = Store()
+        logs = (payers, other_payers), (accounts, other_accounts), (taint, other_taint), (heard, other_heard)
+        store.open(0, stored, dict(zip(LEDGERS, logs, strict=True)))
+        yield from tagged(self._path.decided(blocks, store))
+        store.save()
         ahead.result()
 
     def finish_bundle(self) -> None:
         """Rest if there was nothing to read."""
         self._reader.finish_bundle()
-
-
-def _through(stage: Any, blocks: Iterable[WindowedValue], *states: Any) -> Iterator[Any]:
-    """Take blocks through a stage as a bundle of their own."""
-    stage.start_bundle()
-    for block in blocks:
-        yield from stage.process(block.value, *states, block.timestamp) or ()
-    yield from stage.finish_bundle()

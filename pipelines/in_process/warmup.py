@@ -1,32 +1,35 @@
 """Refill the in-memory ledgers after a restart: read the recent past again, say nothing about it twice."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.reading.process import broker_line
 from pipelines.kafka.reading.start import Since, partitions_of, start_offsets
-
-HOUR_US = 3_600_000_000
+from pipelines.streams.stream import Stream
+from schemas.topics import PAYMENTS
+from schemas.units import HOUR_US
 
 
 class WarmUp(NamedTuple):
-    """Where to begin, and below which offset of each partition decisions were already sent."""
+    """Since when to read again, and below which offset of each partition decisions were already sent."""
 
-    start: Since
+    refill: Since
     decided: Mapping[int, int]
 
 
-def warm_up(settings: KafkaSettings, topic: str, hours: float) -> WarmUp:
-    """Plan to read `topic` from `hours` before now, or from the committed offset if that lies earlier.
+def warm_up(settings: KafkaSettings, streams: Sequence[Stream], hours: float) -> WarmUp:
+    """Plan to read streams that begin SINCE from `hours` before now; from where the group stands if earlier.
 
     Tells this process's line to the broker where the group stands, so that re-reading never moves it back.
     """
+    again = [stream.topic for stream in streams if stream.begin == "SINCE"]
     with closing(open_admin(settings)) as admin:
-        committed = start_offsets(admin, settings, partitions_of(admin, settings, [topic]), "committed")
+        committed = start_offsets(admin, settings, partitions_of(admin, settings, again), "committed")
     for at, offset in committed.items():
         broker_line(settings).commit(at, offset)
     since_us = time.time_ns() // 1000 - int(hours * HOUR_US)
-    return WarmUp(Since(since_us), {number: offset for (_, number), offset in committed.items()})
+    decided = {number: offset for (topic, number), offset in committed.items() if topic == PAYMENTS}
+    return WarmUp(Since(since_us), decided)

@@ -8,19 +8,22 @@ traces ────┘                                                          
 With one shard on Flink the stages from Read to Dissuade are one (`one_stage`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
 from pipelines.hot import serving
+from pipelines.hot.accounts import Accounts
+from pipelines.hot.apart import apart
 from pipelines.hot.decide import Decider
 from pipelines.hot.decision_log.append import LogDecisionsFn, check_folder
-from pipelines.hot.decode import DecodeFn
-from pipelines.hot.dissuade import DissuadeFn
-from pipelines.hot.ledgers import AccountLedgerFn, PayerLedgerFn
-from pipelines.hot.one_stage import OneStageFn, Stages
+from pipelines.hot.decode import Decode, DecodeFn
+from pipelines.hot.dissuade import Dissuade
+from pipelines.hot.one_stage import HotPath, OneStageFn
+from pipelines.hot.payers import Payers
 from pipelines.hot.tracer import Tracer
 from pipelines.in_process.warmup import warm_up
 from pipelines.jobs.job import Job
@@ -33,7 +36,8 @@ from pipelines.kafka.reading.marks import Mark
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.state.shards import Block
-from schemas import topics
+from pipelines.streams.stream import Stream
+from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
 
 NAME = "stopline"
 
@@ -51,42 +55,40 @@ class Outputs(NamedTuple):
 
 
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
-    """Apply the hot path to chunks of payments."""
-    functions = stages(settings)
-    decode = beam.ParDo(functions.decode).with_output_types(Block, dead_letters=OutRecord)
-    decoded = chunks | "Decode" >> decode.with_outputs("dead_letters", main="payments")
-    legs = decoded.payments | "Payers" >> beam.ParDo(functions.payers).with_output_types(Block)
-    accounts = beam.ParDo(functions.accounts).with_output_types(
-        OutRecord, traces=OutRecord, warnings=Block, decisions=bytes
+    """Apply the hot path to chunks of messages."""
+    path = hot_path(settings)
+    decode = beam.ParDo(DecodeFn(path.decode)).with_output_types(Any, blocks=Block, dead_letters=OutRecord)
+    decoded = chunks | "Decode" >> decode.with_outputs("blocks", "dead_letters")
+    legs = (decoded.blocks | "Payers" >> apart(path.payers, blocks=Block)).blocks
+    decided = legs | "Accounts" >> apart(
+        path.accounts, alerts=OutRecord, traces=OutRecord, asked=Block, decisions=bytes
     )
-    decided = legs | "Accounts" >> accounts.with_outputs("traces", "warnings", "decisions", main="alerts")
-    warnings = decided.warnings | "Dissuade" >> beam.ParDo(functions.dissuade).with_output_types(OutRecord)
+    warnings = (decided.asked | "Dissuade" >> apart(path.dissuade, warnings=OutRecord)).warnings
     _log(decided.decisions, settings)
     return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters)
 
 
 def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: JobSettings) -> Outputs:
     """Apply the hot path as one stage with its source, whose partitions have one key; one shard."""
-    stage = beam.ParDo(OneStageFn(source.reader(), stages(settings))).with_output_types(
-        OutRecord, traces=OutRecord, warnings=OutRecord, dead_letters=OutRecord, decisions=bytes, reached=Mark
-    )
-    tags = "traces", "warnings", "dead_letters", "decisions", "reached"
-    decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*tags, main="alerts")
+    records = ("alerts", "traces", "warnings", "dead_letters")
+    types = {**dict.fromkeys(records, OutRecord), "decisions": bytes, "reached": Mark}
+    stage = beam.ParDo(OneStageFn(source.reader(), hot_path(settings))).with_output_types(Any, **types)
+    decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*types)
     source.commit(decided.reached)
     _log(decided.decisions, settings)
     return Outputs(decided.alerts, decided.warnings, decided.traces, decided.dead_letters)
 
 
-def stages(settings: JobSettings) -> Stages:
-    """Return the functions of the hot path."""
-    policy, shards = settings.policy, settings.shards
+def hot_path(settings: JobSettings) -> HotPath:
+    """Return the stages of the hot path."""
+    policy, shards, streams = settings.policy, settings.shards, settings.streams
     decider = Decider(policy, settings.models, settings.decision_log_share if settings.decision_log else 0.0)
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
-    return Stages(
-        DecodeFn(policy, shards),
-        PayerLedgerFn(policy, shards),
-        AccountLedgerFn(decider, tracer, shards, settings.decided),
-        DissuadeFn(policy.law),
+    return HotPath(
+        Decode(policy, shards, streams),
+        Payers(policy, shards, streams),
+        Accounts(decider, tracer, shards, settings.decided, streams),
+        Dissuade(policy.law),
     )
 
 
@@ -118,31 +120,34 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
     serving.check(settings.models, settings.policy)
     if settings.decision_log is not None:
         check_folder(settings.decision_log)
-    require_topics(settings.kafka, wanted_topics(partitions), create_topics=create_topics)
+    wanted = wanted_topics(partitions, settings.streams)
+    require_topics(settings.kafka, wanted, create_topics=create_topics)
 
 
-def wanted_topics(partitions: int) -> list[NewTopic]:
+def wanted_topics(partitions: int, streams: Sequence[Stream] = STREAMS) -> list[NewTopic]:
     """Return the topics of the main job."""
-    return new_topics(topics.MAIN, partitions)
+    return new_topics(topics_needed(streams), partitions)
 
 
 def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
     """Apply the job to a pipeline whose runner forgets everything with its process."""
-    traced = captured_bounds(settings.kafka, (topics.MEASURES, topics.TRACES))
+    traced = captured_bounds(settings.kafka, topics_of_taint(settings.streams))
     settings = replace(settings, traced=traced)
     if settings.start == "committed" and settings.warmup_h > 0:
-        plan = warm_up(settings.kafka, topics.PAYMENTS, settings.warmup_h)
-        settings = replace(settings, start=plan.start, decided=plan.decided)
-    chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
+        plan = warm_up(settings.kafka, settings.streams, settings.warmup_h)
+        settings = replace(settings, refill=plan.refill, decided=plan.decided)
+    names = topics_read(settings.streams)
+    chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *names, start=settings.first)
     write(build(chunks, settings), settings)
     return f"reading at {settings.kafka.brokers} as group {settings.kafka.group}; Ctrl-C stops"
 
 
 def on_flink(settings: JobSettings, pipeline: beam.Pipeline) -> None:
     """Apply the job as it runs on Flink, from its topics to its topics."""
+    names = topics_read(settings.streams)
     if settings.shards == 1:
-        source = ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first, readers=1)
+        source = ReadChunksKeyed(settings.kafka, *names, start=settings.first, readers=1)
         write(build_in_one(pipeline, source, settings), settings)
         return
-    chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *topics.READ, start=settings.first)
+    chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *names, start=settings.first)
     write(build(chunks, settings), settings)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -16,12 +15,10 @@ from pipelines import policy
 from pipelines.hot.serving import Source
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
-from pipelines.kafka.reading.start import Since, Whole
-from schemas import topics
+from pipelines.kafka.reading.start import ByTopic, First, Since
+from pipelines.streams.stream import Begin, Stream
+from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
-
-First = Literal["committed", "earliest", "latest"] | int | Since
-
 
 _ADDRESS = re.compile(r"\S+:\d{1,5}")
 
@@ -73,7 +70,8 @@ class JobSettings:
     """The options, read once and checked; nothing below reads options or environment.
 
     `decided` names the offset of each partition below which nothing is sent any more (`warmup`).
-    `traced` says what topics `measures` and `traces` held at the start, for runners that lose their state.
+    `traced` says what the topics that tell of tainted money held at the start, and `refill` since when the
+    streams of facts that age are read again, for runners that lose their state.
     """
 
     kafka: KafkaSettings
@@ -86,11 +84,18 @@ class JobSettings:
     decision_log_share: float
     decided: Mapping[int, int] = field(default_factory=dict)
     traced: tuple[Bound, ...] = ()
+    refill: Since | None = None
+    streams: tuple[Stream, ...] = STREAMS
 
     @property
-    def first(self) -> Whole:
-        """Where reading begins without a checkpoint: what is in force and what was traced is read whole."""
-        return Whole((topics.MEASURES, topics.TRACES), self.start)
+    def first(self) -> ByTopic:
+        """Where reading begins without a checkpoint, as the table of streams says for each topic."""
+        begins: dict[Begin, First] = {
+            "WHOLE": "earliest",
+            "SINCE": self.refill or self.start,
+            "COMMITTED": self.start,
+        }
+        return ByTopic(tuple((stream.topic, begins[stream.begin]) for stream in self.streams))
 
     @classmethod
     def of(cls, options: PipelineOptions, *, default_shards: int = 4) -> "JobSettings":

@@ -10,6 +10,7 @@ from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.sink import OutRecord
+from pipelines.streams.table import topics_read
 from schemas import topics
 
 
@@ -29,7 +30,7 @@ def kept(settings: JobSettings) -> dict[str, list[bytes]]:
 
 
 def _outputs(pipeline: beam.Pipeline, settings: JobSettings) -> main.Outputs:
-    chunks = pipeline | "Read" >> ReadChunksBounded(settings.kafka, *topics.READ)
+    chunks = pipeline | "Read" >> ReadChunksBounded(settings.kafka, *topics_read(settings.streams))
     return main.build(chunks, settings)
 
 

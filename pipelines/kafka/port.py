@@ -101,7 +101,7 @@ class Chunk(NamedTuple):
         partitions: int32.
         offsets: int64.
         timestamps: Kafka record timestamps, int64 microseconds UTC up to `LATEST_US`; 0 where it has none.
-        begun: what the values are being decoded to ahead of time, if they are.
+        ahead: what the values are being decoded to ahead of time, if they are.
 
     """
 
@@ -110,7 +110,7 @@ class Chunk(NamedTuple):
     partitions: NDArray[np.int32]
     offsets: NDArray[np.int64]
     timestamps: NDArray[np.int64]
-    begun: Future[Any] | None = None
+    ahead: Future[Any] | None = None
 
 
 class NewTopic(NamedTuple):

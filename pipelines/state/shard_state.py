@@ -12,18 +12,18 @@ Until it is whole the log before is kept, so there are two bags; they take turns
 
 import os
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import xxhash
 
+from models.ledgers.ledger import Ledger
 from models.ledgers.table import Table
 from pipelines.state.evolve import pack, unpack
 from pipelines.state.shards import Rows
+from pipelines.telemetry import TELEMETRY
 from schemas.errors import StateError
 
 #: Logs shorter than this are not worth replacing.
@@ -110,41 +110,31 @@ class HeadValue(NamedTuple):
         self.values[self.name] = value
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A ledger: its name, the type of its rows, and for every type of facts the fold that adds them."""
-
-    name: str
-    row: np.dtype[np.void]
-    folds: Mapping[np.dtype[np.void], Callable[[Table, Rows], Rows]]
-
-    def replay(self, table: Table, entry: bytes) -> None:
-        """Add the facts of a log entry."""
-        for facts in unpack(entry, *self.folds):
-            self.folds[facts.dtype](table, facts)
-
-
 _live: dict[tuple[str, int], tuple[bytes, Table]] = {}
 
 
-def observe(kind: Kind, shard: int, facts: Rows, version: Any, logs: Logs) -> Rows:
-    """Add `facts`, in order of event time, to a shard's ledger; return what was known before each.
+def observe(ledger: Ledger, shard: int, parts: Sequence[Rows], version: Any, logs: Logs) -> Rows:
+    """Add facts, each part of one kind and in order of event time, to a shard's ledger.
 
-    `version` and `logs` are the shard's states: a value of bytes and two bags of bytes.
+    Returns what was known before each of the ledger's main kind. `version` and `logs` are the shard's states:
+    a value of bytes and two bags of bytes.
     """
-    held, table = _current(kind, shard, version, logs)
-    del _live[kind.name, shard]
-    views = kind.folds[facts.dtype](table, facts)
-    written = _logged(held, facts, table, logs)
+    held, table = _current(ledger, shard, version, logs)
+    del _live[ledger.name, shard]
+    late = table.late
+    views = ledger.fold(table, parts)
+    if table.late > late:
+        TELEMETRY.count("late", table.late - late)
+    written = _logged(held, parts, table, logs)
     version.write(_VERSION.pack(*written))
-    _live[kind.name, shard] = (written.token, table)
+    _live[ledger.name, shard] = (written.token, table)
     return views
 
 
-def _logged(held: Version, facts: Rows, table: Table, logs: Logs) -> Version:
+def _logged(held: Version, parts: Sequence[Rows], table: Table, logs: Logs) -> Version:
     """Add facts, which `table` holds, to the log, and a slice to the next snapshot if one is due."""
     log, other = (logs[(held.snapshots + turn) % 2] for turn in (0, 1))
-    packed = pack(facts)
+    packed = pack(*parts)
     entry = sealed(_ENTRY.pack(held.sequence + 1, _FACTS, len(packed)), packed)
     log.add(entry)
     now = held._replace(
@@ -167,22 +157,22 @@ def _logged(held: Version, facts: Rows, table: Table, logs: Logs) -> Version:
     return now._replace(snapshots=now.snapshots + 1, rows=end, next_rows=0, next_written=0)
 
 
-def known(kind: Kind, shard: int, version: Any, logs: Logs) -> Table:
+def known(ledger: Ledger, shard: int, version: Any, logs: Logs) -> Table:
     """Return a shard's ledger, to be read only; an empty one if nothing was ever added."""
-    return _current(kind, shard, version, logs)[1]
+    return _current(ledger, shard, version, logs)[1]
 
 
-def _current(kind: Kind, shard: int, version: Any, logs: Logs) -> tuple[Version, Table]:
+def _current(ledger: Ledger, shard: int, version: Any, logs: Logs) -> tuple[Version, Table]:
     stored = version.read()
     held = Version(*_VERSION.unpack(stored)) if stored else Version()
-    token, table = _live.get((kind.name, shard), (None, None))
+    token, table = _live.get((ledger.name, shard), (None, None))
     if table is None or token != held.token:
-        table = rebuilt(kind, logs, held) if stored else Table.empty(kind.row)
-        _live[kind.name, shard] = (held.token, table)
+        table = rebuilt(ledger, logs, held) if stored else Table.empty(ledger.row)
+        _live[ledger.name, shard] = (held.token, table)
     return held, table
 
 
-def rebuilt(kind: Kind, logs: Logs, version: Version) -> Table:
+def rebuilt(ledger: Ledger, logs: Logs, version: Version) -> Table:
     """Return the table that `logs` describe up to `version`, its rows in the order they had.
 
     A slice holds its rows as they were after the facts of its sequence. So all are put in place first, which
@@ -192,23 +182,23 @@ def rebuilt(kind: Kind, logs: Logs, version: Version) -> Table:
         StateError: an entry is missing or damaged, or another release wrote it.
 
     """
-    table = Table.empty(kind.row)
+    table = Table.empty(ledger.row)
     entries = sorted(map(_read, logs[version.snapshots % 2].read()))
     slices = [entry for entry in entries if entry.place != _FACTS]
     for entry in slices:
         if entry.place == table.used:
-            table.put(*unpack(entry.packed, kind.row))
+            table.put(*unpack(entry.packed, ledger.row))
     began = slices[0].sequence if slices else 0
     facts = [entry.sequence for entry in entries if entry.place == _FACTS]
     if table.used != version.rows or facts != list(range(began + 1, version.sequence + 1)):
         raise StateError(
-            f"the {kind.name} log lacks an entry up to {version.sequence}; restore an earlier checkpoint"
+            f"the {ledger.name} log lacks an entry up to {version.sequence}; restore an earlier checkpoint"
         )
     for entry in entries:
         if entry.place == _FACTS:
-            kind.replay(table, entry.packed)
+            ledger.fold(table, list(unpack(entry.packed, *ledger.facts)))
         else:
-            table.put(*unpack(entry.packed, kind.row))
+            table.put(*unpack(entry.packed, ledger.row))
     return table
 
 

@@ -1,5 +1,7 @@
 """Blocks of rows between stages: every element is (shard, rows as bytes), so a bundle stays columnar.
 
+A block holds rows of one or several kinds (`bound`), so that facts of one bundle stay together.
+
 Rows are chosen with `take` and written with `put`, which copy each as a whole; indexing, assignment and
 `concatenate` copy structured rows field by field and take five times as long.
 """
@@ -31,12 +33,34 @@ def pack(*parts: Rows) -> bytes:
     return b"".join((_mark(parts[0].dtype), *(part.data for part in parts)))
 
 
-def holds(block: bytes, row: np.dtype[np.void]) -> bool:
+def bound(*kinds: Sequence[Rows]) -> bytes:
+    """Return rows of several kinds, of each some parts, as bytes that `unbound` takes apart again."""
+    pieces: list[Any] = []
+    for parts in kinds:
+        size = _HEAD + sum(part.nbytes for part in parts)
+        pieces += (size.to_bytes(_HEAD, "little"), _mark(parts[0].dtype))
+        pieces += (part.data for part in parts)
+        pieces.append(bytes(-size % _HEAD))
+    return b"".join(pieces)
+
+
+def unbound(block: bytes | memoryview) -> Iterator[memoryview]:
+    """Yield each kind of rows of `block` as bytes that `unpack` of its type accepts."""
+    view = memoryview(block)
+    start = 0
+    while start < len(view):
+        size = int.from_bytes(view[start : start + _HEAD], "little")
+        start += _HEAD
+        yield view[start : start + size]
+        start += size + -size % _HEAD
+
+
+def holds(block: bytes | memoryview, row: np.dtype[np.void]) -> bool:
     """Tell whether `block` holds rows of this type."""
     return mark_of(block) == _mark(row)
 
 
-def unpack(block: bytes, row: np.dtype[np.void]) -> Rows:
+def unpack(block: bytes | memoryview, row: np.dtype[np.void]) -> Rows:
     """Return the rows of `block`, read-only.
 
     Raises:
@@ -56,9 +80,9 @@ def concatenated(parts: Sequence[Rows], row: np.dtype[np.void]) -> Rows:
     return parts[0] if len(parts) == 1 else np.frombuffer(b"".join(part.data for part in parts), row)
 
 
-def mark_of(block: bytes) -> bytes:
+def mark_of(block: bytes | memoryview) -> bytes:
     """Return what blocks of one type of rows have in common."""
-    return block[:_HEAD]
+    return bytes(block[:_HEAD])
 
 
 def shard_of(tokens: Words, shards: int) -> Shards:

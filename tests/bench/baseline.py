@@ -23,7 +23,10 @@ from threadpoolctl import threadpool_limits
 
 from models import features
 from models.features import FloatArray, Legs
-from models.ledgers import ledger
+from models.ledgers import parties
+from models.ledgers.accounts import ACCOUNTS
+from models.ledgers.accounts import BUCKETS as ACCOUNT_BUCKETS
+from models.ledgers.decay import HORIZONS_S as HORIZONS
 from models.ledgers.history import NEW_PAYEE_US, history
 from models.scoring.bundle import MODELS, TRUSTED
 from pipelines.hot import serving
@@ -35,14 +38,14 @@ from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.policy import DELAY, Policy
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
+from schemas.units import DAY_US
 from tests.payments import transfers
 
 #: Messages a pass of the runner reads from each partition: few, because a stage waits for the one before.
 CHUNK_ROWS, BUNDLE_CHUNKS = 500, 2
 BATCH_MAX = 1_000
 
-HORIZONS_S = ledger.HORIZONS_S.tolist()
-DAY_US = ledger.DAY_US
+HORIZONS_S = HORIZONS.tolist()
 NAN = math.nan
 
 SIGNALS = ("remote_control", "screen_share", "call_in_progress")
@@ -55,7 +58,7 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 class Party(msgspec.Struct, array_like=True):
-    """What is kept of a paying party; see `models.ledgers.ledger.PARTY_ROW`."""
+    """What is kept of a paying party; see `models.ledgers.parties`."""
 
     first_us: int
     last_us: int
@@ -66,7 +69,7 @@ class Party(msgspec.Struct, array_like=True):
 
 
 class Account(msgspec.Struct, array_like=True):
-    """What is kept of an account; see `models.ledgers.ledger.ACCOUNT_ROW`."""
+    """What is kept of an account; see `models.ledgers.accounts`."""
 
     first_us: int
     last_us: int
@@ -107,9 +110,9 @@ _leg = msgspec.msgpack.Decoder(tuple[bool, bytes, float, list[Any]]).decode
 def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[View, bytes]:
     """Add a payment to its payer's packed state; return what was known before and the new state."""
     row = _party(stored) if stored else None
-    now_us, bucket = payment["accepted_at_us"], _low(payment["creditor_account"]) % ledger.PARTY_BUCKETS
+    now_us, bucket = payment["accepted_at_us"], _low(payment["creditor_account"]) % parties.BUCKETS
     if row is None:
-        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * ledger.PARTY_BUCKETS)
+        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS)
         ages = NAN, NAN
     else:
         ages = _seconds(now_us, row.first_us), _seconds(now_us, row.last_us)
@@ -132,10 +135,10 @@ def see_account(stored: bytes | None, payment: Payment, value: float, credit: bo
     row = _account(stored) if stored else None
     now_us = payment["accepted_at_us"]
     other = payment["debtor_account"] if credit else payment["creditor_account"]
-    bucket = _low(other) % ledger.ACCOUNT_BUCKETS
+    bucket = _low(other) % ACCOUNT_BUCKETS
     age_s = NAN
     if row is None:
-        empty = [None] * ledger.ACCOUNT_BUCKETS
+        empty = [None] * ACCOUNT_BUCKETS
         row = Account(now_us, now_us, None, None, *([0.0] * 4 for _ in range(5)), 0.0, [*empty], [*empty])
     else:
         age_s = _seconds(now_us, row.first_us)
@@ -170,8 +173,8 @@ def legs_of(paid: Sequence[Paid]) -> Legs:
     return Legs(
         transfers(messages),
         np.array(value),
-        _views(payers, PARTY_FIELDS, ledger.PARTY_VIEW),
-        _views(accounts, ACCOUNT_FIELDS, ledger.ACCOUNT_VIEW),
+        _views(payers, PARTY_FIELDS, parties.PARTY_VIEW),
+        _views(accounts, ACCOUNT_FIELDS, ACCOUNTS.view),
     )
 
 

@@ -20,8 +20,8 @@ from pipelines.in_process.runner import in_process
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.reading.source import ReadChunks
+from pipelines.streams.table import topics_read
 from pipelines.telemetry import TELEMETRY, Latency, quantiles
-from schemas import topics
 from schemas.errors import StoplineError
 from tests.bench import baseline
 from tests.bench.profile import Profiler
@@ -120,7 +120,7 @@ def ours(arguments: tuple[str, ...], history: Mapping[int, int]) -> None:
     options = PipelineOptions(list(arguments), streaming=True)
     settings = replace(JobSettings.of(options), decided=history)
     with beam.Pipeline(runner=in_process(), options=options) as pipeline:
-        chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics.READ, start=settings.first)
+        chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics_read(), start=settings.first)
         main.write(main.build(chunks, settings), settings)
 
 

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from fixtures.stream import messages
 from fixtures.world import START_US, simulate
 from pipelines.kafka.port import LINGER_MS, KafkaSettings, NewTopic, open_admin
+from pipelines.streams.table import topics_needed
 from schemas import topics
 
 PARTITIONS = 4
@@ -95,7 +96,7 @@ def later(payments: pa.Table, by_us: int) -> pa.Table:
 
 def create_topics(brokers: str) -> None:
     with closing(open_admin(KafkaSettings(brokers))) as admin:
-        admin.create_topics([NewTopic(name, PARTITIONS) for name in topics.MAIN])
+        admin.create_topics([NewTopic(name, PARTITIONS) for name in topics_needed()])
 
 
 def fill(brokers: str, world: World, history: int, count: int, to: Connection) -> None:

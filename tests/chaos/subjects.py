@@ -21,6 +21,7 @@ from pipelines.hot.decision_log.read import read as read_log
 from pipelines.jobs.main import on_flink
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
+from pipelines.streams.table import topics_needed
 from schemas import topics
 from schemas.alert import Leg
 from schemas.payment import Payment
@@ -132,7 +133,7 @@ class MainJob:
 
     def __init__(self, count: int, partitions: int, seed: int, bundle: Path) -> None:
         self.partitions = partitions
-        self.topics = dict.fromkeys(topics.MAIN, 1) | {topics.PAYMENTS: partitions}
+        self.topics = dict.fromkeys(topics_needed(), 1) | {topics.PAYMENTS: partitions}
         self._bundle = bundle
         self._folder = Path()
         self._values = list(itertools.islice(_world(seed, count), count))

@@ -145,7 +145,7 @@ def look_ahead(read: ReadByTimer, until: int) -> list[Chunk]:
 
     def begin(chunk: Chunk) -> Chunk:
         found.append(chunk)
-        return chunk._replace(begun=Future())
+        return chunk._replace(ahead=Future())
 
     deadline = time.monotonic() + 10
     while len(found) < until and time.monotonic() < deadline:
@@ -165,7 +165,7 @@ def test_what_was_looked_ahead_is_read_next_as_it_was_begun(settings: KafkaSetti
     values += fire_until(read, positions, again, 20_000 - len(values))
 
     assert stood_at == ahead[0].offsets[0]
-    assert [chunk.begun is not None for chunk in chunks[: len(ahead)]] == [True] * len(ahead)
+    assert [chunk.ahead is not None for chunk in chunks[: len(ahead)]] == [True] * len(ahead)
     assert values == [b"%d" % value for value in range(20_000)]
 
 

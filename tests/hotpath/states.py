@@ -3,6 +3,14 @@
 import copy
 from typing import Self
 
+import numpy as np
+
+from models.ledgers.ledger import Ledger
+from pipelines.hot.stage import Output, Passage, Stage
+from pipelines.state import shard_state
+from pipelines.state.shards import Block
+from pipelines.state.store import Received, Store
+
 
 class Value:
     def __init__(self) -> None:
@@ -48,6 +56,40 @@ class Shard:
 
     def copy(self) -> Self:
         return copy.deepcopy(self)
+
+
+class Shards:
+    """The states of a stage's shards, for stages run by hand."""
+
+    def __init__(self, stage: Stage, shards: int = 1) -> None:
+        self.stage = stage
+        self.states = {
+            shard: (Value(), {ledger: (Bag(), Bag()) for ledger in stage.ledgers}) for shard in range(shards)
+        }
+
+    def run(self, *blocks: Block, failing: bool = False) -> list[Output]:
+        """Take blocks through the stage as a bundle; return what it emits. A failing one takes all back."""
+        before = copy.deepcopy(self.states) if failing else {}
+        store = Store()
+        for shard, (head, logs) in self.states.items():
+            store.open(shard, head, logs)
+        passage = Passage(self.stage, store)
+        sent = [output for block in blocks for output in passage.add(Received(*block, 0))]
+        sent += passage.rest()
+        store.save()
+        if failing:
+            self.states = before
+        return sent
+
+    def rows(self, ledger: Ledger) -> np.ndarray:
+        """The rows of a ledger, of all shards."""
+        tables = []
+        for shard, (head, logs) in self.states.items():
+            store = Store()
+            store.open(shard, head, logs)
+            shard_state._live.pop((ledger.name, shard), None)
+            tables.append(store.known(ledger, shard).filled)
+        return np.concatenate(tables)
 
 
 class Bundle:

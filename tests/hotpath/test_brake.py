@@ -4,27 +4,26 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from apache_beam.pvalue import TaggedOutput
-from apache_beam.utils.timestamp import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import SHIPPED
 from pipelines import policy
-from pipelines.hot.brake import COUNTS, MINUTE_US, Brake
+from pipelines.hot import stage
+from pipelines.hot.accounts import Accounts
+from pipelines.hot.brake import COUNTS, Brake
 from pipelines.hot.decide import Decider, enforced_minor
-from pipelines.hot.ledgers import AccountLedgerFn, PayerLedgerFn
+from pipelines.hot.payers import Payers
 from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, BrakePolicy, LegPolicy, Policy
-from pipelines.state import batches
-from pipelines.state.shards import Rows, by_shard, pack, shard_of
+from pipelines.state.shards import Rows, bound, by_shard, shard_of
+from pipelines.streams.table import STREAMS
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.alarm import Alarm
@@ -32,9 +31,10 @@ from schemas.alert import Alert
 from schemas.errors import ConfigError, StateError
 from schemas.ids import derived_id
 from schemas.rows.transfers import TRANSFER
+from schemas.units import MINUTE_US
 from schemas.warning import Warning
 from tests.hotpath.conftest import POLICY, Sent, Stream, Written
-from tests.hotpath.states import Shard
+from tests.hotpath.states import Shards
 
 MODEL = "f" * 64
 NOW_US = 1_756_656_000_000_000
@@ -265,32 +265,22 @@ def test_shards_decided_in_one_batch_are_braked_as_each_alone_would_be(
     stream: Stream, everybody: Policy, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shards = 3
-    payers = PayerLedgerFn(everybody, shards)
-    payer = [Shard() for _ in range(shards)]
+    payers = Shards(Payers(everybody, shards, STREAMS), shards)
     bundles = []
     for rows in np.array_split(stream.rows[:6_000], 2):
-        payers.start_bundle()
-        for number, part in by_shard(rows, shard_of(rows["debtor"], shards)):
-            payers.process((number, pack(part)), payer[number].head, *payer[number].logs, Timestamp(0))
-        bundles.append([legs.value for legs in payers.finish_bundle()])
+        parts = by_shard(rows, shard_of(rows["debtor"], shards))
+        legs = payers.run(*((number, bound([part])) for number, part in parts))
+        bundles.append([block.element for block in legs])
 
     def run() -> list[OutRecord]:
         tracer = Tracer(everybody, shards, KafkaSettings("none:1"), ())
-        accounts = AccountLedgerFn(Decider(everybody, bundle_path, 0.0), tracer, shards, {})
-        ledgers = [(Shard(), Shard()) for _ in range(shards)]
-        sent: list[OutRecord] = []
-        for bundle in bundles:
-            accounts.start_bundle()
-            outputs: list[Any] = []
-            for legs in bundle:
-                own, taint = ledgers[legs[0]]
-                outputs += accounts.process(legs, own.head, *own.logs, *taint.logs, Timestamp(0))
-            outputs += accounts.finish_bundle()
-            sent += [out.value for out in outputs if not isinstance(out, TaggedOutput)]
-        return sorted(sent)
+        decider = Decider(everybody, bundle_path, 0.0)
+        accounts = Shards(Accounts(decider, tracer, shards, {}, STREAMS), shards)
+        outputs = [output for bundle in bundles for output in accounts.run(*bundle)]
+        return sorted(output.element for output in outputs if output.tag == "alerts")
 
     together = run()
-    monkeypatch.setattr(batches, "BATCH_BYTES", 1)
+    monkeypatch.setattr(stage, "BATCH_BYTES", 1)
 
     assert run() == together
     assert {record.topic for record in together} == {topics.ALERTS, topics.ALARMS}

@@ -14,10 +14,8 @@ from pyarrow.dataset import dataset
 
 from models import features
 from models.features import CATALOGUE, Leg, Legs
-from models.ledgers.ledger import DAY_US
 from pipelines.hot.decision_log import append, frames
 from pipelines.hot.decision_log.append import (
-    HOUR_US,
     ROWS_LOST,
     LogDecisionsFn,
     LogWriter,
@@ -29,6 +27,7 @@ from pipelines.hot.decision_log.rows import block, schema
 from pipelines.hot.serving import Computed, Scored
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError
+from schemas.units import DAY_US, HOUR_US
 from tests.hotpath.conftest import Stream
 
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.hot.decision_log.read import read
-from pipelines.hot.decode import FUTURE_US_MAX, VALUE_BYTES_MAX, decode
 from pipelines.policy import Policy
+from pipelines.streams.payments import FUTURE_US_MAX, VALUE_BYTES_MAX, decode
 from schemas.dead_letter import HINTS, DeadLetter
 from schemas.ids import derived_id
 from schemas.payment import STATUSES

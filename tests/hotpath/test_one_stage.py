@@ -16,12 +16,13 @@ from console.lab.replaying import job_settings, lines
 from fixtures.scenario import SCENARIOS, load
 from models import SHIPPED
 from pipelines.hot.one_stage import OneStageFn
-from pipelines.jobs.main import stages
+from pipelines.jobs.main import hot_path
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.bounded import ReplayReader, ReplaySource
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.sink import OutRecord
 from pipelines.state import shard_state
+from pipelines.streams.table import topics_read
 from schemas import topics
 from tests.hotpath.states import Bag, Value
 
@@ -67,10 +68,10 @@ def test_one_stage_gives_the_records_of_the_stages_apart(to_a_firing: int, resta
 
     with streamed(load("police_call")) as (settings, decided):
         job = job_settings(settings, "--model_bundle", str(SHIPPED), "--ledger_shards", "1")
-        source = ReplaySource(settings, captured_bounds(settings, topics.READ), 2000)
+        source = ReplaySource(settings, captured_bounds(settings, topics_read()), 2000)
         with closing(source.create_reader(None, None)) as reader:
             recorded = Recorded(reader, to_a_firing)
-            given = _sent(OneStageFn(recorded, stages(replace(job, decided=decided))), recorded, restarts)
+            given = _sent(OneStageFn(recorded, hot_path(replace(job, decided=decided))), recorded, restarts)
 
     assert given == expected
 

@@ -1,7 +1,6 @@
 """What the stream computes is what training computes, and a replay says the same every time."""
 
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,17 +11,17 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from apache_beam.pvalue import TaggedOutput
-from apache_beam.utils.timestamp import Timestamp
 
 from models import features
 from models.features import Legs
 from models.ledgers.history import history
 from models.scoring.bundle import Bundle
-from pipelines.hot import ledgers
+from pipelines.hot import payers as payers_module
+from pipelines.hot.accounts import Accounts
 from pipelines.hot.decide import Decider
 from pipelines.hot.decision_log.read import read
-from pipelines.hot.ledgers import LEG, AccountLedgerFn, PayerLedgerFn
+from pipelines.hot.payers import Payers
+from pipelines.hot.stage import Output
 from pipelines.hot.tracer import Tracer
 from pipelines.in_process.runner import in_process
 from pipelines.jobs.main import build
@@ -30,12 +29,13 @@ from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import HOLD, OUTCOMES, WARN, Policy, decide, thresholds
-from pipelines.state.shards import by_shard, pack, shard_of, unpack
+from pipelines.state.shards import bound, by_shard, shard_of, unbound, unpack
+from pipelines.streams.table import STREAMS, ledgers_of
 from schemas import topics
 from schemas.alert import Alert
 from schemas.warning import Warning
 from tests.hotpath.conftest import Stream, Written, chunk_of
-from tests.hotpath.states import Shard
+from tests.hotpath.states import Shards
 
 LEGS = ("CREDIT", "DEBIT")
 
@@ -177,20 +177,15 @@ def test_within_a_bundle_accounts_see_debits_and_credits_in_event_time_order(
     assert_features(table, legs.credit if leg == "CREDIT" else legs.debit, leg)
 
 
-def emitted(output: Any) -> Any:
-    """An output without time and window."""
-    return (output.tag, output.value.value) if isinstance(output, TaggedOutput) else output.value
+def stages(rules: Policy, decider: Decider, shards: int = 1) -> tuple[Shards, Shards]:
+    """The two stages of a job, with their states."""
+    tracer = Tracer(rules, shards, KafkaSettings("none:1"), ())
+    accounts = Accounts(decider, tracer, shards, {}, STREAMS)
+    return Shards(Payers(rules, shards, STREAMS), shards), Shards(accounts, shards)
 
 
-def stages(rules: Policy, decider: Decider) -> tuple[PayerLedgerFn, AccountLedgerFn]:
-    """The two stages of a job with one shard, ready for a bundle."""
-    accounts = AccountLedgerFn(decider, Tracer(rules, 1, KafkaSettings("none:1"), ()), 1, {})
-    accounts.setup()
-    return PayerLedgerFn(rules, 1), accounts
-
-
-def look(accounts: AccountLedgerFn, legs: Any, account: Any, taint: Any) -> list[Any]:
-    return list(accounts.process(legs, account.head, *account.logs, *taint.logs, Timestamp(0)))
+def emitted(outputs: list[Output]) -> list[tuple[str, Any]]:
+    return [(tag, element) for tag, element, _ in outputs]
 
 
 def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
@@ -200,43 +195,33 @@ def test_bundles_that_fail_and_are_retried_emit_what_undisturbed_ones_do(
 
     def run(failing: bool) -> list[Any]:
         payers, accounts = stages(rules, decider)
-        payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
         sent: list[Any] = []
         for rows in np.array_split(stream.rows[:3_000], 6):
-            for attempt in range(1 + failing):
-                bundles = (each.bundle() for each in (payer_shard, account_shard, taint_shard))
-                with suppress(OSError), ExitStack() as stack:
-                    payer, account, taint = map(stack.enter_context, bundles)
-                    payers.start_bundle()
-                    accounts.start_bundle()
-                    payers.process((0, pack(rows)), payer.head, *payer.logs, Timestamp(0))
-                    blocks = [each.value for each in payers.finish_bundle()]
-                    out = [each for block in blocks for each in look(accounts, block, account, taint)]
-                    out += accounts.finish_bundle()
-                    if attempt < failing:
-                        raise OSError
-            sent += map(emitted, out)
+            for fails in (True, False)[not failing :]:
+                legs = payers.run((0, bound([rows])), failing=fails)
+                out = accounts.run(*(block.element for block in legs), failing=fails)
+            sent += emitted(out)
         return sent
 
     undisturbed = run(failing=False)
 
     assert run(failing=True) == undisturbed
-    assert sum(isinstance(each, OutRecord) for each in undisturbed) > 50
+    assert sum(isinstance(element, OutRecord) for _, element in undisturbed) > 50
 
 
 def test_an_accounts_legs_come_in_order_of_event_time_however_many_blocks_they_make(
-    stream: Stream, rules: Policy, monkeypatch: pytest.MonkeyPatch
+    stream: Stream, rules: Policy, decider: Decider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "_BLOCK_ROWS", 100)
+    leg = ledgers_of(STREAMS).leg
+    monkeypatch.setattr(payers_module, "BATCH_BYTES", 2 * 99 * leg.itemsize)
     shards, rows = 3, stream.rows[:3_000]
-    payers, states = PayerLedgerFn(rules, shards), [Shard() for _ in range(shards)]
-    payers.start_bundle()
-    for number, part in by_shard(rows, shard_of(rows["debtor"], shards)):
-        payers.process((number, pack(part)), states[number].head, *states[number].logs, Timestamp(0))
-    blocks = [each.value for each in payers.finish_bundle()]
+    payers, _ = stages(rules, decider, shards)
+    parts = by_shard(rows, shard_of(rows["debtor"], shards))
+    blocks = [out.element for out in payers.run(*((number, bound([part])) for number, part in parts))]
 
     for number in range(shards):
-        at_us = [unpack(packed, LEG)["transfer"]["at_us"] for shard, packed in blocks if shard == number]
+        mine = [unbound(packed) for shard, packed in blocks if shard == number]
+        at_us = [unpack(packed, leg)["transfer"]["at_us"] for (packed,) in mine]
         assert len(at_us) == 30
         assert all(before.max() <= after.min() for before, after in pairwise(at_us))
 
@@ -246,16 +231,8 @@ def test_the_blocks_of_a_bundle_are_decided_as_one_block_would_be(
 ) -> None:
     def run(parts: int) -> list[Any]:
         payers, accounts = stages(rules, decider)
-        payer_shard, account_shard, taint_shard = Shard(), Shard(), Shard()
-        out: list[Any] = []
-        accounts.start_bundle()
-        with account_shard.bundle() as account, taint_shard.bundle() as taint:
-            for rows in np.array_split(stream.rows[:3_000], parts):
-                payers.start_bundle()
-                with payer_shard.bundle() as payer:
-                    payers.process((0, pack(rows)), payer.head, *payer.logs, Timestamp(0))
-                    (legs,) = payers.finish_bundle()
-                out += look(accounts, legs.value, account, taint)
-            return list(map(emitted, [*out, *accounts.finish_bundle()]))
+        split = np.array_split(stream.rows[:3_000], parts)
+        legs = [block.element for rows in split for block in payers.run((0, bound([rows])))]
+        return emitted(accounts.run(*legs))
 
     assert run(parts=5) == run(parts=1)

@@ -14,12 +14,14 @@ from models.scoring.bundle import MANIFEST
 from models.scoring.shelf import Registry
 from pipelines import policy
 from pipelines.hot import serving
+from pipelines.hot.accounts import Accounts
 from pipelines.hot.decide import Decider
-from pipelines.hot.ledgers import AccountLedgerFn
 from pipelines.hot.serving import Follower, InUse
 from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import Policy
+from pipelines.state.store import Store
+from pipelines.streams.table import STREAMS
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError, ModelError
 
@@ -199,15 +201,15 @@ def test_models_change_between_bundles_and_never_within_one(
     registry: Registry, rules: Policy, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "LOOK_S", 3600.0)
-    fn = AccountLedgerFn(Decider(rules, registry, 0.0), Tracer(rules, 1, KafkaSettings("none:1"), ()), 1, {})
-    fn.setup()
-    fn.start_bundle()
-    old = fn._models
+    tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
+    accounts = Accounts(Decider(rules, registry, 0.0), tracer, 1, {}, STREAMS)
+    accounts.setup()
+    bundle, next_bundle = Store(), Store()
+    old = accounts.models(bundle)
     promote(registry, other)
     follower = serving._opened[registry.folder, rules.stamp]
     assert isinstance(follower, Follower)
     follower.look()
-    assert fn._models is old
 
-    fn.start_bundle()
-    assert fn._models is follower.in_use is not old
+    assert accounts.models(bundle) is old
+    assert accounts.models(next_bundle) is follower.in_use is not old

@@ -1,17 +1,20 @@
 """Log-structured shard state: the live table is used only where it is the one the log describes."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledgers.ledger import ACCOUNT_FACT, PARTY_FACT
+from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
+from models.ledgers.ledger import Ledger
+from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
-from pipelines.hot.ledgers import ACCOUNTS, PAYERS
 from pipelines.state import shard_state
-from pipelines.state.shard_state import Head, Kind, Version, observe, rebuilt
+from pipelines.state.shard_state import Head, Version, observe, rebuilt
 from pipelines.state.shards import by_shard, pack, shard_of, unpack
 from schemas.errors import StateError
 from tests.hotpath.states import Bag, Shard, Value
@@ -27,11 +30,11 @@ def number() -> int:
     return next(_numbers)
 
 
-def blocks_of(kind: Kind, count: int, rows: int = 200, keys: int = 60, seed: int = 0) -> list[np.ndarray]:
+def blocks_of(kind: Ledger, count: int, rows: int = 200, keys: int = 60, seed: int = 0) -> list[np.ndarray]:
     return np.array_split(random_facts(kind, count * rows, keys, seed), count)
 
 
-def live(kind: Kind, number: int) -> Table:
+def live(kind: Ledger, number: int) -> Table:
     return shard_state._live[kind.name, number][1]
 
 
@@ -39,7 +42,7 @@ def version(shard: Shard) -> Version:
     return Version(*shard_state._VERSION.unpack(shard.version.read() or b""))
 
 
-def forget(kind: Kind, number: int) -> None:
+def forget(kind: Ledger, number: int) -> None:
     """As a restart or a move to another worker does."""
     shard_state._live.pop((kind.name, number), None)
 
@@ -48,13 +51,13 @@ def forget(kind: Kind, number: int) -> None:
 @pytest.mark.parametrize("slice_bytes", [1 << 20, 3_000])
 @pytest.mark.parametrize("compact_bytes", [1 << 20, 20_000])
 def test_a_rebuilt_table_equals_the_live_one_bit_for_bit(
-    kind: Kind, number: int, compact_bytes: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
+    kind: Ledger, number: int, compact_bytes: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", compact_bytes)
     monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
     shard, halfway = Shard(), 0
     for block in blocks_of(kind, 60, rows=20, keys=400):
-        observe(kind, number, block, shard.version, shard.logs)
+        observe(kind, number, [block], shard.version, shard.logs)
         for log in shard.logs:
             log.items.reverse()
         again = rebuilt(kind, shard.logs, version(shard))
@@ -79,7 +82,7 @@ def test_failed_bundles_and_restarts_leave_no_trace_in_what_is_seen(steps: list[
             with shard.bundle():
                 if step == "fail before":
                     raise OSError
-                views = observe(ACCOUNTS, number, block, shard.version, shard.logs)
+                views = observe(ACCOUNTS, number, [block], shard.version, shard.logs)
                 if step == "fail after":
                     raise OSError
         except OSError:
@@ -95,15 +98,15 @@ def test_failed_bundles_and_restarts_leave_no_trace_in_what_is_seen(steps: list[
 def test_a_fold_that_fails_half_way_leaves_no_half_table(number: int) -> None:
     shard = Shard()
     first, second, third = blocks_of(PAYERS, 3)
-    observe(PAYERS, number, first, shard.version, shard.logs)
+    observe(PAYERS, number, [first], shard.version, shard.logs)
 
-    def half(table: Table, facts: np.ndarray) -> np.ndarray:
-        observed(PAYERS, table, facts[: len(facts) // 2])
+    def half(table: Table, parts: Sequence[np.ndarray]) -> np.ndarray:
+        observed(PAYERS, table, parts[0][: len(parts[0]) // 2])
         raise MemoryError
 
     with pytest.raises(MemoryError), shard.bundle():
-        observe(Kind("payers", PAYERS.row, {PARTY_FACT: half}), number, second, shard.version, shard.logs)
-    observe(PAYERS, number, third, shard.version, shard.logs)
+        observe(replace(PAYERS, fold=half), number, [second], shard.version, shard.logs)
+    observe(PAYERS, number, [third], shard.version, shard.logs)
 
     assert live(PAYERS, number).filled.tobytes() == fold(PAYERS, first, third)[0].filled.tobytes()
 
@@ -112,14 +115,14 @@ def test_another_workers_table_of_the_same_sequence_is_not_used(number: int) -> 
     """Two attempts of one bundle end at the same sequence with different facts; one of them is committed."""
     first, mine, other, last = blocks_of(PAYERS, 4)
     shard = Shard()
-    observe(PAYERS, number, first, shard.version, shard.logs)
+    observe(PAYERS, number, [first], shard.version, shard.logs)
     lost = shard.copy()
-    observe(PAYERS, number, mine, shard.version, shard.logs)
+    observe(PAYERS, number, [mine], shard.version, shard.logs)
     forget(PAYERS, number)
-    observe(PAYERS, number, other, lost.version, lost.logs)  # leaves its table live in this process
+    observe(PAYERS, number, [other], lost.version, lost.logs)  # leaves its table live in this process
     assert version(lost).sequence == version(shard).sequence
 
-    views = observe(PAYERS, number, last, shard.version, shard.logs)
+    views = observe(PAYERS, number, [last], shard.version, shard.logs)
 
     assert views.tobytes() == fold(PAYERS, first, mine, last)[1][-len(last) :].tobytes()
 
@@ -128,7 +131,7 @@ def test_several_blocks_of_one_bundle_see_each_other(number: int) -> None:
     blocks = blocks_of(PAYERS, 5)
     shard = Shard()
     with shard.bundle():
-        seen = [observe(PAYERS, number, block, shard.version, shard.logs) for block in blocks]
+        seen = [observe(PAYERS, number, [block], shard.version, shard.logs) for block in blocks]
 
     assert np.concatenate(seen).tobytes() == fold(PAYERS, *blocks)[1].tobytes()
 
@@ -136,7 +139,7 @@ def test_several_blocks_of_one_bundle_see_each_other(number: int) -> None:
 @each_kind
 @pytest.mark.parametrize("slice_bytes", [1 << 20, 2_000])
 def test_compaction_bounds_what_is_written_and_what_is_kept(
-    kind: Kind, number: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
+    kind: Ledger, number: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a settled set of accounts a fact is written some three times, and the log is three tables at most.
 
@@ -146,7 +149,7 @@ def test_compaction_bounds_what_is_written_and_what_is_kept(
     monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
     shard, facts_bytes, largest = Shard(), 0, 0
     for block in blocks_of(kind, 4_000, rows=10, keys=80):
-        observe(kind, number, block, shard.version, shard.logs)
+        observe(kind, number, [block], shard.version, shard.logs)
         facts_bytes += block.nbytes + 64
         largest = max(largest, sum(len(item) for log in shard.logs for item in log.read()))
     table = live(kind, number).filled.nbytes
@@ -160,14 +163,14 @@ def test_compaction_bounds_what_is_written_and_what_is_kept(
 def test_a_missing_log_entry_is_noticed(number: int, lost: int) -> None:
     shard = Shard()
     for block in blocks_of(PAYERS, 8, rows=5):
-        observe(PAYERS, number, block, shard.version, shard.logs)
+        observe(PAYERS, number, [block], shard.version, shard.logs)
     del shard.logs[0].items[lost]
     forget(PAYERS, number)
 
     with pytest.raises(StateError, match=r"payers log .* restore an earlier checkpoint"):
         rebuilt(PAYERS, shard.logs, version(shard))
     with pytest.raises(StateError, match="restore an earlier checkpoint"):
-        observe(PAYERS, number, block, shard.version, shard.logs)
+        observe(PAYERS, number, [block], shard.version, shard.logs)
 
 
 def test_every_missing_entry_of_a_log_with_a_snapshot_is_noticed(
@@ -177,7 +180,7 @@ def test_every_missing_entry_of_a_log_with_a_snapshot_is_noticed(
     monkeypatch.setattr(shard_state, "SLICE_BYTES", 3_000)
     shard = Shard()
     for block in blocks_of(PAYERS, 60, rows=10, keys=100):
-        observe(PAYERS, number, block, shard.version, shard.logs)
+        observe(PAYERS, number, [block], shard.version, shard.logs)
     log = shard.logs[version(shard).snapshots % 2]
     assert version(shard).snapshots and len(log.items) > 10
 
@@ -193,9 +196,9 @@ def test_a_snapshot_half_written_goes_on_after_a_restart(
 ) -> None:
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", 5_000)
     monkeypatch.setattr(shard_state, "SLICE_BYTES", 3_000)
-    shard, blocks, halfway = Shard(), blocks_of(ACCOUNTS, 60, rows=10, keys=100), 0
+    shard, blocks, halfway = Shard(), blocks_of(ACCOUNTS, 80, rows=10, keys=100), 0
     for block in blocks:
-        observe(ACCOUNTS, number, block, shard.version, shard.logs)
+        observe(ACCOUNTS, number, [block], shard.version, shard.logs)
         halfway += version(shard).next_rows > 0
         forget(ACCOUNTS, number)
 
@@ -216,7 +219,7 @@ def test_every_flipped_bit_of_a_log_or_a_head_is_noticed(
     monkeypatch.setattr(shard_state, "SLICE_BYTES", 3_000)
     shard = Shard()
     for block in blocks_of(PAYERS, 30, rows=10, keys=100):
-        observe(PAYERS, number, block, shard.version, shard.logs)
+        observe(PAYERS, number, [block], shard.version, shard.logs)
     written = version(shard)
     assert written.snapshots
     log, draw = shard.logs[written.snapshots % 2], np.random.default_rng(0)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.hot.ledgers import LEG
 from pipelines.state.shards import by_shard, event_order, put, shard_of
+from pipelines.streams.table import STREAMS, ledgers_of
 from schemas.rows.transfers import TRANSFER
 
 #: Few values, so that times, partitions and offsets are often the same.
@@ -45,7 +45,7 @@ def test_every_row_goes_to_the_shard_of_its_token_in_its_order(tokens: list[int]
 
 @given(rows)
 def test_rows_put_into_a_column_are_the_same_rows(drawn: list[tuple[int, int, int, bool]]) -> None:
-    legs, made = np.zeros(len(drawn), LEG), transfers(drawn)
+    legs, made = np.zeros(len(drawn), ledgers_of(STREAMS).leg), transfers(drawn)
     legs["value"] = 1.5
     put(legs, "transfer", made)
 

@@ -15,8 +15,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.money.taint import TaintedMove
 from models.ledgers.table import Table
-from pipelines.hot.decode import tainted
-from pipelines.hot.tracer import MOVE, Tracer, by_account_shard, note, rows_of
+from pipelines.hot.decode import by_keys
+from pipelines.hot.tracer import Tracer
 from pipelines.in_process.runner import in_process
 from pipelines.jobs.main import build, write
 from pipelines.jobs.options import JobSettings
@@ -25,9 +25,13 @@ from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, ope
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.source import ReadChunks
-from pipelines.policy import Policy, TracingPolicy
+from pipelines.policy import Policy, TracingPolicy, load
+from pipelines.state.store import Store
+from pipelines.streams.moves import KEYS, MOVE, TAINT, note, rows_of
+from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
+from schemas.dead_letter import DeadLetter
 from schemas.payment import Payment
 from schemas.rows.values import Values
 from schemas.trace import Trace
@@ -149,13 +153,13 @@ class Outside:
     @contextmanager
     def job(self) -> Iterator[None]:
         """Run the job as `stopline run` does; it ends with the block."""
-        bounds = captured_bounds(self.kafka, (topics.MEASURES, topics.TRACES))
+        bounds = captured_bounds(self.kafka, topics_of_taint())
         settings = replace(self.settings, start="committed", traced=bounds)
         StopFn.told.clear()
 
         def run() -> None:
             pipeline = beam.Pipeline(runner=in_process(), options=PipelineOptions(streaming=True))
-            chunks = pipeline | "Read" >> ReadChunks(self.kafka, *topics.READ, start=settings.first)
+            chunks = pipeline | "Read" >> ReadChunks(self.kafka, *topics_read(), start=settings.first)
             _ = chunks | "Stop" >> beam.ParDo(StopFn())
             write(build(chunks, settings), settings)
             with suppress(RuntimeError):
@@ -179,7 +183,7 @@ def test_a_chain_is_traced_through_kafka_and_neither_duplicates_nor_a_restart_do
     with EmbeddedBroker() as broker:
         kafka = KafkaSettings(broker.address, group="taint")
         with closing(open_admin(kafka)) as admin:
-            admin.create_topics([NewTopic(name, PARTITIONS) for name in topics.MAIN])
+            admin.create_topics([NewTopic(name, PARTITIONS) for name in topics_needed()])
         policy = replace(rules, tracing=TracingPolicy(pooled=frozenset({POOL})))
         outside = Outside(kafka, replace(job, kafka=kafka, policy=policy))
         with outside.job():
@@ -214,13 +218,20 @@ def chunk(topic: str, *values: bytes) -> Chunk:
     )
 
 
+def moved(given: Chunk) -> tuple[np.ndarray, list[DeadLetter]]:
+    """What a chunk tells of tainted money, and its letters."""
+    stream = {each.topic: each for each in STREAMS}[given.topic]
+    decoded = stream.decode(given, load())
+    return next(rows for rows in decoded.facts if rows.dtype == MOVE), decoded.letters
+
+
 def test_what_cannot_be_read_of_tainted_money_is_a_dead_letter() -> None:
-    rows, letters = tainted(chunk(topics.TRACES, b'{"trace_id": 1}'))
+    rows, letters = moved(chunk(topics.TRACES, b'{"trace_id": 1}'))
     assert len(rows) == 0
     assert [(letter.topic, letter.error_code) for letter in letters] == [("traces", "INVALID")]
 
-    rows, letters = tainted(chunk(topics.MEASURES, b'{"type":"measure"', b"{}", stopped()))
-    assert [letter.offset for letter in letters] == [0]
+    rows, letters = moved(chunk(topics.MEASURES, b'{"type":"measure"', b"{}", stopped()))
+    assert [letter.offset for letter in letters] == [0, 1]
     assert rows["stated"].tolist() == [True]
 
 
@@ -235,7 +246,7 @@ def test_a_trace_with_a_field_that_does_not_fit_is_a_dead_letter(wrong: dict[str
         currency="CNY", at_us=T0, followed=True,
     )  # fmt: skip
     bad = msgspec.json.encode(msgspec.structs.replace(good, **wrong))
-    rows, letters = tainted(chunk(topics.TRACES, bad, msgspec.json.encode(good)))
+    rows, letters = moved(chunk(topics.TRACES, bad, msgspec.json.encode(good)))
 
     assert [(letter.offset, letter.error_code) for letter in letters] == [(0, "INVALID")]
     assert rows["case"].tolist() == [b"family-1"]
@@ -246,7 +257,9 @@ def test_a_move_reaches_the_shards_of_both_its_accounts() -> None:
     found = [TaintedMove(f"x_{token(a + b)}", "c", token(a), token(b), 1, "CNY", 0, 1) for a, b in pairs]
     rows = rows_of(found)
 
-    parts = dict(by_account_shard(rows, 4))
+    parts: dict[int, np.ndarray] = {}
+    for number, part in by_keys(rows, KEYS, 4):
+        parts[number] = np.concatenate([parts.get(number, part[:0]), part])
 
     assert set(parts) <= set(range(4))
     assert sum(map(len, parts.values())) == sum(
@@ -260,27 +273,29 @@ def test_of_one_move_the_newest_statement_holds_and_of_two_traces_the_smaller() 
     table = Table.empty(MOVE)
     one, other = token("one"), token("other")
     for amount, version in ((500, 2), (900, 1), (0, 3)):
-        note(table, rows_of([TaintedMove(f"x_{one}", "c", VICTIM, M0, amount, "CNY", 0, 0, True, version)]))
+        note(table, [rows_of([TaintedMove(f"x_{one}", "c", VICTIM, M0, amount, "CNY", 0, 0, True, version)])])
     for amount in (70, 60, 80):
-        note(table, rows_of([TaintedMove(f"x_{other}", "c", M0, M1, amount, "CNY", 0, 1)]))
+        note(table, [rows_of([TaintedMove(f"x_{other}", "c", M0, M1, amount, "CNY", 0, 1)])])
 
     assert table.filled["amount_minor"].tolist() == [0, 60]
 
 
 def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
-    statement, _ = tainted(chunk(topics.MEASURES, stopped()))
+    statement, _ = moved(chunk(topics.MEASURES, stopped()))
     rows, free = transfers(CHAIN[:4]), np.zeros(4, np.bool_)
 
     def run(failing: bool) -> list[bytes]:
         tracer, shard, sent = Tracer(rules, 1, KafkaSettings("none:1"), ()), Shard(), []
         for work in (
-            lambda state: tracer.seen(0, rows[:2], free[:2], state.version, state.logs),
-            lambda state: tracer.heard(0, statement, state.version, state.logs),
-            lambda state: tracer.seen(0, rows[1:], free[1:], state.version, state.logs),
+            lambda store: tracer.seen(0, rows[:2], free[:2], store),
+            lambda store: tracer.heard(0, statement, store),
+            lambda store: tracer.seen(0, rows[1:], free[1:], store),
         ):
             for attempt in range(1 + failing):
                 with suppress(OSError), shard.bundle() as state:
-                    records = work(state)
+                    store = opened(state)
+                    records = work(store)
+                    store.save()
                     if attempt < failing:
                         raise OSError
             sent += [record.value for record in records]
@@ -290,8 +305,17 @@ def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
     assert len(run(failing=False)) == 2
 
 
+def opened(state: Shard) -> Store:
+    """The states of one shard, for a bundle."""
+    store = Store()
+    store.open(0, state.head, {TAINT.name: state.logs})
+    return store
+
+
 def test_a_block_that_touches_no_tainted_account_reads_nothing_but_the_state(rules: Policy) -> None:
     tracer, shard = Tracer(rules, 1, KafkaSettings("none:1"), ()), Shard()
-    tracer.seen(0, transfers(CHAIN), np.zeros(len(CHAIN), np.bool_), shard.version, shard.logs)
+    store = opened(shard)
+    tracer.seen(0, transfers(CHAIN), np.zeros(len(CHAIN), np.bool_), store)
+    store.save()
 
-    assert shard.version.value is None and all(log.written == 0 for log in shard.logs)
+    assert shard.head.value is None and all(log.written == 0 for log in shard.logs)

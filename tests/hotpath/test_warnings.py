@@ -24,7 +24,8 @@ from measures.victims.cooldown import Said, may_warn
 from models import features
 from models.features import Legs
 from models.ledgers.table import NEVER
-from pipelines.hot.dissuade import HEARD, DissuadeFn, blocks
+from pipelines.hot.apart import apart
+from pipelines.hot.dissuade import HEARD, Dissuade, blocks
 from pipelines.hot.warn import CHANNELS, VALID_US, fraud_classes, severity, templates, warning
 from pipelines.in_process.runner import in_process
 from pipelines.kafka.port import Chunk, KafkaSettings
@@ -32,8 +33,8 @@ from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.state import shard_state
-from pipelines.state.shard_state import Head, known
 from pipelines.state.shards import Block, Rows
+from pipelines.state.store import Received, Store
 from schemas.rows.tokens import token_text
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
 from schemas.warning import FraudClass, Warning
@@ -205,17 +206,24 @@ def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "
     )  # fmt: skip
 
 
+def opened(state: Shard) -> Store:
+    """The states of one shard, for a bundle."""
+    store = Store()
+    store.open(0, state.head, {HEARD.name: state.logs})
+    return store
+
+
 def dissuaded(state: Shard, *asked: Warning) -> list[OutRecord]:
     """The records of one bundle of warnings in one shard."""
     (block,) = blocks(asked, 1)
-    fn = DissuadeFn(CN)
-    fn.start_bundle()
-    fn.process(block, state.head, *state.logs, Timestamp(0))
-    return [sent.value for sent in fn.finish_bundle()]
+    store = opened(state)
+    sent = [out.element for out in Dissuade(CN).take([Received(*block, 0)], store)]
+    store.save()
+    return sent
 
 
 def heard(state: Shard) -> Rows:
-    return known(HEARD, 0, Head(state.head).value("version"), state.logs).filled
+    return opened(state).known(HEARD, 0).filled
 
 
 def hour_of(record: OutRecord) -> float:
@@ -293,10 +301,7 @@ def test_what_many_parties_were_told_holds_from_one_block_to_the_next_and_after_
 def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None:
     state = Shard()
     (block,) = blocks([message(0)], 1)
-    fn = DissuadeFn(CN)
-    fn.start_bundle()
-    fn.process(block, state.head, *state.logs, Timestamp(0))
-    next(fn.finish_bundle())
+    next(Dissuade(CN).take([Received(*block, 0)], opened(state)))
 
     assert not len(heard(state))
 
@@ -315,10 +320,10 @@ def test_on_a_streaming_runner_parties_are_warned_by_event_time() -> None:
             pipeline
             | events.advance_watermark_to_infinity()
             | beam.Map(lambda each: each).with_output_types(Block)
-            | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
-            | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
-        )
-        assert_that(records, equal_to(SENT))
+            | apart(Dissuade(CN), warnings=OutRecord)
+        ).warnings
+        sent = records | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
+        assert_that(sent, equal_to(SENT))
 
 
 def test_on_the_in_process_runner_what_was_said_in_one_bundle_holds_in_the_next(
@@ -335,10 +340,10 @@ def test_on_the_in_process_runner_what_was_said_in_one_bundle_holds_in_the_next(
             pipeline
             | read
             | beam.FlatMap(by_party).with_output_types(Block)
-            | beam.ParDo(DissuadeFn(CN)).with_output_types(OutRecord)
-            | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
-        )
-        assert_that(records, equal_to(SENT))
+            | apart(Dissuade(CN), warnings=OutRecord)
+        ).warnings
+        sent = records | beam.Map(lambda record: (record.key.decode()[:1], hour_of(record)))
+        assert_that(sent, equal_to(SENT))
 
 
 def by_party(chunk: Chunk) -> list[Block]:

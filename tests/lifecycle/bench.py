@@ -26,6 +26,7 @@ from measures.authority.signing import sign
 from models import SHIPPED
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
+from pipelines.streams.table import topics_needed
 from schemas import topics
 from schemas.ids import base32
 from schemas.journal import JournalEntry
@@ -196,7 +197,7 @@ def main() -> None:
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
         kafka = KafkaSettings(broker.address, client="confluent")
         with closing(open_admin(kafka)) as admin:
-            names = {*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN, *topics.MAIN}
+            names = {*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN, *topics_needed()}
             admin.create_topics([NewTopic(name, PARTITIONS) for name in sorted(names)])
         keys = Path(folder) / "keys.json"
         keys.write_bytes(msgspec.json.encode([public_key("police-1")]))

@@ -17,7 +17,8 @@ def test_a_stop_lets_nothing_leave_and_says_until_when() -> None:
     bench = defrauded()
     bench.order(make_order("S1"))
     now = stated(bench)
-    assert now[:4] == (ACCOUNT, True, None, T0 + 48 * HOUR)
+    assert now[:5] == (ACCOUNT, True, None, T0, T0 + 48 * HOUR)
+    assert not violates(now, 1, PAID, T0 - 1)
     assert violates(now, 1, PAID, T0 + HOUR)
     assert not violates(now, 1, PAID, T0 + 48 * HOUR)
 
@@ -46,7 +47,7 @@ def test_the_end_of_the_last_measure_is_told_at_its_own_time() -> None:
     bench = defrauded()
     bench.order(make_order("S1"))
     bench.tick(T0 + 5 * DAY)
-    assert stated(bench)[:4] == (ACCOUNT, False, 0, None)
+    assert (stated(bench).in_force, stated(bench).limit_minor, stated(bench).until_us) == (False, 0, None)
 
 
 def test_it_is_read_from_the_wire_and_other_entries_are_passed_over() -> None:

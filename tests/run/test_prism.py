@@ -20,7 +20,7 @@ from fixtures.scenario import SCENARIOS, load
 from models import SHIPPED
 from pipelines.jobs import main
 from pipelines.kafka.reading.bounded import ReadChunksBounded
-from schemas import topics
+from pipelines.streams.table import topics_read
 
 ROOT = Path(__file__).parents[2]
 PRISM = ROOT / "var" / "prism" / "prism"
@@ -65,7 +65,7 @@ def test_a_scenario_gives_the_same_records_on_prism_with_a_worker_pool(prism: Pa
     with streamed(load("police_call")) as (settings, decided):
         job = replace(job_settings(settings, "--model_bundle", str(SHIPPED)), decided=decided)
         with beam.Pipeline(runner=PrismRunner(), options=options) as pipeline:
-            chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics.READ)
+            chunks = pipeline | "Read" >> ReadChunksBounded(settings, *topics_read())
             main.write(main.build(chunks, job), job)
         given = records(settings)
 

@@ -101,7 +101,7 @@ def never_released(at: UnitOfWork) -> None:
 
 def ageless(stated: Any, amount_minor: int, balance_minor: int, at_us: int) -> bool:
     """Enforce without looking at the clock."""
-    return _violates(stated, amount_minor, balance_minor, 0)
+    return _violates(stated, amount_minor, balance_minor, stated.from_us)
 
 
 def secretly(at: UnitOfWork, kind: type, **fields: Any) -> None:

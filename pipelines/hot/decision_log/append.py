@@ -22,10 +22,9 @@ from pipelines.hot.decision_log.rows import LEGS, schema
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Leg
 from schemas.errors import ConfigError, cause
+from schemas.units import DAY_US, HOUR_US
 
 _LOGGER = logging.getLogger(__name__)
-
-DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 
 #: Most files a worker keeps open; a backlog of many quiet days would run into the limit on open files.
 OPEN_MAX = 256

@@ -24,14 +24,16 @@ class Since(NamedTuple):
     since_us: int
 
 
-class Whole(NamedTuple):
-    """Read some topics from their beginning, the others from `start`: those hold the state of this job."""
-
-    topics: tuple[str, ...]
-    start: Literal["committed", "earliest", "latest"] | int | Since
+First = Literal["committed", "earliest", "latest"] | int | Since
 
 
-Start = Literal["committed", "earliest", "latest"] | int | Since | Whole
+class ByTopic(NamedTuple):
+    """Begin each topic in its own way."""
+
+    starts: tuple[tuple[str, First], ...]
+
+
+Start = First | ByTopic
 
 
 def absent(counts: Mapping[str, int], settings: KafkaSettings, topics: Collection[str]) -> list[str]:
@@ -103,12 +105,11 @@ def start_offsets(
         OffsetOutOfRangeError: the group's committed offset is not (or no longer) in the log.
 
     """
-    if isinstance(start, Whole):
-        whole = [at for at in partitions if at[0] in start.topics]
-        others = [at for at in partitions if at[0] not in start.topics]
-        return start_offsets(admin, settings, whole, "earliest") | start_offsets(
-            admin, settings, others, start.start
-        )
+    if isinstance(start, ByTopic):
+        found: dict[Partition, int] = {}
+        for topic, first_of in start.starts:
+            found |= start_offsets(admin, settings, [at for at in partitions if at[0] == topic], first_of)
+        return found
     if isinstance(start, Since):
         recent = admin.offsets_for_times(partitions, start.since_us)
         committed = start_offsets(admin, settings, partitions, "committed")

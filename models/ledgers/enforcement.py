@@ -1,0 +1,62 @@
+"""What the measures of an account forbid, and from when: a fold over the statements of its journal."""
+
+from typing import Any
+
+import numpy as np
+
+from models.ledgers.ledger import Fold
+from models.ledgers.table import NEVER
+
+#: What the measures of an account forbid as of a journal version: from `at_us` until `until_us` at least
+#: `limit_minor` must stay on it; `NOTHING_LEAVES` forbids every debit, 0 none.
+ENFORCEMENT = np.dtype(
+    [("key", "u8", 2), ("at_us", "i8"), ("until_us", "i8"), ("version", "i8"), ("limit_minor", "i8")]
+)
+NOTHING_LEAVES = np.iinfo(np.int64).max
+
+#: Statements that are kept, the newest first: a debit that arrives after a measure ended or changed is still
+#: judged by what was in force at its own time.
+KEPT = 2
+
+
+def _add(fact: Any, row: Any) -> None:
+    place = -1
+    for slot in range(KEPT):
+        empty = row.enforced_from_us[slot] == NEVER
+        if place < 0 and (empty or fact.version >= row.enforced_version[slot]):
+            place = slot
+    if place < 0:
+        return
+    if row.enforced_from_us[place] != NEVER and fact.version > row.enforced_version[place]:
+        for slot in range(KEPT - 1, place, -1):
+            row.enforced_version[slot] = row.enforced_version[slot - 1]
+            row.enforced_minor[slot] = row.enforced_minor[slot - 1]
+            row.enforced_from_us[slot] = row.enforced_from_us[slot - 1]
+            row.enforced_until_us[slot] = row.enforced_until_us[slot - 1]
+    row.enforced_version[place] = fact.version
+    row.enforced_minor[place] = fact.limit_minor
+    row.enforced_from_us[place] = fact.at_us
+    row.enforced_until_us[place] = fact.until_us
+
+
+def _show(fact: Any, row: Any, view: Any) -> None:
+    view.enforced_minor = 0
+    for slot in range(KEPT):
+        if row.enforced_from_us[slot] != NEVER and row.enforced_from_us[slot] <= fact.at_us:
+            if fact.at_us < row.enforced_until_us[slot]:
+                view.enforced_minor = row.enforced_minor[slot]
+            break
+
+
+STATEMENTS = Fold(
+    ENFORCEMENT,
+    (
+        ("enforced_version", "i8", KEPT),
+        ("enforced_minor", "i8", KEPT),
+        ("enforced_from_us", "i8", KEPT),
+        ("enforced_until_us", "i8", KEPT),
+    ),
+    _add,
+    (("enforced_minor", "i8"),),
+    _show,
+)

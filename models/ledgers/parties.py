@@ -1,0 +1,71 @@
+"""What is known of a paying party: a fold over its payments.
+
+Every column is commutative (decayed sums, extremes, newest times), so rows end the same to rounding in
+whatever order facts arrive.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from models.ledgers.decay import HORIZONS_S, distinct, faded, seconds
+from models.ledgers.ledger import Fold, ledger_of
+from models.ledgers.table import NEVER
+from schemas.units import DAY_US
+
+BUCKETS = 32
+
+#: One payment, seen by its payer.
+PARTY_FACT = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("value", "f8"), ("counterparty", "u8")])
+
+_KEPT = (
+    ("first_us", "i8"),
+    ("last_us", "i8"),
+    ("count", "f8", 4),
+    ("value", "f8", 4),
+    ("largest", "f8"),
+    ("newest_us", "i8", BUCKETS),
+)
+
+#: What was known of the payer just before a payment. Ages in seconds, nan where there is none.
+_SHOWN = (
+    ("age_s", "f8"),
+    ("gap_s", "f8"),
+    ("count", "f8", 4),
+    ("value", "f8", 4),
+    ("largest", "f8"),
+    ("payee_gap_s", "f8"),
+    ("payees_1d", "f8"),
+)
+
+
+def _show(fact: Any, row: Any, view: Any) -> None:
+    at_us = fact.at_us
+    bucket = np.int64(fact.counterparty % np.uint64(BUCKETS))
+    view.age_s = seconds(at_us, row.first_us)
+    view.gap_s = seconds(at_us, row.last_us)
+    view.largest = row.largest
+    view.payee_gap_s = seconds(at_us, row.newest_us[bucket])
+    view.payees_1d = distinct(row.newest_us, at_us - DAY_US)
+    for h in range(4):
+        fade = faded(at_us, row.last_us, HORIZONS_S[h])
+        view.count[h] = row.count[h] * fade
+        view.value[h] = row.value[h] * fade
+
+
+def _add(fact: Any, row: Any, view: Any) -> None:
+    at_us = fact.at_us
+    bucket = np.int64(fact.counterparty % np.uint64(BUCKETS))
+    for h in range(4):
+        weight = 1.0 if row.last_us == NEVER else faded(row.last_us, at_us, HORIZONS_S[h])
+        row.count[h] = view.count[h] + weight
+        row.value[h] = view.value[h] + weight * fact.value
+    row.largest = max(row.largest, fact.value)
+    row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)
+    row.last_us = max(row.last_us, at_us)
+    row.newest_us[bucket] = max(row.newest_us[bucket], at_us)
+
+
+PAYMENTS = Fold(PARTY_FACT, _KEPT, _add, _SHOWN, _show)
+PARTY_VIEW = np.dtype(list(_SHOWN))
+PAYERS = ledger_of("payers", PAYMENTS)

@@ -1,0 +1,78 @@
+"""Stream `payments`: transfers as they are initiated, TRANSFER rows for the ledger of their payers."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.kafka.port import Chunk
+from pipelines.policy import Policy
+from pipelines.state.shards import Rows
+from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
+from schemas import topics
+from schemas.dead_letter import DeadLetter
+from schemas.payment import STATUSES
+from schemas.rows.transfers import TRANSFER, full_transfers, plain_transfers
+
+#: No payment is larger; a longer value is refused, and never parsed as a tree.
+VALUE_BYTES_MAX = 16_384
+
+#: An event time this far after the message's arrival is a wrong clock, microseconds.
+FUTURE_US_MAX = 3_600_000_000
+
+_INITIATED = STATUSES.index("INITIATED")
+
+Places = NDArray[np.int64]
+
+
+def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
+    """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
+    letters: list[DeadLetter] = []
+    rows, plain = chunk.ahead.result() if chunk.ahead else plain_transfers(chunk.values)
+    plain &= chunk.values.sizes() <= VALUE_BYTES_MAX
+    decoded = np.ones(len(rows), np.bool_)
+    decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters)] = False
+    rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
+    rows["received_us"] = chunk.timestamps
+    unknown = decoded & np.isnan(policy.value(rows))
+    future = (rows["received_us"] > 0) & (rows["at_us"] - rows["received_us"] > FUTURE_US_MAX)
+    future &= decoded & ~unknown
+    for place in np.flatnonzero(unknown).tolist():
+        letters.append(refusal(chunk, place, "UNKNOWN_CURRENCY", "No rate - at `$.currency`"))
+    for place in np.flatnonzero(future).tolist():
+        letters.append(refusal(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
+    return rows.take(np.flatnonzero(decoded & ~(unknown | future))) if letters else rows, letters
+
+
+def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter]) -> list[int]:
+    """Decode the messages at `places` into `rows`, with a letter for each refused; return where those are.
+
+    Messages that fail together are halved until those at fault stand alone.
+    """
+    if not len(places):
+        return []
+    values = [chunk.values[place] for place in places.tolist()]
+    try:
+        if max(map(len, values)) > VALUE_BYTES_MAX:
+            raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
+        rows[places] = full_transfers(values)
+    except UNREADABLE as error:
+        if len(places) > 1:
+            halves = np.array_split(places, 2)
+            return [place for half in halves for place in _decode_fully(chunk, half, rows, letters)]
+        letters.append(unreadable(chunk, int(places[0]), error))
+        return [int(places[0])]
+    return []
+
+
+def initiated(chunk: Chunk, policy: Policy) -> Decoded:
+    """Decode a chunk; payments that are not INITIATED are counted and go no further."""
+    rows, letters = decode(chunk, policy)
+    given = len(rows)
+    if (rows["status"] != _INITIATED).any():
+        rows = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
+    counts = {"payments": len(rows), "payments_not_initiated": given - len(rows)}
+    return Decoded([rows], letters, counts)
+
+
+PAYMENTS = Stream(
+    topics.PAYMENTS, "SINCE", (Facts(TRANSFER, "payers", ("debtor",)),), initiated, plain_transfers
+)
