@@ -274,7 +274,7 @@ def dues(account: Account) -> Iterator[Due]:
     for measure in account.measures.values():
         for clock in measure.clocks:
             yield Due(clock.due_us, clock.kind, measure.measure_id)
-        if measure.forget_at_us is not None:
+        if measure.forget_at_us is not None and not _still_counts(account, measure):
             yield Due(measure.forget_at_us, "FORGET", measure.measure_id)
     for appeal in account.appeals.values():
         if appeal.due_us is not None and appeal.state is not AppealState.CLOSED:
@@ -291,6 +291,11 @@ def dues(account: Account) -> Iterator[Due]:
 def next_due_us(account: Account) -> int | None:
     """When to send the next `Tick`; None when nothing is pending."""
     return min((due.at_us for due in dues(account)), default=None)
+
+
+def _still_counts(account: Account, ended: Measure) -> bool:
+    """Whether what an ended measure paid out still narrows what a running one may claim."""
+    return ended.disbursed_minor > 0 and any(same_source(ended, other) for other in account.live())
 
 
 def _transfer(sent: VictimTransfer) -> tuple[str, int, str, int]:

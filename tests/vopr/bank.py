@@ -39,6 +39,8 @@ class Worker:
     def arrived(self, topic: str, value: bytes) -> None:
         """Append what the network brought, and let the worker look soon."""
         self._world.append(topic, value)
+        if topic == "orders":
+            self._oracle.sent(value)
         self._world.later(self._world.between(1_000, 200_000), self.poll)
 
     def poll(self) -> None:
@@ -183,6 +185,10 @@ class Core:
             if token in self._balances:
                 self._book(token, direction, txn_id, amount, other)
         return True
+
+    def charge(self, txn_id: str, token: str, fee: int) -> None:
+        """Take the institution's own fee, whatever is held and though the account be overdrawn."""
+        self._book(token, Direction.DEBIT, txn_id, fee, "")
 
     def hear(self, value: bytes) -> None:
         """Read a message of topic `measures`."""

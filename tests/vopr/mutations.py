@@ -16,7 +16,7 @@ from measures.engine import intake
 from measures.kinds import freeze, stop, table
 from measures.kinds.table import MACHINES
 from measures.law.jurisdiction import Regime
-from measures.money import release
+from measures.money import release, rounds
 from measures.money.release import Check, Effect, Release
 from measures.refusal import Refusal
 from measures.state import account as accounts
@@ -81,6 +81,14 @@ def within_held(at: UnitOfWork, leaving: Release) -> Refusal | None:
     return Refusal(why=Why.OVER_AMOUNT) if paid > leaving.before.held_minor else None
 
 
+def named(at: UnitOfWork, leaving: Release) -> Refusal | None:
+    """Ask that a decided round names the payment, but not whether it was made."""
+    share = leaving.share
+    found = share and rounds.decided_share(at, release.payment_of(leaving.before, share))
+    same = share is not None and bool(found) and found[1].amount_minor == share.amount_minor
+    return None if same else Refusal(why=Why.NOT_DECIDED)
+
+
 def timeless(at: UnitOfWork, now: int) -> None:
     """Let nothing happen by itself."""
     at.now = now
@@ -143,7 +151,7 @@ MUTATIONS = (
     Mutation(3, "measures share the same money", ((unit_of_work, "waterfall", greedy),)),
     Mutation(3, "a freeze holds money that is not there", freezes(holds=wishful)),
     Mutation(4, "a share may exceed what is frozen", guarded(Effect.DISBURSE)),
-    Mutation(4, "a decision is paid as often as ordered", guarded(Effect.DISBURSE, within_held)),
+    Mutation(4, "a decision is paid as often as ordered", guarded(Effect.DISBURSE, within_held, named)),
     Mutation(5, "no timer ends a measure", ((engine, "run_due", timeless),)),
     Mutation(5, "a stop runs an hour too long", ((stop, "start", longer),)),
     Mutation(5, "stops are not counted", ((accounts, "_counts", lambda *_: False),)),
@@ -160,6 +168,9 @@ MUTATIONS = (
     ),
     Mutation(8, "appeals are not journaled", ((UnitOfWork, "record", secretly),)),
     Mutation(8, "refund rounds are not rebuilt", ((intake, "advance", without_refunds),)),
+    Mutation(9, "a share is paid to whoever an order names", guarded(Effect.DISBURSE, within_held)),
+    Mutation(9, "earlier rounds are not deducted", ((rounds, "decided_before", lambda *_: {}),)),
+    Mutation(10, "claims on one transfer are not compared", ((accounts, "same_source", lambda *_: False),)),
 )
 
 

@@ -1,4 +1,4 @@
-"""The eight invariants, checked from outside: from messages, the journal's text and the country file's text.
+"""The ten invariants, checked from outside: from messages, the journal's text and the country file's text.
 
 The oracle uses none of the engine's code for a rule it checks: terms and thresholds are read anew from the
 YAML, months are counted here, and states are kept from the journal's events.
@@ -24,8 +24,8 @@ from measures.law.country_file import FOLDER
 from measures.refusal import Refusal
 from schemas.commands import InstitutionCommand, Move
 from schemas.errors import SchemaError
-from schemas.journal import FactsStated, JournalEntry, MeasureChanged, Moved
-from schemas.measure import Measure
+from schemas.journal import FactsStated, JournalEntry, MeasureChanged, Moved, RefundChanged
+from schemas.measure import Measure, Refund
 from tests.vopr.world import DAY, HOUR, Message
 
 INVARIANTS = {
@@ -35,8 +35,10 @@ INVARIANTS = {
     4: "returned is at most frozen, and once per decision",
     5: "no hold outlives its term",
     6: "no warning repeated inside its cool-down",
-    7: "every release names a reason and, above a limit, two people",
+    7: "every release, reduction and pay-out has a reason and, above a limit, two people",
     8: "replay(log) = state",
+    9: "money goes to victims of a decided round, and nobody gets back more than the loss",
+    10: "one transfer is held once, however many claim it",
 }
 ENDED = {
     "DISBURSED", "LIFTED", "CONVERTED", "EXPIRED", "LAPSED", "RELEASED", "CANCELLED_BY_PAYER",
@@ -74,6 +76,11 @@ class Oracle:
         self._payouts: Counter[str] = Counter()
         self._stops: Counter[tuple[str, str]] = Counter()
         self._numbers: dict[tuple[str, str], str] = {}
+        self._orders: dict[str, dict[str, Any]] = {}
+        self._decided: dict[str, tuple[str, int]] = {}
+        self._losses: Counter[tuple[str, str, str]] = Counter()
+        self._repaid: Counter[tuple[str, str, str]] = Counter()
+        self._booked: set[str] = set()
         self._warnings: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.seen: Counter[str] = Counter()
 
@@ -81,6 +88,11 @@ class Oracle:
         """A command left the core system."""
         if isinstance(command, Move):
             self._moves_told.add((token, command.flow.txn_id, command.flow.direction))
+
+    def sent(self, message: bytes) -> None:
+        """A signed order reached the institution."""
+        order = _order(message)
+        self._orders[order["message_serial"]] = order
 
     def dead_letter(self, topic: str, position: int, refusal: Refusal) -> None:
         """A message was put aside, visibly."""
@@ -92,6 +104,9 @@ class Oracle:
         token = entry.account_token
         self._answered |= {reply.in_reply_to for reply in entry.replies}
         self.seen.update(f"reply {reply.code} {reply.why or ''}".strip() for reply in entry.replies)
+        for reply in entry.replies:
+            if reply.code == "OK" and reply.in_reply_to in self._orders:
+                self._signed(token, self._orders[reply.in_reply_to])
         for event in entry.events:
             if event.version <= self._versions[token]:
                 continue
@@ -104,6 +119,8 @@ class Oracle:
                 self._balances[token] = event.facts.balance_minor or 0
             elif isinstance(event, Moved):
                 self._has_moved(token, event)
+            elif isinstance(event, RefundChanged):
+                self._round(token, event.refund)
         self._amounts(token)
         self._terms(token, at_us)
 
@@ -194,6 +211,8 @@ class Oracle:
                 raise ViolationError(4, f"{paid} leaves {measure.measure_id}, which held less")
             total = measure.held_minor + measure.disbursed_minor
             self._peaks[measure.measure_id] = max(self._peaks[measure.measure_id], total)
+        if measure.converted_to:
+            self._gives_way(measure, self._measure(measure.converted_to))
         if measure.state in BY_PEOPLE and measure.ended_why not in BY_LAW:
             self._release(measure, known)
 
@@ -206,8 +225,64 @@ class Oracle:
         if weight >= self._four_eyes and len(set(measure.ended_by)) < 2:
             raise ViolationError(7, f"{measure.ended_by} alone released {weight} of {measure.measure_id}")
 
+    def _signed(self, token: str, order: dict[str, Any]) -> None:
+        """Check who signed an order that takes money out of a measure, by the state before it."""
+        if order["action"] not in ("LIFT", "REDUCE", "DISBURSE"):
+            return
+        named = (order["authority_id"], order.get("original_order_no"))
+        for measure in self._live(token):
+            if (measure.authority_id, measure.order_no) == named:
+                weight = self._weight(measure)
+                if order["action"] == "DISBURSE":
+                    weight = measure.disbursed_minor + order["disbursement"]["amount_minor"]
+                self._two(order, weight, measure)
+
+    def _gives_way(self, measure: Measure, fresh: Measure) -> None:
+        """Check that a measure gave way to one that holds as much, or that two people said so."""
+        narrower = fresh.scope == "AMOUNT" and (
+            measure.scope == "ALL_OUTFLOW" or measure.remaining_minor > fresh.remaining_minor
+        )
+        if narrower:
+            named = (fresh.authority_id, fresh.order_no, "ISSUE")
+            for order in self._orders.values():
+                if (order["authority_id"], order["order_no"], order["action"]) == named:
+                    self._two(order, self._weight(measure), measure)
+
+    def _two(self, order: dict[str, Any], weight: int, measure: Measure) -> None:
+        people = {officer["officer_token"] for officer in order.get("officers", ())}
+        self.seen[f"{order['action']} by {len(people)}"] += 1
+        if weight >= self._four_eyes and len(people) < 2:
+            raise ViolationError(
+                7, f"{len(people)} signed {order['action']} of {weight} of {measure.measure_id}"
+            )
+
+    def _weight(self, measure: Measure) -> int:
+        full = measure.scope == "ALL_OUTFLOW"
+        return max(measure.held_minor, self._balances[measure.account_token]) if full else measure.limit_minor
+
+    def _round(self, token: str, on: Refund) -> None:
+        for claim in on.claims:
+            loss = (token, on.case_family, claim.victim_id)
+            self._losses[loss] = max(self._losses[loss], claim.loss_minor - claim.recovered_minor)
+        for share in on.shares if on.decision_no else ():
+            self._decided[share.payment_id] = (share.victim_id, share.amount_minor)
+            if share.paid and share.payment_id not in self._booked:
+                self._booked.add(share.payment_id)
+                whose = (token, on.case_family, share.victim_id)
+                self._repaid[whose] += share.amount_minor
+                if self._repaid[whose] > self._losses[whose]:
+                    lost = self._losses[whose]
+                    raise ViolationError(
+                        9, f"{share.victim_id} got {self._repaid[whose]} of a loss of {lost}"
+                    )
+
     def _has_moved(self, token: str, event: Moved) -> None:
         flow = event.flow
+        paid = (flow.counterparty_token, flow.amount_minor)
+        if flow.purpose == "DISBURSEMENT" and self._decided.get(flow.txn_id) != paid:
+            raise ViolationError(
+                9, f"{flow.txn_id} paid {paid}, decided was {self._decided.get(flow.txn_id)}"
+            )
         self._balances[token] = event.balance_minor
         self._moved[token, flow.txn_id, flow.direction] += 1
         if flow.purpose == "DISBURSEMENT" and self._moved[token, flow.txn_id, flow.direction] > 1:
@@ -216,11 +291,20 @@ class Oracle:
     def _amounts(self, token: str) -> None:
         live = self._live(token)
         held = sum(m.held_minor for m in live)
-        if held > self._balances[token]:
+        if held > max(0, self._balances[token]):
             raise ViolationError(3, f"{held} is held on {token}, which has {self._balances[token]}")
         for m in live:
             if m.scope == "AMOUNT" and m.held_minor > m.limit_minor - m.disbursed_minor:
                 raise ViolationError(3, f"{m.measure_id} holds {m.held_minor} beyond its limit")
+        claims: Counter[tuple[str, int, int]] = Counter()
+        for m in self._measures.get(token, {}).values():
+            if (sent := m.victim_transfer) and m.scope == "AMOUNT":
+                claims[sent.account_token, sent.amount_minor, sent.transferred_at_us] += (
+                    m.held_minor + m.disbursed_minor
+                )
+        for (_, amount, _), claimed in claims.items():
+            if claimed > amount:
+                raise ViolationError(10, f"{claimed} of one transfer of {amount} is held or paid on {token}")
 
     def _terms(self, token: str, at_us: int) -> None:
         for m in self._live(token):
@@ -270,6 +354,10 @@ class Oracle:
 
 def _serial(message: bytes) -> str:
     """Read a message's serial without trusting it."""
+    return str(_order(message)["message_serial"])
+
+
+def _order(message: bytes) -> dict[str, Any]:
     payload = message.split(b".")[1]
-    order = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
-    return str(order["message_serial"])
+    order: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+    return order

@@ -24,6 +24,7 @@ from schemas.commands import (
     Restrict,
     Reverify,
 )
+from schemas.ids import derived_id
 from schemas.journal import AppealChanged, JournalEntry, MeasureChanged, RefundChanged
 from schemas.measure import Claim, Refund
 from schemas.order import (
@@ -147,8 +148,8 @@ class Police:
 class Case:
     """One victim's money from account to account, and the police behind it."""
 
-    def __init__(self, name: str, police: Police, core: Core, world: World) -> None:
-        self.name = name
+    def __init__(self, name: str, police: Police, rival: Police, core: Core, world: World) -> None:
+        self.name, self._rival = name, rival
         self._police, self._core, self._world, self._law = police, core, world, police.law
         self._freezes: dict[str, str] = {}
 
@@ -194,6 +195,9 @@ class Case:
             fields |= {"start_at_us": world.now, "expire_at_us": world.now + world.between(DAY, 90 * DAY)}
         number = self._police.order("FREEZE", "ISSUE", token, freeze=terms, amount_minor=limit, **fields)
         self._freezes[number] = token
+        if world.chance(0.3):
+            own = {"case_no": f"{self.name}-b", "case_family": f"{self.name}-b"}
+            self._rival.order("FREEZE", "ISSUE", token, freeze=terms, amount_minor=limit, **(fields | own))
         self._mischief(number, "FREEZE", token, fields | {"freeze": terms, "amount_minor": limit})
         for chance, most, action in ((0.5, 80, "CONFIRM"), (0.2, 170, "EXTEND"), (0.2, 60, "REDUCE")):
             if world.chance(chance):
@@ -207,10 +211,17 @@ class Case:
             fields["freeze"] = FreezeTerms(legal_doc_no="doc-1", legal_review_ref="review-1")
         if action == "REDUCE":
             fields["amount_minor"] = self._world.random.randint(1, 10_000_000)
+        fields |= self._officers(token)
         self._police.order(kind, action, token, original_order_no=number or "lost-1", **fields)
 
+    def _officers(self, token: str) -> dict[str, Any]:
+        """Every fourth order is signed by one officer alone."""
+        signed = self._police.draft("", "STOP", "LIFT", token).officers
+        return {"officers": signed[:1]} if self._world.chance(0.25) else {}
+
     def _lift(self, kind: str, token: str, number: str) -> None:
-        self._police.order(kind, "LIFT", token, original_order_no=number or "lost-1")
+        named = number or "lost-1"
+        self._police.order(kind, "LIFT", token, original_order_no=named, **self._officers(token))
 
     def _follow(self, hop: int) -> Callable[[Reply], None]:
         def follow(reply: Reply) -> None:
@@ -245,6 +256,9 @@ class Case:
                     self._world.later(wait, self._open, event.account_token, measure.measure_id)
             if isinstance(event, RefundChanged) and event.refund.case_family == self.name:
                 self._settle(event.account_token, event.refund)
+                if event.refund.state == "CLOSED" and event.refund.paid_minor and self._world.chance(0.5):
+                    wait = self._world.between(HOUR, 20 * DAY)
+                    self._world.later(wait, self._again, event.account_token, event.refund)
 
     def _open(self, token: str, freeze_id: str) -> None:
         claims = tuple(
@@ -257,27 +271,37 @@ class Case:
         senders = dict.fromkeys(passed, claims[0].victim_id)
         self._core.tell(token, OpenRefund(freeze_id=freeze_id, round_no=1, claims=claims, senders=senders))
 
+    def _again(self, token: str, on: Refund) -> None:
+        """Open a second round with the same claims, as if nothing had been paid."""
+        passed = [f"{self.name}-in", *(f"{self.name}-hop-{hop}" for hop in range(3))]
+        senders = dict.fromkeys(passed, on.claims[0].victim_id)
+        self._core.tell(
+            token, OpenRefund(freeze_id=on.freeze_id, round_no=2, claims=on.claims, senders=senders)
+        )
+
     def _settle(self, token: str, on: Refund) -> None:
         if on.state in ("COMPUTED", "NOTICED"):
             by = ("clerk-1",) if self._world.chance(0.3) else ("clerk-1", "clerk-2")
+            first = on.refund_id == derived_id("refund", on.freeze_id, 1)
+            number = "dec-1" if first else "dec-2"
             decide = DecideRefund(
-                refund_id=on.refund_id, decision_no="dec-1", by=by, reason="verified", court_ref="court-1"
+                refund_id=on.refund_id, decision_no=number, by=by, reason="verified", court_ref="court-1"
             )
             wait = max(0, (on.due_us or 0) - self._world.now) + self._world.between(MINUTE, DAY)
             self._world.later(wait, self._core.tell, token, decide)
         number = next((n for n, where in self._freezes.items() if where == token), "")
         for share in refund.disbursements(on) if on.state == "DISPATCHED" else ():
             odd = msgspec.structs.replace(
-                share, decision_no="dec-2", amount_minor=share.amount_minor + on.frozen_minor + 1
+                share, decision_no="dec-9", amount_minor=share.amount_minor + on.frozen_minor + 1
             )
-            for given, chance in ((share, 0.9), (share, 0.2), (odd, 0.3)):
+            stranger = msgspec.structs.replace(share, victim_id=token_of("stranger"), amount_minor=1)
+            for given, chance in ((share, 0.9), (share, 0.2), (odd, 0.3), (stranger, 0.3)):
                 if self._world.chance(chance):
                     self._world.later(self._world.between(MINUTE, DAY), self._pay, token, number, given)
 
     def _pay(self, token: str, number: str, share: Disbursement) -> None:
-        self._police.order(
-            "FREEZE", "DISBURSE", token, original_order_no=number or "lost-1", disbursement=share
-        )
+        fields = {"original_order_no": number or "lost-1", "disbursement": share} | self._officers(token)
+        self._police.order("FREEZE", "DISBURSE", token, **fields)
 
 
 class Staff:

@@ -64,9 +64,10 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
     core = Core(world, oracle, worker, country, law.currency)
     staff, warner = Staff(world, core), Warner(world, oracle, law)
     forces = [Police(name, key, world, law, worker) for name, key in KEYS.items()]
-    cases = [
-        Case(f"case-{n}", world.random.choice(forces), core, world) for n in range(world.random.randint(1, 3))
-    ]
+    cases = []
+    for number in range(world.random.randint(1, 3)):
+        police, rival = world.random.sample(forces, 2)
+        cases.append(Case(f"case-{number}", police, rival, core, world))
     worker.listeners += [staff.hear, *(force.hear for force in forces), *(case.hear for case in cases)]
     mules = list(MULES[: world.random.randint(2, 5)])
     for token in mules:
@@ -81,6 +82,8 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
         wait = world.between(MINUTE, 200 * DAY)
         debtor, creditor = (token, SHOP) if world.chance(0.5) else (EMPLOYER, token)
         world.later(wait, core.pay, f"life-{number}", debtor, creditor, amount)
+        if world.chance(0.1):
+            world.later(wait, core.charge, f"fee-{number}", token, world.random.choice([1_000, 5_000_000]))
         if world.chance(0.2) and regime.named(HoldRule):
             name = world.random.choice(sorted(regime.named(HoldRule)))
             world.later(wait, staff.hold, token, name, f"life-{number}", amount)
