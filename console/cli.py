@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -130,6 +131,7 @@ def exit_code(error: StoplineError) -> int:
 
 def main() -> None:
     """Run the command line; a `StoplineError` or a path that cannot be used becomes a sentence on stderr."""
+    os.umask(0o077)  # keys, state and logs are for their user only
     try:
         app(prog_name="stopline")
     except StoplineError as error:

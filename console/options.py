@@ -10,7 +10,7 @@ BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options"
 
 #: Of the commands that read feedback or payments from a broker.
 KafkaSecurity = Annotated[
-    list[str], typer.Option("--kafka_security", help="KEY=VALUE, as of `stopline run`; may be repeated.")
+    list[str], typer.Option("--kafka_security", help="KEY=VALUE or KEY=@FILE; may be repeated.")
 ]
 
 #: Of the commands that work on a decision log and its labels.

@@ -1,5 +1,6 @@
 """The command line: refusals are one sentence, exit codes tell what kind, Beam's flags pass through."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -75,6 +76,18 @@ def test_a_bundle_that_is_not_there_is_told_before_anything_is_simulated(
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "nowhere/manifest.json cannot be read; give the directory of a complete bundle" in err
+
+
+def test_what_a_command_writes_is_for_its_user_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        registry, key = tmp_path / "new" / "registry", tmp_path / "key.jwk"
+        assert run(monkeypatch, "registry", "keygen", "--registry", str(registry), "--key", str(key)) == 0
+    finally:
+        os.umask(before)
+
+    made = [key, registry, *registry.iterdir()]
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
 
 
 def test_wrong_usage_is_exit_code_2(

@@ -250,7 +250,7 @@ def _start(cluster: Cluster, name: Process) -> None:
     with _log(cluster, name).open("ab") as log:
         process = subprocess.Popen(
             _command(cluster, name), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-            cwd=cluster.home, start_new_session=True,
+            cwd=cluster.home, start_new_session=True, umask=0o077,
         )  # fmt: skip
     _pid_file(cluster, name).write_text(f"{process.pid} {_born(process.pid)}")
 
@@ -267,6 +267,7 @@ def _state_backend(cluster: Cluster) -> str:
 def _write_configuration(cluster: Cluster, state_backend: str) -> None:
     for folder in ("conf", "run", "log", "tmp", "checkpoints", "savepoints", "web"):
         (cluster.home / folder).mkdir(parents=True, exist_ok=True)
+    cluster.home.chmod(0o700)  # checkpoints hold what accounts did
     template = string.Template((DEPLOY / "flink-conf.yaml").read_text())
     values = {
         "home": cluster.home, "slots": cluster.slots,

@@ -16,6 +16,7 @@ from pipelines.hot.serving import Source
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
+from pipelines.kafka.security import of_words
 from pipelines.streams.stream import Begin, Stream
 from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
@@ -36,7 +37,10 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             action="append",
             default=[],
             metavar="KEY=VALUE",
-            help="librdkafka security key, e.g. sasl.mechanism=PLAIN; may be repeated",
+            help="librdkafka security key, e.g. sasl.mechanism=PLAIN, or KEY=@FILE; may be repeated",
+        )
+        parser.add_argument(
+            "--kafka_security_file", default="", help="file of security keys, a line KEY=VALUE each"
         )
         parser.add_argument(
             "--kafka_start", default="committed", help="committed, earliest, latest or microseconds UTC"
@@ -160,9 +164,13 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     for address in filter(None, given.kafka_brokers.split(",")):
         if not _ADDRESS.fullmatch(address):
             raise ConfigError(f"--kafka_brokers takes host:port[,host:port], got {address!r}")
-    return KafkaSettings(
-        given.kafka_brokers, given.kafka_group, given.kafka_client, _pairs(given.kafka_security)
-    )
+    file = given.kafka_security_file
+    settings = KafkaSettings(
+        given.kafka_brokers, given.kafka_group, given.kafka_client, of_words(given.kafka_security),
+        security_file=str(Path(file).absolute()) if file else "",
+    )  # fmt: skip
+    settings.client_security()
+    return settings
 
 
 def _models(bundle: str, registry: str) -> Source:
@@ -176,16 +184,6 @@ def _models(bundle: str, registry: str) -> Source:
             "--model_registry"
         )
     return Path(bundle).resolve()
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        key, separator, value = text.partition("=")
-        if not separator:
-            raise ConfigError(f"--kafka_security takes KEY=VALUE, got {text!r}")
-        pairs[key] = value
-    return pairs
 
 
 def _start(text: str) -> First:

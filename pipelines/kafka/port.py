@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.kafka.refusals import Refused, refused_text
+from pipelines.kafka.security import require_known, resolved
 from schemas.errors import BrokerError, ConfigError, SinkError
 from schemas.rows.values import Values
 
@@ -27,21 +28,6 @@ Headers = Sequence[tuple[str, bytes]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-#: librdkafka security keys we accept, and what kafka-python calls them.
-SECURITY_KEYS: Mapping[str, str] = {
-    "security.protocol": "security_protocol",
-    "sasl.mechanism": "sasl_mechanism",
-    "sasl.username": "sasl_plain_username",
-    "sasl.password": "sasl_plain_password",
-    "sasl.kerberos.service.name": "sasl_kerberos_service_name",
-    "ssl.ca.location": "ssl_cafile",
-    "ssl.certificate.location": "ssl_certfile",
-    "ssl.key.location": "ssl_keyfile",
-    "ssl.key.password": "ssl_password",
-    "ssl.crl.location": "ssl_crlfile",
-    "ssl.endpoint.identification.algorithm": "ssl_check_hostname",
-}
 
 #: How long a blocking question to the broker may take.
 REQUEST_TIMEOUT_S = 10.0
@@ -68,7 +54,8 @@ LINGER_MS = 20
 class KafkaSettings:
     """Where the brokers are and how to speak to them.
 
-    `security` holds librdkafka keys (`SECURITY_KEYS`); both clients are configured from it.
+    `security` holds librdkafka keys and `security_file` names a file of them, for both clients; a value
+    `@FILE` is read by whoever opens one (`pipelines.kafka.security`).
     `delivery_timeout_s` is how long a sent record may stay unconfirmed before its bundle fails.
     `parked` is the file for records that a topic will never take.
     """
@@ -77,6 +64,7 @@ class KafkaSettings:
     group: str = "stopline"
     client: ClientName = "auto"
     security: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    security_file: str = ""
     delivery_timeout_s: float = 30.0
     parked: str = "var/parked.jsonl"
 
@@ -85,11 +73,16 @@ class KafkaSettings:
             raise ConfigError(
                 "kafka brokers must be host:port[,host:port], got an empty value; set --kafka_brokers"
             )
-        if unknown := sorted(set(self.security) - set(SECURITY_KEYS)):
-            raise ConfigError(
-                f"kafka security key {unknown[0]!r} is not supported; "
-                f"use one of {', '.join(sorted(SECURITY_KEYS))}"
-            )
+        require_known(self.security)
+
+    def client_security(self) -> dict[str, str]:
+        """Read what a client needs to prove who it is, secrets included: not to be kept, shown or sent.
+
+        Raises:
+            ConfigError: a file that is named cannot be read.
+
+        """
+        return resolved(self.security, self.security_file)
 
 
 class Chunk(NamedTuple):
@@ -290,7 +283,7 @@ def admin_command(settings: KafkaSettings) -> str:
     >>> admin_command(KafkaSettings("b:9092", security={"security.protocol": "ssl"}))
     'python -m kafka.admin -b b:9092 -S SSL'
     """
-    security = settings.security
+    security = settings.client_security()
     words = ["python -m kafka.admin", *(f"-b {broker}" for broker in settings.brokers.split(","))]
     if "security.protocol" in security:
         words.append(f"-S {security['security.protocol'].upper()}")

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Collection, Iterable
 from contextlib import closing, suppress
 
+from pipelines.kafka.diagnosis import diagnosis
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
 from schemas.errors import BrokerError
 from schemas.topics import TOPIC_CONFIG
@@ -25,6 +26,8 @@ def problems(
 
     """
     require_listener(settings)
+    if found := diagnosis(settings):
+        return [found]
     try:
         with closing(open_admin(settings)) as admin:
             names = [topic.name for topic in topics]

@@ -52,6 +52,12 @@ def test_a_running_cluster_keeps_its_state_backend_and_says_how_to_change_it(tmp
         cluster.up(one, state_backend="hashmap")
 
 
+def test_what_a_cluster_keeps_is_for_its_user_only(tmp_path: Path) -> None:
+    cluster._write_configuration(Cluster(home=tmp_path), "hashmap")
+
+    assert tmp_path.stat().st_mode & 0o077 == 0
+
+
 def test_a_cluster_does_not_start_on_a_port_that_somebody_else_listens_on(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -18,7 +18,6 @@ from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker, free_port
 from pipelines.kafka.port import (
     LATEST_US,
-    SECURITY_KEYS,
     Admin,
     Chunk,
     ChunkConsumer,
@@ -31,6 +30,7 @@ from pipelines.kafka.port import (
     open_consumer,
     open_producer,
 )
+from pipelines.kafka.security import SECURITY_KEYS
 from schemas.errors import BrokerError, ConfigError, SinkError
 
 T0_US = 1_700_000_000_000_000

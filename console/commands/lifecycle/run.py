@@ -33,7 +33,7 @@ def run(
     from it. The in-process runner (default) wakes accounts by messages; `--runner flink` keeps accounts and
     terms in checkpoints. At-least-once: after a crash messages may be read again; replies say DUPLICATE.
     Everything else is an option of Kafka or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
-    --kafka_security.
+    --kafka_security, --kafka_security_file.
 
     Example: stopline lifecycle run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """

@@ -84,7 +84,7 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 1000,
         "log.connection.close": False,
         "logger": _LOGGER,
-        **settings.security,
+        **settings.client_security(),
     }
 
 

@@ -17,7 +17,6 @@ from pipelines.kafka.port import (
     FETCH_WAIT_MS,
     LATEST_US,
     LINGER_MS,
-    SECURITY_KEYS,
     ChoosingError,
     Chunk,
     Headers,
@@ -25,6 +24,7 @@ from pipelines.kafka.port import (
     OffsetOutOfRangeError,
 )
 from pipelines.kafka.refusals import CHOOSING, FINAL, Refused, lost_text, reason_of
+from pipelines.kafka.security import SECURITY_KEYS
 from schemas.errors import BrokerError, SinkError
 from schemas.rows.values import Values
 
@@ -35,7 +35,9 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
     >>> client_config(KafkaSettings("b:9092", security={"security.protocol": "ssl"}))["security_protocol"]
     'SSL'
     """
-    security: dict[str, Any] = {SECURITY_KEYS[key]: value for key, value in settings.security.items()}
+    security: dict[str, Any] = {
+        SECURITY_KEYS[key]: value for key, value in settings.client_security().items()
+    }
     if "security_protocol" in security:
         security["security_protocol"] = security["security_protocol"].upper()
     if "ssl_check_hostname" in security:
