@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from measures.law.country_file import jurisdiction
 from measures.law.jurisdiction import Jurisdiction
 from measures.money.taint import LEAST_MINOR
+from pipelines.words import Words
+from pipelines.words import load as load_words
 from schemas import strict_yaml
 from schemas.alert import Reason
 from schemas.contract import Token
@@ -91,6 +93,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     debit: LegPolicy
     tracing: TracingPolicy = TracingPolicy()
     brake: BrakePolicy | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Policy:
     """A policy in force.
 
     Attributes:
-        stamp: version and the first letters of the file's SHA-256.
+        stamp: version and the first letters of the SHA-256 of the file and of the bank's own words.
         law: the country file.
         language: of reasons and warnings.
         currencies: what one minor unit is worth in minor units of the reference currency.
@@ -106,6 +109,7 @@ class Policy:
         debit: thresholds of the debit leg.
         tracing: where following tainted money ends.
         brake: how much the model may hold at most; None for no limit.
+        words: of reasons and warnings.
 
     """
 
@@ -117,6 +121,7 @@ class Policy:
     debit: LegPolicy
     tracing: TracingPolicy
     brake: BrakePolicy | None
+    words: Words
 
     def value(self, transfers: NDArray[np.void]) -> NDArray[np.float64]:
         """Return amounts in the reference currency, float64[n]; nan for a currency without a rate."""
@@ -151,8 +156,9 @@ def load(path: Path = DEFAULT) -> Policy:
             f"policy {path.name}: the brake's fallback {file.brake.fallback} is not milder than "
             f"{file.brake.least}; use a milder one, such as WARN"
         )
+    words, own = load_words(path.parent / file.words if file.words else None, law.words)
     return Policy(
-        stamp=f"{file.version}-{hashlib.sha256(raw).hexdigest()[:12]}",
+        stamp=f"{file.version}-{hashlib.sha256(raw + own).hexdigest()[:12]}",
         law=law,
         language=file.language,
         currencies={currency.encode(): rate for currency, rate in file.currencies.items()},
@@ -160,6 +166,7 @@ def load(path: Path = DEFAULT) -> Policy:
         debit=file.debit,
         tracing=file.tracing,
         brake=file.brake,
+        words=words,
     )
 
 

@@ -1,6 +1,7 @@
-"""Why a leg scored high: the strongest groups of features, with a figure and in words."""
+"""Why a leg scored high: the strongest groups of features, said only as far as their figures carry it."""
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -9,14 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import AGE_DAYS_MAX, FloatArray
+from models.features import FloatArray
 from schemas import strict_yaml
 from schemas.alert import Leg, Reason
+from schemas.errors import ConfigError
 
 FILE = Path(__file__).with_name("reasons.yaml")
 
 #: Most reasons named per alert.
 REASONS_MAX = 3
+
+#: What is said where no group of features has a clause that holds.
+SEVERAL_SIGNS = "SEVERAL_SIGNS"
 
 #: Hours in the units of the file's `SPAN`, after its first words.
 SPAN_UNITS_H = (1 / 60, 1, 24)
@@ -24,147 +29,248 @@ SPAN_UNITS_H = (1 / 60, 1, 24)
 #: Endings of the names of figures that are spans, and their units in hours.
 _UNITS_H = {"_h": 1, "_d": 24}
 
-Texts = Mapping[str, Mapping[str, Sequence[str]]]
+#: More log-odds than any group adds.
+_FIRM_FIRST = 1e6
+
+_COMPARE: Mapping[str, Callable[[FloatArray, float], NDArray[np.bool_]]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq
+}  # fmt: skip
+
+#: Between sentences, and at the end.
+_STOPS = {"zh": ("；", "。")}
+
+
+class Clause(NamedTuple):
+    """Something said of a group of features.
+
+    Attributes:
+        when: name of a figure, comparison, bound; all must hold. What is not known, or a ratio to nothing,
+            holds nothing.
+        firm: a fact a person can check at once.
+        texts: language -> words with figures.
+
+    """
+
+    when: tuple[tuple[str, str, float], ...]
+    firm: bool
+    texts: Mapping[str, str]
+
+
+class Words(NamedTuple):
+    """What is said, read from a file such as `reasons.yaml`.
+
+    Attributes:
+        groups: leg -> reason code -> clauses.
+        always: code -> language -> text without a condition.
+        spans: language -> how a span is said in each unit.
+
+    """
+
+    groups: Mapping[Leg, Mapping[str, tuple[Clause, ...]]]
+    always: Mapping[str, Mapping[str, str]]
+    spans: Mapping[str, Sequence[str]]
+
+    def missing(self, leg: Leg, codes: Sequence[str]) -> list[str]:
+        """Return the reason codes there is nothing to say about."""
+        return sorted(set(codes) - set(self.groups[leg]))
 
 
 @cache
-def _file() -> Any:
-    return strict_yaml.read(FILE).data
+def shipped() -> Words:
+    """Return the words that come with Stopline."""
+    return load(FILE)
 
 
-def texts(leg: Leg) -> Texts:
-    """Return the shipped texts of a leg: reason code -> language -> clauses."""
-    found: Texts = _file()[leg]
-    return found
+def load(path: Path, above: Words | None = None) -> Words:
+    """Read words; codes that the file does not have are those of `above`.
+
+    Raises:
+        ConfigError: the file breaks a rule; names it, the code and the next step.
+
+    """
+    data = strict_yaml.read(path).data
+    read: dict[Leg, dict[str, tuple[Clause, ...]]] = {}
+    try:
+        for leg in ("CREDIT", "DEBIT"):
+            own = {
+                code: tuple(_clause(each, f"{leg}.{code}") for each in clauses)
+                for code, clauses in (data.get(leg) or {}).items()
+            }
+            read[leg] = {**(above.groups[leg] if above else {}), **own}
+        always = {**(above.always if above else {}), **(data.get("ALWAYS") or {})}
+        return Words(read, always, {**(above.spans if above else {}), **(data.get("SPAN") or {})})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}; write it like {FILE.name}") from error
+
+
+def _clause(stated: Mapping[str, Any], where: str) -> Clause:
+    texts = {name: str(text) for name, text in stated.items() if name not in ("when", "firm")}
+    if "en" not in texts:
+        raise ValueError(f"{where}: a clause needs its English words, `en`")
+    when = tuple(_condition(name, text, where) for name, text in (stated.get("when") or {}).items())
+    known = {name for name, _, _ in when}
+    for text in texts.values():
+        if foreign := {part.name for part in _parts(text) if part.name} - known:
+            raise ValueError(f"{where}: {{{foreign.pop()}}} has no condition under `when`")
+    return Clause(when, bool(stated.get("firm", False)), texts)
+
+
+def _condition(name: str, text: str, where: str) -> tuple[str, str, float]:
+    how, _, bound = str(text).partition(" ")
+    if how not in _COMPARE:
+        raise ValueError(f"{where}: {name} takes a comparison such as '>= 3', got {text!r}")
+    return name, how, float(bound)
 
 
 def strongest(
+    words: Words,
     leg: Leg,
     language: str,
     codes: Sequence[str],
+    *,
     contributions: FloatArray,
     figures: Mapping[str, FloatArray],
 ) -> list[tuple[Reason, ...]]:
-    """Return for each leg the groups that raise its score most, strongest first, and never none.
+    """Return for each leg the groups that raise its score most and have something true to say.
 
-    Where two groups stand in for each other, neither alone may raise the score; then the first is named.
+    A group with a firm fact is named before others that add more. Where two groups stand in for each other,
+    neither alone may raise the score; then one that has something to say is named. There is always a reason.
 
     Args:
-        leg: which texts to use.
+        words: what to say.
+        leg: which of them to use.
         language: of the text; English where a text lacks it.
         codes: reason codes.
         contributions: log-odds each group adds to each leg, float64[n, codes].
         figures: the legs' features by name, each float64[n].
 
     """
-    ranked = np.argsort(-contributions, axis=1, kind="stable")[:, :REASONS_MAX]
-    added = np.take_along_axis(contributions, ranked, axis=1)
-    named = added > 0
-    named[:, 0] = True
-    text = np.full(ranked.shape, "", object)
+    rows = len(contributions)
+    said = np.full(contributions.shape, "", object)
+    firm = np.zeros(contributions.shape, np.bool_)
     for place, code in enumerate(codes):
-        here = named & (ranked == place)
-        if here.any():
-            text[here] = in_words(texts(leg)[code], language, figures, np.nonzero(here)[0])
-    columns = (each.tolist() for each in (ranked, added, text, named))
+        said[:, place], firm[:, place] = in_words(words, words.groups[leg][code], language, figures, rows)
+    true = said != ""
+    raising = true & (contributions > 0)
+    rank = np.where(raising, contributions + np.where(firm, _FIRM_FIRST, 0.0), -np.inf)
+    alone = ~raising.any(axis=1) & true.any(axis=1)
+    rank[alone, np.where(true, contributions, -np.inf)[alone].argmax(axis=1)] = 0.0
+    best = np.argsort(-rank, axis=1, kind="stable")[:, :REASONS_MAX]
+    strongest_first = np.argsort(-np.take_along_axis(contributions, best, axis=1), axis=1, kind="stable")
+    order = np.take_along_axis(best, strongest_first, axis=1)
+    kept = np.take_along_axis(rank, order, axis=1) > -np.inf
+    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), said.tolist(), strict=True)
     return [
         tuple(
-            Reason(code=codes[place], contribution=round(by, 4), text=words)
-            for place, by, words, is_named in zip(*row, strict=True)
-            if is_named
+            Reason(code=codes[place], contribution=round(added[place], 4), text=text[place])
+            for place, is_kept in zip(places, keep, strict=True)
+            if is_kept
         )
-        for row in zip(*columns, strict=True)
+        or (always(words, SEVERAL_SIGNS, language, max([0.0, *added])),)
+        for places, keep, added, text in columns
     ]
 
 
-def measure_in_force(language: str) -> Reason:
-    """Return the reason of a debit that an authority's or institution's measure forbids."""
-    (text,) = in_words(texts("DEBIT")["MEASURE_IN_FORCE"], language, {}, np.arange(1))
-    return Reason(code="MEASURE_IN_FORCE", contribution=0.0, text=text)
+def always(words: Words, code: str, language: str, contribution: float = 0.0) -> Reason:
+    """Return a reason that needs no figures."""
+    texts = words.always[code]
+    chosen = language if language in texts else "en"
+    return Reason(code=code, contribution=round(contribution, 4), text=texts[chosen] + _stops(chosen)[1])
 
 
 def in_words(
-    text: Mapping[str, Sequence[str]],
-    language: str,
-    figures: Mapping[str, FloatArray],
-    rows: NDArray[np.intp],
-) -> list[str]:
-    """Return for each of some rows of `figures` the clauses whose figures are known and say something.
-
-    >>> clauses = ["Many payments", "{n:.0f} in a day", "{m} before", "last {gap_h} ago"]
-    >>> figures = {"n": np.array([9, 4]), "m": np.array([9, np.nan]), "gap_h": np.array([9, 0.5])}
-    >>> in_words({"en": clauses}, "en", figures, np.array([1]))
-    ['Many payments, 4 in a day, last 30 minutes ago.']
-    """
-    language = language if language in text else "en"
-    comma, stop = ("，", "。") if language.startswith("zh") else (", ", ".")
-    clauses = [_clause_in_words(_parts(clause), language, figures, rows) for clause in text[language]]
-    return [
-        comma.join([clause for clause in row if clause is not None]) + stop
-        for row in zip(*clauses, strict=True)
-    ]
+    words: Words, clauses: Sequence[Clause], language: str, figures: Mapping[str, FloatArray], rows: int
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """Return for each of `rows` legs the clauses that hold, "" if none does, and whether one is firm."""
+    said: list[list[str]] = [[] for _ in range(rows)]
+    firm = np.zeros(rows, np.bool_)
+    spoken = "en" if any(language not in clause.texts for clause in clauses) else language
+    for clause in clauses:
+        here = np.flatnonzero(_holds(clause, figures, rows))
+        if not len(here):
+            continue
+        firm[here] |= clause.firm
+        for row, text in zip(here.tolist(), _texts(words, clause, spoken, figures, here), strict=True):
+            said[row].append(text)
+    between, end = _stops(spoken)
+    return [between.join(row) + end if row else "" for row in said], firm
 
 
-def spans(hours: FloatArray, language: str) -> list[str]:
-    """Say how long, in the largest unit of which there are two.
+def _holds(clause: Clause, figures: Mapping[str, FloatArray], rows: int) -> NDArray[np.bool_]:
+    held = np.ones(rows, np.bool_)
+    for name, how, bound in clause.when:
+        if name not in figures:
+            return np.zeros(rows, np.bool_)
+        with np.errstate(invalid="ignore"):
+            held &= _COMPARE[how](figures[name], bound) & np.isfinite(figures[name])
+    return held
 
-    >>> spans(np.array([0.01, 1.9, 2, 47, 48]), "en")
+
+def _stops(language: str) -> tuple[str, str]:
+    return _STOPS.get(language.partition("-")[0], (". ", "."))
+
+
+def spans(hours: FloatArray, forms: Sequence[str]) -> list[str]:
+    """Say how long, in the largest unit of which there are two, rounded down.
+
+    >>> spans(np.array([0.01, 1.9, 2, 47.9, 48]), shipped().spans["en"])
     ['under 2 minutes', '114 minutes', '2 hours', '47 hours', '2 days']
     """
-    forms = _file()["SPAN"][language]
     units_h = np.array(SPAN_UNITS_H)
     form = np.count_nonzero(hours[:, np.newaxis] >= 2 * units_h, axis=1)
-    counts = hours / units_h[np.maximum(form - 1, 0)]
+    counts = np.floor(hours / units_h[np.maximum(form - 1, 0)] + 1e-9)
     return [forms[which].format(count) for which, count in zip(form.tolist(), counts.tolist(), strict=True)]
 
 
 class _Part(NamedTuple):
-    """A piece of a clause: text, and the figure behind it unless `name` is empty.
-
-    Attributes:
-        before: the text.
-        name: a feature.
-        form: how to format it.
-        hours: what it is counted in, 0 if it is no time.
-        silent: it is a yes or no of which nothing is printed.
-
-    """
+    """A piece of a clause: text, and the figure behind it unless `name` is empty."""
 
     before: str
     name: str
     form: str
-    hours: int
-    silent: bool
 
 
 @cache
-def _parts(clause: str) -> tuple[_Part, ...]:
-    parts = []
-    for before, figure, form, conversion in Formatter().parse(clause):
-        name = figure or ""
-        parts.append(_Part(before, name, form or "", _UNITS_H.get(name[-2:], 0), conversion == "s"))
-    return tuple(parts)
+def _parts(text: str) -> tuple[_Part, ...]:
+    parts = tuple(_Part(before, name or "", form or "") for before, name, form, _ in Formatter().parse(text))
+    if unknown := [part for part in parts if part.name and part.form not in _FORMS]:
+        raise ValueError(f"{{{unknown[0].name}:{unknown[0].form}}} takes a form: {', '.join(_FORMS)}")
+    return parts
 
 
-def _clause_in_words(
-    parts: Sequence[_Part], language: str, figures: Mapping[str, FloatArray], rows: NDArray[np.intp]
-) -> list[str | None]:
-    """Return a clause for each row; None where a figure of it has no words."""
+def _texts(
+    words: Words, clause: Clause, language: str, figures: Mapping[str, FloatArray], rows: NDArray[np.intp]
+) -> list[str]:
     columns = []
-    for part in parts:
-        said = _said(part, figures[part.name][rows], language) if part.name else [""] * len(rows)
-        columns.append([None if words is None else part.before + words for words in said])
-    return [None if None in row else "".join(row) for row in zip(*columns, strict=True)]
+    for part in _parts(clause.texts[language]):
+        if not part.name:
+            columns.append([part.before] * len(rows))
+            continue
+        forms = words.spans.get(language, words.spans["en"])
+        said = _FORMS[part.form](part.name, figures[part.name][rows], forms)
+        columns.append([part.before + each for each in said])
+    return ["".join(row) for row in zip(*columns, strict=True)]
 
 
-def _said(part: _Part, figure: FloatArray, language: str) -> list[str | None]:
-    """Return a figure in words; None where it is unknown, nought, or an age not followed further."""
-    if part.hours:
-        followed = figure < (AGE_DAYS_MAX if part.name == "account_age_d" else np.inf)
-        said = spans(figure * part.hours, language)
-        return [words if known else None for words, known in zip(said, followed.tolist(), strict=True)]
-    said = [format(each, part.form) for each in figure.tolist()]
-    return [
-        None if not known or float(words.strip("%")) == 0 else "" if part.silent else words
-        for words, known in zip(said, np.isfinite(figure).tolist(), strict=True)
-    ]
+def _span(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
+    return spans(figure * _UNITS_H[name[-2:]], forms)
+
+
+def _share(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
+    return [f"{each:.0%}" for each in np.minimum(figure, 1.0).tolist()]
+
+
+def _count(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
+    return [f"{each:.0f}" for each in np.floor(figure + 0.5).tolist()]
+
+
+def _times(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
+    return [f"{each:.1f}" if each < 9.95 else f"{min(each, 1e6):,.0f}" for each in figure.tolist()]
+
+
+_FORMS: Mapping[str, Callable[[str, FloatArray, Sequence[str]], list[str]]] = {
+    "span": _span,
+    "share": _share,
+    "count": _count,
+    "times": _times,
+}

@@ -10,7 +10,7 @@ from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
 from pipelines.policy import OUTCOMES, STOP, Policy, Verdict
-from schemas.alert import Alert, Leg
+from schemas.alert import Alert, Leg, Reason
 from schemas.ids import derived_id
 from schemas.measure import Notice
 from schemas.order import Scope
@@ -60,6 +60,12 @@ def _notices(law: Regime, ground: Ground, paid: Paid) -> list[Notice]:
     return [msgspec.structs.replace(notice, party=ground.party) for notice in made]
 
 
+def _in_force(policy: Policy, verdict: Verdict) -> Reason:
+    """Return the reason of a debit against a measure: every debit is forbidden, or an amount is kept."""
+    text = "MEASURE_IN_FORCE" if verdict.enforced_minor == NOTHING_LEAVES else "AMOUNT_KEPT"
+    return reasons.always(policy.words.reasons, text, policy.language)
+
+
 def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) -> Alert | None:
     """Make the alert about one leg; None where the law of the day gives no ground to act."""
     law = policy.law.on(paid.at_us)
@@ -67,7 +73,7 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) ->
     if not grounds:
         return None
     notices = [notice for ground in grounds for notice in _notices(law, ground, paid)]
-    enforced = [reasons.measure_in_force(policy.language)] if verdict.enforced_minor else []
+    enforced = [_in_force(policy, verdict)] if verdict.enforced_minor else []
     account, counterparty = paid.creditor_account, paid.debtor_account
     if leg == "DEBIT":
         account, counterparty = counterparty, account

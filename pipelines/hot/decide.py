@@ -90,9 +90,7 @@ class Decider:
             Verdict,
             outcome[flagged].tolist(),
             [round(score, 6) for score in scores],
-            _explain(
-                models.live.model(leg), leg, self._policy.language, computed.of(models.live, flagged), figures
-            ),
+            self._explained(models.live.model(leg), leg, computed.of(models.live, flagged), figures),
             kept_minor[flagged].tolist(),
         )
         told = list(zip(paid(few.transfer), verdicts, strict=True))
@@ -124,6 +122,20 @@ class Decider:
             TELEMETRY.count("without_legal_ground", 1)
         return made
 
+    def _explained(
+        self, model: LegModel, leg: Leg, X: FloatArray, figures: Mapping[str, FloatArray]
+    ) -> list[tuple[Reason, ...]]:
+        added = model.contributions(X)
+        policy = self._policy
+        return reasons.strongest(
+            policy.words.reasons,
+            leg,
+            policy.language,
+            tuple(model.groups),
+            contributions=added,
+            figures=figures,
+        )
+
 
 def enforced_minor(legs: Legs, credit: bool) -> NDArray[np.int64]:
     """Return the amount that a measure keeps on the account where this leg goes against it, else 0.
@@ -142,9 +154,3 @@ def _compare(live: Scored, shadow: Scored) -> None:
     fewer = int(((shadow.outcome < DELAY) & (live.outcome >= DELAY)).sum())
     for name, by in (("scored", len(live.score)), ("more_held", more), ("fewer_held", fewer)):
         TELEMETRY.count(f"shadow_{name}", by)
-
-
-def _explain(
-    model: LegModel, leg: Leg, language: str, X: FloatArray, figures: Mapping[str, FloatArray]
-) -> list[tuple[Reason, ...]]:
-    return reasons.strongest(leg, language, tuple(model.groups), model.contributions(X), figures)

@@ -66,8 +66,8 @@ class Scorer:
             ConfigError: policy and bundle do not fit.
 
         """
-        _check_reasons("CREDIT", bundle.credit)
-        _check_reasons("DEBIT", bundle.debit)
+        _check_reasons(policy, "CREDIT", bundle.credit)
+        _check_reasons(policy, "DEBIT", bundle.debit)
         return cls(
             bundle,
             {
@@ -253,9 +253,9 @@ def _open(source: Source, policy: Policy) -> InUse | Follower:
     return follower
 
 
-def _check_reasons(leg: Leg, model: LegModel) -> None:
-    if unknown := set(model.groups) - set(reasons.texts(leg)):
+def _check_reasons(policy: Policy, leg: Leg, model: LegModel) -> None:
+    if unknown := policy.words.reasons.missing(leg, tuple(model.groups)):
         raise ModelError(
-            f"the bundle explains {leg} by {', '.join(sorted(unknown))}, which {reasons.FILE.name} does not "
+            f"the bundle explains {leg} by {', '.join(unknown)}, which {reasons.FILE.name} does not "
             "put into words; train again on this release"
         )

@@ -1,19 +1,12 @@
 """What a probable victim is told about a payment: severity, kind of scam, words (domain.md 2.1 to 2.3)."""
 
-from functools import cache
-from pathlib import Path
-from typing import get_args
-
 import numpy as np
 
 from models.features import FloatArray, Legs
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
-from schemas import strict_yaml
 from schemas.ids import derived_id
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
 from schemas.warning import Channel, FraudClass, Severity, Warning
-
-TEMPLATES = Path(__file__).with_name("templates.yaml")
 
 #: Where to say it, by severity: domain.md 2.1.
 CHANNELS: dict[int, tuple[Channel, ...]] = {
@@ -29,13 +22,6 @@ VALID_US = {1: 86_400_000_000, 2: 86_400_000_000, 3: 7_200_000_000, 4: 1_800_000
 _GUIDED = REMOTE_CONTROL | SCREEN_SHARE
 _MOST_OF_THE_BALANCE = 0.6
 _SERIES_PAYMENTS = 2.0
-
-
-@cache
-def templates() -> dict[FraudClass, dict[str, str]]:
-    """Return the shipped words: kind of scam -> language -> text."""
-    read: dict[FraudClass, dict[str, str]] = strict_yaml.read(TEMPLATES).data
-    return {kind: read[kind] for kind in get_args(FraudClass)}
 
 
 def severity(outcome: int, signals: int) -> Severity:
@@ -63,10 +49,7 @@ def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, h
     """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile."""
     grade = severity(verdict.outcome, paid.signals)
     rule = policy.law.on(paid.at_us).warning
-    words = dict(templates()[kind])
-    if kind in (own := policy.law.words[policy.language].warnings):
-        words[policy.language] = own[kind]
-    language = policy.language if policy.language in words else "en"
+    language, text = policy.words.warning(kind, policy.language, held=hold)
     spoken = language if language in policy.law.languages else policy.language
     return Warning(
         warning_id=derived_id("warning", paid.txn_id, paid.debtor, grade),
@@ -81,7 +64,7 @@ def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, h
         channels=CHANNELS[grade],
         template_id=f"{kind}_{grade}",
         language=language,
-        text=words[language].format(hotline=rule.hotline_in(spoken)),
+        text=text.format(hotline=rule.hotline_in(spoken)),
         txn_id=paid.txn_id,
         amount_minor=paid.amount_minor,
         currency=paid.currency,

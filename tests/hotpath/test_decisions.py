@@ -1,9 +1,7 @@
 """Decisions: the lattice, the policy file, alerts that can be explained and contested."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -105,8 +103,9 @@ def test_a_bundle_without_the_points_of_the_policy_is_refused_before_the_first_p
 def test_a_bundle_that_explains_by_unknown_reasons_is_refused(
     rules: Policy, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = reasons.texts
-    monkeypatch.setattr(reasons, "texts", lambda leg: dict(list(known(leg).items())[1:]))
+    known = rules.words.reasons
+    fewer = {leg: {c: s for c, s in of.items() if c != "AMOUNT_UNUSUAL"} for leg, of in known.groups.items()}
+    rules = replace(rules, words=rules.words._replace(reasons=known._replace(groups=fewer)))
     monkeypatch.setattr("pipelines.hot.serving._opened", {})
 
     with pytest.raises(ModelError, match=r"AMOUNT_UNUSUAL, which reasons\.yaml does not put into words"):
@@ -285,82 +284,7 @@ def test_a_warning_says_the_payment_is_held_exactly_where_an_alert_asks_for_it(
     assert {warning.txn_id for warning in found.warnings if not warning.hold}
 
 
-# Reasons
-
-
-def test_reasons_are_the_strongest_that_raise_the_score() -> None:
-    codes = ("AMOUNT_UNUSUAL", "PAYEE_NEW", "PAYER_GUIDED", "PAYMENT_SERIES", "CONTEXT")
-    figures = dict.fromkeys(
-        ("amount_to_largest", "balance_share", "payee_age_h", "remote_control", "screen_share",
-         "call_in_progress", "payer_count_1d", "payer_payees_1d"), np.array([1.0, 3.0]),
-    )  # fmt: skip
-    added = np.array([[0.1, 2.0, 0.5, -1.0, 0.3], [1.0, 0.0, 0.0, 4.0, 0.0]])
-    first, second = reasons.strongest("CREDIT", "en", codes, added, figures)
-
-    assert [reason.code for reason in first] == ["PAYEE_NEW", "PAYER_GUIDED", "CONTEXT"]
-    assert [reason.contribution for reason in first] == [2.0, 0.5, 0.3]
-    assert [reason.code for reason in second] == ["PAYMENT_SERIES", "AMOUNT_UNUSUAL"]
-    assert second[0].text == "The payment is part of a quick series, 3.0 payments in a day, to 3 payees."
-
-
-def test_where_no_group_alone_raises_the_score_one_reason_is_named_still() -> None:
-    codes, figures = ("CONTEXT", "ACCOUNT_YOUNG"), {"account_age_d": np.array([2.0])}
-    (named,) = reasons.strongest("DEBIT", "en", codes, np.array([[-0.1, 0.0]]), figures)
-
-    assert [reason.text for reason in named] == ["The account is young or was asleep, seen for 2 days."]
-
-
-def in_words(text: Any, language: str, figures: Mapping[str, float]) -> str:
-    """Return the words of one leg."""
-    columns = {name: np.array([figure]) for name, figure in figures.items()}
-    (said,) = reasons.in_words(text, language, columns, np.arange(1))
-    return said
-
-
-def test_only_signals_that_are_there_are_said() -> None:
-    text = reasons.texts("CREDIT")["PAYER_GUIDED"]
-    figures = {"remote_control": 0.0, "screen_share": 1.0, "call_in_progress": 0.0}
-
-    assert in_words(text, "zh-Hans", figures) == "付款人疑似被他人操控或指挥，正在共享屏幕。"
-    assert in_words(text, "en", figures).endswith("use his device, the screen is shared.")
-
-
-def test_spans_of_time_are_said_in_a_unit_that_fits_and_never_as_nought() -> None:
-    text = reasons.texts("CREDIT")["PAYEE_NEW"]
-
-    def said(hours: float, language: str) -> str:
-        return in_words(text, language, {"payee_age_h": hours})
-
-    assert said(0.004, "en") == "The payee is new to the payer, first seen under 2 minutes ago."
-    assert said(0.5, "zh-Hans") == "收款人对付款人来说是新的，30分钟前首次出现。"
-    assert said(545.2, "en").endswith("first seen 23 days ago.")
-
-
-def test_a_figure_that_would_be_said_as_nought_or_is_no_age_is_left_out() -> None:
-    debit, credit = reasons.texts("DEBIT"), reasons.texts("CREDIT")
-    figures = {"payers_1d": 0.2, "risky_share_1d": 0.31, "account_open_d": 90.0, "account_age_d": 3.0}
-
-    assert in_words(debit["SUSPICIOUS_CREDITS"], "en", figures) == (
-        "The account received suspicious credits, 31% of the day's credits risky."
-    )
-    assert in_words(credit["PAYEE_ACCOUNT_YOUNG"], "en", figures) == (
-        "The payee's account is young or was asleep, opened 90 days ago."
-    )
-
-
-@each_leg
-def test_every_reason_has_words_in_every_shipped_language_and_asks_for_known_figures(
-    leg: str, trained: Bundle
-) -> None:
-    model = trained.credit if leg == "CREDIT" else trained.debit
-    ones = dict.fromkeys(model.features, 1.0)
-    for code, text in reasons.texts(leg).items():  # type: ignore[arg-type]
-        for language in ("en", "zh-Hans"):
-            said = in_words(text, language, ones)
-            assert said, code
-            assert code not in model.groups or len(text[language]) == len(text["en"])
-            assert reasons.spans(np.array([5.0]), language)[0]
-    assert set(model.groups) <= set(reasons.texts(leg))  # type: ignore[arg-type]
+# Languages
 
 
 def test_a_language_without_words_gets_the_english_ones(

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise, product
 from operator import attrgetter
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import apache_beam as beam
 import msgspec
@@ -24,9 +25,10 @@ from measures.victims.cooldown import Said, may_warn
 from models import features
 from models.features import Legs
 from models.ledgers.table import NEVER
+from pipelines import policy, words
 from pipelines.hot.apart import apart
 from pipelines.hot.dissuade import HEARD, Dissuade, blocks
-from pipelines.hot.warn import CHANNELS, VALID_US, fraud_classes, severity, templates, warning
+from pipelines.hot.warn import CHANNELS, VALID_US, fraud_classes, severity, warning
 from pipelines.in_process.runner import in_process
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.reading.bounded import ReadChunksBounded
@@ -35,6 +37,7 @@ from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.state import shard_state
 from pipelines.state.shards import Block, Rows
 from pipelines.state.store import Received, Store
+from schemas.errors import ConfigError
 from schemas.rows.tokens import token_text
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
 from schemas.warning import FraudClass, Warning
@@ -44,6 +47,7 @@ from tests.hotpath.states import Shard
 COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))
 HOUR_US, T0_US = 3_600_000_000, 1_756_656_000_000_000
 CN = jurisdiction("CN")
+WORDS, _ = words.load()
 
 
 def one(stream: Stream, *, signals: int = 0, share: float = 0.1, count_1d: float = 0.0) -> Legs:
@@ -111,14 +115,14 @@ def test_the_kind_of_scam_is_guessed_from_what_the_payer_shows(
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
-@pytest.mark.parametrize("kind", templates())
+@pytest.mark.parametrize("kind", get_args(FraudClass))
 def test_words_fit_one_message_have_no_link_and_no_number_but_the_known_one(country: str, kind: str) -> None:
     law = jurisdiction(country)
-    for language, words in templates()[kind].items():  # type: ignore[index]
+    for language, said in WORDS.warnings[kind].items():
         if language not in law.languages:
             continue
         hotline = law.warning[-1].hotline_in(language)
-        text = words.format(hotline=hotline)
+        text = said.format(hotline=hotline)
         limit = 70 if language.startswith("zh") else 160
         assert len(text.encode("utf-16-be")) // 2 <= limit
         assert not re.search(r"https?:|www\.|[a-z]\.(com|cn|net)", text)
@@ -128,8 +132,48 @@ def test_words_fit_one_message_have_no_link_and_no_number_but_the_known_one(coun
             assert text.isascii()
 
 
+def test_a_held_payment_is_said_to_be_held_first_and_still_fits_one_message_in_chinese() -> None:
+    for kind in get_args(FraudClass):
+        _, held = WORDS.warning(kind, "zh-Hans", held=True)
+        _, plain = WORDS.warning(kind, "zh-Hans", held=False)
+
+        assert held.startswith("这笔钱还没转出") and held.endswith(plain)
+        assert len(held.format(hotline="96110")) <= 70
+        assert WORDS.warning(kind, "en", held=True)[1].startswith("Your money has not left")
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ("UNKNOWN: {en: 'Call {phone}'}", "it may fill in hotline"),
+        ("UNKNOWN: {zh-Hans: x}", "needs a text in English"),
+        ("PONZI: {en: x}", "no kind of scam 'PONZI'"),
+    ],
+)
+def test_a_banks_own_warnings_that_cannot_be_used_are_refused(own: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / words.OWN_WARNINGS).write_text(own)
+
+    with pytest.raises(ConfigError, match=said):
+        words.load(tmp_path)
+
+
+def test_a_policy_names_a_folder_of_the_banks_own_words_and_is_stamped_with_them(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / words.OWN_WARNINGS).write_text("UNKNOWN: {en: 'Call {hotline} before you pay.'}")
+    file = tmp_path / "policy.yaml"
+    file.write_text(policy.DEFAULT.read_text() + "words: mine\n")
+
+    own = policy.load(file)
+
+    assert own.words.warning("UNKNOWN", "zh-Hans", held=False) == ("en", "Call {hotline} before you pay.")
+    assert own.words.warning("BRUSHING", "zh-Hans", held=False)[0] == "zh-Hans"
+    before = own.stamp
+    (tmp_path / "mine" / words.OWN_WARNINGS).write_text("UNKNOWN: {en: 'Ring {hotline} before you pay.'}")
+    assert policy.load(file).stamp != before
+
+
 def test_every_kind_of_scam_has_words_in_english_and_chinese() -> None:
-    assert all({"en", "zh-Hans"} <= set(words) for words in templates().values())
+    assert all({"en", "zh-Hans"} <= set(texts) for texts in WORDS.warnings.values())
 
 
 def test_a_warning_names_the_countrys_number_and_nothing_personal_and_no_token_that_nobody_knows(
@@ -152,7 +196,7 @@ def test_a_language_without_words_gets_the_english_ones(stream: Stream, rules: P
     law = jurisdiction(country)
     for language in law.languages:
         made = warned(stream, replace(rules, law=law, language=language))
-        known = language in templates()[made.fraud_class]
+        known = language in WORDS.warnings[made.fraud_class]
         assert made.language == (language if known else "en")
         assert made.jurisdiction == country
 
