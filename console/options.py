@@ -38,6 +38,7 @@ SkipDamaged = Annotated[
 #: Of the jobs that run for ever.
 Runner = Annotated[Literal["in-process", "flink"], typer.Option("--runner", help="Where the job runs.")]
 Partitions = Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)]
+Fresh = Annotated[bool, typer.Option("--fresh", help="On Flink: begin without the state that is there.")]
 CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing.")]
 
 #: Of the commands about legal orders.

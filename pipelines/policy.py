@@ -123,6 +123,13 @@ class Policy:
     brake: BrakePolicy | None
     words: Words
 
+    @property
+    def reference(self) -> str:
+        """The currency that values are counted in: whose minor unit counts one."""
+        one = next((name.decode() for name, rate in self.currencies.items() if rate == 1), None)
+        name, rate = next(iter(self.currencies.items()))
+        return one or f"units of which one of {name.decode()} counts {rate:g}"
+
     def value(self, transfers: NDArray[np.void]) -> NDArray[np.float64]:
         """Return amounts in the reference currency, float64[n]; nan for a currency without a rate."""
         amount: NDArray[np.float64] = transfers["amount_minor"].astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from console.ending import end_on_signals
-from console.options import BEAM_FLAGS, CreateTopics, Partitions, Runner
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner
 from console.status import StatusFormat, reporting, say
 from pipelines.hot.decision_log.append import close_all
 from pipelines.jobs import main
@@ -19,9 +19,11 @@ app = typer.Typer(add_completion=False)
 @app.command(context_settings=BEAM_FLAGS)
 def run(
     context: typer.Context,
+    *,
     runner: Runner = "in-process",
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
+    fresh: Fresh = False,
     status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
 ) -> None:
     """Read payments and send alerts, warnings, traces and dead letters until stopped with Ctrl-C.
@@ -42,7 +44,7 @@ def run(
     main.preflight(settings, partitions, create_topics=create_topics)
     job = main.job(settings)
     if on_flink:
-        run_on_flink(job, context.args, typer.echo)
+        run_on_flink(job, context.args, typer.echo, fresh=fresh)
         return
     end_on_signals(partial(say, status), close_all)
     with reporting(status):

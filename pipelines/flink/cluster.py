@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pipelines import release
 from pipelines.kafka.local.brokers import answers
 from pipelines.listening import off_loopback
 from schemas.errors import ConfigError, StoplineError
@@ -127,6 +128,7 @@ def up(
             _wait_for_port(name, port)
     resolve_jars(cluster)
     _write_configuration(cluster, state_backend or kept)
+    _stopped_file(cluster).unlink(missing_ok=True)
     for name in missing:
         _start(cluster, name)
     deadline = time.monotonic() + timeout_s
@@ -160,16 +162,27 @@ def require_loopback(cluster: Cluster = DEFAULT) -> None:
 
 def down(cluster: Cluster = DEFAULT) -> None:
     """Stop every process `up` started, Python workers included; running jobs end without a savepoint."""
-    for name in reversed(PROCESSES):
+    if any(status(cluster).values()):
+        _stopped_file(cluster).touch()
+    _stop(cluster, PROCESSES)
+
+
+def _stop(cluster: Cluster, names: Sequence[Process]) -> None:
+    for name in reversed(names):
         if (pid := _pid(cluster, name)) is not None:
             os.killpg(pid, signal.SIGTERM)
     deadline = time.monotonic() + 10
-    for name in PROCESSES:
+    for name in names:
         while (pid := _pid(cluster, name)) is not None:
             if time.monotonic() > deadline:
                 os.killpg(pid, signal.SIGKILL)
             time.sleep(0.1)
         _pid_file(cluster, name).unlink(missing_ok=True)
+
+
+def was_stopped(cluster: Cluster = DEFAULT) -> bool:
+    """Tell whether `down` was what ended the processes, so that nobody starts them again unasked."""
+    return _stopped_file(cluster).exists()
 
 
 def status(cluster: Cluster = DEFAULT) -> dict[Process, int | None]:
@@ -253,6 +266,8 @@ def _start(cluster: Cluster, name: Process) -> None:
             cwd=cluster.home, start_new_session=True, umask=0o077,
         )  # fmt: skip
     _pid_file(cluster, name).write_text(f"{process.pid} {_born(process.pid)}")
+    if name == "workers":
+        _release_file(cluster).write_text(release.stamp())
 
 
 def _state_backend(cluster: Cluster) -> str:
@@ -326,6 +341,38 @@ def _born(pid: int) -> str:
     if state == "Z":
         raise ProcessLookupError(pid)
     return others[18]
+
+
+def renew_workers(cluster: Cluster = DEFAULT, *, timeout_s: float = 60.0) -> bool:
+    """Start the pool of workers anew if it runs the code of another release; tells whether it did.
+
+    Its processes keep the modules they loaded, and would run the old release under the new one's settings.
+
+    Raises:
+        FlinkError: it did not come back within `timeout_s`.
+
+    """
+    if _pid(cluster, "workers") is None or runs_this_release(cluster):
+        return False
+    _stop(cluster, ["workers"])
+    up(cluster, timeout_s=timeout_s)
+    return True
+
+
+def runs_this_release(cluster: Cluster = DEFAULT) -> bool:
+    """Tell whether the pool of workers runs the code that this process runs."""
+    try:
+        return _release_file(cluster).read_text() == release.stamp()
+    except FileNotFoundError:
+        return False
+
+
+def _release_file(cluster: Cluster) -> Path:
+    return cluster.home / "run" / "workers.release"
+
+
+def _stopped_file(cluster: Cluster) -> Path:
+    return cluster.home / "run" / "stopped"
 
 
 def _pid_file(cluster: Cluster, name: Process) -> Path:

@@ -1,12 +1,10 @@
 """Jobs on the cluster: submitted in seconds, and started again from their last good state.
 
-A session cluster forgets its jobs when the JobManager dies; the checkpoints stay on disk. So every
-submission is noted under the job's name, and the next one of that name begins with the newest checkpoint
-or savepoint any of them left, unless told to begin afresh.
+Every submission is noted under the job's name (`journal`), and the next one of that name begins with the
+newest good checkpoint or savepoint any of them left, unless told to begin afresh.
 """
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,9 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.flink import cluster as processes
+from pipelines.flink import journal
 from pipelines.flink.cluster import Cluster, FlinkError, ask
+from pipelines.state.identity import Identity
 
 #: States in which a job is working or will be again without our doing.
 LIVE = ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING")
@@ -53,6 +53,14 @@ class Tuning:
     bundle_elements: int = 1000
     checkpoint_ms: int = 5000
     cache_mb: int = 0
+
+
+class RefusedError(FlinkError):
+    """Flink does not begin a job with the state it was given."""
+
+    def __init__(self, message: str, state: Path | None) -> None:
+        super().__init__(message)
+        self.state = state
 
 
 class Job(NamedTuple):
@@ -105,6 +113,8 @@ def submit(
     cluster: Cluster = processes.DEFAULT,
     tuning: Tuning | None = None,
     options: Sequence[str] = (),
+    of: Identity | None = None,
+    first: Callable[[beam.Pipeline], None] | None = None,
     fresh: bool = False,
 ) -> Submission:
     """Run the pipeline that `build` fills as job `name`, from the newest state of that name.
@@ -115,32 +125,36 @@ def submit(
         cluster: must be up.
         tuning: see `Tuning`.
         options: Beam options of the graph itself.
+        of: what its state is state of; compared with what the last submission said.
+        first: applies the graph instead where there is no state.
         fresh: begin without state.
 
     Raises:
-        FlinkError: one of that name runs already, or Flink refuses this one; names the log.
+        FlinkError: one of that name runs already.
+        StateError: the state of that name is of something else.
+        RefusedError: Flink refuses this one; names the log.
 
     """
     if (running := live(name, cluster)) is not None:
         raise FlinkError(
             f"job {name!r} already runs as {running.id}; stop it with: stopline flink cancel {name}"
         )
-    state = None if fresh else newest_state(name, cluster)
+    state = None if fresh else journal.newest_state(name, cluster)
+    if of is not None and state is not None:
+        of.check(journal.read(name, cluster).of, f"the state of job {name!r}, {state},")
     every = [*flags(cluster, name, tuning or Tuning(), state), *options]
     # Flink's options are known to the job server only; Beam warns of each before it passes it on.
     logging.getLogger("apache_beam.options.pipeline_options").setLevel(logging.ERROR)
     pipeline = beam.Pipeline(runner=PortableRunner(), options=PipelineOptions(every))
-    build(pipeline)
+    (first if first and state is None else build)(pipeline)
     result = pipeline.run()
     deadline = time.monotonic() + SUBMIT_TIMEOUT_S
     while (job := live(name, cluster)) is None:
         if result.state == PipelineState.FAILED or time.monotonic() > deadline:
             log = cluster.home / "log" / "jobserver.log"
-            raise FlinkError(f"Flink did not take job {name!r}: {_last_cause(log)}; see {log}")
+            raise RefusedError(f"Flink did not take job {name!r}: {_last_cause(log)}; see {log}", state)
         time.sleep(0.1)
-    with _journal(name, cluster).open("a") as journal:
-        journal.write(f"{job.id}\n")
-    _chosen(name, cluster).unlink(missing_ok=True)
+    journal.submitted(name, cluster, job.id, state, b"null" if of is None else of.encoded)
     return Submission(job, state)
 
 
@@ -175,38 +189,6 @@ def require(name: str, cluster: Cluster = processes.DEFAULT) -> Job:
     return job
 
 
-def newest_state(name: str, cluster: Cluster = processes.DEFAULT) -> Path | None:
-    """Return the state chosen by `restore`, else the newest complete one that jobs of this name left."""
-    if (chosen := _chosen(name, cluster)).exists():
-        return Path(chosen.read_text())
-    found = [path for job_id in _submitted(name, cluster) for path in _states(job_id, cluster)]
-    return max(found, key=lambda path: (path / "_metadata").stat().st_mtime_ns, default=None)
-
-
-def restore(name: str, state: Path, cluster: Cluster = processes.DEFAULT) -> None:
-    """Let the next submission of `name` begin with this checkpoint or savepoint.
-
-    Raises:
-        FlinkError: the folder holds none that is complete.
-
-    """
-    if not (state / "_metadata").exists():
-        raise FlinkError(
-            f"{state} is not a complete checkpoint or savepoint: it has no _metadata; "
-            "give the folder that `stopline flink savepoint` printed"
-        )
-    _chosen(name, cluster).write_text(str(state.resolve()))
-
-
-def prune(name: str, cluster: Cluster = processes.DEFAULT) -> None:
-    """Remove the checkpoints of all submissions but the last, once that has one of its own."""
-    *earlier, last = _submitted(name, cluster) or [""]
-    if earlier and _states(last, cluster):
-        for job_id in earlier:
-            shutil.rmtree(cluster.home / "checkpoints" / job_id, ignore_errors=True)
-        _journal(name, cluster).write_text(f"{last}\n")
-
-
 def savepoint(job: Job, cluster: Cluster = processes.DEFAULT, *, stop: bool = False) -> Path:
     """Write a savepoint and return its folder; with `stop`, end the job with it.
 
@@ -222,20 +204,28 @@ def savepoint(job: Job, cluster: Cluster = processes.DEFAULT, *, stop: bool = Fa
         if answer["status"]["id"] == "COMPLETED":
             operation = answer["operation"]
             if "location" in operation:
-                return Path(operation["location"].removeprefix("file:"))
+                written = Path(operation["location"].removeprefix("file:"))
+                if stop:
+                    journal.end(job.name, cluster)
+                    journal.restore(job.name, written, cluster)
+                return written
             cause = operation["failure-cause"]["stack-trace"].splitlines()[0]
             raise FlinkError(f"the savepoint of job {job.name!r} failed: {cause}")
         time.sleep(0.2)
     raise FlinkError(f"the savepoint of job {job.name!r} took longer than {SAVEPOINT_TIMEOUT_S:.0f} s")
 
 
-def cancel(job: Job, cluster: Cluster = processes.DEFAULT, *, timeout_s: float = 30.0) -> None:
-    """End the job without a savepoint; its checkpoints stay.
+def cancel(
+    job: Job, cluster: Cluster = processes.DEFAULT, *, timeout_s: float = 30.0, for_good: bool = True
+) -> None:
+    """End the job without a savepoint; its checkpoints stay. `for_good`: whoever watches it lets it be.
 
     Raises:
         FlinkError: it is still there after `timeout_s`.
 
     """
+    if for_good:
+        journal.end(job.name, cluster)
     ask(cluster, f"/jobs/{job.id}?mode=cancel", method="PATCH")
     deadline = time.monotonic() + timeout_s
     while live(job.name, cluster) is not None:
@@ -244,25 +234,17 @@ def cancel(job: Job, cluster: Cluster = processes.DEFAULT, *, timeout_s: float =
         time.sleep(0.1)
 
 
-def _submitted(name: str, cluster: Cluster) -> list[str]:
-    journal = _journal(name, cluster)
-    return journal.read_text().split() if journal.exists() else []
+def ended(name: str, cluster: Cluster = processes.DEFAULT) -> bool:
+    """Tell whether the last job of this name, which runs no more, was asked to end: by us or on Flink's page.
 
+    Raises:
+        FlinkError: the JobManager does not answer.
 
-def _states(job_id: str, cluster: Cluster) -> list[Path]:
-    """Complete ones only: Flink renames `_metadata` into place last."""
-    patterns = (f"checkpoints/{job_id}/chk-*/_metadata", f"savepoints/savepoint-{job_id[:6]}-*/_metadata")
-    return [found.parent for pattern in patterns for found in cluster.home.glob(pattern)]
-
-
-def _journal(name: str, cluster: Cluster) -> Path:
-    folder = cluster.home / "jobs"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}.ids"
-
-
-def _chosen(name: str, cluster: Cluster) -> Path:
-    return _journal(name, cluster).with_suffix(".next")
+    """
+    noted = journal.read(name, cluster)
+    last = noted.submissions[-1].id if noted.submissions else ""
+    listed = {job.id: job.status for job in jobs(cluster)}
+    return noted.ended or listed.get(last) in {"FINISHED", "CANCELED"}
 
 
 def _last_cause(log: Path) -> str:

@@ -3,18 +3,27 @@
 import re
 import time
 import urllib.parse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.flink import cluster as processes
-from pipelines.flink import jobs
+from pipelines.flink import jobs, journal
 from pipelines.flink.cluster import Cluster, FlinkError, ask
 
 _METRIC = re.compile(r"\.stopline_(?:kafka|decide)_(messages_read|messages_behind|p50_ms|p99_ms)$")
 
 #: The JobManager fetches metrics when somebody asks for them, and answers with those it had before.
 FETCH_S = 0.2
+
+
+#: A state is given up after so many failures without progress.
+TRIES = 3
+
+#: Causes that an older state may mend: ours say so, Flink's are of Java unless a process or a slot was lost.
+_OF_STATE = re.compile(r"StateError|^(?:java|org|com|net)\.")
+_ELSEWHERE = re.compile(r"Connect|TaskManager|TaskExecutor|Heartbeat|Timeout|UNAVAILABLE|[Ss]lot|SDK harness")
 
 
 class Progress(NamedTuple):
@@ -30,6 +39,7 @@ class Progress(NamedTuple):
         checkpoint_bytes: of that checkpoint.
         checkpoint_ms: it took, start to end.
         failure: what caused the last failure of the job.
+        failed_ms: when that was.
 
     """
 
@@ -42,6 +52,7 @@ class Progress(NamedTuple):
     checkpoint_bytes: int | None
     checkpoint_ms: int | None
     failure: str | None
+    failed_ms: int | None = None
 
 
 def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
@@ -65,7 +76,92 @@ def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
         checkpoint_bytes=done["state_size"] if done else None,
         checkpoint_ms=done["end_to_end_duration"] if done else None,
         failure=root_cause(failures[0]["stacktrace"]) if failures else None,
+        failed_ms=failures[0]["timestamp"] if failures else None,
     )
+
+
+class Attempts:
+    """Whether the state that a job began with can be read: progress proves it, failures without give it up.
+
+    The state is read when messages come, so that a checkpoint completed before says nothing of it.
+    """
+
+    def __init__(self, name: str, cluster: Cluster) -> None:
+        self._name = name
+        self._cluster = cluster
+        self._failures: Counter[str] = Counter()
+        self._failed_ms = 0
+        self._read_since: float | None = None
+
+    def saw(self, progress: Progress) -> str | None:
+        """Take note of how the job stands; returns what was done about it, in words."""
+        if progress.failed_ms and progress.failed_ms > self._failed_ms:
+            self._failed_ms, self._read_since = progress.failed_ms, None
+            return self.failed(progress.failure or "")
+        if progress.status == "RUNNING" and progress.messages:
+            now = time.time()
+            self._read_since = self._read_since or now
+            took_s = (progress.checkpoint_ms or 0) / 1000
+            if (
+                progress.checkpoint_age_s is not None
+                and now - progress.checkpoint_age_s - took_s > self._read_since
+            ):
+                self._failures.clear()
+                journal.prove(self._name, self._cluster)
+        return None
+
+    def failed(self, cause: str) -> str | None:
+        """Count a failure; after some the state it began with is given up for the next older one."""
+        noted = journal.read(self._name, self._cluster)
+        state = noted.submissions[-1].resumed_from if noted.submissions else ""
+        if not state or not _OF_STATE.search(cause) or _ELSEWHERE.search(cause):
+            return None
+        if noted.submissions[-1].proven:
+            newest = journal.newest_state(self._name, self._cluster)
+            state = str(newest) if newest else state
+        return self.failed_with(state, cause)
+
+    def failed_with(self, state: str, cause: str) -> str | None:
+        """Count a failure with a state."""
+        self._failures[state] += 1
+        if self._failures[state] < TRIES:
+            return None
+        del self._failures[state]
+        tried = f"state {state} could not be used in {TRIES} tries ({cause})"
+        following = journal.give_up(self._name, self._cluster, Path(state))
+        if following is None:
+            return f"{tried} and no other is left; restore one, or begin without: --fresh"
+        if (running := jobs.live(self._name, self._cluster)) is not None:
+            jobs.cancel(running, self._cluster, for_good=False)
+        return f"{tried}, going on from {following}"
+
+
+def started(
+    name: str,
+    start: Callable[[], jobs.Submission],
+    cluster: Cluster = processes.DEFAULT,
+    attempts: Attempts | None = None,
+) -> Iterator[str | jobs.Submission]:
+    """Start a job; yields what is done about states that it cannot begin with, at last the submission.
+
+    Raises:
+        FlinkError: it does not start for another reason, or no state is left.
+
+    """
+    attempts = attempts or Attempts(name, cluster)
+    while True:
+        try:
+            yield start()
+        except jobs.RefusedError as error:
+            if error.state is None:
+                raise
+            said = attempts.failed_with(str(error.state), str(error))
+            if said and journal.newest_state(name, cluster) == error.state:
+                raise FlinkError(said) from error
+            if said:
+                yield said
+            continue
+        return
 
 
 def follow(
@@ -75,22 +171,36 @@ def follow(
     *,
     every_s: float = 1.0,
 ) -> Iterator[str | Progress]:
-    """Watch job `name` for ever; yields what was done about a crash, in words, and its progress.
+    """Watch job `name`; yields what was done about a crash, in words, and its progress.
 
-    What died of the cluster is started again; if the job is gone with it, `start` submits it again.
+    What died of the cluster is started again; if the job is gone with it, `start` submits it again. Ends when
+    the job or the cluster was asked to end.
     """
+    attempts = Attempts(name, cluster)
     while True:
         try:
             if dead := [process for process, pid in processes.status(cluster).items() if pid is None]:
+                if processes.was_stopped(cluster):
+                    yield "the cluster was stopped and is not started again; the next run goes on from there"
+                    return
                 yield f"{' and '.join(dead)} gone, starting again"
                 processes.up(cluster)
-            if (job := jobs.live(name, cluster)) is None:
-                submission = start()
-                began = f"from {submission.resumed_from}" if submission.resumed_from else "without state"
-                yield f"job {name!r} was gone, started again {began} as {submission.job.id}"
+            if (job := jobs.live(name, cluster)) is not None:
+                stands = progress(job, cluster)
+                yield stands
+                if said := attempts.saw(stands):
+                    yield said
+            elif jobs.ended(name, cluster):
+                yield f"job {name!r} was asked to end and is not started again; the next run goes on there"
+                return
+            else:
+                for each in started(name, start, cluster, attempts):
+                    if isinstance(each, str):
+                        yield each
+                        continue
+                    began = f"from {each.resumed_from}" if each.resumed_from else "without state"
+                    yield f"job {name!r} was gone, started again {began} as {each.job.id}"
                 continue
-            yield progress(job, cluster)
-            jobs.prune(name, cluster)
         except FlinkError as error:
             yield str(error)
         time.sleep(every_s)

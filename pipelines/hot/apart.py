@@ -8,6 +8,7 @@ from apache_beam import coders, pvalue
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 
 from pipelines.hot.stage import Output, Passage, Stage
+from pipelines.state.identity import Identity
 from pipelines.state.shards import Block, windowed
 from pipelines.state.store import Received, Store
 
@@ -21,8 +22,9 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         for name in ("log", "other_log", "second_log", "other_second_log")
     )
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, of: Identity | None) -> None:
         self._stage = stage
+        self._of = of
 
     def setup(self) -> None:
         """Load what the stage needs, once per process."""
@@ -30,7 +32,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without blocks."""
-        self._store = Store()
+        self._store = Store(self._of)
         self._passage = Passage(self._stage, self._store)
 
     def process(  # noqa: PLR0917 - Beam hands over every state by itself
@@ -55,9 +57,12 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         self._store.save()
 
 
-def apart(stage: Stage, **tags: Any) -> beam.PTransform:
-    """Return a stage as a transform whose outputs are a PCollection of each tag, of the type given."""
-    return beam.ParDo(StageFn(stage)).with_output_types(Any, **tags).with_outputs(*tags)
+def apart(stage: Stage, of: Identity | None = None, **tags: Any) -> beam.PTransform:
+    """Return a stage as a transform whose outputs are a PCollection of each tag, of the type given.
+
+    `of` is what its state is state of, None where it does not outlive the job.
+    """
+    return beam.ParDo(StageFn(stage, of)).with_output_types(Any, **tags).with_outputs(*tags)
 
 
 def tagged(outputs: Iterable[Output]) -> Iterator[pvalue.TaggedOutput]:

@@ -22,6 +22,7 @@ from pipelines.hot.payers import Payers
 from pipelines.hot.stage import Output, Passage, Stage
 from pipelines.kafka.reading.keyed_source import ReadByTimer
 from pipelines.kafka.reading.marks import Mark
+from pipelines.state.identity import Identity
 from pipelines.state.store import Received, Store
 
 #: Takes and decodes what the next firing will read.
@@ -73,9 +74,10 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
         BagStateSpec(name, coders.BytesCoder()) for ledger in LEDGERS for name in (ledger, f"other_{ledger}")
     )
 
-    def __init__(self, reader: ReadByTimer, path: HotPath) -> None:
+    def __init__(self, reader: ReadByTimer, path: HotPath, of: Identity | None = None) -> None:
         self._reader = reader
         self._path = path
+        self._of = of
 
     def setup(self) -> None:
         """Load the models, once per process, and refuse one that does not fit the policy."""
@@ -127,7 +129,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
             else:
                 yield from tagged([output])
         ahead = _AHEAD.submit(self._reader.look_ahead, decode.ahead)
-        store = Store()
+        store = Store(self._of)
         logs = (payers, other_payers), (accounts, other_accounts), (taint, other_taint), (heard, other_heard)
         store.open(0, stored, dict(zip(LEDGERS, logs, strict=True)))
         yield from tagged(self._path.decided(blocks, store))

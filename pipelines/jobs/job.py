@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
+from pipelines.state.identity import Identity
+
 
 class Job(NamedTuple):
     """A job as each runner takes it.
@@ -14,9 +16,13 @@ class Job(NamedTuple):
         in_process: applies the graph with the source of the in-process runner, whose state is lost with it;
             returns what an operator is told.
         on_flink: applies the graph with the source of Flink, which restores state and positions together.
+        of: tells what its state is state of.
+        on_flink_first: the same where there is no state to restore; None if there is no difference.
 
     """
 
     name: str
     in_process: Callable[[beam.Pipeline], str]
     on_flink: Callable[[beam.Pipeline], None]
+    of: Callable[[], Identity]
+    on_flink_first: Callable[[beam.Pipeline], None] | None = None

@@ -10,6 +10,7 @@ written, in one entry, before read positions are committed: a crash repeats mess
 say DUPLICATE, and never leaves half a transition.
 """
 
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.in_process import runner
 from pipelines.jobs.job import Job
-from pipelines.kafka.port import Chunk, KafkaSettings
+from pipelines.kafka.port import Chunk, KafkaSettings, open_admin
 from pipelines.kafka.preflight import new_topics, require_topics
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
@@ -28,6 +29,7 @@ from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock, wall_clock_us
 from pipelines.lifecycle.steps import AccountFn, OpenFn, RegisterFn
+from pipelines.state.identity import Identity
 from schemas import topics
 
 NAME = "stopline-lifecycle"
@@ -73,7 +75,12 @@ def write(outputs: Outputs, settings: LifecycleSettings) -> None:
 
 def job(settings: LifecycleSettings) -> Job:
     """Return the lifecycle job, to be run for ever."""
-    return Job(NAME, partial(_in_process, settings), partial(on_flink, settings))
+    return Job(NAME, partial(_in_process, settings), partial(on_flink, settings), partial(_of, settings))
+
+
+def _of(settings: LifecycleSettings) -> Identity:
+    with closing(open_admin(settings.kafka)) as admin:
+        return Identity(cluster_id=admin.cluster_id())
 
 
 def preflight(kafka: KafkaSettings, partitions: int, *, create_topics: bool) -> None:

@@ -9,6 +9,7 @@ With one shard on Flink the stages from Read to Dissuade are one (`one_stage`).
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,16 +29,18 @@ from pipelines.hot.tracer import Tracer
 from pipelines.in_process.warmup import warm_up
 from pipelines.jobs.job import Job
 from pipelines.jobs.options import JobSettings
-from pipelines.kafka.port import Chunk, NewTopic
+from pipelines.kafka.port import Chunk, NewTopic, Partition, open_admin
 from pipelines.kafka.preflight import new_topics, require_topics
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.marks import Mark
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
+from pipelines.state.identity import Identity
 from pipelines.state.shards import Block
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
+from schemas import topics
 
 NAME = "stopline"
 
@@ -56,14 +59,14 @@ class Outputs(NamedTuple):
 
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     """Apply the hot path to chunks of messages."""
-    path = hot_path(settings)
+    path, of = hot_path(settings), settings.state_of
     decode = beam.ParDo(DecodeFn(path.decode)).with_output_types(Any, blocks=Block, dead_letters=OutRecord)
     decoded = chunks | "Decode" >> decode.with_outputs("blocks", "dead_letters")
-    legs = (decoded.blocks | "Payers" >> apart(path.payers, blocks=Block)).blocks
+    legs = (decoded.blocks | "Payers" >> apart(path.payers, of, blocks=Block)).blocks
     decided = legs | "Accounts" >> apart(
-        path.accounts, alerts=OutRecord, traces=OutRecord, asked=Block, decisions=bytes
+        path.accounts, of, alerts=OutRecord, traces=OutRecord, asked=Block, decisions=bytes
     )
-    warnings = (decided.asked | "Dissuade" >> apart(path.dissuade, warnings=OutRecord)).warnings
+    warnings = (decided.asked | "Dissuade" >> apart(path.dissuade, of, warnings=OutRecord)).warnings
     _log(decided.decisions, settings)
     return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters)
 
@@ -72,7 +75,8 @@ def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: Job
     """Apply the hot path as one stage with its source, whose partitions have one key; one shard."""
     records = ("alerts", "traces", "warnings", "dead_letters")
     types = {**dict.fromkeys(records, OutRecord), "decisions": bytes, "reached": Mark}
-    stage = beam.ParDo(OneStageFn(source.reader(), hot_path(settings))).with_output_types(Any, **types)
+    one = OneStageFn(source.reader(), hot_path(settings), settings.state_of)
+    stage = beam.ParDo(one).with_output_types(Any, **types)
     decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*types)
     source.commit(decided.reached)
     _log(decided.decisions, settings)
@@ -105,7 +109,25 @@ def write(outputs: Outputs, settings: JobSettings) -> None:
 
 def job(settings: JobSettings) -> Job:
     """Return the main job, to be run for ever."""
-    return Job(NAME, partial(_in_process, settings), partial(on_flink, settings))
+    return Job(
+        NAME,
+        partial(_in_process, settings),
+        partial(on_flink, settings),
+        partial(identity, settings),
+        partial(_on_flink_first, settings),
+    )
+
+
+def identity(settings: JobSettings) -> Identity:
+    """Return what the job's state is state of."""
+    with closing(open_admin(settings.kafka)) as admin:
+        cluster_id = admin.cluster_id()
+    return Identity(
+        cluster_id=cluster_id,
+        shards=settings.shards,
+        currency=settings.policy.reference,
+        jurisdiction=settings.policy.law.id,
+    )
 
 
 def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) -> None:
@@ -132,22 +154,39 @@ def wanted_topics(partitions: int, streams: Sequence[Stream] = STREAMS) -> list[
 def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
     """Apply the job to a pipeline whose runner forgets everything with its process."""
     traced = captured_bounds(settings.kafka, topics_of_taint(settings.streams))
-    settings = replace(settings, traced=traced)
-    if settings.start == "committed" and settings.warmup_h > 0:
-        plan = warm_up(settings.kafka, settings.streams, settings.warmup_h)
-        settings = replace(settings, refill=plan.refill, decided=plan.decided)
+    settings = _warmed(replace(settings, traced=traced))
     names = topics_read(settings.streams)
     chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *names, start=settings.first)
     write(build(chunks, settings), settings)
     return f"reading at {settings.kafka.brokers} as group {settings.kafka.group}; Ctrl-C stops"
 
 
+def _warmed(settings: JobSettings) -> JobSettings:
+    """Have the ledgers of a job that begins without state refilled from its topics."""
+    if settings.start != "committed" or not settings.warmup_h:
+        return settings
+    plan = warm_up(settings.kafka, settings.streams, settings.warmup_h)
+    return replace(settings, refill=plan.refill, decided=plan.decided)
+
+
+def _committed(settings: JobSettings) -> dict[Partition, int]:
+    return {(topics.PAYMENTS, number): offset for number, offset in settings.decided.items()}
+
+
+def _on_flink_first(settings: JobSettings, pipeline: beam.Pipeline) -> None:
+    on_flink(_warmed(settings), pipeline)
+
+
 def on_flink(settings: JobSettings, pipeline: beam.Pipeline) -> None:
     """Apply the job as it runs on Flink, from its topics to its topics."""
+    settings = replace(settings, state_of=identity(settings))
     names = topics_read(settings.streams)
     if settings.shards == 1:
-        source = ReadChunksKeyed(settings.kafka, *names, start=settings.first, readers=1)
+        source = ReadChunksKeyed(
+            settings.kafka, *names, start=settings.first, readers=1, committed=_committed(settings)
+        )
         write(build_in_one(pipeline, source, settings), settings)
         return
-    chunks = pipeline | "Read" >> ReadChunksKeyed(settings.kafka, *names, start=settings.first)
+    read = ReadChunksKeyed(settings.kafka, *names, start=settings.first, committed=_committed(settings))
+    chunks = pipeline | "Read" >> read
     write(build(chunks, settings), settings)

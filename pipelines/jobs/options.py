@@ -17,6 +17,7 @@ from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
 from pipelines.kafka.security import of_words
+from pipelines.state.identity import Identity
 from pipelines.streams.stream import Begin, Stream
 from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
@@ -75,7 +76,8 @@ class JobSettings:
 
     `decided` names the offset of each partition below which nothing is sent any more (`warmup`).
     `traced` says what the topics that tell of tainted money held at the start, and `refill` since when the
-    streams of facts that age are read again, for runners that lose their state.
+    streams of facts that age are read again, for runners that lose their state; `state_of` is what it is
+    state of, for those that keep it.
     """
 
     kafka: KafkaSettings
@@ -90,6 +92,7 @@ class JobSettings:
     traced: tuple[Bound, ...] = ()
     refill: Since | None = None
     streams: tuple[Stream, ...] = STREAMS
+    state_of: Identity | None = None
 
     @property
     def first(self) -> ByTopic:

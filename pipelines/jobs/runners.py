@@ -8,7 +8,7 @@ from typing import Literal
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.flink import cluster, jobs, watch
+from pipelines.flink import cluster, jobs, journal, watch
 from pipelines.flink.cluster import Cluster
 from pipelines.in_process import runner
 from pipelines.jobs.job import Job
@@ -43,23 +43,39 @@ def run_on_flink(
     *,
     on: Cluster = cluster.DEFAULT,
     every_s: float = LOOK_S,
+    fresh: bool = False,
 ) -> None:
-    """Run a job on the local cluster and watch it until Ctrl-C, which ends the watching only.
+    """Run a job on the local cluster and watch it until it is asked to end or Ctrl-C, which it outlives.
 
-    It begins with the newest state it ever left, and again after a crash.
+    It begins with the newest state it ever left, unless `fresh`, and again after a crash.
 
     Raises:
         FlinkError: the cluster does not start or refuses the job.
+        StateError: the state is of something else.
 
     """
-    start = partial(jobs.submit, job.name, job.on_flink, cluster=on, options=words)
+    of = job.of()
+    start = partial(
+        jobs.submit, job.name, job.on_flink, cluster=on, options=words, of=of, first=job.on_flink_first
+    )
     cluster.up(on)
     if (running := jobs.live(job.name, on)) is not None:
+        if not cluster.runs_this_release(on):
+            say(
+                "the workers run another release than this command; to change over: stopline flink savepoint "
+                f"{job.name} --stop, then this command again"
+            )
+        of.check(journal.read(job.name, on).of, f"job {job.name!r}, which runs already,")
         say(f"{job.name} already runs as {running.id}, watching it")
     else:
-        began = start()
-        origin = f"from {began.resumed_from}" if began.resumed_from else "without earlier state"
-        say(f"{job.name} runs as {began.job.id}, {origin}; web page {on.rest}")
+        if not any(each.status in jobs.LIVE for each in jobs.jobs(on)) and cluster.renew_workers(on):
+            say("the pool of workers ran another release and was started again")
+        for began in watch.started(job.name, partial(start, fresh=fresh), on):
+            if isinstance(began, str):
+                say(began)
+                continue
+            origin = f"from {began.resumed_from}" if began.resumed_from else "without earlier state"
+            say(f"{job.name} runs as {began.job.id}, {origin}; web page {on.rest}")
     before, since = 0, time.monotonic()
     try:
         for event in watch.follow(job.name, start, on, every_s=every_s):

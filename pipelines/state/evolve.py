@@ -61,6 +61,11 @@ def recorded() -> dict[str, dict[int, Schema]]:
     return found
 
 
+def newest() -> dict[str, int]:
+    """Return the newest number of each name."""
+    return {name: max(numbers) for name, numbers in recorded().items()}
+
+
 def row_of(columns: Any) -> RowType:
     """Return the type of rows whose columns are recorded."""
     descr: Any = [tuple(tuple(part) if isinstance(part, list) else part for part in each) for each in columns]

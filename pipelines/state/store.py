@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.ledgers.ledger import Ledger
 from models.ledgers.table import Table
 from pipelines.state import shard_state
+from pipelines.state.identity import Identity
 from pipelines.state.shard_state import Head, HeadValue, Logs
 from pipelines.state.shards import Rows, Shards, concatenated, holds, unbound, unpack
 
@@ -37,16 +38,25 @@ class Store:
     A state of Beam that is held stays good for its key as long as the bundle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of: Identity | None = None) -> None:
+        """`of` is what the states are to be of; they say so from then on, and others are refused."""
+        self._of = of
         self._heads: dict[int, Head] = {}
         self._logs: dict[tuple[str, int], Logs] = {}
         self._once: dict[str, Any] = {}
         self._objects: dict[tuple[str, int], tuple[Any, Callable[[Any], bytes]]] = {}
 
     def open(self, shard: int, head: Any, logs: Mapping[str, Logs]) -> None:
-        """Take a shard's states, a value of bytes and of each ledger two bags; the head is read now."""
+        """Take a shard's states, a value of bytes and of each ledger two bags; the head is read now.
+
+        Raises:
+            StateError: the states are damaged, or of something else.
+
+        """
         if shard not in self._heads:
             self._heads[shard] = Head(head)
+            if self._of is not None:
+                _require(self._of, self._heads[shard].value("of"))
             self._logs |= {(ledger, shard): bags for ledger, bags in logs.items()}
 
     def known(self, ledger: Ledger, shard: int) -> Table:
@@ -102,6 +112,13 @@ class Store:
 
     def _states(self, ledger: Ledger, shard: int) -> tuple[HeadValue, Logs]:
         return self._heads[shard].value(ledger.name), self._logs[ledger.name, shard]
+
+
+def _require(of: Identity, stored: HeadValue) -> None:
+    was, now = stored.read(), of.encoded
+    if was != now:
+        of.check(was or b"null", "the state of this job")
+        stored.write(now)
 
 
 class InTime:

@@ -112,11 +112,13 @@ class Supervised:
 
     def _follow(self) -> None:
         began = time.monotonic()
-        for event in watch.follow(self._name, self._submit, self._on):
-            if isinstance(event, str):
-                self._events.append(f"{time.monotonic() - began:.1f} s: {event}")
-            if self._ended.is_set():
-                return
+        while not self._ended.is_set():
+            for event in watch.follow(self._name, self._submit, self._on):
+                if isinstance(event, str):
+                    self._events.append(f"{time.monotonic() - began:.1f} s: {event}")
+                if self._ended.is_set():
+                    return
+            self._submit()  # it was stopped to be rescaled
 
     def rescale(self, after_s: float) -> None:
         """Stop the job with a savepoint, as soon as it is fit to write one; it goes on with one slot."""

@@ -13,7 +13,7 @@ import pytest
 from measures.authority.keys import KeyEntry
 from pipelines import listening
 from pipelines.flink import cluster as processes
-from pipelines.flink import jobs, watch
+from pipelines.flink import jobs, journal, watch
 from pipelines.flink.cluster import Cluster
 from pipelines.flink.jobs import Job, Submission
 from pipelines.jobs import lifecycle
@@ -93,7 +93,7 @@ def test_orders_lapse_by_themselves_on_flink_and_a_restart_goes_on_from_its_chec
     assert said.count('"was":"ACTIVE","cause":"TIMER"') == 1
     assert listening.off_loopback(pid for pid in processes.status(running).values() if pid) == []
 
-    while jobs.newest_state(job.name, running) is None:
+    while journal.newest_state(job.name, running) is None:
         time.sleep(0.5)
     jobs.cancel(first, running)
     again = jobs.submit(job.name, job.on_flink, cluster=running, options=options)

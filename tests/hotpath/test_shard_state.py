@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,8 +15,10 @@ from models.ledgers.ledger import Ledger
 from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
 from pipelines.state import shard_state
+from pipelines.state.identity import Identity
 from pipelines.state.shard_state import Head, Version, observe, rebuilt
 from pipelines.state.shards import by_shard, pack, shard_of, unpack
+from pipelines.state.store import Store
 from schemas.errors import StateError
 from tests.hotpath.states import Bag, Shard, Value
 from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
@@ -277,3 +280,19 @@ def test_hashed_tokens_spread_evenly_over_shards() -> None:
     counts = np.bincount(shard_of(tokens, 8), minlength=8)
 
     assert counts.min() > 4_700
+
+
+OF = Identity(cluster_id="A", shards=1, currency="CNY", jurisdiction="CN")
+
+
+def test_state_says_what_it_is_state_of_and_is_refused_at_its_first_read_by_a_job_of_something_else() -> None:
+    head = Value()
+    for _ in range(2):
+        store = Store(OF)
+        store.open(0, head, {})
+        store.save()
+
+    with pytest.raises(StateError, match="state of this job is of the brokers with cluster id A"):
+        Store(msgspec.structs.replace(OF, cluster_id="B")).open(0, head, {})
+    with pytest.raises(StateError, match="give --ledger_shards 1, or begin without state: --fresh"):
+        Store(msgspec.structs.replace(OF, shards=2)).open(0, head, {})

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.flink import jobs
+from pipelines.flink import cluster, jobs, journal
 
 app = typer.Typer(add_completion=False)
 
@@ -29,7 +29,7 @@ def restore(name: Name, state: Annotated[Path, typer.Argument(help="Folder of a 
 
     Example: stopline flink restore stopline var/flink/savepoints/savepoint-1a2b3c-4d5e6f
     """
-    jobs.restore(name, state)
+    journal.restore(name, state, cluster.DEFAULT)
     typer.echo(f"the next run of {name} begins with {state}")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from console.ending import end_on_signals
-from console.options import BEAM_FLAGS, CreateTopics, KeysFile, Partitions, Runner
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, Partitions, Runner
 from measures.authority.keys import read_keys
 from pipelines.jobs import lifecycle
 from pipelines.jobs.options import kafka_settings
@@ -23,6 +23,7 @@ def run(
     runner: Runner = "in-process",
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
+    fresh: Fresh = False,
     replay: Annotated[
         bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
     ] = False,
@@ -43,7 +44,7 @@ def run(
     if replay:
         lifecycle.replay(settings, options)
     elif runner == "flink":
-        run_on_flink(lifecycle.job(settings), context.args, typer.echo)
+        run_on_flink(lifecycle.job(settings), context.args, typer.echo, fresh=fresh)
     else:
         end_on_signals(typer.echo)
         run_in_process(lifecycle.job(settings), context.args, typer.echo)

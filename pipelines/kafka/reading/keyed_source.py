@@ -57,6 +57,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         readers: keys that share the partitions; part of the update contract, like a shard count.
         max_firing_chunks: elements of one partition in one go, which bounds how long a checkpoint waits.
         poll_interval_s: pause after a bundle that found nothing to read.
+        committed: where the group stands of partitions that are read again from before; it is not moved back.
 
     Raises:
         BrokerError: at construction, if a topic or its start offset is not there.
@@ -72,6 +73,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         readers: int = 8,
         max_firing_chunks: int = 8,
         poll_interval_s: float = 0.02,
+        committed: Mapping[Partition, int] | None = None,
     ) -> None:
         super().__init__()
         every = checked_partitions(settings, topics, start)
@@ -79,6 +81,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         self._keys = [f"reader-{key}" for key in range(min(readers, len(every)))]
         self._max_firing_chunks = max_firing_chunks
         self._poll_interval_s = poll_interval_s
+        self._committed = dict(committed or {})
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
         """Deal the partitions to the keys, then read them by timer."""
@@ -98,7 +101,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
 
     def commit(self, reached: "beam.PCollection[Mark]") -> None:
         """Tell the consumer group how far its partitions are read, once a checkpoint holds that."""
-        _ = reached | "Commit" >> beam.ParDo(_CommitWhenDurable(self._source.settings))
+        _ = reached | "Commit" >> beam.ParDo(_CommitWhenDurable(self._source.settings, self._committed))
 
 
 class _Deal(beam.DoFn):  # type: ignore[misc]
@@ -232,12 +235,17 @@ class ReadByTimer(beam.DoFn):  # type: ignore[misc]
 class _CommitWhenDurable(beam.DoFn):  # type: ignore[misc]
     """Tell the consumer group what a checkpoint holds."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, committed: Mapping[Partition, int]) -> None:
         self._settings = settings
+        self._committed = committed
 
     def process(self, mark: Mark, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> None:
         """Have the runner report this bundle, if there is something to tell."""
-        reached = {(position.at, position.topic_id): position.next_offset for position in mark.positions}
+        reached = {
+            (position.at, position.topic_id): position.next_offset
+            for position in mark.positions
+            if position.next_offset >= self._committed.get(position.at, 0)
+        }
         if report := reports_of(self._settings).about(reached):
             finalizer.register(report)
 
