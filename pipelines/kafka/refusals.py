@@ -1,6 +1,5 @@
-"""What a broker will not take and whom it will not let in, told from outages alike for both clients."""
+"""What a broker will never take, told from outages by code, alike for both clients."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -74,49 +73,3 @@ def reason_of(code: int, topic: str, said: str) -> str:
     if code in NO_RIGHT:
         return f"this user may not write to topic {topic!r}; grant WRITE on it"
     return said
-
-
-#: How the clients say why they are not let in, and what that means; the first that fits counts.
-_ADMISSION: Sequence[tuple[re.Pattern[str], str]] = tuple(
-    (re.compile(pattern, re.IGNORECASE), meaning)
-    for pattern, meaning in (
-        (
-            r"certificate has expired|certificate_expired|CERT_HAS_EXPIRED",
-            "the certificate has expired; renew it (the broker's, or ssl.certificate.location)",
-        ),
-        (
-            r"hostname mismatch|doesn't match|not valid for",
-            "the broker's certificate is for another host name; name the broker as its certificate does",
-        ),
-        (
-            r"certificate verify failed|could not be verified|unknown.ca|self.signed",
-            "the broker's certificate is not from the authority in ssl.ca.location; name the right one",
-        ),
-        (
-            r"wrong.version.number|unencrypted|packet length too long|record layer failure|not.*SSL listener",
-            "the listener speaks plaintext and we TLS; use its TLS port or another security.protocol",
-        ),
-        (
-            r"unsupported.*sasl|sasl mechanism.*not|unsupported mechanism|not enabled",
-            "the listener does not know this sasl.mechanism; use one that it has",
-        ),
-        (
-            r"SASL.*authenticat|authentication fail|invalid credentials|SaslAuthenticationFailed",
-            "wrong user or password; check sasl.username and sasl.password",
-        ),
-        (
-            r"security\.protocol|ApiVersionRequest|ssl:.*required",
-            "the listener expects TLS or SASL and we came without; check security.protocol",
-        ),
-    )
-)
-
-
-def admission_text(said: str) -> str | None:
-    """Return what keeps us out, with the next step, if the client's words mean that; else None.
-
-    >>> admission_text("SASL authentication error: Authentication failed: Invalid username or password")
-    'wrong user or password; check sasl.username and sasl.password'
-    >>> admission_text("Connection refused")
-    """
-    return next((meaning for pattern, meaning in _ADMISSION if pattern.search(said)), None)

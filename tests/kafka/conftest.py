@@ -9,8 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from pipelines.kafka.local.apache import ApacheKafka
-from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker, free_port
+from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker
 from pipelines.kafka.port import (
     Admin,
     Chunk,
@@ -24,33 +23,11 @@ from pipelines.kafka.port import (
     open_producer,
 )
 from pipelines.kafka.reading import process
+from tests.kafka.secured import SecuredKafka
 
-SASL_USER, SASL_PASSWORD = "stopline", "not-a-secret"
 CLIENTS = ("confluent", "kafka-python")
 
 _numbers = itertools.count(1)
-
-
-class SaslKafka(ApacheKafka):
-    """Apache Kafka with a second listener that asks for a password."""
-
-    def __init__(self) -> None:
-        sasl_port = free_port()
-        self.sasl_address = f"127.0.0.1:{sasl_port}"
-        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT"
-        login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-        super().__init__(
-            properties={
-                "listener.security.protocol.map": protocols,
-                "sasl.enabled.mechanisms": "PLAIN",
-                "listener.name.sasl.plain.sasl.jaas.config": f'{login} user_{SASL_USER}="{SASL_PASSWORD}";',
-            }
-        )
-
-    def _server_properties(self) -> dict[str, str]:
-        properties = super()._server_properties()
-        properties["listeners"] += f",SASL://{self.sasl_address}"
-        return properties
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +46,8 @@ def embedded() -> Iterator[EmbeddedBroker]:
 
 
 @pytest.fixture(scope="session")
-def apache(java: None) -> Iterator[SaslKafka]:
-    with SaslKafka() as broker:
+def apache(java: None) -> Iterator[SecuredKafka]:
+    with SecuredKafka() as broker:
         yield broker
         process.close_connections()
 

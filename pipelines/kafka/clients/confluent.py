@@ -16,6 +16,7 @@ import numpy as np
 from confluent_kafka import Message
 
 from pipelines.kafka import port
+from pipelines.kafka.admission import OVERHEARD, kept_out
 from pipelines.kafka.clients import librdkafka
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
@@ -33,7 +34,7 @@ from schemas.errors import BrokerError, SinkError
 
 
 class Sparing(logging.Filter):
-    """Drops what was said a moment ago; in an outage every consumer complains several times a second."""
+    """Drops notes, and what was said a moment ago: in an outage each consumer complains all the time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,13 +43,15 @@ class Sparing(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Let a message through unless one that differs only in its numbers was, within `REPEAT_S`."""
         kind = re.sub(r"\d+", "", record.getMessage())
-        if record.created - self._said.get(kind, -REPEAT_S) < REPEAT_S:
+        if record.levelno < logging.WARNING or record.created - self._said.get(kind, -REPEAT_S) < REPEAT_S:
             return False
         self._said[kind] = record.created
         return True
 
 
 _LOGGER = logging.getLogger(__name__)
+_LOGGER.setLevel(logging.INFO)  # for `OVERHEARD`; less than warnings are not shown
+_LOGGER.addFilter(OVERHEARD)
 _LOGGER.addFilter(Sparing())
 
 #: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
@@ -71,6 +74,8 @@ TRANSIENT = frozenset(
         ck.KafkaError.NOT_LEADER_FOR_PARTITION,
         ck.KafkaError.LEADER_NOT_AVAILABLE,
         ck.KafkaError.NETWORK_EXCEPTION,
+        ck.KafkaError._AUTHENTICATION,  # final after some tries: `Overheard.final`
+        ck.KafkaError._SSL,
     }
 )
 OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
@@ -106,6 +111,8 @@ class Consumer(port.ChunkConsumer):
     def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
         self._topic, self._partition = topic, partition
         self._failure: BrokerError | None = None
+        self._let_in_at = time.monotonic()
+        self._settings = settings
         self._consumer = librdkafka.Consumer(
             {
                 **consumer_config(settings),
@@ -127,9 +134,12 @@ class Consumer(port.ChunkConsumer):
             self._failure = self._failure or self._heard(event)
         count = len(read.values)
         if not count:
+            if self._failure is None and (refused := OVERHEARD.final(self._let_in_at)) is not None:
+                self._failure = BrokerError(f"{self._settings.brokers} does not let us in: {refused}")
             if self._failure is not None:
                 raise self._failure
             return None
+        self._let_in_at = time.monotonic()
         self._position = int(read.offsets[-1]) + 1
         partitions = np.full(count, self._partition, np.int32)
         times = np.minimum(read.timestamps_ms, LATEST_US // 1000) * 1000
@@ -139,6 +149,7 @@ class Consumer(port.ChunkConsumer):
         """Note the end of the log, wait out outages, return the rest as an error."""
         code, text, offset = event
         if code == ck.KafkaError._PARTITION_EOF:
+            self._let_in_at = time.monotonic()
             self._position = max(self._position, offset)
         elif code in OUT_OF_RANGE:
             return OffsetOutOfRangeError(
@@ -256,6 +267,7 @@ class Producer(port.Producer):
 
     def settle(self) -> list[Refused]:
         """See `Producer.settle`."""
+        began = time.monotonic()
         deadline = time.monotonic() + self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S
         while self._pending and time.monotonic() < deadline:
             for client in set(self._clients.values()):
@@ -266,7 +278,7 @@ class Producer(port.Producer):
             self._lost.clear()
             self._refused, self._sent = [], 0
         if lost or unknown:
-            raise SinkError(lost_text(lost, unknown, reason))
+            raise SinkError(lost_text(lost, unknown, kept_out(self._settings, began) or reason))
         return refused
 
     def close(self) -> None:

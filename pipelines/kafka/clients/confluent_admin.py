@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 from confluent_kafka.admin import NewTopic as CkNewTopic
 
 from pipelines.kafka import port
+from pipelines.kafka.admission import kept_out
 from pipelines.kafka.clients.confluent import client_config, consumer_config
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
@@ -42,7 +43,7 @@ class Admin(port.Admin):
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = AdminClient(client_config(settings))
+        self._client = AdminClient({**client_config(settings), "log.connection.close": True})
 
     def create_topics(self, topics: Collection[NewTopic]) -> None:
         """See `Admin.create_topics`."""
@@ -205,10 +206,14 @@ class Admin(port.Admin):
 
     @contextmanager
     def _asking(self, doing: str, but_not: int | None = None) -> Iterator[None]:
+        began = time.monotonic()
         try:
             yield
         except ck.KafkaException as refused:
             if refused.args[0].code() != but_not:
+                self._client.poll(0.1)  # what it logged is heard only now
+                if (reason := kept_out(self._settings, began)) is not None:
+                    raise BrokerError(f"{doing} at {self._settings.brokers} failed: {reason}") from refused
                 raise self._refusal(doing, refused.args[0]) from refused
 
     def _refusal(self, doing: str, error: Any) -> BrokerError:

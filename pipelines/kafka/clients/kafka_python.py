@@ -1,6 +1,8 @@
 """The pure-Python client: kafka-python 3 behind the port; `kafka_python_admin.py` asks and creates."""
 
+import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +14,7 @@ from kafka.errors import KafkaError
 from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 
 from pipelines.kafka import port
+from pipelines.kafka.admission import OVERHEARD, kept_out
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
@@ -27,6 +30,9 @@ from pipelines.kafka.refusals import CHOOSING, FINAL, Refused, lost_text, reason
 from pipelines.kafka.security import SECURITY_KEYS
 from schemas.errors import BrokerError, SinkError
 from schemas.rows.values import Values
+
+for _speaker in ("kafka.net.manager", "kafka.net.connection"):
+    logging.getLogger(_speaker).addFilter(OVERHEARD)
 
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
@@ -54,9 +60,12 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
 @contextmanager
 def asking(settings: KafkaSettings, doing: str) -> Iterator[None]:
     """Turn the client's errors into one sentence about the broker."""
+    began = time.monotonic()
     try:
         yield
     except KafkaError as refused:
+        if (reason := kept_out(settings, began)) is not None:
+            raise BrokerError(f"{doing} at {settings.brokers} failed: {reason}") from refused
         kind = ChoosingError if getattr(refused, "errno", None) in CHOOSING else BrokerError
         raise kind(f"{doing} at {settings.brokers} failed: {refused}") from refused
 
@@ -91,6 +100,8 @@ class Consumer(port.ChunkConsumer):
     def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
         self._at = TopicPartition(topic, partition)
         self._position = offset
+        self._settings = settings
+        self._let_in_at = time.monotonic()
         self._consumer = consumer(settings, fetch_max_wait_ms=FETCH_WAIT_MS)
         self._consumer.assign([self._at])
         self._consumer.seek(self._at, offset)
@@ -110,7 +121,10 @@ class Consumer(port.ChunkConsumer):
             raise BrokerError(f"reading {topic}[{partition}]@{self._position} failed: {refused}") from refused
         self._position = max(self._position, self._consumer.position(self._at, timeout_ms=0) or 0)
         if not records:
+            if (kept_out_by := OVERHEARD.final(self._let_in_at)) is not None:
+                raise BrokerError(f"{self._settings.brokers} does not let us in: {kept_out_by}")
             return None
+        self._let_in_at = time.monotonic()
         count = len(records)
         return Chunk(
             topic,
@@ -197,6 +211,7 @@ class Producer(port.Producer):
 
     def settle(self) -> list[Refused]:
         """See `Producer.settle`; `KafkaProducer.flush` alone does not report losses, the futures do."""
+        began = time.monotonic()
         for client in set(self._clients.values()):
             with suppress(KafkaError):
                 client.flush(self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S)
@@ -216,7 +231,7 @@ class Producer(port.Producer):
                 reason = reason_of(code, topic, str(error or "no answer"))
         self._sent = []
         if lost:
-            raise SinkError(lost_text(lost, 0, reason))
+            raise SinkError(lost_text(lost, 0, kept_out(self._settings, began) or reason))
         return refused
 
     def close(self) -> None:
