@@ -44,6 +44,11 @@ CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing
 #: Of the commands about legal orders.
 KeysFile = Annotated[Path, typer.Option(help="JSON file of the authorities' public keys.")]
 
+LawDir = Annotated[
+    Path | None,
+    typer.Option("--law-dir", help="Folder of your own country files and words/, beside the shipped ones."),
+]
+
 #: Of the commands about blocking entries.
 BLOCKS = Path("var/blocks.jsonl")
 Blocks = Annotated[Path, typer.Option("--entries", help="Journal of entries, JSON Lines.")]

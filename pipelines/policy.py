@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from measures.law.country_file import jurisdiction
+from measures.law.country_file import SHIPPED, Laws
 from measures.law.jurisdiction import Jurisdiction
 from measures.money.taint import LEAST_MINOR
 from pipelines.words import Words
@@ -140,8 +140,8 @@ class Policy:
         return value
 
 
-def load(path: Path = DEFAULT) -> Policy:
-    """Read a policy file.
+def load(path: Path = DEFAULT, laws: Laws = SHIPPED) -> Policy:
+    """Read a policy file; `laws` has the country it names.
 
     Raises:
         ConfigError: the file is missing or breaks a rule; names file and field.
@@ -152,7 +152,7 @@ def load(path: Path = DEFAULT) -> Policy:
         file = strict_yaml.parse(raw, str(path)).convert(_File)
     except ConfigError as error:
         raise ConfigError(f"policy cannot be used: {error}; compare it with {DEFAULT}") from error
-    law = jurisdiction(file.jurisdiction)
+    law = laws.of(file.jurisdiction)
     if file.language not in law.languages:
         raise ConfigError(
             f"policy {path.name}: language {file.language!r} is not spoken by {law.id}; "

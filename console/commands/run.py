@@ -32,7 +32,7 @@ def run(
     runner (default) keeps its ledgers in memory; `--runner flink` keeps them in checkpoints.
     Everything else is an option of the job or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
     --kafka_security, --kafka_security_file, --kafka_start, --ledger_warmup_h, --model_bundle or
-    --model_registry, --policy_file, --ledger_shards, --decision_log, --decision_log_share.
+    --model_registry, --policy_file, --law_dir, --ledger_shards, --decision_log, --decision_log_share.
 
     With --model_registry the registry's live bundle is followed while the job runs, without a restart.
 

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +20,19 @@ from schemas.errors import ConfigError
 
 
 def emitted(
-    scenario: Scenario, bundle: Path, decision_log: Path | None = None, share: float = 1.0
+    scenario: Scenario,
+    bundle: Path,
+    decision_log: Path | None = None,
+    share: float = 1.0,
+    flags: Sequence[str] = (),
 ) -> list[str]:
     """Run a scenario; return every record the job sends as JSON, ordered by topic and id.
 
-    Its history goes through the ledgers and leads to nothing.
+    `flags` are further options of the main job. Its history goes through the ledgers and leads to nothing.
     """
     with streamed(scenario) as (settings, decided):
         job = replace(
-            job_settings(settings, "--model_bundle", str(bundle)),
+            job_settings(settings, "--model_bundle", str(bundle), *flags),
             decided=decided,
             decision_log=decision_log,
             decision_log_share=share,
@@ -37,7 +41,7 @@ def emitted(
         return records(settings)
 
 
-def logged(scenario: Scenario, bundle: Path, folder: Path, share: float) -> int:
+def logged(scenario: Scenario, bundle: Path, folder: Path, share: float, flags: Sequence[str] = ()) -> int:
     """Run a scenario and keep its decision log and its feedback in a new folder; returns how many labels.
 
     Raises:
@@ -46,7 +50,7 @@ def logged(scenario: Scenario, bundle: Path, folder: Path, share: float) -> int:
     """
     if folder.exists():
         raise ConfigError(f"{folder} exists and a log is never mixed; choose a new folder")
-    emitted(scenario, bundle, folder, share)
+    emitted(scenario, bundle, folder, share, flags)
     labels = feedback(scenario.world().truth)
     lines = b"".join(msgspec.json.encode(label) + b"\n" for label in labels)
     (folder / "feedback.jsonl").write_bytes(lines)

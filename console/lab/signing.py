@@ -10,7 +10,7 @@ from joserfc.jwk import OKPKey
 from measures.authority.keys import KeyEntry, public_entry, read_keys
 from measures.authority.signing import sign
 from measures.law.calendar import EPOCH, MICROSECOND
-from measures.law.country_file import jurisdiction
+from measures.law.country_file import Laws
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.preflight import require_listener
 from schemas import strict_json, topics
@@ -20,15 +20,17 @@ from schemas.order import Actor, Order
 YEAR_US = 365 * 86_400_000_000
 
 
-def new_key(keys: Path, out: Path, *, authority: str, country: str, actor: Actor, years: int) -> str:
+def new_key(
+    keys: Path, out: Path, *, authority: str, country: str, actor: Actor, years: int, laws: Laws
+) -> str:
     """Write a new private key to `out` and add its public half to the key file; returns the key's id.
 
     Raises:
         ConfigError: there is no such country, or `out` exists.
 
     """
-    jurisdiction(country)
-    known: tuple[KeyEntry, ...] = read_keys(keys) if keys.exists() else ()
+    laws.of(country)
+    known: tuple[KeyEntry, ...] = read_keys(keys, laws) if keys.exists() else ()
     if out.exists():
         raise ConfigError(f"{out} exists; name another file with --out")
     private = OKPKey.generate_key("Ed25519")
@@ -45,7 +47,7 @@ def new_key(keys: Path, out: Path, *, authority: str, country: str, actor: Actor
     out.touch(mode=0o600)
     out.write_bytes(msgspec.json.encode(private.as_dict(private=True) | {"kid": entry.key_id}))
     keys.write_bytes(msgspec.json.format(msgspec.json.encode([*known, entry])))
-    read_keys(keys)
+    read_keys(keys, laws)
     return entry.key_id
 
 

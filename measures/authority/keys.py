@@ -15,7 +15,8 @@ from msgspec import Meta
 
 from measures.authority.signing import AuthorityKey, KeyRing
 from measures.law.calendar import from_iso
-from measures.law.country_file import jurisdiction
+from measures.law.country_file import SHIPPED, Laws
+from measures.law.jurisdiction import Jurisdiction
 from schemas import strict_json
 from schemas.errors import ConfigError
 from schemas.order import Actor, Record
@@ -35,7 +36,7 @@ class KeyEntry(Record, frozen=True, kw_only=True):
     good_until: str
 
 
-def read_keys(path: Path) -> tuple[KeyEntry, ...]:
+def read_keys(path: Path, laws: Laws = SHIPPED) -> tuple[KeyEntry, ...]:
     """Read and check a key file.
 
     Raises ConfigError naming the file and what is wrong.
@@ -51,11 +52,17 @@ def read_keys(path: Path) -> tuple[KeyEntry, ...]:
         raise ConfigError(f"key file {path} names key {twice!r} twice; key ids are unique")
     for entry in entries:
         try:
-            jurisdiction(entry.jurisdiction)
+            laws.of(entry.jurisdiction)
             _key(entry)
         except (ConfigError, JoseError, ValueError, TypeError) as error:
             raise ConfigError(f"key file {path}, key {entry.key_id!r}: {error}") from error
     return entries
+
+
+def law_of_keys(entries: Iterable[KeyEntry], laws: Laws) -> list[Jurisdiction]:
+    """Return the law of each country that has a key, and of every country of an owner's folder."""
+    countries = {*(entry.jurisdiction for entry in entries), *laws.own}
+    return [laws.of(country) for country in sorted(countries)]
 
 
 def ring_of(entries: Iterable[KeyEntry]) -> KeyRing:

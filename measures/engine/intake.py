@@ -11,7 +11,7 @@ import msgspec
 
 from measures.authority.signing import KeyRing, open_order
 from measures.engine.handle import handle
-from measures.law.country_file import jurisdiction
+from measures.law.country_file import SHIPPED, Laws
 from measures.refusal import Refusal
 from measures.state.account import Account, advance
 from measures.state.register import Registered, register
@@ -56,7 +56,7 @@ class Applied(NamedTuple):
     entry: JournalEntry | None
 
 
-def read_order(message: bytes, ring: KeyRing, received_us: int) -> Arrival | Refusal:
+def read_order(message: bytes, ring: KeyRing, received_us: int, laws: Laws = SHIPPED) -> Arrival | Refusal:
     """Read a signed order as it was received at `received_us` (microseconds UTC)."""
     opened = open_order(message, ring, received_us)
     if isinstance(opened, Refusal):
@@ -64,11 +64,12 @@ def read_order(message: bytes, ring: KeyRing, received_us: int) -> Arrival | Ref
     order = opened.order
     command = ReceiveOrder(at_us=received_us, order=order, actor=opened.actor)
     return _lawful(
-        Arrival(account_token=order.target.account_token, jurisdiction=order.jurisdiction, command=command)
+        Arrival(account_token=order.target.account_token, jurisdiction=order.jurisdiction, command=command),
+        laws,
     )
 
 
-def read_command(message: bytes, received_us: int) -> Arrival | Refusal:
+def read_command(message: bytes, received_us: int, laws: Laws = SHIPPED) -> Arrival | Refusal:
     """Read a message of topic `accounts` as it was received at `received_us` (microseconds UTC)."""
     try:
         given = _COMMANDS.decode(message)
@@ -76,16 +77,18 @@ def read_command(message: bytes, received_us: int) -> Arrival | Refusal:
         return Refusal(why=Why.MALFORMED, detail=explained(error))
     command = msgspec.structs.replace(given.command, at_us=received_us)
     return _lawful(
-        Arrival(account_token=given.account_token, jurisdiction=given.jurisdiction, command=command)
+        Arrival(account_token=given.account_token, jurisdiction=given.jurisdiction, command=command), laws
     )
 
 
-def entered(known: Registered | None, arrival: Arrival) -> tuple[Registered | None, Arrival]:
+def entered(
+    known: Registered | None, arrival: Arrival, laws: Laws = SHIPPED
+) -> tuple[Registered | None, Arrival]:
     """Look an order's number up; gives the entry to keep and the order, marked if its number is taken."""
     command = arrival.command
     if not isinstance(command, ReceiveOrder):
         return known, arrival
-    regime = jurisdiction(arrival.jurisdiction).on(command.at_us)
+    regime = laws.of(arrival.jurisdiction).on(command.at_us)
     forget_at = regime.calendar.add(command.at_us, regime.messages.remembers(command.order.kind))
     entry, verdict = register(known, body_hash(command.order), forget_at_us=forget_at, now=command.at_us)
     if verdict != "CONFLICT":
@@ -94,7 +97,7 @@ def entered(known: Registered | None, arrival: Arrival) -> tuple[Registered | No
     return entry, msgspec.structs.replace(arrival, command=marked)
 
 
-def apply(kept: AccountState | None, arrival: Arrival) -> Applied:
+def apply(kept: AccountState | None, arrival: Arrival, laws: Laws = SHIPPED) -> Applied:
     """Apply a message to its account.
 
     The institution says which law its account is under; an order only if nobody has said so yet.
@@ -105,12 +108,12 @@ def apply(kept: AccountState | None, arrival: Arrival) -> Applied:
         )
     elif not isinstance(arrival.command, ReceiveOrder):
         kept = msgspec.structs.replace(kept, jurisdiction=arrival.jurisdiction)
-    return _handled(kept, arrival.command)
+    return _handled(kept, arrival.command, laws)
 
 
-def tick(kept: AccountState, at_us: int) -> Applied:
+def tick(kept: AccountState, at_us: int, laws: Laws = SHIPPED) -> Applied:
     """Let time pass on an account."""
-    return _handled(kept, Tick(at_us=at_us))
+    return _handled(kept, Tick(at_us=at_us), laws)
 
 
 def recalled(kept: AccountState | None, entry: JournalEntry) -> AccountState:
@@ -133,16 +136,16 @@ def registrations(entry: JournalEntry) -> dict[str, Registered]:
     }
 
 
-def _lawful(arrival: Arrival) -> Arrival | Refusal:
+def _lawful(arrival: Arrival, laws: Laws) -> Arrival | Refusal:
     try:
-        jurisdiction(arrival.jurisdiction)
+        laws.of(arrival.jurisdiction)
     except ConfigError as error:
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=str(error))
     return arrival
 
 
-def _handled(kept: AccountState, command: Command) -> Applied:
-    outcome = handle(kept.account, command, jurisdiction(kept.jurisdiction))
+def _handled(kept: AccountState, command: Command, laws: Laws) -> Applied:
+    outcome = handle(kept.account, command, laws.of(kept.jurisdiction))
     account, refusal = outcome.account, outcome.refusal
     after = AccountState(jurisdiction=kept.jurisdiction, account=account)
     if not (outcome.events or outcome.replies or refusal):

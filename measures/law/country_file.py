@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from measures.law.jurisdiction import CountryFile, Jurisdiction
-from measures.law.meaning import faults_of
+from measures.law.meaning import currency_faults, faults_of
 from measures.law.words import REASON_CODES, Words
 from schemas import strict_yaml
 from schemas.errors import ConfigError
@@ -28,7 +28,7 @@ _ID = re.compile(r"[A-Z]{2}")
 
 M = TypeVar("M", bound=BaseModel)
 
-__all__ = ["FOLDER", "REASON_CODES", "Laws", "jurisdiction", "load", "read_laws"]
+__all__ = ["FOLDER", "REASON_CODES", "SHIPPED", "Laws", "jurisdiction", "load", "read_laws"]
 
 
 @cache
@@ -67,7 +67,7 @@ def read_laws(folder: Path | None = None) -> Laws:
     Raises ConfigError if it is no folder, holds no country file, or a file is wrong.
     """
     if folder is None:
-        return Laws()
+        return SHIPPED
     if not folder.is_dir():
         raise ConfigError(f"--law-dir {folder} is not a folder; give one with files like those in {FOLDER}")
     paths = sorted(folder.glob("*.yaml"))
@@ -75,6 +75,10 @@ def read_laws(folder: Path | None = None) -> Laws:
         raise ConfigError(f"--law-dir {folder} holds no country file; copy the nearest one of {FOLDER} there")
     found = [load(path) for path in paths]
     return Laws({law.id: law for law in found})
+
+
+#: The shipped files alone.
+SHIPPED = Laws()
 
 
 def load(path: Path) -> Jurisdiction:
@@ -93,6 +97,8 @@ def load(path: Path) -> Jurisdiction:
     missing = [language for language, found in words.items() if found is None]
     context = {"currency": data.get("currency"), "minor_digits": data.get("minor_digits", 2)}
     known = {language: found for language, found in words.items() if found is not None}
+    if found := list(currency_faults(data.get("currency"), context["minor_digits"])):
+        raise _first(found, document)
     law = _validated(CountryFile, data | {"words": known}, document, context)
     if missing:
         place = ("languages", spoken.index(missing[0]))
@@ -145,10 +151,12 @@ def _validated(model: type[M], data: Any, document: Document, context: dict[str,
     except ValidationError as error:
         given = [(tuple(fault["loc"]), fault["type"], fault["msg"]) for fault in error.errors()]
         places = [place for place, _, _ in given]
+        texts = {_in_file(place) for place, kind, _ in given if kind == "string_type"}
         causes = [
             (_in_file(place), _plainly(kind, said))
             for place, kind, said in given
             if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+            and not (kind == "dict_type" and _in_file(place) in texts)
         ]
         raise _first(causes, document) from error
 

@@ -50,6 +50,15 @@ def faults_of(law: Jurisdiction, stem: str) -> Iterator[tuple[Place, str]]:
     yield from found or [*_name_faults(law, stem), *_notice_faults(law)]
 
 
+def currency_faults(currency: Any, minor_digits: Any) -> Iterator[tuple[Place, str]]:
+    """Yield what is wrong with a file's currency; amounts in it are read by these two."""
+    digits = digits_of(currency) if isinstance(currency, str) else None
+    if isinstance(currency, str) and digits is None and not currency.startswith("X"):
+        yield ("currency",), f"{currency!r} is no currency of ISO 4217; invented ones begin with X"
+    elif digits is not None and digits != minor_digits:
+        yield ("minor_digits",), f"{currency} has {digits} decimals (ISO 4217), not {minor_digits}"
+
+
 def _rules(law: Jurisdiction) -> Iterator[tuple[Place, Rule]]:
     for place, versions in law.versions().items():
         for index, rule in enumerate(versions):
@@ -62,11 +71,6 @@ def _name_faults(law: Jurisdiction, stem: str) -> Iterator[tuple[Place, str]]:
 
 
 def _calendar_faults(law: Jurisdiction) -> Iterator[tuple[Place, str]]:
-    digits = digits_of(law.currency)
-    if digits is None and not law.currency.startswith("X"):
-        yield ("currency",), f"{law.currency!r} is no currency of ISO 4217; invented ones begin with X"
-    elif digits is not None and digits != law.minor_digits:
-        yield ("minor_digits",), f"{law.currency} has {digits} decimals (ISO 4217), not {law.minor_digits}"
     for field in ("weekend", "holidays", "workdays", "languages"):
         values = getattr(law, field)
         if twice := [value for value in values if values.count(value) > 1]:

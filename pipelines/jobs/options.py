@@ -10,6 +10,7 @@ from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from measures.law.country_file import read_laws
 from models.scoring.shelf import open_registry
 from pipelines import policy
 from pipelines.hot.serving import Source
@@ -55,6 +56,9 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
         parser.add_argument(
             "--model_registry", default="", help="folder of a registry whose live bundle is followed, instead"
+        )
+        parser.add_argument(
+            "--law_dir", "--law-dir", default="", help="folder of your own country files, beside the shipped"
         )
         parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
         parser.add_argument(
@@ -128,7 +132,9 @@ class JobSettings:
             start=_start(given.kafka_start),
             warmup_h=given.ledger_warmup_h,
             models=_models(given.model_bundle, given.model_registry),
-            policy=policy.load(Path(given.policy_file)),
+            policy=policy.load(
+                Path(given.policy_file), read_laws(Path(given.law_dir) if given.law_dir else None)
+            ),
             shards=shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,

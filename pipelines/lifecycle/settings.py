@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from measures.authority.keys import KeyEntry
+from measures.law.country_file import SHIPPED, Laws
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.lifecycle.journal import Past, past
@@ -27,6 +28,7 @@ class LifecycleSettings:
     Attributes:
         kafka: brokers and group.
         keys: public keys of the authorities.
+        laws: country files, by value: workers need no folder.
         journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
         clock: microseconds UTC that a timer is checked against, besides the newest message.
         ticks: wake accounts by messages instead of Beam's timers; for the in-process runner.
@@ -35,6 +37,7 @@ class LifecycleSettings:
 
     kafka: KafkaSettings
     keys: tuple[KeyEntry, ...]
+    laws: Laws = SHIPPED
     journal: tuple[Bound, ...] = ()
     clock: Callable[[], int] = wall_clock_us
     ticks: bool = False

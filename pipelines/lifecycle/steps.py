@@ -109,8 +109,8 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
     def _read(self, source: Source) -> Arrival | Refusal:
         assert self._ring is not None
         if source.topic == topics.ORDERS:
-            return intake.read_order(source.value, self._ring, source.at_us)
-        return intake.read_command(source.value, source.at_us)
+            return intake.read_order(source.value, self._ring, source.at_us, self._settings.laws)
+        return intake.read_command(source.value, source.at_us, self._settings.laws)
 
     def _refuse(self, source: Source, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
         self._refused.inc()
@@ -146,7 +146,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         item = _ITEM.decode(element[1])
         held = entry.read()
         known = _REGISTERED.decode(held) if held else self._settings.past().registered.get(element[0])
-        registered, arrival = intake.entered(known, item.arrival)
+        registered, arrival = intake.entered(known, item.arrival, self._settings.laws)
         if registered is not None and registered != known:
             entry.write(_ENCODE(registered))
             if not self._settings.ticks:
@@ -207,7 +207,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         held = self._read(token, state)
         at_us = item.source.at_us
         try:
-            applied = intake.apply(held.kept if held else None, item.arrival)
+            applied = intake.apply(held.kept if held else None, item.arrival, self._settings.laws)
         except Exception as error:
             self._faults.inc()
             yield self._put_aside(item, "FAULT", fault_text(error))
@@ -235,7 +235,9 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
             return
         reached_us = self._reached_us(held.newest_us)
         if at_us <= reached_us:
-            yield from self._keep(intake.tick(held.kept, at_us), held.newest_us, state, due)
+            yield from self._keep(
+                intake.tick(held.kept, at_us, self._settings.laws), held.newest_us, state, due
+            )
             return
         self._early.inc()
         if held.early_at_us != reached_us:

@@ -228,6 +228,21 @@ def test_an_alert_says_why_in_words_on_what_ground_and_how_to_object(
     )
 
 
+def test_the_payer_whose_payment_is_held_is_told_too_in_every_language_of_the_country(
+    decider: Decider, stream: Stream
+) -> None:
+    stopped = [alert for alert in alerts(decided(decider, stream, "CREDIT")) if alert.outcome == "STOP"]
+    assert stopped
+    for alert in stopped:
+        told = {(notice.party, notice.language): notice for notice in alert.notices}
+        assert set(told) == {(party, lang) for party in ("HOLDER", "PAYER") for lang in ("zh-Hans", "en")}
+        payer, holder = told["PAYER", "en"], told["HOLDER", "en"]
+        assert "the money has not left" in payer.reason and "Until 20" in payer.reason
+        assert f"{alert.amount_minor / 100:,.2f} CNY" in payer.reason
+        assert payer.reason_code == "SCAM_SUSPECTED" and holder.reason_code == "PAYEE_SUSPECT"
+        assert alert.notice == told["HOLDER", "zh-Hans"]
+
+
 @each_leg
 def test_an_alert_names_the_same_thing_when_its_bundle_is_retried(
     decider: Decider, stream: Stream, rules: Policy, leg: str

@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from console.lab.signing import new_key, send_order
-from console.options import BEAM_FLAGS, KeysFile
-from measures.law.country_file import load
+from console.options import BEAM_FLAGS, KeysFile, LawDir
+from measures.law.country_file import Laws, load, read_laws
+from measures.law.horizon import calendar_cautions
 from pipelines.jobs.options import in_process_options, kafka_settings
+from pipelines.lifecycle.settings import wall_clock_us
 from schemas import topics
+from schemas.errors import ConfigError
 from schemas.order import Actor
 
 app = typer.Typer(add_completion=False)
@@ -24,6 +27,7 @@ def keygen(
     actor: Annotated[Actor, typer.Option(help="What the authority is.")] = Actor.POLICE,
     out: Annotated[Path, typer.Option(help="Where the private key goes.")] = Path("private.jwk"),
     years: Annotated[int, typer.Option(help="How long the key is good, from now.", min=1)] = 1,
+    law_dir: LawDir = None,
 ) -> None:
     """Make a signing key: the private half in a file of its own, the public half added to the key file.
 
@@ -31,7 +35,15 @@ def keygen(
 
     Example: stopline lifecycle keygen --authority police-1 --country CN --keys keys.json
     """
-    key_id = new_key(keys, out, authority=authority, country=country, actor=actor, years=years)
+    key_id = new_key(
+        keys,
+        out,
+        authority=authority,
+        country=country,
+        actor=actor,
+        years=years,
+        laws=read_laws(law_dir),
+    )
     typer.echo(f"key {key_id}: private half in {out}, public half in {keys}")
 
 
@@ -52,12 +64,22 @@ def send(
 
 
 @app.command()
-def law(file: Annotated[Path, typer.Argument(help="A country file (YAML).")]) -> None:
-    """Check a country file; a fault is told by line and rule.
+def law(
+    file: Annotated[Path | None, typer.Argument(help="A country file (YAML).")] = None,
+    law_dir: LawDir = None,
+) -> None:
+    """Check a country file, or a folder of them; a fault is told by line and rule.
+
+    The words of a file's languages stand in words/<language>.yaml beside it, else with the shipped ones.
 
     Example: stopline lifecycle law measures/law/countries/cn.yaml
     """
-    found = load(file)
-    rules = found.versions()
-    versions = sum(len(each) for each in rules.values())
-    typer.echo(f"{found.id} {found.name}: {len(rules)} rules in {versions} versions, in order")
+    if (file is None) == (law_dir is None):
+        raise ConfigError("give one country file, or a folder with --law-dir")
+    laws = read_laws(law_dir) if file is None else Laws({"": load(file)})
+    for found in laws.own.values():
+        rules = found.versions()
+        versions = sum(len(each) for each in rules.values())
+        typer.echo(f"{found.id} {found.name}: {len(rules)} rules in {versions} versions, in order")
+        for said in calendar_cautions([found], wall_clock_us()):
+            typer.echo(said)

@@ -5,12 +5,14 @@ from typing import Annotated
 import typer
 
 from console.ending import end_on_signals
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, Partitions, Runner
-from measures.authority.keys import read_keys
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, LawDir, Partitions, Runner
+from measures.authority.keys import law_of_keys, read_keys
+from measures.law.country_file import read_laws
+from measures.law.horizon import calendar_cautions
 from pipelines.jobs import lifecycle
 from pipelines.jobs.options import kafka_settings
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
-from pipelines.lifecycle.settings import LifecycleSettings
+from pipelines.lifecycle.settings import LifecycleSettings, wall_clock_us
 
 app = typer.Typer(add_completion=False)
 
@@ -24,6 +26,7 @@ def run(
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
+    law_dir: LawDir = None,
     replay: Annotated[
         bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
     ] = False,
@@ -39,7 +42,10 @@ def run(
     Example: stopline lifecycle run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """
     options = options_for(runner, context.args)
-    settings = LifecycleSettings(kafka_settings(options), read_keys(keys))
+    laws = read_laws(law_dir)
+    settings = LifecycleSettings(kafka_settings(options), read_keys(keys, laws), laws)
+    for said in calendar_cautions(law_of_keys(settings.keys, laws), wall_clock_us()):
+        typer.echo(said)
     lifecycle.preflight(settings.kafka, partitions, create_topics=create_topics)
     if replay:
         lifecycle.replay(settings, options)
