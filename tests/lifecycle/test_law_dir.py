@@ -40,9 +40,7 @@ def message(command: StateFacts | PlaceHold) -> bytes:
 
 def test_a_job_carries_out_the_law_of_an_owners_country_in_its_own_words(folder: Path) -> None:
     laws = read_laws(folder)
-    facts = StateFacts(
-        facts=AccountFacts(currency="XXD", balance_minor=500_000, language="tlh")
-    )
+    facts = StateFacts(facts=AccountFacts(currency="XXD", balance_minor=500_000, language="tlh"))
     hold = PlaceHold(
         decision_id="d", rule="payer_delay", reason_code="SCAM_SUSPECTED", amount_minor=100, txn_id="p1",
         received_at_us=T0,
