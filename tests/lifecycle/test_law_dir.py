@@ -5,9 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from typer.testing import CliRunner
 
-from console.commands.lifecycle import orders as commands
+from console.lab.lawbook import checked
 from measures.engine import intake
 from measures.law.country_file import FOLDER, Laws, read_laws
 from measures.refusal import Refusal
@@ -77,13 +76,13 @@ def test_the_main_job_takes_the_law_of_its_policy_from_the_folder(folder: Path) 
 
 
 def test_lifecycle_law_checks_a_folder_and_says_where_its_calendar_ends(folder: Path) -> None:
-    ran = CliRunner().invoke(commands.app, ["law", "--law-dir", str(folder)])
-    assert ran.exit_code == 0, ran.output
-    assert ran.output.startswith("XX United Kingdom: ")
+    (line,) = checked(None, folder, T0)
+    assert line.startswith("XX United Kingdom: ")
     text = (folder / "xx.yaml").read_text()
     (folder / "xx.yaml").write_text(text.replace("known_until: 2027-12-31", "known_until: 2020-12-31"))
-    said = CliRunner().invoke(commands.app, ["law", "--law-dir", str(folder)]).output
-    assert "XX: holidays are certain until 2020-12-31" in said
+    assert checked(None, folder, T0)[1].startswith("XX: holidays are certain until 2020-12-31")
+    with pytest.raises(ConfigError, match="give one country file, or a folder"):
+        checked(None, None, T0)
 
 
 def test_laws_travel_by_value_to_workers_that_have_no_folder(folder: Path) -> None:

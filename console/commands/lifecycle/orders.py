@@ -5,14 +5,13 @@ from typing import Annotated
 
 import typer
 
+from console.lab.lawbook import checked
 from console.lab.signing import new_key, send_order
 from console.options import BEAM_FLAGS, KeysFile, LawDir
-from measures.law.country_file import Laws, load, read_laws
-from measures.law.horizon import calendar_cautions
+from measures.law.country_file import read_laws
 from pipelines.jobs.options import in_process_options, kafka_settings
 from pipelines.lifecycle.settings import wall_clock_us
 from schemas import topics
-from schemas.errors import ConfigError
 from schemas.order import Actor
 
 app = typer.Typer(add_completion=False)
@@ -74,12 +73,5 @@ def law(
 
     Example: stopline lifecycle law measures/law/countries/cn.yaml
     """
-    if (file is None) == (law_dir is None):
-        raise ConfigError("give one country file, or a folder with --law-dir")
-    laws = read_laws(law_dir) if file is None else Laws({"": load(file)})
-    for found in laws.own.values():
-        rules = found.versions()
-        versions = sum(len(each) for each in rules.values())
-        typer.echo(f"{found.id} {found.name}: {len(rules)} rules in {versions} versions, in order")
-        for said in calendar_cautions([found], wall_clock_us()):
-            typer.echo(said)
+    for said in checked(file, law_dir, wall_clock_us()):
+        typer.echo(said)
