@@ -168,8 +168,13 @@ def confirm(measure: Measure) -> Measure:
 
 
 def reduce(measure: Measure, to_minor: int) -> Measure | Refusal:
-    """Narrow a measure to a smaller sum; `to_minor` counts what was already paid out of it."""
-    ceiling = measure.limit_minor if measure.scope is Scope.AMOUNT else None
+    """Narrow a measure to a smaller sum; `to_minor` counts what was already paid out of it.
+
+    A measure on the whole account becomes one over a sum, so it is narrowed to what is disputed.
+    """
+    ceiling, sent = measure.limit_minor if measure.scope is Scope.AMOUNT else None, measure.victim_transfer
+    if ceiling is None and sent and len(measure.txn_ids) <= 1:
+        to_minor = min(to_minor, sent.amount_minor)
     if to_minor <= measure.disbursed_minor or (ceiling is not None and to_minor > ceiling):
         return Refusal(why=Why.OVER_AMOUNT, detail="a reduction names a smaller sum than before")
     state = S.ACTIVE if measure.state is S.REVIEW_DUE else measure.state

@@ -66,6 +66,17 @@ def test_an_order_that_names_several_disputed_transactions_holds_their_sum() -> 
     assert bench.order(order).held_minor == 3_000_000
 
 
+def test_a_whole_account_reduced_to_a_sum_is_narrowed_to_what_is_disputed() -> None:
+    """Frozen whole for a disputed 50,000.00, then reduced to 70,000.00: 50,000.00 stay."""
+    bench = defrauded()
+    bench.move("salary", SALARY, T0 + 1)
+    terms = msgspec.structs.replace(TERMS, whole_reason="sole mule account")
+    bench.order(make_order("F1", "FREEZE", scope=Scope.ALL_OUTFLOW, freeze=terms))
+    assert bench.measure("F1").held_minor == PAID + SALARY
+    reply = bench.order(make_order("R1", "FREEZE", "REDUCE", original_order_no="F1", amount_minor=7_000_000))
+    assert (reply.applied_minor, reply.held_minor) == (PAID, PAID)
+
+
 def test_papers_are_asked_for_the_sum_an_order_names_not_for_what_it_is_narrowed_to() -> None:
     order = make_order("F1", "FREEZE", amount_minor=200_000_001)
     assert defrauded().order(order).why is Why.LEGAL_REVIEW_MISSING
