@@ -165,6 +165,27 @@ class PaymentFailed(Command, frozen=True, kw_only=True):
     pay_to: TokenOrNone = ""
 
 
+class StopClock(Command, frozen=True, kw_only=True):
+    """A victim was asked for information: the time to reimburse them stands still until `StartClock`."""
+
+    refund_id: Id
+    victim_id: Token
+
+
+class StartClock(Command, frozen=True, kw_only=True):
+    """The victim has answered: the time to reimburse them runs on."""
+
+    refund_id: Id
+    victim_id: Token
+
+
+class ConfirmReimbursement(Command, frozen=True, kw_only=True):
+    """The institutions have reimbursed a victim."""
+
+    refund_id: Id
+    victim_id: Token
+
+
 #: What may come on topic `accounts`: everything but orders, which are signed and have their own topic.
 InstitutionCommand = (
     Tick
@@ -180,6 +201,9 @@ InstitutionCommand = (
     | ObjectToRefund
     | DecideRefund
     | PaymentFailed
+    | StopClock
+    | StartClock
+    | ConfirmReimbursement
 )
 
 

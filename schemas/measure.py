@@ -237,11 +237,16 @@ class RefundState(StrEnum):
 
 
 class Claim(Record, frozen=True, kw_only=True):
-    """A victim's proven loss; `recovered_minor` of it came back elsewhere: other accounts, an insurer."""
+    """A victim's proven loss; `recovered_minor` of it came back elsewhere: other accounts, an insurer.
+
+    `claimed_at_us` is when the victim claimed it, `vulnerable` whether the law spares this victim the excess.
+    """
 
     victim_id: Token
     loss_minor: MinorUnits
     recovered_minor: MinorUnits = 0
+    claimed_at_us: ClaimedMicros | None = None
+    vulnerable: bool = False
 
 
 #: One claim a victim.
@@ -264,6 +269,35 @@ class Share(Record, frozen=True, kw_only=True):
     pay_to: TokenOrNone = ""
 
 
+class Reimbursement(Record, frozen=True, kw_only=True):
+    """What the institutions owe one victim besides the share of the freeze, and by when.
+
+    `borne_minor` is each institution's part, in the order of the country file (sending, receiving). While
+    `stopped_us` is set the clock stands still, at most until `latest_us`.
+    """
+
+    victim_id: Token
+    amount_minor: MinorUnits
+    borne_minor: Annotated[tuple[MinorUnits, ...], Meta(max_length=8)]
+    due_us: Micros
+    latest_us: Micros
+    stopped_us: Micros | None = None
+    paid: bool = False
+    overdue: bool = False
+
+    @property
+    def open_until_us(self) -> int | None:
+        """When somebody must look at it; None when nothing is open."""
+        if self.paid or self.overdue or not self.amount_minor:
+            return None
+        return self.due_us if self.stopped_us is None else self.latest_us
+
+    def is_due(self, now: int) -> bool:
+        """Whether it should have been paid by now."""
+        until = self.open_until_us
+        return until is not None and now >= until
+
+
 class Refund(Record, frozen=True, kw_only=True):
     """One round of returning the money of one freeze (topic `refunds`)."""
 
@@ -283,6 +317,7 @@ class Refund(Record, frozen=True, kw_only=True):
     decided_by: People = ()
     objections: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
     overdue: bool = False
+    reimbursements: Annotated[tuple[Reimbursement, ...], Meta(max_length=256)] = ()
 
     @property
     def paid_minor(self) -> int:

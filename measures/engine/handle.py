@@ -21,6 +21,7 @@ from measures.state.unit_of_work import UnitOfWork
 from schemas.commands import (
     AnswerAppeal,
     Command,
+    ConfirmReimbursement,
     DecideRefund,
     FileAppeal,
     Move,
@@ -28,7 +29,9 @@ from schemas.commands import (
     OpenRefund,
     PaymentFailed,
     ReceiveOrder,
+    StartClock,
     StateFacts,
+    StopClock,
     Tick,
 )
 from schemas.journal import FactsStated, JournalEvent, Moved
@@ -105,5 +108,8 @@ _TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {
     ObjectToRefund: rounds.object_to,
     DecideRefund: rounds.decide,
     PaymentFailed: rounds.failed,
+    StopClock: rounds.stop_clock,
+    StartClock: rounds.start_clock,
+    ConfirmReimbursement: rounds.reimbursed,
     **{command: take for machine in MACHINES.values() for command, take in machine.commands.items()},
 }

@@ -35,6 +35,8 @@ def _fire(work: UnitOfWork, due: Due) -> None:
         appeal.overdue(work, work.account.appeals[due.key])
     elif due.what == "REFUND":
         rounds.overdue(work, work.account.refunds[due.key])
+    elif due.what == "REIMBURSE":
+        rounds.reimbursement_overdue(work, work.account.refunds[due.key])
     elif due.what == "PARKED":
         refusal = Refusal(why=Why.PARENT_NOT_FOUND, detail="the order to lift never came")
         work.alert("LIFT_WITHOUT_PARENT", due.key)

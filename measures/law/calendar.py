@@ -113,6 +113,14 @@ class Calendar:
         """Whether the end of a term that began at `at_us` rests on holidays that are certain."""
         return not term.needs_calendar or self.local(self.add(at_us, term) - 1).date() <= self.known_until
 
+    def business_days(self, since_us: int, until_us: int) -> int:
+        """Count the business days after that of `since_us` up to that of `until_us`."""
+        day, last, found = self.local(since_us).date(), self.local(until_us).date(), 0
+        while day < last:
+            day += timedelta(days=1)
+            found += self.is_business_day(day)
+        return found
+
     def add(self, at_us: int, term: Term) -> int:
         """Give the instant `term` after `at_us`."""
         return self._shift(at_us, term, 1)

@@ -275,11 +275,23 @@ class AppealRule(Rule):
     deemed_lift: Flag = False
 
 
-class Reimbursement(Data):
-    """Loss made good by the institutions, whatever was frozen."""
+class ReimbursementTerms(Data):
+    """Loss made good by the institutions, whatever was frozen.
+
+    Attributes:
+        cap: the most of a claim.
+        excess: what a victim bears of it, unless vulnerable.
+        split_percent: what each institution bears (sending, receiving).
+        within: the time to pay, from the claim.
+        latest: the time to pay though the clock stood still.
+
+    """
 
     cap: Amount
+    excess: Amount = 0
     split_percent: Annotated[tuple[Percent, ...], AfterValidator(_whole)]
+    within: TermField
+    latest: TermField
 
 
 class RefundRule(Rule):
@@ -294,7 +306,7 @@ class RefundRule(Rule):
     notice: TermField | None = None
     pay_within: TermField
     administrative_below: Amount | None = None
-    reimbursement: Reimbursement | None = None
+    reimbursement: ReimbursementTerms | None = None
 
 
 class PeopleRule(Rule):

@@ -92,13 +92,23 @@ def presumption(methods: Iterable[str]) -> Method:
     return next((TRACES[method] for method in methods if method in TRACES), "FIFO")
 
 
-def reimburse(loss_minor: int, cap_minor: int, split_percent: Sequence[int]) -> list[int]:
-    """Share a capped loss among the institutions that bear it, whatever was frozen.
+def reimburse(
+    loss_minor: int,
+    cap_minor: int,
+    split_percent: Sequence[int],
+    *,
+    excess_minor: int = 0,
+    vulnerable: bool = False,
+    repatriated_minor: int = 0,
+) -> list[int]:
+    """Share a capped loss among the institutions that bear it, less the excess and what came back.
 
-    >>> reimburse(10001, 8500000, [50, 50])
-    [5001, 5000]
+    >>> reimburse(100000, 8500000, [50, 50], excess_minor=10000)
+    [45000, 45000]
     """
-    return proportion(min(loss_minor, cap_minor), split_percent)
+    covered = min(loss_minor, cap_minor)
+    owed = covered - (0 if vulnerable else min(excess_minor, covered))
+    return proportion(max(0, owed - repatriated_minor), split_percent)
 
 
 def _direct(pot: Pot, missing: Mapping[str, int]) -> Found:

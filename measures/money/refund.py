@@ -12,6 +12,7 @@ import msgspec
 from measures.authority.people import release_fault
 from measures.law.jurisdiction import Regime
 from measures.money.allocation import Pot, allocate
+from measures.money.reimbursement import reimbursements
 from measures.refusal import Refusal, first_fault
 from schemas.ids import derived_id
 from schemas.measure import Claim, Measure, Refund, RefundState, Share
@@ -27,8 +28,9 @@ def open_round(
 ) -> Refund | Refusal:
     """Compute the shares of a freeze; a pro-rata result waits for its public notice to run out."""
     victims, least = [claim.victim_id for claim in claims], regime.refund.min_amount
+    nothing = not freeze.held_minor and regime.refund.reimbursement is None
     fault = first_fault(
-        (not freeze.live or not freeze.held_minor, Why.WRONG_STATE, "the freeze holds nothing"),
+        (not freeze.live or nothing, Why.WRONG_STATE, "the freeze holds nothing"),
         (freeze.held_minor < least, Why.BELOW_THRESHOLD, f"rounds are opened from {least}"),
         (not claims or len(set(victims)) < len(victims), Why.MALFORMED, "one claim per victim"),
     )
@@ -160,14 +162,16 @@ def _compute(refund: Refund, pot: Pot, regime: Regime, now: int) -> Refund:
     pot = pot._replace(frozen_minor=min(pot.frozen_minor, refund.frozen_minor), repaid=repaid)
     result = allocate(regime.refund.methods, pot, losses)
     notice = regime.refund.notice if result.method == "PRO_RATA" else None
+    shares = tuple(
+        Share(victim_id=victim, amount_minor=amount, repaid_minor=repaid[victim])
+        for victim, amount in result.shares.items()
+    )
     return replace(
         refund,
         state=R.NOTICED if notice else R.COMPUTED,
         method=result.method,
-        shares=tuple(
-            Share(victim_id=victim, amount_minor=amount, repaid_minor=repaid[victim])
-            for victim, amount in result.shares.items()
-        ),
+        shares=shares,
+        reimbursements=reimbursements(refund.claims, shares, refund.reimbursements, regime, now),
         due_us=regime.calendar.add(now, notice) if notice else None,
     )
 

@@ -1,15 +1,24 @@
 """Refund rounds of an account: computed from its own movements, decided, then paid by signed orders."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from measures.money import refund
+from measures.money import refund, reimbursement
 from measures.money.allocation import Pot
 from measures.money.tracing import signed_minor
 from measures.refusal import Refusal
 from measures.state.account import Account
 from measures.state.unit_of_work import UnitOfWork
-from schemas.commands import DecideRefund, ObjectToRefund, OpenRefund, PaymentFailed
+from schemas.commands import (
+    ConfirmReimbursement,
+    DecideRefund,
+    ObjectToRefund,
+    OpenRefund,
+    PaymentFailed,
+    StartClock,
+    StopClock,
+)
 from schemas.ids import derived_id
 from schemas.measure import Refund, RefundState, Share
 from schemas.order import MeasureKind
@@ -86,6 +95,42 @@ def paid(work: UnitOfWork, payment_id: str) -> None:
             return
 
 
+def stop_clock(work: UnitOfWork, command: StopClock) -> Refusal | None:
+    """Let the time to reimburse a victim stand still."""
+    return _reimburse(work, command, "CLOCK_STOPPED", reimbursement.stop_clock, work.now)
+
+
+def start_clock(work: UnitOfWork, command: StartClock) -> Refusal | None:
+    """Let the time to reimburse a victim run on."""
+    return _reimburse(
+        work, command, "CLOCK_STARTED", reimbursement.start_clock, work.regime.calendar, work.now
+    )
+
+
+def reimbursed(work: UnitOfWork, command: ConfirmReimbursement) -> Refusal | None:
+    """Note that the institutions have reimbursed a victim."""
+    return _reimburse(work, command, "REIMBURSED", reimbursement.paid)
+
+
+def reimbursement_overdue(work: UnitOfWork, known: Refund) -> None:
+    """Ask a person to look at a reimbursement that is late."""
+    work.put_refund(reimbursement.tick(known, work.now), "TIMER")
+    work.alert("REIMBURSEMENT_OVERDUE", known.refund_id)
+
+
+def _reimburse(
+    work: UnitOfWork,
+    command: StopClock | StartClock | ConfirmReimbursement,
+    cause: str,
+    change: Callable[..., Refund | Refusal],
+    *context: Any,
+) -> Refusal | None:
+    known = work.account.refunds.get(command.refund_id)
+    if known is None:
+        return _unknown(command.refund_id)
+    return _put(work, change(known, command.victim_id, *context), cause)
+
+
 def overdue(work: UnitOfWork, known: Refund) -> None:
     """Ask a person to look at a round whose payments are late."""
     work.put_refund(refund.tick(known, work.now), "TIMER")
@@ -105,9 +150,15 @@ def decided_before(work: UnitOfWork, case_family: str, besides: str = "") -> dic
     """Give what each victim of a case family got or is to get by this account's rounds, `besides` one."""
     account = work.account
     found = Counter(account.repaid.get(case_family, {}))
-    for known in account.refunds.values():
-        if known.case_family == case_family and known.refund_id != besides and known.decision_no:
-            found.update({share.victim_id: share.amount_minor for share in known.shares if not share.paid})
+    others = [
+        known
+        for known in account.refunds.values()
+        if known.case_family == case_family and known.refund_id != besides
+    ]
+    for known in others:
+        unpaid = [share for share in known.shares if known.decision_no and not share.paid]
+        found.update({share.victim_id: share.amount_minor for share in unpaid})
+    found.update(reimbursement.owed(others))
     return dict(found)
 
 

@@ -282,6 +282,9 @@ def dues(account: Account) -> Iterator[Due]:
     for refund in account.refunds.values():
         if refund.state in PAYING and refund.due_us is not None and not refund.overdue:
             yield Due(refund.due_us, "REFUND", refund.refund_id)
+        for owed in refund.reimbursements:
+            if owed.open_until_us is not None:
+                yield Due(owed.open_until_us, "REIMBURSE", refund.refund_id)
     for lift_key, parked in account.parked.items():
         yield Due(parked.until_us, "PARKED", lift_key)
     for key, answer in account.answered.items():
