@@ -21,6 +21,7 @@ from schemas.alert import Reason
 from schemas.contract import Token
 from schemas.errors import ConfigError
 from schemas.strict_text import read_bytes
+from schemas.units import DAY_US, MINUTE_US
 
 DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
 
@@ -84,6 +85,32 @@ class BrakePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_count: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+class ClockPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which event times can be true (`pipelines.streams.clock`).
+
+    Attributes:
+        past_days: an event is received at most so many days after it happened.
+        ahead_minutes: clocks of producers are ahead by at most so much.
+
+    """
+
+    past_days: Annotated[int, Meta(ge=1, le=3_650)] = 400
+    ahead_minutes: Annotated[int, Meta(ge=0, le=60)] = 5
+
+    @property
+    def past_us(self) -> int:
+        """`past_days` in microseconds."""
+        return self.past_days * DAY_US
+
+    @property
+    def ahead_us(self) -> int:
+        """`ahead_minutes` in microseconds."""
+        return self.ahead_minutes * MINUTE_US
+
+
+USUAL_CLOCK = ClockPolicy()
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str
     jurisdiction: str
@@ -94,6 +121,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tracing: TracingPolicy = TracingPolicy()
     brake: BrakePolicy | None = None
     words: str = ""
+    clock: ClockPolicy = USUAL_CLOCK
 
 
 @dataclass(frozen=True)
@@ -110,6 +138,7 @@ class Policy:
         tracing: where following tainted money ends.
         brake: how much the model may hold at most; None for no limit.
         words: of reasons and warnings.
+        clock: which event times can be true.
 
     """
 
@@ -122,6 +151,7 @@ class Policy:
     tracing: TracingPolicy
     brake: BrakePolicy | None
     words: Words
+    clock: ClockPolicy = USUAL_CLOCK
 
     @property
     def reference(self) -> str:
@@ -174,6 +204,7 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED) -> Policy:
         tracing=file.tracing,
         brake=file.brake,
         words=words,
+        clock=file.clock,
     )
 
 

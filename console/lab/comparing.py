@@ -22,6 +22,7 @@ from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.reading.start import start_offsets
 from pipelines.policy import Policy
+from pipelines.streams.clock import window
 from pipelines.streams.payments import decode
 from schemas import topics
 from schemas.alarm import Alarm
@@ -132,7 +133,7 @@ def _board(
         for bound in captured_bounds(kafka, [topics.PAYMENTS])
     ]
     for chunk in chunks_within(kafka, bounds):
-        rows = decode(chunk, policy)[0]
+        rows = decode(chunk, policy, window(chunk, policy.clock, None))[0]
         payments += len(rows)
         verdict = labels.verdicts(known, rows["txn_id"], np.inf)
         for place in np.flatnonzero((verdict == labels.SCAM) | (verdict == labels.LAUNDERING)).tolist():

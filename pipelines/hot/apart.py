@@ -44,14 +44,14 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         second_log: Any = beam.DoFn.StateParam(SECOND_LOG),
         other_second_log: Any = beam.DoFn.StateParam(OTHER_SECOND_LOG),
         received: Any = beam.DoFn.TimestampParam,
-    ) -> Iterator[pvalue.TaggedOutput]:
+    ) -> Iterator[Any]:
         """Take one shard's block."""
         shard, packed = block
         logs = (log, other_log), (second_log, other_second_log)
         self._store.open(shard, head, dict(zip(self._stage.ledgers, logs, strict=False)))
         return tagged(self._passage.add(Received(shard, packed, received.micros)))
 
-    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+    def finish_bundle(self) -> Iterator[Any]:
         """Emit the rest."""
         yield from tagged(self._passage.rest())
         self._store.save()
@@ -65,7 +65,7 @@ def apart(stage: Stage, of: Identity | None = None, **tags: Any) -> beam.PTransf
     return beam.ParDo(StageFn(stage, of)).with_output_types(Any, **tags).with_outputs(*tags)
 
 
-def tagged(outputs: Iterable[Output]) -> Iterator[pvalue.TaggedOutput]:
+def tagged(outputs: Iterable[Output]) -> Iterator[Any]:
     """Yield outputs as a function of Beam may emit them, also at the end of a bundle."""
     for tag, element, received_us in outputs:
         yield pvalue.TaggedOutput(tag, windowed(element, received_us))

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-from apache_beam import pvalue
 from apache_beam.metrics import Metrics
 
 from pipelines.hot.apart import tagged
@@ -16,6 +15,7 @@ from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
+from pipelines.streams.clock import now_us, window
 from pipelines.streams.payments import PAYMENTS
 from pipelines.streams.stream import Stream
 from schemas.dead_letter import DeadLetter
@@ -37,11 +37,17 @@ class _Split(NamedTuple):
 
 
 class Decode:
-    """Decodes chunks beside what goes on; emits `blocks` of rows by shard, and `dead_letters` as records."""
+    """Decodes chunks beside what goes on; emits `blocks` of rows by shard, and `dead_letters` as records.
 
-    def __init__(self, policy: Policy, shards: int, streams: tuple[Stream, ...]) -> None:
+    `live` messages are compared with this machine's clock, those of a replay with the records around them.
+    """
+
+    def __init__(
+        self, policy: Policy, shards: int, streams: tuple[Stream, ...], *, live: bool = False
+    ) -> None:
         self._policy = policy
         self._shards = shards
+        self._live = live
         self._streams = {stream.topic: stream for stream in streams}
 
     def ahead(self, chunk: Chunk) -> Chunk:
@@ -74,7 +80,8 @@ class Decode:
 
     def _split(self, chunk: Chunk) -> _Split:
         stream = self._stream(chunk)
-        decoded = stream.decode(chunk, self._policy)
+        times = window(chunk, self._policy.clock, now_us() if self._live else None)
+        decoded = stream.decode(chunk, self._policy, times)
         parts = [
             part
             for rows in decoded.facts
@@ -82,7 +89,7 @@ class Decode:
             if facts.row == rows.dtype
             for part in by_keys(rows, facts.keys, self._shards)
         ]
-        return _Split(parts, decoded.letters, decoded.counts, int(chunk.timestamps.min()))
+        return _Split(parts, decoded.letters, decoded.counts, int(times.received_us.min()))
 
     def _stream(self, chunk: Chunk) -> Stream:
         """Return the stream of a chunk; payments may come by any other name."""
@@ -115,6 +122,6 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         """Begin with one chunk."""
         self._begun.append(self._decode.begin(chunk))
 
-    def finish_bundle(self) -> Iterator[pvalue.TaggedOutput]:
+    def finish_bundle(self) -> Iterator[Any]:
         """Emit what the bundle decoded."""
         yield from tagged(self._decode.finish(self._begun))

@@ -17,9 +17,10 @@ from pipelines.hot.records import trace_record
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound, chunks_within, read_once
 from pipelines.kafka.sink import OutRecord
-from pipelines.policy import Policy
+from pipelines.policy import USUAL_CLOCK, Policy
 from pipelines.state.shards import Rows, Words, concatenated, event_order, shard_of
 from pipelines.state.store import Store
+from pipelines.streams.clock import RECORD_US_MAX, now_us, window
 from pipelines.streams.measures import stated_moves
 from pipelines.streams.moves import KEYS, MOVE, TAINT, move_of, rows_of
 from pipelines.streams.stream import each
@@ -156,7 +157,9 @@ def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Rows:
     """
     found = []
     for chunk in chunks_within(settings, bounds):
-        rows, _ = each(chunk, MOVE, traced_move if chunk.topic == TRACES else stated_moves)
+        times = window(chunk, USUAL_CLOCK, now_us())._replace(past_us=RECORD_US_MAX)
+        read = traced_move if chunk.topic == TRACES else stated_moves
+        rows, _ = each(chunk, MOVE, read, times, "at_us")
         found.append(rows)
     return concatenated(found, MOVE)
 

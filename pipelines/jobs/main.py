@@ -89,7 +89,7 @@ def hot_path(settings: JobSettings) -> HotPath:
     decider = Decider(policy, settings.models, settings.decision_log_share if settings.decision_log else 0.0)
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
     return HotPath(
-        Decode(policy, shards, streams),
+        Decode(policy, shards, streams, live=settings.live),
         Payers(policy, shards, streams),
         Accounts(decider, tracer, shards, settings.decided, streams),
         Dissuade(policy.law),
@@ -109,6 +109,7 @@ def write(outputs: Outputs, settings: JobSettings) -> None:
 
 def job(settings: JobSettings) -> Job:
     """Return the main job, to be run for ever."""
+    settings = replace(settings, live=True)
     return Job(
         NAME,
         partial(_in_process, settings),

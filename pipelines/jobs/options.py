@@ -81,7 +81,8 @@ class JobSettings:
     `decided` names the offset of each partition below which nothing is sent any more (`warmup`).
     `traced` says what the topics that tell of tainted money held at the start, and `refill` since when the
     streams of facts that age are read again, for runners that lose their state; `state_of` is what it is
-    state of, for those that keep it.
+    state of, for those that keep it. `live`: messages are of now, so that this machine's clock says which of
+    their times can be true (`pipelines.streams.clock`).
     """
 
     kafka: KafkaSettings
@@ -95,6 +96,7 @@ class JobSettings:
     decided: Mapping[int, int] = field(default_factory=dict)
     traced: tuple[Bound, ...] = ()
     refill: Since | None = None
+    live: bool = False
     streams: tuple[Stream, ...] = STREAMS
     state_of: Identity | None = None
 

@@ -14,6 +14,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
 from pipelines.streams import moves
+from pipelines.streams.clock import RECORD_US_MAX, Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
 from schemas.dead_letter import DeadLetter
@@ -27,14 +28,14 @@ _OF_MONEY = (b'"type":"measure"', b'"type":"reported"')
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 
 
-def enforcements(chunk: Chunk) -> tuple[Rows, list[DeadLetter]]:
+def enforcements(chunk: Chunk, window: Window) -> tuple[Rows, list[DeadLetter]]:
     """Read what a chunk forbids: ENFORCEMENT rows, a dead letter for every unreadable message."""
 
     def read(value: bytes) -> list[Rows]:
         stated = read_enforcement(value)
         return [] if stated is None else [_row(stated)]
 
-    return each(chunk, ENFORCEMENT, read)
+    return each(chunk, ENFORCEMENT, read, window, "events")
 
 
 def _row(stated: Enforcement) -> Rows:
@@ -54,10 +55,11 @@ def stated_moves(value: bytes) -> list[Rows]:
     return [moves.rows_of(statements(_ENTRY.decode(value)))]
 
 
-def decode(chunk: Chunk, _: Policy) -> Decoded:
+def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read both; a message that neither can read is one dead letter."""
-    stated, letters = enforcements(chunk)
-    moved, more = each(chunk, moves.MOVE, stated_moves)
+    stated, letters = enforcements(chunk, window)
+    long_ago = window._replace(past_us=RECORD_US_MAX)  # orders may speak of payments of years ago
+    moved, more = each(chunk, moves.MOVE, stated_moves, long_ago, "events")
     by_id = {letter.dead_letter_id: letter for letter in (*more, *letters)}
     return Decoded([stated, moved], list(by_id.values()))
 

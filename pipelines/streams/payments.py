@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
+from pipelines.streams.clock import Window
 from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
 from schemas import topics
 from schemas.dead_letter import DeadLetter
@@ -15,15 +16,12 @@ from schemas.rows.transfers import TRANSFER, full_transfers, plain_transfers
 #: No payment is larger; a longer value is refused, and never parsed as a tree.
 VALUE_BYTES_MAX = 16_384
 
-#: An event time this far after the message's arrival is a wrong clock, microseconds.
-FUTURE_US_MAX = 3_600_000_000
-
 _INITIATED = STATUSES.index("INITIATED")
 
 Places = NDArray[np.int64]
 
 
-def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
+def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[DeadLetter]]:
     """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
     letters: list[DeadLetter] = []
     rows, plain = chunk.ahead.result() if chunk.ahead else plain_transfers(chunk.values)
@@ -31,15 +29,15 @@ def decode(chunk: Chunk, policy: Policy) -> tuple[Rows, list[DeadLetter]]:
     decoded = np.ones(len(rows), np.bool_)
     decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters)] = False
     rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
-    rows["received_us"] = chunk.timestamps
+    rows["received_us"] = window.received_us
     unknown = decoded & np.isnan(policy.value(rows))
-    future = (rows["received_us"] > 0) & (rows["at_us"] - rows["received_us"] > FUTURE_US_MAX)
-    future &= decoded & ~unknown
+    untrue = (window.too_old(rows["at_us"]) | window.too_new(rows["at_us"])) & decoded & ~unknown
     for place in np.flatnonzero(unknown).tolist():
         letters.append(refusal(chunk, place, "UNKNOWN_CURRENCY", "No rate - at `$.currency`"))
-    for place in np.flatnonzero(future).tolist():
-        letters.append(refusal(chunk, place, "FUTURE", "Over an hour after arrival - at `$.accepted_at_us`"))
-    return rows.take(np.flatnonzero(decoded & ~(unknown | future))) if letters else rows, letters
+    for place in np.flatnonzero(untrue).tolist():
+        if fault := window.fault(place, int(rows["at_us"][place]), "accepted_at_us"):
+            letters.append(refusal(chunk, place, *fault))
+    return rows.take(np.flatnonzero(decoded & ~(unknown | untrue))) if letters else rows, letters
 
 
 def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter]) -> list[int]:
@@ -63,9 +61,9 @@ def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLe
     return []
 
 
-def initiated(chunk: Chunk, policy: Policy) -> Decoded:
+def initiated(chunk: Chunk, policy: Policy, window: Window) -> Decoded:
     """Decode a chunk; payments that are not INITIATED are counted and go no further."""
-    rows, letters = decode(chunk, policy)
+    rows, letters = decode(chunk, policy, window)
     given = len(rows)
     if (rows["status"] != _INITIATED).any():
         rows = rows.take(np.flatnonzero(rows["status"] == _INITIATED))

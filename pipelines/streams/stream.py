@@ -11,6 +11,7 @@ from models.ledgers.ledger import Fold
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
+from pipelines.streams.clock import Window
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.rows.values import Values
 
@@ -60,7 +61,8 @@ class Stream(NamedTuple):
         topic: its name.
         begin: where reading starts.
         facts: the kinds of facts it brings.
-        decode: makes them of a chunk; refuses messages by dead letters, never by raising.
+        decode: makes them of a chunk and of what its event times may be; refuses messages by dead letters,
+            never by raising.
         ahead: begins to decode values while other work goes on; `decode` finds it in `Chunk.ahead`.
 
     """
@@ -68,7 +70,7 @@ class Stream(NamedTuple):
     topic: str
     begin: Begin
     facts: tuple[Facts, ...]
-    decode: Callable[[Chunk, Policy], Decoded]
+    decode: Callable[[Chunk, Policy, Window], Decoded]
     ahead: Callable[[Values], Any] | None = None
 
 
@@ -101,14 +103,23 @@ def _without_value(message: str) -> str:
 
 
 def each(
-    chunk: Chunk, row: np.dtype[np.void], read: Callable[[bytes], Sequence[Rows]]
+    chunk: Chunk, row: np.dtype[np.void], read: Callable[[bytes], Sequence[Rows]], window: Window, field: str
 ) -> tuple[Rows, list[DeadLetter]]:
-    """Read messages one by one, each into parts of `row`; for streams of few messages."""
+    """Read messages one by one, each into parts of `row`; for streams of few messages.
+
+    `field` is where a message states its event time.
+    """
     found: list[Rows] = []
     letters: list[DeadLetter] = []
     for place, value in enumerate(chunk.values):
         try:
-            found += read(value)
+            parts = read(value)
+            times = [int(at_us) for part in parts for at_us in part["at_us"]]
+            faults = (window.fault(place, at_us, field) for at_us in times)
+            if fault := next(filter(None, faults), None):
+                letters.append(refusal(chunk, place, *fault))
+                continue
+            found += parts
         except UNREADABLE as error:
             letters.append(unreadable(chunk, place, error))
     rows = np.frombuffer(b"".join(part.data for part in found), row)

@@ -6,6 +6,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
 from pipelines.streams import moves
+from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
 from schemas.trace import Trace
@@ -18,9 +19,9 @@ def traced_move(value: bytes) -> list[Rows]:
     return [moves.rows_of([moves.traced(_TRACE.decode(value))])]
 
 
-def decode(chunk: Chunk, _: Policy) -> Decoded:
+def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read what was traced."""
-    moved, letters = each(chunk, moves.MOVE, traced_move)
+    moved, letters = each(chunk, moves.MOVE, traced_move, window, "at_us")
     return Decoded([moved], letters)
 
 

@@ -20,9 +20,12 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounded import ReadChunksBounded
+from pipelines.policy import USUAL_CLOCK
+from pipelines.streams.clock import window
 from pipelines.streams.measures import enforcements
 from pipelines.streams.table import topics_needed, topics_read
 from schemas import topics
+from schemas.dead_letter import DeadLetter
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
 from schemas.rows.tokens import token_text, token_words
@@ -73,6 +76,10 @@ def chunk(topic: str, *values: bytes) -> Chunk:
     )
 
 
+def stated(given: Chunk) -> tuple[np.ndarray, list[DeadLetter]]:
+    return enforcements(given, window(given, USUAL_CLOCK, None))
+
+
 @pytest.fixture
 def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]:
     """Send journal entries, then payments, and run the main job: the alerts of measures in force."""
@@ -87,7 +94,7 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
             for value in journals:
                 producer.send(topics.MEASURES, b"k", value, (), NOW)
             for value in payments:
-                producer.send(topics.PAYMENTS, b"k", value, (), NOW + 1000)
+                producer.send(topics.PAYMENTS, b"k", value, (), NOW + 2 * HOUR_US)
             producer.flush()
             with beam.Pipeline(runner=in_process()) as pipeline:
                 chunks = pipeline | "Read" >> ReadChunksBounded(
@@ -133,7 +140,7 @@ def test_a_measure_that_was_lifted_forbids_nothing(alerts_of: Any) -> None:
 
 
 def test_the_newest_statement_holds_whatever_the_order_they_come_in() -> None:
-    rows, letters = enforcements(chunk("measures", journal(2), journal(1, receive_only=True)))
+    rows, letters = stated(chunk("measures", journal(2), journal(1, receive_only=True)))
     table = Table.empty(ACCOUNTS.row)
 
     ACCOUNTS.fold(table, [rows])
@@ -157,7 +164,7 @@ def test_measures_hold_on_more_accounts_than_the_table_had_room_for() -> None:
 
 @pytest.mark.parametrize("value", [b'{"type":"enforcement"', b"no journal", b"", b"{}"])
 def test_a_journal_message_that_cannot_be_read_is_a_dead_letter(value: bytes) -> None:
-    rows, letters = enforcements(chunk("measures", value))
+    rows, letters = stated(chunk("measures", value))
 
     assert len(rows) == 0
     assert [(letter.topic, letter.offset) for letter in letters] == [("measures", 0)]
@@ -166,7 +173,7 @@ def test_a_journal_message_that_cannot_be_read_is_a_dead_letter(value: bytes) ->
 def test_a_statement_whose_numbers_do_not_fit_is_a_dead_letter() -> None:
     good = journal(1)
     huge = good.replace(b'"version":1', b'"version":' + b"9" * 30)
-    rows, letters = enforcements(chunk("measures", huge, good))
+    rows, letters = stated(chunk("measures", huge, good))
 
     assert rows["version"].tolist() == [1]
     assert [letter.offset for letter in letters] == [0]

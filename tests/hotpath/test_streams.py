@@ -28,9 +28,10 @@ from pipelines.in_process.warmup import Since
 from pipelines.jobs.main import build, wanted_topics
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk, KafkaSettings
-from pipelines.policy import Policy
+from pipelines.policy import USUAL_CLOCK, Policy
 from pipelines.state import evolve
 from pipelines.state.evolve import Schema, schema_of
+from pipelines.streams.clock import window
 from pipelines.streams.table import STREAMS, ledgers_of, topics_needed, topics_read
 from pipelines.telemetry import TELEMETRY, Latency
 from schemas.journal import EnforcementChanged, JournalEntry
@@ -185,7 +186,9 @@ def offline(stream: Stream, messages: list[Message]) -> History:
     others = []
     for chunk in chunks([message for message in messages if message.topic != "payments"]):
         decoder = {each.topic: each for each in WITH_TOY}[chunk.topic]
-        others += [rows for rows in decoder.decode(chunk, None).facts if len(rows)]  # type: ignore[arg-type]
+        others += [
+            rows for rows in decoder.decode(chunk, None, window(chunk, USUAL_CLOCK, None)).facts if len(rows)
+        ]
     rows = stream.rows[:PAYMENTS]
     value = rows["amount_minor"].astype(np.float64)
     return history(rows, value, others, ledgers.payers, ledgers.accounts)

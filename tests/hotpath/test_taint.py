@@ -25,8 +25,9 @@ from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, ope
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.source import ReadChunks
-from pipelines.policy import Policy, TracingPolicy, load
+from pipelines.policy import ClockPolicy, Policy, TracingPolicy, load
 from pipelines.state.store import Store
+from pipelines.streams.clock import window
 from pipelines.streams.moves import KEYS, MOVE, TAINT, note, rows_of
 from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
 from pipelines.telemetry import TELEMETRY
@@ -184,7 +185,9 @@ def test_a_chain_is_traced_through_kafka_and_neither_duplicates_nor_a_restart_do
         kafka = KafkaSettings(broker.address, group="taint")
         with closing(open_admin(kafka)) as admin:
             admin.create_topics([NewTopic(name, PARTITIONS) for name in topics_needed()])
-        policy = replace(rules, tracing=TracingPolicy(pooled=frozenset({POOL})))
+        policy = replace(
+            rules, tracing=TracingPolicy(pooled=frozenset({POOL})), clock=ClockPolicy(past_days=3_650)
+        )
         outside = Outside(kafka, replace(job, kafka=kafka, policy=policy))
         with outside.job():
             outside.paid(*CHAIN)
@@ -221,7 +224,7 @@ def chunk(topic: str, *values: bytes) -> Chunk:
 def moved(given: Chunk) -> tuple[np.ndarray, list[DeadLetter]]:
     """What a chunk tells of tainted money, and its letters."""
     stream = {each.topic: each for each in STREAMS}[given.topic]
-    decoded = stream.decode(given, load())
+    decoded = stream.decode(given, load(), window(given, ClockPolicy(past_days=3_650), None))
     return next(rows for rows in decoded.facts if rows.dtype == MOVE), decoded.letters
 
 

@@ -9,6 +9,7 @@ from models.ledgers.ledger import Fold
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
+from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas.contract import Event, Micros, Token
 from schemas.rows.tokens import token_words
@@ -60,9 +61,9 @@ def _read(value: bytes) -> list[Rows]:
     return [row]
 
 
-def decode(chunk: Chunk, _: Policy) -> Decoded:
+def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read reports."""
-    rows, letters = each(chunk, REPORT, _read)
+    rows, letters = each(chunk, REPORT, _read, window, "at_us")
     return Decoded([rows], letters, {"reports": len(rows)})
 
 

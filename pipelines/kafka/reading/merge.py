@@ -2,6 +2,9 @@
 
 That is event-time order across partitions and log order within each. The order and the cuts depend on the
 data only, so two replays cut identical rows in identical order.
+
+Producers state times, so one record may lie a year ahead. A record that most of those after it in its
+partition lie far behind moves nothing: it is taken to be received when the newest before it was.
 """
 
 import time
@@ -14,6 +17,13 @@ from numpy.typing import NDArray
 from pipelines.kafka.port import ChunkConsumer
 from pipelines.kafka.reading.bounds import STALL_S, Bound, stalled_text
 from schemas.errors import BrokerError
+from schemas.units import HOUR_US
+
+#: So many records after one tell whether its time is ahead of its partition's, by more than this.
+FOLLOWING, LEAD_US = 16, HOUR_US
+
+#: With fewer behind it, as at a partition's end, a record is believed.
+FOLLOWING_MIN = 3
 
 #: A message being merged: its merge key (µs), the index of its partition's lane, and its own columns.
 ROW = np.dtype([("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O")])
@@ -30,6 +40,7 @@ class Lane:
     newest_us: int
     consumer: ChunkConsumer
     rows: Rows = field(default_factory=lambda: np.empty(0, ROW))
+    unsettled: Rows = field(default_factory=lambda: np.empty(0, ROW))
 
     def exhausted(self) -> bool:
         """Return whether nothing of this partition is still to be fetched."""
@@ -39,22 +50,56 @@ class Lane:
         """Take what is buffered; return whether there was anything to take."""
         chunk = self.consumer.poll(max_rows)
         if chunk is None:
+            self.settle()
             return False
         count = int(np.searchsorted(chunk.offsets, self.bound.end))
         if count:
             fresh = np.empty(count, ROW)
-            fresh["key"] = np.maximum(np.maximum.accumulate(chunk.timestamps[:count]), self.newest_us)
             fresh["lane"] = self.index
             fresh["offset"] = chunk.offsets[:count]
             fresh["timestamp"] = chunk.timestamps[:count]
             fresh["value"] = list(chunk.values[:count])
-            self.newest_us = int(fresh["key"][-1])
-            self.rows = np.concatenate([self.rows, fresh])
+            self.unsettled = np.concatenate([self.unsettled, fresh])
+            self.settle()
         return True
+
+    def settle(self) -> None:
+        """Give those records a key whose followers are known."""
+        count = len(self.unsettled) - (0 if self.exhausted() else FOLLOWING)
+        if count <= 0:
+            return
+        times = self.unsettled["timestamp"]
+        ahead = running_ahead(times)[:count]
+        rows, self.unsettled = self.unsettled[:count].copy(), self.unsettled[count:]
+        believed = np.where(ahead, -1, times[:count])
+        rows["key"] = np.maximum(np.maximum.accumulate(believed), self.newest_us)
+        rows["timestamp"] = np.where(ahead, rows["key"], times[:count])
+        self.newest_us = int(rows["key"][-1])
+        self.rows = np.concatenate([self.rows, rows])
+
+
+def running_ahead(times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which records' times most of those that follow lie far behind.
+
+    >>> hours = np.array([1, 2, 900, 2, 3, 3, 4]) * LEAD_US
+    >>> running_ahead(hours).tolist()
+    [False, False, True, False, False, False, False]
+    """
+    ahead = np.zeros(len(times), np.bool_)
+    behind = np.flatnonzero(np.maximum.accumulate(times) - times > LEAD_US)
+    if not len(behind):
+        return ahead
+    suspects = np.flatnonzero(times[: behind[-1]] - times[behind].min() > LEAD_US)
+    for place in suspects.tolist():
+        following = times[place + 1 : place + 1 + FOLLOWING]
+        ahead[place] = len(following) >= FOLLOWING_MIN and times[place] - np.median(following) > LEAD_US
+    return ahead
 
 
 def merge_ready(lanes: list[Lane]) -> Rows:
     """Take from `lanes` all rows that no row still to be fetched can precede, in merge order."""
+    for lane in lanes:
+        lane.settle()
     open_ends = [(int(lane.rows["key"][-1]), lane.index) for lane in lanes if not lane.exhausted()]
     taken = [np.empty(0, ROW)]
     for lane in lanes:
