@@ -37,8 +37,9 @@ class Decided(NamedTuple):
 class Decider:
     """A policy and where models come from; picklable, models are loaded where they are used."""
 
-    def __init__(self, policy: Policy, source: Source, log_share: float) -> None:
+    def __init__(self, policy: Policy, source: Source, log_share: float, warn_from_us: int = 0) -> None:
         self._policy = policy
+        self._warn_from_us = warn_from_us
         self._source = source
         self._log_share = log_share
 
@@ -101,7 +102,9 @@ class Decider:
             warnings = [
                 warning(self._policy, *each, kind, hold=made is not None)
                 for each, kind, made in zip(told, kinds, alerts, strict=True)
+                if each[0].received_us >= self._warn_from_us
             ]
+            TELEMETRY.count("warnings_too_late", len(told) - len(warnings))
             TELEMETRY.decided(legs.transfer["received_us"])
         if shadow is not None:
             _compare(live, shadow)

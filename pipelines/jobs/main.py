@@ -8,6 +8,7 @@ traces ────┘                                                          
 With one shard on Flink the stages from Read to Dissuade are one (`one_stage`).
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -30,19 +31,24 @@ from pipelines.in_process.warmup import warm_up
 from pipelines.jobs.job import Job
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk, NewTopic, Partition, open_admin
-from pipelines.kafka.preflight import new_topics, require_topics
+from pipelines.kafka.preflight import new_topics, require_descriptors, require_start, require_topics
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.marks import Mark
 from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.state.identity import Identity
 from pipelines.state.shards import Block
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
 from schemas import topics
+from schemas.units import MINUTE_US
 
 NAME = "stopline"
+
+#: Nobody is warned of a payment that the broker received so long before the job began: it is over.
+WARN_WITHIN_US = 30 * MINUTE_US
 
 #: Shards per ledger unless told otherwise, in process and on Flink, where one makes the hot path one stage.
 SHARDS, FLINK_SHARDS = 4, 1
@@ -86,7 +92,8 @@ def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: Job
 def hot_path(settings: JobSettings) -> HotPath:
     """Return the stages of the hot path."""
     policy, shards, streams = settings.policy, settings.shards, settings.streams
-    decider = Decider(policy, settings.models, settings.decision_log_share if settings.decision_log else 0.0)
+    share = settings.decision_log_share if settings.decision_log else 0.0
+    decider = Decider(policy, settings.models, share, settings.warn_from_us)
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
     return HotPath(
         Decode(policy, shards, streams, live=settings.live),
@@ -136,7 +143,8 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
 
     Raises:
         ModelError: the bundle must not be used.
-        ConfigError: the folder of the decision log cannot be written.
+        ConfigError: the folder of the decision log cannot be written, the process may open too few files, or
+            a new group does not say where it begins.
         BrokerError: the broker or a topic is not as needed; says the command that mends it.
 
     """
@@ -145,6 +153,12 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
         check_folder(settings.decision_log)
     wanted = wanted_topics(partitions, settings.streams)
     require_topics(settings.kafka, wanted, create_topics=create_topics)
+    with closing(open_admin(settings.kafka)) as admin:
+        read = partitions_of(admin, settings.kafka, topics_read(settings.streams))
+        require_descriptors(len(read))
+        if not settings.start_said:
+            committed = {stream.topic for stream in settings.streams if stream.begin == "COMMITTED"}
+            require_start(admin, settings.kafka.group, [at for at in read if at[0] in committed])
 
 
 def wanted_topics(partitions: int, streams: Sequence[Stream] = STREAMS) -> list[NewTopic]:
@@ -154,6 +168,7 @@ def wanted_topics(partitions: int, streams: Sequence[Stream] = STREAMS) -> list[
 
 def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
     """Apply the job to a pipeline whose runner forgets everything with its process."""
+    settings = replace(settings, warn_from_us=_warn_from_us())
     traced = captured_bounds(settings.kafka, topics_of_taint(settings.streams))
     settings = _warmed(replace(settings, traced=traced))
     names = topics_read(settings.streams)
@@ -180,7 +195,7 @@ def _on_flink_first(settings: JobSettings, pipeline: beam.Pipeline) -> None:
 
 def on_flink(settings: JobSettings, pipeline: beam.Pipeline) -> None:
     """Apply the job as it runs on Flink, from its topics to its topics."""
-    settings = replace(settings, state_of=identity(settings))
+    settings = replace(settings, state_of=identity(settings), warn_from_us=_warn_from_us())
     names = topics_read(settings.streams)
     if settings.shards == 1:
         source = ReadChunksKeyed(
@@ -191,3 +206,7 @@ def on_flink(settings: JobSettings, pipeline: beam.Pipeline) -> None:
     read = ReadChunksKeyed(settings.kafka, *names, start=settings.first, committed=_committed(settings))
     chunks = pipeline | "Read" >> read
     write(build(chunks, settings), settings)
+
+
+def _warn_from_us() -> int:
+    return time.time_ns() // 1000 - WARN_WITHIN_US

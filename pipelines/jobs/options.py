@@ -45,7 +45,10 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             "--kafka_security_file", default="", help="file of security keys, a line KEY=VALUE each"
         )
         parser.add_argument(
-            "--kafka_start", default="committed", help="committed, earliest, latest or microseconds UTC"
+            "--kafka_start",
+            default="",
+            help="committed, earliest, latest or microseconds UTC; a group that never committed has to say "
+            "where it begins on topics that hold something",
         )
         parser.add_argument(
             "--ledger_warmup_h",
@@ -78,7 +81,9 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
 class JobSettings:
     """The options, read once and checked; nothing below reads options or environment.
 
-    `decided` names the offset of each partition below which nothing is sent any more (`warmup`).
+    `start_said` tells a start that was asked for from the default. Nobody is warned of payments that the
+    broker received before `warn_from_us`. `decided` names the offset of each partition below which nothing
+    is sent any more (`warmup`).
     `traced` says what the topics that tell of tainted money held at the start, and `refill` since when the
     streams of facts that age are read again, for runners that lose their state; `state_of` is what it is
     state of, for those that keep it. `live`: messages are of now, so that this machine's clock says which of
@@ -97,6 +102,8 @@ class JobSettings:
     traced: tuple[Bound, ...] = ()
     refill: Since | None = None
     live: bool = False
+    warn_from_us: int = 0
+    start_said: bool = True
     streams: tuple[Stream, ...] = STREAMS
     state_of: Identity | None = None
 
@@ -131,7 +138,8 @@ class JobSettings:
             raise ConfigError(f"--decision_log {log} is a file; name a folder")
         return cls(
             kafka=kafka_settings(options),
-            start=_start(given.kafka_start),
+            start=_start(given.kafka_start or "committed"),
+            start_said=bool(given.kafka_start),
             warmup_h=given.ledger_warmup_h,
             models=_models(given.model_bundle, given.model_registry),
             policy=policy.load(

@@ -1,16 +1,21 @@
 """Check the broker before a pipeline is submitted, in words an operator can act on."""
 
+import resource
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing, suppress
 
 from pipelines.kafka.diagnosis import diagnosis
-from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
-from schemas.errors import BrokerError
+from pipelines.kafka.port import Admin, KafkaSettings, NewTopic, Partition, admin_command, open_admin
+from schemas.errors import BrokerError, ConfigError
 from schemas.topics import TOPIC_CONFIG
 
 #: How long one address may take to let us in.
 LISTENER_TIMEOUT_S = 5.0
+
+#: Open files of a job besides its consumers, and of each partition's consumer: 8 with librdkafka, 4 with
+#: kafka-python, counted against one broker; connections to more brokers come on top.
+DESCRIPTORS, DESCRIPTORS_A_CONSUMER = 500, 12
 
 
 def problems(
@@ -64,6 +69,43 @@ def require_topics(
     """
     if found := problems(settings, topics, create_topics=create_topics):
         raise BrokerError("; ".join(found))
+
+
+def require_start(admin: Admin, group: str, places: Sequence[Partition]) -> None:
+    """Refuse to begin with what a topic has held for long, unless somebody says so.
+
+    Raises:
+        ConfigError: the group never committed, and there is something to read.
+
+    """
+    if admin.committed(group, places):
+        return
+    first, end = admin.beginning_offsets(places), admin.end_offsets(places)
+    if waiting := sum(end[at] - first[at] for at in places):
+        names = " and ".join(sorted({topic for topic, _ in places}))
+        raise ConfigError(
+            f"group {group!r} has never committed, and {names} holds {waiting:,} messages, which it would "
+            "decide and act on; give --kafka_start earliest for all of them, latest for new ones only, or "
+            "with --kafka_group the group that ran before"
+        )
+
+
+def require_descriptors(partitions: int) -> None:
+    """Let this process and those it starts open as many files as the consumers of so many partitions take.
+
+    Raises:
+        ConfigError: the system does not allow it; says how many are needed.
+
+    """
+    wanted = DESCRIPTORS + partitions * DESCRIPTORS_A_CONSUMER
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise ConfigError(
+            f"{partitions} partitions take about {wanted:,} open files, and this process may have {hard:,}; "
+            f"raise it with `ulimit -n {wanted}` or LimitNOFILE={wanted} of its systemd unit"
+        )
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def new_topics(names: Iterable[str], partitions: int) -> list[NewTopic]:

@@ -11,7 +11,7 @@ from pipelines.hot.decide import Decider, enforced_minor
 from pipelines.hot.decision_log.append import LogDecisionsFn
 from pipelines.hot.decision_log.read import read
 from pipelines.hot.serving import InUse
-from pipelines.policy import DELAY
+from pipelines.policy import DELAY, Policy
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError
 from tests.command import command
@@ -41,6 +41,26 @@ def test_alerts_and_warnings_are_those_without_a_shadow(
 
         assert beside[:2] == alone[:2]
         assert beside.alerts
+
+
+def test_nobody_is_warned_of_a_payment_that_the_broker_received_long_before_the_job_began(
+    rules: Policy, bundle_path: Path, stream: Stream, models: InUse
+) -> None:
+    transfer = stream.history.credit.transfer.copy()
+    transfer["received_us"] = np.arange(len(transfer))
+    credits, middle_us = stream.history.credit._replace(transfer=transfer), len(transfer) // 2
+    late = TELEMETRY.counts().get("warnings_too_late", 0)
+    kept = enforced_minor(credits, True)
+
+    everybody = Decider(rules, bundle_path, 1.0).decide(models, credits, True, kept)
+    some = Decider(rules, bundle_path, 1.0, middle_us).decide(models, credits, True, kept)
+
+    new = set(transfer["txn_id"][middle_us:].tolist())
+    recent = [each for each in everybody.warnings if each.txn_id.encode() in new]
+    assert some.warnings == recent
+    assert 0 < len(recent) < len(everybody.warnings)
+    assert some.alerts == everybody.alerts
+    assert TELEMETRY.counts()["warnings_too_late"] - late == len(everybody.warnings) - len(recent)
 
 
 def test_without_a_shadow_nothing_is_counted(decider: Decider, stream: Stream, models: InUse) -> None:

@@ -13,9 +13,9 @@ import pytest
 from pipelines.kafka import port
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import free_port
-from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin
-from pipelines.kafka.preflight import problems, require_listener
-from schemas.errors import BrokerError
+from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin, open_producer
+from pipelines.kafka.preflight import problems, require_descriptors, require_listener, require_start
+from schemas.errors import BrokerError, ConfigError
 
 
 def run(message: str, after: str) -> None:
@@ -127,3 +127,39 @@ def test_creating_topics_leaves_existing_messages_alone(local: KafkaSettings) ->
 
     with closing(open_admin(local)) as admin:
         assert admin.partition_counts()["preflight_kept"] == 1
+
+
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+def test_a_group_that_never_committed_says_how_much_it_would_decide_and_wants_a_start(
+    local: KafkaSettings, client: str
+) -> None:
+    settings = replace(local, client=client, group=f"new-{client}")  # type: ignore[arg-type]
+    name = f"preflight_history_{client}"
+    with closing(open_admin(settings)) as admin:
+        admin.create_topics([NewTopic(name, 2)])
+        places = [(name, 0), (name, 1)]
+        require_start(admin, settings.group, places)  # nothing is there yet
+        producer = open_producer(settings)
+        for number in range(3):
+            producer.send(name, b"k", b"v", (), 1, partition=number % 2)
+        producer.flush()
+
+        with pytest.raises(ConfigError, match=f"'new-{client}' has never committed, and {name} holds 3 mess"):
+            require_start(admin, settings.group, places)
+        admin.commit(settings.group, {(name, 0): 1})
+        require_start(admin, settings.group, places)
+
+
+def test_a_process_may_open_the_files_its_partitions_take_or_is_told_how_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed: list[tuple[int, int]] = []
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr("resource.setrlimit", lambda _, limits: allowed.append(limits))
+
+    require_descriptors(4)
+    require_descriptors(200)
+
+    assert allowed == [(2900, 4096)]
+    with pytest.raises(ConfigError, match=r"600 partitions take about 7,700 open files.*4,096.*-n 7700"):
+        require_descriptors(600)

@@ -66,7 +66,7 @@ def run_world(folder: Path, kill: bool) -> dict[str, dict]:
             "--kafka_group", settings.group, "--model_bundle", str(SHIPPED), "--status", "json",
         )  # fmt: skip
         send(blocks[:half] if kill else blocks)
-        with running(broker.address, *flags) as child:
+        with running(broker.address, *flags, "--kafka_start", "earliest") as child:
             decided(child, sum(len(block.keys) for block in blocks[:half]) if kill else rows)
             done = committed_from(settings, 1 if kill else rows)
         if kill:

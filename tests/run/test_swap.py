@@ -73,7 +73,7 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
                 producer.flush()
 
         parts = [blocks[len(blocks) * part // 6 : len(blocks) * (part + 1) // 6] for part in range(6)]
-        flags = "--model_registry", str(folder), "--status", "json"
+        flags = "--model_registry", str(folder), "--status", "json", "--kafka_start", "earliest"
         with running(broker.address, *flags, stderr=subprocess.PIPE) as child:
             job = Job(child)
             send(parts[0])
