@@ -14,6 +14,7 @@ from msgspec import Meta, field
 
 from schemas.contract import (
     CaseName,
+    Count,
     Country,
     Id,
     IdOrNone,
@@ -56,16 +57,27 @@ class ReceiveOrder(Command, frozen=True, kw_only=True):
 
 
 class StateFacts(Command, frozen=True, kw_only=True):
-    """The institution says what it knows of the account."""
+    """The institution says what it knows of the account.
+
+    `position` numbers what it says of this account, facts and bookings alike, upwards: what comes again, or
+    comes late, is known by it. Without one, a balance is taken only as the opening balance; after that the
+    bookings tell it.
+    """
 
     facts: AccountFacts
+    position: Count | None = None
 
 
 class Move(Command, frozen=True, kw_only=True):
-    """Money moved; without `balance_minor` the balance, which may be overdrawn, changes by the amount."""
+    """Money moved; without `balance_minor` the balance, which may be overdrawn, changes by the amount.
+
+    `position` as in `StateFacts`. Without one a booking is known by its transaction among the newest ones
+    (`measures.state.seen`), and one older than those is refused.
+    """
 
     flow: Flow
     balance_minor: Overdrawable | None = None
+    position: Count | None = None
 
 
 class PlaceHold(Command, frozen=True, kw_only=True):
@@ -139,12 +151,16 @@ class OpenRefund(Command, frozen=True, kw_only=True):
 
 
 class ObjectToRefund(Command, frozen=True, kw_only=True):
-    """Somebody objects while the shares can still change: corrected claims and senders."""
+    """Somebody objects while the shares can still change: corrected claims and senders.
+
+    The same objection counts once; `objection_no` tells apart two of the same words.
+    """
 
     refund_id: Id
     claims: Claims
     reason: Text
     senders: Senders = field(default_factory=dict)
+    objection_no: IdOrNone = ""
 
 
 class DecideRefund(Command, frozen=True, kw_only=True):
@@ -158,11 +174,15 @@ class DecideRefund(Command, frozen=True, kw_only=True):
 
 
 class PaymentFailed(Command, frozen=True, kw_only=True):
-    """A victim's share came back; `pay_to` names another account of the victim."""
+    """A victim's share came back; `pay_to` names another account of the victim.
+
+    The same failure counts once; `failure_no` tells two failures of one payment apart.
+    """
 
     refund_id: Id
     payment_id: Id
     pay_to: TokenOrNone = ""
+    failure_no: IdOrNone = ""
 
 
 class StopClock(Command, frozen=True, kw_only=True):

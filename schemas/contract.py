@@ -36,12 +36,14 @@ Country = Annotated[str, Meta(min_length=2, max_length=2, pattern=r"^[A-Z]{2}\Z"
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}\Z")]
 CurrencyOrNone = Annotated[str, Meta(max_length=3, pattern=r"^([A-Z]{3})?\Z")]
 
-Micros = Annotated[int, Meta(ge=0, le=2**53)]
+MICROS_MAX = 2**53
+Micros = Annotated[int, Meta(ge=0, le=MICROS_MAX)]
 MicrosOrUnknown = Annotated[int, Meta(ge=-1, le=2**53, description="microseconds UTC; -1 is unknown")]
 ClaimedMicros = Annotated[int, Meta(ge=0, le=2**62, description="what a message claims; checked before use")]
 MinorUnits = Annotated[int, Meta(ge=0, le=2**53)]
 #: A balance, which may be overdrawn, or a sum of amounts: room for 512 of the largest.
-Balance = Annotated[int, Meta(ge=-(2**62), le=2**62)]
+BALANCE_MAX = 2**62
+Balance = Annotated[int, Meta(ge=-BALANCE_MAX, le=BALANCE_MAX)]
 Total = Annotated[int, Meta(ge=0, le=2**62)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 

@@ -42,16 +42,20 @@ class Event(Record, tag_field="type", frozen=True, kw_only=True):
 
 
 class FactsStated(Event, tag="facts", frozen=True, kw_only=True):
-    """The institution stated what it knows of the account."""
+    """The institution stated what it knows; `position` is its own number of the statement."""
 
     facts: AccountFacts
+    position: Count | None = None
+    states_balance: bool = False
 
 
 class Moved(Event, tag="moved", frozen=True, kw_only=True):
-    """Money moved; `balance_minor` is the balance after it."""
+    """Money moved; `balance_minor` is the balance then known, `position` the booking's own number."""
 
     flow: Flow
     balance_minor: Balance
+    position: Count | None = None
+    states_balance: bool = False
 
 
 class MeasureChanged(Event, tag="measure", frozen=True, kw_only=True):
@@ -71,9 +75,14 @@ class AppealChanged(Event, tag="appeal", frozen=True, kw_only=True):
 
 
 class OrderAnswered(Event, tag="answered", frozen=True, kw_only=True):
-    """An order got its reply, kept until `forget_at_us` to recognise the order again."""
+    """An order got its reply, kept until `forget_at_us` to recognise the order again.
+
+    `takes_number` is false where the order had no effect: the same message gets the same reply, and a
+    corrected order may come under the same number.
+    """
 
     reply: Reply
+    takes_number: bool = True
     order_key: Id
     message_key: Id
     body_hash: Id

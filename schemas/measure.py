@@ -316,6 +316,7 @@ class Refund(Record, frozen=True, kw_only=True):
     court_ref: CaseName = ""
     decided_by: People = ()
     objections: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
+    heard: Annotated[tuple[Id, ...], Meta(max_length=1_024)] = ()
     overdue: bool = False
     reimbursements: Annotated[tuple[Reimbursement, ...], Meta(max_length=256)] = ()
 

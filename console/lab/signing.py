@@ -7,7 +7,7 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from measures.authority.keys import KeyEntry, public_entry, read_keys
+from measures.authority.keys import KeyEntry, public_entry, read_keys, write_keys
 from measures.authority.signing import sign
 from measures.law.calendar import EPOCH, MICROSECOND
 from measures.law.country_file import Laws
@@ -46,8 +46,7 @@ def new_key(
     )
     out.touch(mode=0o600)
     out.write_bytes(msgspec.json.encode(private.as_dict(private=True) | {"kid": entry.key_id}))
-    keys.write_bytes(msgspec.json.format(msgspec.json.encode([*known, entry])))
-    read_keys(keys, laws)
+    write_keys(keys, [*known, entry], laws)
     return entry.key_id
 
 

@@ -83,7 +83,7 @@ def open_order(message: bytes, ring: KeyRing, received_at_us: int) -> Opened | R
     try:
         payload = jws.deserialize_compact(message, key.public, algorithms=[ALGORITHM]).payload
         order = _DECODER.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         return Refusal(why=Why.MALFORMED, detail=explained(error))
     except (JoseError, ValueError, TypeError):
         return Refusal(why=Why.BAD_SIGNATURE, detail="the signature does not hold")
@@ -95,10 +95,10 @@ def open_order(message: bytes, ring: KeyRing, received_at_us: int) -> Opened | R
 def _header(message: bytes) -> dict[str, object] | Refusal:
     """Read the protected header before anything is trusted; it may hold nothing but alg, typ and kid."""
     if len(message) > MAX_BYTES:
-        return Refusal(why=Why.MALFORMED, detail=f"longer than {MAX_BYTES} bytes")
+        return Refusal(why=Why.TOO_LARGE, detail=f"longer than {MAX_BYTES} bytes")
     try:
         header = jws.extract_compact(message).headers()
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Refusal(why=Why.MALFORMED, detail="not a compact JWS")
     if header.get("alg") != ALGORITHM or header.get("typ") != TYPE or set(header) - {"alg", "typ", "kid"}:
         return Refusal(why=Why.BAD_SIGNATURE, detail=f"an order is signed with {ALGORITHM}, typ {TYPE}")

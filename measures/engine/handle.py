@@ -10,11 +10,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from measures.engine import appeal, orders
 from measures.engine.timers import run_due
 from measures.kinds.table import MACHINES
 from measures.law.jurisdiction import Jurisdiction
 from measures.money import rounds
+from measures.money.tracing import signed_minor
 from measures.refusal import Refusal
 from measures.state.account import Account, forbids
 from measures.state.unit_of_work import UnitOfWork
@@ -34,8 +37,9 @@ from schemas.commands import (
     StopClock,
     Tick,
 )
+from schemas.contract import BALANCE_MAX
 from schemas.journal import FactsStated, JournalEvent, Moved
-from schemas.order import Direction
+from schemas.measure import AccountFacts
 from schemas.reply import Reply, Why
 
 
@@ -74,27 +78,64 @@ def _receive(work: UnitOfWork, command: ReceiveOrder) -> None:
 
 
 def _state_facts(work: UnitOfWork, command: StateFacts) -> None:
-    if command.facts != work.account.facts:
-        work.record(FactsStated, facts=command.facts)
+    """Take over what the institution knows; the balance only if it is newer than what the bookings told."""
+    account, position, facts = work.account, command.position, command.facts
+    newest = position is None or position > account.seen.position
+    if position is not None and not account.seen.is_new(position):
+        return
+    stated = facts.balance_minor is not None and newest
+    if position is None and account.flows and account.facts and account.facts.balance_minor is not None:
+        stated = False
+    known = account.facts or AccountFacts()
+    balance = facts.balance_minor if stated else known.balance_minor
+    after = replace(facts if newest else known, balance_minor=balance)
+    if after != account.facts or position is not None:
+        work.record(FactsStated, facts=after, position=position, states_balance=stated)
         work.settle("FACTS")
 
 
-def _move(work: UnitOfWork, command: Move) -> None:
-    flow, account = command.flow, work.account
+def _move(work: UnitOfWork, command: Move) -> Refusal | None:
+    """Book what moved; what was booked before changes nothing, however late it comes again."""
+    flow, account, position, seen = command.flow, work.account, command.position, work.account.seen
+    if position is not None and not seen.is_new(position):
+        return None
     if any((f.txn_id, f.direction) == (flow.txn_id, flow.direction) for f in account.flows):
-        return
-    sign = 1 if flow.direction is Direction.CREDIT else -1
-    balance = max(0, account.balance_minor + sign * flow.amount_minor)
-    newest = all(f.at_us <= flow.at_us for f in account.flows)
-    if command.balance_minor is not None:
-        balance = command.balance_minor if newest else account.balance_minor
+        return None
+    if position is None and seen.knows(flow):
+        return None
+    if position is None and seen.has_forgotten(flow):
+        return Refusal(why=Why.STALE_BOOKING, detail="older than what is remembered; number what is booked")
+    balance, states = _balance(account, command)
+    if abs(balance) > BALANCE_MAX:
+        return Refusal(why=Why.OVER_AMOUNT, detail="the balance would be larger than any account's")
     if forbids(account, flow, work.now):
         work.alert("MEASURE_BREACHED", flow.txn_id, "a debit went against a measure in force")
-    work.record(Moved, flow=flow, balance_minor=balance)
+    work.record(Moved, flow=flow, balance_minor=balance, position=position, states_balance=states)
     for measure in work.account.live():
         if cause := work.machines[measure.kind].watches_as:
             work.report(measure.authority_id, measure.order_no, cause, flow)
     work.settle("BALANCE")
+    return None
+
+
+def _balance(account: Account, command: Move) -> tuple[int, bool]:
+    """Give the balance after a booking, and whether the booking states it.
+
+    A stated balance holds if nothing newer was booked; one that comes late changes nothing where a newer
+    statement has it in already.
+    """
+    flow, position, seen = command.flow, command.position, account.seen
+    added = account.balance_minor + signed_minor(flow)
+    if position is not None:
+        newest, included = position > seen.position, position < seen.balance_position
+    else:
+        newest = all(f.at_us <= flow.at_us for f in account.flows)
+        included = flow.at_us < seen.balance_us
+    if command.balance_minor is not None and newest:
+        return command.balance_minor, True
+    if included or (position is None and command.balance_minor is not None):
+        return account.balance_minor, False
+    return added, False
 
 
 _TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {

@@ -5,25 +5,31 @@ accounts (`entered`), and it is applied to its account (`apply`). Every step is 
 between the steps is the caller's affair.
 """
 
+import re
 from typing import NamedTuple
 
 import msgspec
 
 from measures.authority.signing import KeyRing, open_order
 from measures.engine.handle import handle
+from measures.engine.orders import time_fault
 from measures.law.country_file import SHIPPED, Laws
 from measures.refusal import Refusal
 from measures.state.account import Account, advance
 from measures.state.register import Registered, register
 from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
 from schemas.contract import explained
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, SchemaError
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, OrderAnswered
-from schemas.order import Record, body_hash, order_key
-from schemas.reply import Why
+from schemas.order import Record, message_key, order_key
+from schemas.reply import Reply, ReplyCode, Why
 
 _COMMANDS = msgspec.json.Decoder(AccountMessage)
+_ENTRY = msgspec.json.Decoder(JournalEntry)
+
+#: Largest message of topic `accounts`, and largest journal entry: brokers take 1,048,588 bytes with headers.
+MESSAGE_BYTES_MAX, ENTRY_BYTES_MAX = 1 << 18, 1_000_000
 
 
 class Arrival(Record, frozen=True, kw_only=True):
@@ -50,10 +56,11 @@ class AccountState(Record, frozen=True, kw_only=True):
 
 
 class Applied(NamedTuple):
-    """The account after a command, and what goes to the journal; None if nothing happened."""
+    """The account after a command, and what goes to the journal, with its bytes; None if nothing happened."""
 
     kept: AccountState
     entry: JournalEntry | None
+    value: bytes
 
 
 def read_order(message: bytes, ring: KeyRing, received_us: int, laws: Laws = SHIPPED) -> Arrival | Refusal:
@@ -71,10 +78,14 @@ def read_order(message: bytes, ring: KeyRing, received_us: int, laws: Laws = SHI
 
 def read_command(message: bytes, received_us: int, laws: Laws = SHIPPED) -> Arrival | Refusal:
     """Read a message of topic `accounts` as it was received at `received_us` (microseconds UTC)."""
+    if len(message) > MESSAGE_BYTES_MAX:
+        return Refusal(why=Why.TOO_LARGE, detail=f"longer than {MESSAGE_BYTES_MAX:,} bytes")
     try:
         given = _COMMANDS.decode(message)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Refusal(why=Why.MALFORMED, detail=explained(error))
+    except RecursionError:
+        return Refusal(why=Why.MALFORMED, detail="nested too deep")
     command = msgspec.structs.replace(given.command, at_us=received_us)
     return _lawful(
         Arrival(account_token=given.account_token, jurisdiction=given.jurisdiction, command=command), laws
@@ -84,14 +95,20 @@ def read_command(message: bytes, received_us: int, laws: Laws = SHIPPED) -> Arri
 def entered(
     known: Registered | None, arrival: Arrival, laws: Laws = SHIPPED
 ) -> tuple[Registered | None, Arrival]:
-    """Look an order's number up; gives the entry to keep and the order, marked if its number is taken."""
+    """Look an order's number up; gives the entry to keep and the order, marked if its number is taken.
+
+    A number stands for the first account it was used on; what one account makes of it is kept there. An
+    order whose times cannot be takes no number.
+    """
     command = arrival.command
     if not isinstance(command, ReceiveOrder):
         return known, arrival
     regime = laws.of(arrival.jurisdiction).on(command.at_us)
+    if time_fault(command.order, regime, command.at_us):
+        return known, arrival
     forget_at = regime.calendar.add(command.at_us, regime.messages.remembers(command.order.kind))
-    entry, verdict = register(known, body_hash(command.order), forget_at_us=forget_at, now=command.at_us)
-    if verdict != "CONFLICT":
+    entry, status = register(known, arrival.account_token, forget_at_us=forget_at, now=command.at_us)
+    if status != "CONFLICT":
         return entry, arrival
     marked = msgspec.structs.replace(command, number_taken=True)
     return entry, msgspec.structs.replace(arrival, command=marked)
@@ -130,9 +147,9 @@ def recalled(kept: AccountState | None, entry: JournalEntry) -> AccountState:
 def registrations(entry: JournalEntry) -> dict[str, Registered]:
     """Give the register's entries an account's journal entry bears witness to."""
     return {
-        event.order_key: Registered(body_hash=event.body_hash, forget_at_us=event.forget_at_us)
+        event.order_key: Registered(account_token=entry.account_token, forget_at_us=event.forget_at_us)
         for event in entry.events
-        if isinstance(event, OrderAnswered)
+        if isinstance(event, OrderAnswered) and event.takes_number
     }
 
 
@@ -149,7 +166,7 @@ def _handled(kept: AccountState, command: Command, laws: Laws) -> Applied:
     account, refusal = outcome.account, outcome.refusal
     after = AccountState(jurisdiction=kept.jurisdiction, account=account)
     if not (outcome.events or outcome.replies or refusal):
-        return Applied(after, None)
+        return Applied(after, None, b"")
     serials = [reply.message_serial for reply in outcome.replies]
     entry = JournalEntry(
         entry_id=derived_id("entry", account.account_token, account.version, command.at_us, *serials),
@@ -163,4 +180,56 @@ def _handled(kept: AccountState, command: Command, laws: Laws) -> Applied:
         refused=refusal.why if refusal else None,
         detail=refusal.detail if refusal else "",
     )
-    return Applied(after, entry)
+    return Applied(after, entry, written(entry))
+
+
+def written(entry: JournalEntry) -> bytes:
+    """Return an entry as it goes to the journal, read back once: what cannot be read is never written.
+
+    Raises SchemaError if it breaks its contract or is larger than a message may be.
+    """
+    value = msgspec.json.encode(entry)
+    if len(value) > ENTRY_BYTES_MAX:
+        raise SchemaError(f"an entry of {len(value):,} bytes; a message holds {ENTRY_BYTES_MAX:,}")
+    try:
+        _ENTRY.decode(value)
+    except msgspec.MsgspecError as error:
+        raise SchemaError(f"an entry that could not be read back: {unquoted(str(error))}") from error
+    return value
+
+
+def unable(kept: AccountState | None, arrival: Arrival) -> JournalEntry | None:
+    """Answer an order the engine failed on: not executed, for a technical reason; None for other messages."""
+    command = arrival.command
+    if not isinstance(command, ReceiveOrder):
+        return None
+    order, version = command.order, kept.account.version if kept else 0
+    reply = Reply(
+        authority_id=order.authority_id,
+        order_no=order.order_no,
+        in_reply_to=order.message_serial,
+        message_serial=derived_id("reply", message_key(order), ReplyCode.NOT_EXECUTED, command.at_us),
+        code=ReplyCode.NOT_EXECUTED,
+        at_us=command.at_us,
+        version=version,
+        why=Why.TECHNICAL,
+        detail="the institution could not process the order; it looks at it, and the number is free",
+    )
+    return JournalEntry(
+        entry_id=derived_id("entry", arrival.account_token, version, command.at_us, reply.message_serial),
+        account_token=arrival.account_token,
+        jurisdiction=kept.jurisdiction if kept else arrival.jurisdiction,
+        version=version,
+        at_us=command.at_us,
+        command=type(command).__name__,
+        replies=(reply,),
+    )
+
+
+def unquoted(detail: str) -> str:
+    """Take values out of a refusal; dead letters and logs hold none.
+
+    >>> unquoted("Invalid enum value 'secret' - at `$.kind`")
+    "Invalid enum value '...' - at `$.kind`"
+    """
+    return re.sub(r"'.*'", "'...'", detail, flags=re.DOTALL)

@@ -8,12 +8,14 @@ changes a running term.
 from measures.authority.people import officers_fault, officers_of
 from measures.engine.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
 from measures.kinds.stop import family_of
+from measures.law.jurisdiction import Regime
 from measures.law.rules import OrderedRule
 from measures.money.disburse import book
 from measures.money.release import Effect, Release, of_order, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.machine import become, end
 from measures.state.unit_of_work import UnitOfWork
+from schemas.contract import MICROS_MAX
 from schemas.measure import Measure, MeasureState
 from schemas.order import (
     Action,
@@ -30,12 +32,14 @@ from schemas.reply import Why
 
 def receive(work: UnitOfWork, order: Order, actor: Actor, *, number_taken: bool = False) -> None:
     """Take in one verified message and answer it."""
-    answered = work.account.answered
-    known = answered.get(message_key(order)) or answered.get(order_key(order))
+    answered, body = work.account.answered, body_hash(order)
+    same, taken = answered.get(message_key(order)), answered.get(order_key(order))
     running = find(work, order.authority_id, order.order_no)
-    if known is not None and known.body_hash == body_hash(order):
-        answer_again(work, order, known)
-    elif known is not None or number_taken or _runs_already(order, running):
+    if same is not None and same.body_hash == body:
+        answer_again(work, order, same)
+    elif taken is not None and taken.body_hash == body:
+        answer_again(work, order, taken)
+    elif taken or (same and same.takes_number) or number_taken or _runs_already(order, running):
         quarantine(work, order)
     elif order.expected_version not in (None, work.account.version):
         at = f"the account is at version {work.account.version}"
@@ -56,16 +60,15 @@ def _runs_already(order: Order, running: Measure | None) -> bool:
 
 def formal_fault(work: UnitOfWork, order: Order, actor: Actor) -> Refusal | None:
     """Check what an order must be before anybody looks at the account; None when in order."""
+    if fault := time_fault(order, work.regime, work.now):
+        return fault
     regime, now = work.regime, work.now
-    add, traffic = regime.calendar.add, regime.messages
     rule = _rule(work, order)
     issue, expires = order.action is Action.ISSUE, order.expire_at_us
     return first_fault(
         (order.jurisdiction != regime.law.id, Why.NO_LEGAL_BASIS, f"the account is under {regime.law.id}"),
         (rule is None and issue, Why.NO_LEGAL_BASIS, f"{regime.id} has no such {order.kind}"),
         (rule is not None and actor not in rule.actors, Why.NOT_COMPETENT, f"{actor} may not order this"),
-        (order.issued_at_us > add(now, traffic.clock_skew), Why.FUTURE_ORDER, "issued later than now"),
-        (add(order.issued_at_us, traffic.valid_for) <= now, Why.EXPIRED_ORDER, "issued too long ago"),
         (expires is not None and expires <= now, Why.EXPIRED_ORDER, "received after its expiry"),
         (
             expires is not None and expires <= (order.start_at_us or 0),
@@ -75,6 +78,24 @@ def formal_fault(work: UnitOfWork, order: Order, actor: Actor) -> Refusal | None
         (not order.reason.strip(), Why.REASON_MISSING, "an order names its reason"),
         (not issue and not order.original_order_no, Why.MALFORMED, "names no original order"),
     ) or officers_fault(order, regime)
+
+
+def time_fault(order: Order, regime: Regime, now: int) -> Refusal | None:
+    """Check the times an order claims, before anything is computed with them; None when they can be."""
+    latest = regime.calendar.add(now, regime.messages.clock_skew)
+    if order.issued_at_us > latest:
+        return Refusal(
+            why=Why.FUTURE_ORDER, detail="issued later than now; issued_at_us is microseconds since 1970, UTC"
+        )
+    if order.victim_transfer is not None and order.victim_transfer.transferred_at_us > MICROS_MAX:
+        return Refusal(
+            why=Why.FUTURE_ORDER, detail="no transfer was made then; times are microseconds since 1970, UTC"
+        )
+    if regime.calendar.add(order.issued_at_us, regime.messages.valid_for) <= now:
+        return Refusal(
+            why=Why.EXPIRED_ORDER, detail="issued too long ago; issued_at_us is microseconds since 1970, UTC"
+        )
+    return None
 
 
 def find(work: UnitOfWork, authority_id: str, order_no: str | None) -> Measure | None:
@@ -98,7 +119,8 @@ def _lifted_before(work: UnitOfWork, order: Order) -> bool:
     waiting = [p for p in work.account.parked.values() if p.parent_key == order_key(order)]
     wins = [p for p in waiting if p.order.issued_at_us >= order.issued_at_us]
     if wins:
-        answer(work, order, Refusal(why=Why.LIFTED_BEFORE_EXECUTION, detail=wins[0].order.order_no))
+        lifted = Refusal(why=Why.LIFTED_BEFORE_EXECUTION, detail=wins[0].order.order_no)
+        answer(work, order, lifted, takes_number=True)
     for parked in waiting:
         stale = Refusal(why=Why.STALE_LIFT, detail="issued before the order it lifts")
         resolve(work, parked.order_key, None if parked in wins else stale, "PARENT_CAME")
@@ -157,7 +179,7 @@ def _act(work: UnitOfWork, order: Order) -> None:
     act = _lift if order.action is Action.LIFT and machine.lifted_as else machine.acts.get(order.action)
     if measure is None and order.action is Action.LIFT:
         parent_key = key_of(order.authority_id, order.original_order_no or "")
-        if parent_key in work.account.answered:
+        if any(answered.order_key == parent_key for answered in work.account.answered.values()):
             answer(work, order, Refusal(why=Why.ALREADY_ENDED, detail="the order was never in force"))
         else:
             park(work, order, parent_key)

@@ -28,10 +28,19 @@ NOT_EXECUTED = frozenset(
 
 
 def answer(
-    work: UnitOfWork, order: Order, result: Measure | Refusal | None, *, flows: tuple[Flow, ...] = ()
+    work: UnitOfWork,
+    order: Order,
+    result: Measure | Refusal | None,
+    *,
+    flows: tuple[Flow, ...] = (),
+    takes_number: bool | None = None,
 ) -> None:
-    """Reply to an order and remember the reply as long as the order could come again."""
-    _remember(work, order, _compose(work, order, result, flows))
+    """Reply to an order and remember the reply as long as the order could come again.
+
+    An order that had no effect does not take its number, unless `takes_number` says so.
+    """
+    taken = not isinstance(result, Refusal) if takes_number is None else takes_number
+    _remember(work, order, _compose(work, order, result, flows), takes_number=taken)
 
 
 def answer_unstored(work: UnitOfWork, order: Order, refusal: Refusal) -> None:
@@ -61,21 +70,22 @@ def park(work: UnitOfWork, order: Order, parent_key: str) -> None:
     until = work.regime.calendar.add(work.now, work.regime.messages.park_for)
     work.record(OrderParked, order=order, order_key=order_key(order), parent_key=parent_key, until_us=until)
     reply = msgspec.structs.replace(_compose(work, order, None), code=ReplyCode.PENDING_PARENT)
-    _remember(work, order, reply)
+    _remember(work, order, reply, takes_number=True)
 
 
 def resolve(work: UnitOfWork, lift_key: str, result: Refusal | None, cause: str) -> None:
     """Give a parked lift its final answer."""
     order = work.account.parked[lift_key].order
     work.record(ParkEnded, order_key=lift_key, cause=cause)
-    answer(work, order, result)
+    answer(work, order, result, takes_number=True)
 
 
-def _remember(work: UnitOfWork, order: Order, reply: Reply) -> None:
+def _remember(work: UnitOfWork, order: Order, reply: Reply, *, takes_number: bool) -> None:
     regime = work.regime
     work.record(
         OrderAnswered,
         reply=reply,
+        takes_number=takes_number,
         order_key=order_key(order),
         message_key=message_key(order),
         body_hash=body_hash(order),

@@ -172,5 +172,10 @@ def from_iso(text: str) -> int:
 
     >>> from_iso("1970-01-01T08:00:01+08:00")
     1000000
+
+    Raises ValueError if it is none.
     """
-    return (datetime.fromisoformat(text) - EPOCH) // MICROSECOND
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset; write it like 2026-01-01T00:00:00+08:00")
+    return (at - EPOCH) // MICROSECOND

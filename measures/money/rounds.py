@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from measures.money import refund, reimbursement
 from measures.money.allocation import Pot
 from measures.money.tracing import signed_minor
@@ -23,6 +25,9 @@ from schemas.ids import derived_id
 from schemas.measure import Refund, RefundState, Share
 from schemas.order import MeasureKind
 from schemas.reply import Why
+
+#: What a round hears and remembers (`schemas.measure.Refund`).
+OBJECTIONS_MAX, HEARD_MAX = 64, 1_024
 
 
 def open_(work: UnitOfWork, command: OpenRefund) -> Refusal | None:
@@ -48,10 +53,16 @@ def object_to(work: UnitOfWork, command: ObjectToRefund) -> Refusal | None:
     known = work.account.refunds.get(command.refund_id)
     if known is None:
         return _unknown(command.refund_id)
+    said = (msgspec.json.encode(command.claims), command.reason, sorted(command.senders.items()))
+    objection = derived_id("objection", known.refund_id, command.objection_no, *said)
+    if objection in known.heard:
+        return None
+    if len(known.objections) >= OBJECTIONS_MAX:
+        return Refusal(why=Why.LIMIT_REACHED, detail=f"{OBJECTIONS_MAX} objections were heard")
     repaid = decided_before(work, known.case_family, known.refund_id)
     pot = pot_of(work.account, known.frozen_minor, command.senders, repaid)
     heard = refund.object_to(known, command.claims, pot, command.reason, regime=work.regime, now=work.now)
-    return _put(work, heard, "OBJECTION")
+    return _put(work, _after(heard, objection), "OBJECTION")
 
 
 def decide(work: UnitOfWork, command: DecideRefund) -> Refusal | None:
@@ -84,7 +95,11 @@ def failed(work: UnitOfWork, command: PaymentFailed) -> Refusal | None:
     known = work.account.refunds.get(command.refund_id)
     if known is None:
         return _unknown(command.refund_id)
-    return _put(work, refund.pay(known, command.payment_id, ok=False, pay_to=command.pay_to), "FAILED")
+    failure = derived_id("failure", command.payment_id, command.failure_no, command.pay_to)
+    if failure in known.heard:
+        return None
+    noted = refund.pay(known, command.payment_id, ok=False, pay_to=command.pay_to)
+    return _put(work, _after(noted, failure), "FAILED")
 
 
 def paid(work: UnitOfWork, payment_id: str) -> None:
@@ -177,6 +192,13 @@ def _put(work: UnitOfWork, result: Refund | Refusal, cause: str) -> Refusal | No
         return result
     work.put_refund(result, cause)
     return None
+
+
+def _after(result: Refund | Refusal, message: str) -> Refund | Refusal:
+    """Remember a message that a round has heard, so that it counts once."""
+    if isinstance(result, Refusal):
+        return result
+    return msgspec.structs.replace(result, heard=(*result.heard, message)[-HEARD_MAX:])
 
 
 def _unknown(refund_id: str) -> Refusal:

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from msgspec import field
 
+from measures.state.seen import Seen
 from schemas.errors import SchemaError
 from schemas.journal import (
     AppealChanged,
@@ -72,10 +73,11 @@ class Account(Record, frozen=True, kw_only=True):
     term_counts: dict[str, int] = field(default_factory=dict)
     repaid: dict[str, dict[str, int]] = field(default_factory=dict)
     stated: EnforcementChanged | None = None
+    seen: Seen = Seen()
 
     @property
     def balance_minor(self) -> int:
-        """The balance last seen; 0 when none was."""
+        """The balance last seen, below zero if the account is overdrawn; 0 when none was."""
         return (self.facts.balance_minor or 0) if self.facts else 0
 
     def live(self) -> list[Measure]:
@@ -120,10 +122,12 @@ def evolve(account: Account, event: JournalEvent) -> Account:
     match event:
         case FactsStated(facts=facts):
             changes["facts"] = facts
+            changes["seen"] = account.seen.after(event)
         case Moved(flow=flow, balance_minor=balance):
             facts = account.facts or AccountFacts()
             changes["facts"] = msgspec.structs.replace(facts, balance_minor=balance)
             changes["flows"] = (*account.flows, flow)[-RECENT_FLOWS:]
+            changes["seen"] = account.seen.after(event)
         case MeasureChanged(measure=measure, was=was):
             changes["measures"] = account.measures | {measure.measure_id: measure}
             if was is None:
@@ -134,8 +138,9 @@ def evolve(account: Account, event: JournalEvent) -> Account:
                 changes["term_counts"] = account.term_counts | counted
         case AppealChanged(appeal=appeal):
             changes["appeals"] = account.appeals | {appeal.appeal_id: appeal}
-        case OrderAnswered(order_key=order_key, message_key=message_key):
-            changes["answered"] = account.answered | {order_key: event, message_key: event}
+        case OrderAnswered(message_key=message_key):
+            number = {event.order_key: event} if event.takes_number else {}
+            changes["answered"] = account.answered | number | {message_key: event}
         case OrderParked(order_key=lift_key):
             changes["parked"] = account.parked | {lift_key: event}
         case ParkEnded(order_key=lift_key):

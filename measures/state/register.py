@@ -12,21 +12,21 @@ NumberStatus = Literal["NEW", "SAME", "CONFLICT"]
 
 
 class Registered(Record, frozen=True, kw_only=True):
-    """What an order number stands for: the hash of the first body seen, and until when it is kept."""
+    """Whose order a number is: the first account it was used on, and until when that is kept."""
 
-    body_hash: str
+    account_token: str
     forget_at_us: int
 
 
 def register(
-    known: Registered | None, body_hash: str, *, forget_at_us: int, now: int
+    known: Registered | None, account_token: str, *, forget_at_us: int, now: int
 ) -> tuple[Registered, NumberStatus]:
-    """Give the entry to keep and whether the order is new, the same again, or another under the same number.
+    """Give the entry to keep and whether the number is new, in use on this account, or on another one.
 
-    >>> first, _ = register(None, "h1", forget_at_us=10, now=0)
-    >>> register(first, "h2", forget_at_us=20, now=1)[1]
+    >>> first, _ = register(None, "a", forget_at_us=10, now=0)
+    >>> register(first, "b", forget_at_us=20, now=1)[1]
     'CONFLICT'
     """
     if known is None or now >= known.forget_at_us:
-        return Registered(body_hash=body_hash, forget_at_us=forget_at_us), "NEW"
-    return known, "SAME" if known.body_hash == body_hash else "CONFLICT"
+        return Registered(account_token=account_token, forget_at_us=forget_at_us), "NEW"
+    return known, "SAME" if known.account_token == account_token else "CONFLICT"

@@ -62,7 +62,7 @@ def dead_letter_record(letter: DeadLetter, jurisdiction: str) -> OutRecord:
 def record(
     topic: str,
     key: str,
-    value: msgspec.Struct,
+    value: msgspec.Struct | bytes,
     jurisdiction: str,
     *,
     event_id: str,
@@ -78,4 +78,6 @@ def record(
         subject=subject,
         time_us=time_us,
     )
-    return OutRecord(topic, key.encode(), _ENCODE(value), head, time_us)
+    return OutRecord(
+        topic, key.encode(), value if isinstance(value, bytes) else _ENCODE(value), head, time_us
+    )

@@ -42,11 +42,16 @@ CHUNK_ROWS = 200
 
 
 class Outputs(NamedTuple):
-    """What the job emits, records ready to send; `unreadable` and `refused` both go to dead letters."""
+    """What the job emits, records ready to send.
+
+    `answers` belong to the journal; `unreadable`, `unlisted` and `refused` all go to dead letters.
+    """
 
     journal: "beam.PCollection[OutRecord]"
     refunds: "beam.PCollection[OutRecord]"
     unreadable: "beam.PCollection[OutRecord]"
+    answers: "beam.PCollection[OutRecord]"
+    unlisted: "beam.PCollection[OutRecord]"
     refused: "beam.PCollection[OutRecord]"
 
 
@@ -55,16 +60,15 @@ def build(chunks: "beam.PCollection[Chunk]", settings: LifecycleSettings) -> Out
     keyed = tuple[str, bytes]
     opening = beam.ParDo(OpenFn(settings)).with_output_types(keyed, unreadable=OutRecord)
     opened = chunks | "Open" >> opening.with_outputs("unreadable", main="items")
-    register = beam.ParDo(RegisterFn(settings)).with_output_types(keyed)
+    register = beam.ParDo(RegisterFn(settings)).with_output_types(keyed, refused=OutRecord, answers=OutRecord)
     accounts = beam.ParDo(AccountFn(settings)).with_output_types(
         OutRecord, refunds=OutRecord, refused=OutRecord
     )
-    done = (
-        opened.items
-        | "Register" >> register
-        | "Accounts" >> accounts.with_outputs("refunds", "refused", main="journal")
+    listed = opened.items | "Register" >> register.with_outputs("refused", "answers", main="items")
+    done = listed.items | "Accounts" >> accounts.with_outputs("refunds", "refused", main="journal")
+    return Outputs(
+        done.journal, done.refunds, opened.unreadable, listed.answers, listed.refused, done.refused
     )
-    return Outputs(done.journal, done.refunds, opened.unreadable, done.refused)
 
 
 def write(outputs: Outputs, settings: LifecycleSettings) -> None:

@@ -18,10 +18,10 @@ class Source(Record, order=True, frozen=True, kw_only=True):
     value: bytes
 
 
-def journal_record(entry: JournalEntry) -> OutRecord:
-    """Return an entry for topic `measures`, keyed by its account."""
+def journal_record(entry: JournalEntry, value: bytes) -> OutRecord:
+    """Return an entry and its bytes for topic `measures`, keyed by its account."""
     return record(
-        topics.MEASURES, entry.account_token, entry, entry.jurisdiction,
+        topics.MEASURES, entry.account_token, value, entry.jurisdiction,
         event_id=entry.entry_id, event_type="fp.measure.entry.v1",
         subject=f"acct:{entry.account_token}", time_us=entry.at_us,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from measures.authority.keys import KeyEntry
 from measures.law.country_file import SHIPPED, Laws
@@ -27,11 +28,12 @@ class LifecycleSettings:
 
     Attributes:
         kafka: brokers and group.
-        keys: public keys of the authorities.
         laws: country files, by value: workers need no folder.
+        keys: public keys of the authorities, as they stand when the job is built.
         journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
         clock: microseconds UTC that a timer is checked against, besides the newest message.
         ticks: wake accounts by messages instead of Beam's timers; for the in-process runner.
+        keys_file: where the keys are read again when the file is replaced, on every worker; None: never.
 
     """
 
@@ -41,6 +43,7 @@ class LifecycleSettings:
     journal: tuple[Bound, ...] = ()
     clock: Callable[[], int] = wall_clock_us
     ticks: bool = False
+    keys_file: Path | None = None
 
     def past(self) -> Past:
         """Read what the journal says."""

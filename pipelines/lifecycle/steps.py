@@ -1,6 +1,5 @@
 """The three steps of the lifecycle job: open messages, look order numbers up, drive the engine."""
 
-import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,25 +9,29 @@ import apache_beam as beam
 import msgspec
 from apache_beam import coders
 from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from measures.authority.keys import ring_of
+from measures.authority.keys import FollowedKeys
 from measures.authority.signing import KeyRing
 from measures.engine import intake
 from measures.engine.intake import AccountState, Applied, Arrival
+from measures.law.country_file import Laws
 from measures.refusal import Refusal
 from measures.state.account import next_due_us
 from measures.state.register import Registered
 from pipelines.kafka.port import Chunk
-from pipelines.lifecycle.alarm import alarm_clock
+from pipelines.kafka.sink import OutRecord
+from pipelines.lifecycle.alarm import alarm_clock, tick_message
 from pipelines.lifecycle.records import Source, journal_record, letter_record, refund_record
 from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
 from schemas.dead_letter import ErrorCode
+from schemas.errors import StoplineError
 from schemas.journal import RefundChanged
 from schemas.order import Record
 from schemas.reply import ReplyCode, Why
@@ -49,6 +52,7 @@ CODES: dict[Why, ErrorCode] = {
     Why.BAD_SIGNATURE: "UNSIGNED",
     Why.UNKNOWN_KEY: "UNSIGNED",
     Why.NO_LEGAL_BASIS: "NO_LAW",
+    Why.TOO_LARGE: "TOO_LARGE",
 }
 
 
@@ -78,18 +82,20 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     _opened = Metrics.counter("stopline.lifecycle", "messages")
     _refused = Metrics.counter("stopline.lifecycle", "unreadable")
+    _faults = Metrics.counter("stopline.lifecycle", "faults")
 
     def __init__(self, settings: LifecycleSettings) -> None:
         self._settings = settings
-        self._ring: KeyRing | None = None
+        self._keys: FollowedKeys | None = None
 
     def setup(self) -> None:
-        """Build the ring of public keys."""
-        self._ring = ring_of(self._settings.keys)
+        """Begin to follow the file of public keys."""
+        self._keys = FollowedKeys(self._settings.keys, self._settings.keys_file, self._settings.laws)
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk."""
-        clock_us = self._settings.clock()
+        assert self._keys is not None
+        ring, clock_us = self._keys.ring(), self._settings.clock()
         latest_us = clock_us + DAY_US if clock_us else LATEST_US
         columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
         for value, partition, offset, at_us in zip(*columns, strict=True):
@@ -97,24 +103,29 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
             if not 0 < at_us < latest_us:
                 yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
                 continue
-            read = self._read(source)
+            try:
+                read = _read(source, ring, self._settings.laws)
+                item = b"" if isinstance(read, Refusal) else _ENCODE(Item(source=source, arrival=read))
+            except Exception as error:
+                self._faults.inc()
+                yield self._refuse(source, "FAULT", fault_text(error))
+                continue
             if isinstance(read, Refusal):
-                yield self._refuse(
-                    source, CODES.get(read.why, "INVALID"), f"{read.why}: {unquoted(read.detail)}"
-                )
+                code = CODES.get(read.why, "INVALID")
+                yield self._refuse(source, code, f"{read.why}: {intake.unquoted(read.detail)}")
                 continue
             self._opened.inc()
-            yield read.register_key, _ENCODE(Item(source=source, arrival=read))
+            yield read.register_key, item
 
-    def _read(self, source: Source) -> Arrival | Refusal:
-        assert self._ring is not None
-        if source.topic == topics.ORDERS:
-            return intake.read_order(source.value, self._ring, source.at_us, self._settings.laws)
-        return intake.read_command(source.value, source.at_us, self._settings.laws)
-
-    def _refuse(self, source: Source, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
+    def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
-        return beam.pvalue.TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
+        return TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
+
+
+def _read(source: Source, ring: KeyRing, laws: Laws) -> Arrival | Refusal:
+    if source.topic == topics.ORDERS:
+        return intake.read_order(source.value, ring, source.at_us, laws)
+    return intake.read_command(source.value, source.at_us, laws)
 
 
 class RegisterFn(beam.DoFn):  # type: ignore[misc]
@@ -127,9 +138,15 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
     ENTRY = ReadModifyWriteStateSpec("entry", coders.BytesCoder())
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
+    _faults = Metrics.counter("stopline.lifecycle", "faults")
+
     def __init__(self, settings: LifecycleSettings) -> None:
         self._settings = settings
         self._items: list[tuple[Source, str, bytes, Timestamp]] = []
+
+    def setup(self) -> None:
+        """Read the journal: what it says is no message's fault."""
+        self._settings.past()
 
     def start_bundle(self) -> None:
         """Begin a bundle."""
@@ -141,19 +158,26 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         entry: Any = beam.DoFn.StateParam(ENTRY),
         forget: Any = beam.DoFn.TimerParam(FORGET),
         stamp: Any = beam.DoFn.TimestampParam,
-    ) -> None:
+    ) -> Iterator[Any]:
         """Look one message's number up."""
         item = _ITEM.decode(element[1])
-        held = entry.read()
-        known = _REGISTERED.decode(held) if held else self._settings.past().registered.get(element[0])
-        registered, arrival = intake.entered(known, item.arrival, self._settings.laws)
+        try:
+            held = entry.read()
+            known = _REGISTERED.decode(held) if held else self._settings.past().registered.get(element[0])
+            registered, arrival = intake.entered(known, item.arrival, self._settings.laws)
+            marked = arrival is not item.arrival
+            payload = _ENCODE(Item(source=item.source, arrival=arrival)) if marked else element[1]
+            kept = _ENCODE(registered)
+        except Exception as error:
+            self._faults.inc()
+            letter, answers = put_aside(item, error, None)
+            yield TaggedOutput("refused", letter)
+            yield from (TaggedOutput("answers", answer) for answer in answers)
+            return
         if registered is not None and registered != known:
-            entry.write(_ENCODE(registered))
+            entry.write(kept)
             if not self._settings.ticks:
                 forget.set(_timer(registered.forget_at_us))
-        payload = (
-            element[1] if arrival is item.arrival else _ENCODE(Item(source=item.source, arrival=arrival))
-        )
         self._items.append((item.source, arrival.account_token, payload, stamp))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -181,7 +205,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
 class AccountFn(beam.DoFn):  # type: ignore[misc]
     """Drive the legal engine; yields journal entries, refund rounds and conflicts as records.
 
-    A fault of the engine leaves the account as it was and puts the message aside.
+    A fault, of the engine or of what it would write, leaves the account as it was and puts the message aside.
     """
 
     HELD = ReadModifyWriteStateSpec("held", coders.BytesCoder())
@@ -196,6 +220,10 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         self._settings = settings
         self._newest_us = 0
 
+    def setup(self) -> None:
+        """Read the journal: what it says is no message's fault."""
+        self._settings.past()
+
     def process(
         self,
         element: tuple[str, bytes],
@@ -204,18 +232,23 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[Any]:
         """Apply one message to its account."""
         token, item = element[0], _ITEM.decode(element[1])
-        held = self._read(token, state)
-        at_us = item.source.at_us
+        held = None
         try:
+            held = self._read(token, state)
             applied = intake.apply(held.kept if held else None, item.arrival, self._settings.laws)
+            newest_us = max(item.source.at_us, held.newest_us if held else 0)
+            kept, outputs = self._written(applied, newest_us)
         except Exception as error:
             self._faults.inc()
-            yield self._put_aside(item, "FAULT", fault_text(error))
+            letter, answers = put_aside(item, error, held.kept if held else None)
+            yield TaggedOutput("refused", letter)
+            yield from answers
             return
         if applied.entry and any(reply.code is ReplyCode.CONFLICT for reply in applied.entry.replies):
             self._conflicts.inc()
-            yield self._put_aside(item, "CONFLICT", "ORDER_CONFLICT: quarantined")
-        yield from self._keep(applied, max(at_us, held.newest_us if held else 0), state, due)
+            law, said = item.arrival.jurisdiction, "ORDER_CONFLICT: quarantined"
+            yield TaggedOutput("refused", letter_record(item.source, "CONFLICT", said, law))
+        yield from self._keep(applied, kept, outputs, state, due)
 
     @on_timer(DUE)  # type: ignore[untyped-decorator]
     def on_due(
@@ -235,9 +268,14 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
             return
         reached_us = self._reached_us(held.newest_us)
         if at_us <= reached_us:
-            yield from self._keep(
-                intake.tick(held.kept, at_us, self._settings.laws), held.newest_us, state, due
-            )
+            try:
+                applied = intake.tick(held.kept, at_us, self._settings.laws)
+                kept, outputs = self._written(applied, held.newest_us)
+            except Exception as error:
+                self._faults.inc()
+                yield TaggedOutput("refused", due_letter(token, held.kept.jurisdiction, at_us, error))
+                return
+            yield from self._keep(applied, kept, outputs, state, due)
             return
         self._early.inc()
         if held.early_at_us != reached_us:
@@ -254,16 +292,21 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         self._newest_us = max(self._newest_us, newest_us)
         return max(self._newest_us, self._settings.clock())
 
-    def _keep(self, applied: Applied, newest_us: int, state: Any, due: Any) -> Iterator[Any]:
-        state.write(_ENCODE(StoredAccount(kept=applied.kept, newest_us=newest_us)))
-        self._wake(applied.kept, due)
+    def _written(self, applied: Applied, newest_us: int) -> tuple[bytes, list[Any]]:
+        """Return an account's state and what goes out, as bytes: what cannot be written changes nothing."""
+        kept = _ENCODE(StoredAccount(kept=applied.kept, newest_us=newest_us))
         if applied.entry is None:
-            return
-        self._entries.inc()
-        yield journal_record(applied.entry)
-        for event in applied.entry.events:
-            if isinstance(event, RefundChanged):
-                yield beam.pvalue.TaggedOutput("refunds", refund_record(event))
+            return kept, []
+        rounds = [event for event in applied.entry.events if isinstance(event, RefundChanged)]
+        refunds = [TaggedOutput("refunds", refund_record(event)) for event in rounds]
+        return kept, [journal_record(applied.entry, applied.value), *refunds]
+
+    def _keep(self, applied: Applied, kept: bytes, outputs: list[Any], state: Any, due: Any) -> Iterator[Any]:
+        state.write(kept)
+        self._wake(applied.kept, due)
+        if outputs:
+            self._entries.inc()
+        yield from outputs
 
     def _wake(self, kept: AccountState, due: Any) -> None:
         at_us = next_due_us(kept.account)
@@ -274,24 +317,27 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         else:
             due.set(_timer(at_us))
 
-    def _put_aside(self, item: Item, code: ErrorCode, message: str) -> beam.pvalue.TaggedOutput:
-        letter = letter_record(item.source, code, message, item.arrival.jurisdiction)
-        return beam.pvalue.TaggedOutput("refused", letter)
+
+def put_aside(item: Item, error: Exception, kept: AccountState | None) -> tuple[OutRecord, list[OutRecord]]:
+    """Give a message up: a letter with the fault, and to an authority the answer that it was not executed."""
+    letter = letter_record(item.source, "FAULT", fault_text(error), item.arrival.jurisdiction)
+    answer = intake.unable(kept, item.arrival)
+    return letter, [journal_record(answer, intake.written(answer))] if answer else []
 
 
-def unquoted(detail: str) -> str:
-    """Take values out of a refusal; dead letters and logs hold none.
-
-    >>> unquoted("Invalid enum value 'secret' - at `$.kind`")
-    "Invalid enum value '...' - at `$.kind`"
-    """
-    return re.sub(r"'.*'", "'...'", detail, flags=re.DOTALL)
+def due_letter(token: str, jurisdiction: str, at_us: int, error: Exception) -> OutRecord:
+    """Return the letter of a due time that could not be worked off: the account waits for a person."""
+    source = Source(
+        at_us=at_us, topic=topics.ACCOUNTS, partition=-1, offset=-1, value=tick_message(token, jurisdiction)
+    )
+    return letter_record(source, "FAULT", fault_text(error), jurisdiction)
 
 
 def fault_text(error: Exception) -> str:
-    """Name a fault by its kind and place, without the values its message may quote."""
+    """Name a fault by its kind and place, without the values its message may quote; ours quote none."""
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+    said = f": {error}" if isinstance(error, StoplineError) else ""
+    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}{said}"
 
 
 def _timer(at_us: int) -> Timestamp:

@@ -6,7 +6,7 @@ from measures.engine.handle import handle
 from measures.state.account import in_force, next_due_us
 from measures.state.register import register
 from schemas.commands import ReceiveOrder, Tick
-from schemas.order import QueryTerms, Target, body_hash
+from schemas.order import QueryTerms, Target
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, T0, Bench, defrauded, make_order
 from tests.tokens import token_of
@@ -49,12 +49,14 @@ def test_a_message_serial_used_for_another_order_is_a_conflict() -> None:
 def test_a_number_is_one_order_across_accounts() -> None:
     first = make_order("S1")
     elsewhere = make_order("S1", target=Target(account_token=token_of("acct-2"), institution_id="bank-1"))
-    known, verdict = register(None, body_hash(first), forget_at_us=T0 + DAY, now=T0)
+    known, verdict = register(None, first.target.account_token, forget_at_us=T0 + DAY, now=T0)
     assert verdict == "NEW"
-    assert register(known, body_hash(first), forget_at_us=T0 + 2 * DAY, now=T0)[1] == "SAME"
-    kept, verdict = register(known, body_hash(elsewhere), forget_at_us=T0 + 2 * DAY, now=T0)
+    assert register(known, first.target.account_token, forget_at_us=T0 + 2 * DAY, now=T0)[1] == "SAME"
+    kept, verdict = register(known, elsewhere.target.account_token, forget_at_us=T0 + 2 * DAY, now=T0)
     assert (kept, verdict) == (known, "CONFLICT")
-    assert register(known, body_hash(elsewhere), forget_at_us=T0 + 2 * DAY, now=T0 + DAY)[1] == "NEW"
+    assert (
+        register(known, elsewhere.target.account_token, forget_at_us=T0 + 2 * DAY, now=T0 + DAY)[1] == "NEW"
+    )
 
 
 def test_a_lift_before_its_stop_is_parked_and_wins_over_it() -> None:

@@ -121,7 +121,7 @@ def test_a_well_signed_order_in_bad_form_is_refused(change: dict[str, object]) -
 
 
 def test_an_oversized_message_is_refused_before_it_is_read() -> None:
-    assert why(sign(make_order("S1", remark="x" * 60_000), OLD, "p1-2025")) is Why.MALFORMED
+    assert why(sign(make_order("S1", remark="x" * 60_000), OLD, "p1-2025")) is Why.TOO_LARGE
 
 
 def test_a_replayed_message_has_one_effect() -> None:

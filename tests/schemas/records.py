@@ -1,6 +1,8 @@
 """Strategies that draw records as their annotations describe them."""
 
 import base64
+import enum
+import types
 import typing
 from typing import Annotated, Any, Literal
 
@@ -31,6 +33,20 @@ PLAIN: dict[type, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     bytes: st.binary(),
     float: st.floats(allow_nan=False, allow_infinity=False),
+    types.NoneType: st.none(),
+}
+
+
+def _list(each: st.SearchStrategy[Any], *_: object) -> st.SearchStrategy[Any]:
+    return st.lists(each, max_size=2).map(tuple)
+
+
+#: Origins of annotations with arguments -> how values are put together from values of the arguments.
+COMPOSED: dict[Any, Any] = {
+    typing.Union: st.one_of,
+    types.UnionType: st.one_of,
+    tuple: _list,
+    dict: lambda key, value: st.dictionaries(key, value, max_size=2),
 }
 
 
@@ -47,16 +63,16 @@ def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
     origin, arguments = typing.get_origin(of), typing.get_args(of)
     if origin is Annotated:
         return values(arguments[0], next(each for each in arguments[1:] if isinstance(each, Meta)))
-    if origin is Literal:
-        return st.sampled_from(arguments)
-    if origin is tuple:
-        return st.lists(values(arguments[0]), max_size=2).map(tuple)
+    if origin is Literal or isinstance(of, enum.EnumType):
+        return st.sampled_from(arguments or list(of))
+    if origin in COMPOSED:
+        return COMPOSED[origin](*(values(each) for each in arguments if each is not ...))
     if of is int:
         least = -INT64 if meta is None or meta.ge is None else int(meta.ge)
         return st.integers(least, INT64 - 1 if meta is None or meta.le is None else int(meta.le))
     if of is str:
         return _texts(meta or Meta())
-    return record(of) if issubclass(of, Struct) else PLAIN[of]
+    return PLAIN[of] if of in PLAIN else record(of)
 
 
 def _texts(meta: Meta) -> st.SearchStrategy[str]:

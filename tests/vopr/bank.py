@@ -97,7 +97,7 @@ class Worker:
     def _keep(self, token: str, applied: intake.Applied, at_us: int) -> None:
         self.kept[token] = applied.kept
         if applied.entry is not None:
-            value = msgspec.json.encode(applied.entry)
+            value = applied.value
             for _ in range(2 if self._world.chance(0.02) else 1):
                 self._world.append("measures", value)
             self._oracle.entry(applied.entry, at_us)

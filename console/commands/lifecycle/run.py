@@ -43,7 +43,9 @@ def run(
     """
     options = options_for(runner, context.args)
     laws = read_laws(law_dir)
-    settings = LifecycleSettings(kafka_settings(options), read_keys(keys, laws), laws)
+    settings = LifecycleSettings(
+        kafka_settings(options), read_keys(keys, laws), laws, keys_file=keys.resolve()
+    )
     for said in calendar_cautions(law_of_keys(settings.keys, laws), wall_clock_us()):
         typer.echo(said)
     lifecycle.preflight(settings.kafka, partitions, create_topics=create_topics)
