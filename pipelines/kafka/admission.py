@@ -73,11 +73,13 @@ _SAID: Sequence[tuple[re.Pattern[str], Refusal]] = tuple(
 
 
 def refusal(said: str) -> Refusal | None:
-    """Return what keeps us out if a client's words mean that, else None.
+    """Return what a client's words mean: what keeps us out, no meaning if nobody listens, else None.
 
     >>> refusal("SASL authentication error: Authentication failed: Invalid username or password").meaning
     'wrong user or password; check sasl.username and sasl.password'
-    >>> refusal("Connect to ipv4#127.0.0.1:9092 failed: Connection refused")
+    >>> refusal("Connect to ipv4#127.0.0.1:9092 failed: Connection refused").meaning
+    ''
+    >>> refusal("Topic payments is unknown")
     """
     return next((meant for pattern, meant in _SAID if pattern.search(said)), None)
 

