@@ -136,7 +136,7 @@ def _execute(work: UnitOfWork, order: Order, actor: Actor) -> None:
     if isinstance(result, Refusal):
         answer(work, order, result)
         return
-    flows = machine.flows(order, work.account)
+    flows = machine.flows(order, work.account, work.regime)
     result = become(result, result.state, actor=actor)
     work.put(result, "ORDER")
     _take_over(work, order, result)

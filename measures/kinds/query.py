@@ -47,7 +47,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     return measure
 
 
-def contents(order: Order, account: Account) -> tuple[Flow, ...]:
+def contents(order: Order, account: Account, regime: Regime) -> tuple[Flow, ...]:
     """Give the account's recent flows in the asked period."""
     asks = order.query or QueryTerms()
     return tuple(flow for flow in account.flows if asks.from_us <= flow.at_us < asks.to_us)

@@ -3,6 +3,7 @@
 from measures.authority.people import proportionate
 from measures.law.jurisdiction import Regime
 from measures.law.rules import StopRule
+from measures.money.allocation import presumption
 from measures.money.disputed import credit_of, disputed, narrowed
 from measures.money.tracing import onward
 from measures.refusal import Refusal, first_fault
@@ -137,11 +138,12 @@ def extend(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusa
     return start(fresh, rule, regime, work.now)
 
 
-def gone(order: Order, account: Account) -> tuple[Flow, ...]:
-    """Debits that carried the victim's money on, first in first out (the onward trace)."""
+def gone(order: Order, account: Account, regime: Regime) -> tuple[Flow, ...]:
+    """Debits that carried the victim's money on, by the presumption that also shares what is left."""
     sent = order.victim_transfer
     found = credit_of(sent, account) if sent else None
-    return onward(account.flows, account.balance_minor, found) if found else ()
+    method = presumption(regime.refund.methods)
+    return onward(account.flows, account.balance_minor, found, method) if found else ()
 
 
 def _state(account: Account) -> MeasureState:

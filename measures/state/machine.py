@@ -37,7 +37,7 @@ def _stays(measure: Measure, fresh: Measure, order: Order) -> MeasureState | Non
     return None
 
 
-def _no_flows(order: Order, account: Account) -> tuple[Flow, ...]:
+def _no_flows(order: Order, account: Account, regime: Regime) -> tuple[Flow, ...]:
     return ()
 
 
@@ -78,7 +78,7 @@ class Machine:
     yields_to: Callable[[Measure, Measure, Order], MeasureState | None] = _stays
     holds: Callable[..., Measure] = _holds
     queued: bool = False
-    flows: Callable[[Order, Account], tuple[Flow, ...]] = _no_flows
+    flows: Callable[[Order, Account, Regime], tuple[Flow, ...]] = _no_flows
     reports_as: str = ""
     watches_as: str = ""
 

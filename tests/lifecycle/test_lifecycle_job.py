@@ -67,7 +67,7 @@ class Harness:
     def run(self, *, rebuilt: bool = False) -> None:
         """Run the job over everything in its topics; with `rebuilt` after the journal, else afresh."""
         bounds = journal.journal_bounds(self.kafka) if rebuilt else ()
-        settings = LifecycleSettings(self.kafka, self._keys, bounds, no_clock)
+        settings = LifecycleSettings(self.kafka, self._keys, journal=bounds, clock=no_clock)
         with beam.Pipeline(runner=runner.in_process(), options=PipelineOptions([])) as pipeline:
             read = ReadChunksBounded(self.kafka, *topics.LIFECYCLE_READ)
             write(build(pipeline | read, settings), settings)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from measures.law.country_file import FOLDER, jurisdiction
-from measures.money.allocation import METHODS, TRACES, Allocation, Pot, allocate
+from measures.money.allocation import METHODS, TRACES, Allocation, Pot, allocate, presumption
 from measures.money.purse import PRESUMPTIONS, Method
 from measures.money.tracing import Transfer, onward, trace
 from schemas.order import Direction, Flow
@@ -212,6 +212,16 @@ def test_an_emptied_account_tells_where_the_money_went_in_the_same_second(into: 
     credit, gone = flow(into, 3, 900), flow(out, 3, -900, counterparty_token="next")
     (found,) = onward([gone, credit], 0, credit)
     assert (found.counterparty_token, found.amount_minor) == ("next", 900)
+
+
+@pytest.mark.parametrize(("country", "carried"), [("HK", 300), ("MY", 300), ("CN", 800)])
+def test_what_went_on_and_what_is_left_add_up_by_one_presumption(country: str, carried: int) -> None:
+    """Victim 1,000, own 500, 800 out: HK 300 went on and 700 are left, CN 800 and 200."""
+    pot = account(("v", 1_000), ("", 500), ("", -800))
+    credit = pot.flows[0]
+    (found,) = onward(pot.flows, 700, credit, presumption(FILES[country]))
+    assert found.amount_minor == carried
+    assert carried + allocate(FILES[country], pot, {"v": 1_000}).shares["v"] == 1_000
 
 
 instant = st.lists(
