@@ -27,13 +27,12 @@ def open_round(
     freeze: Measure, claims: Sequence[Claim], pot: Pot, *, round_no: int, regime: Regime, now: int
 ) -> Refund | Refusal:
     """Compute the shares of a freeze; a pro-rata result waits for its public notice to run out."""
-    victims, least = [claim.victim_id for claim in claims], regime.refund.min_amount
+    least = regime.refund.min_amount
     nothing = not freeze.held_minor and regime.refund.reimbursement is None
     fault = first_fault(
         (not freeze.live or nothing, Why.WRONG_STATE, "the freeze holds nothing"),
         (freeze.held_minor < least, Why.BELOW_THRESHOLD, f"rounds are opened from {least}"),
-        (not claims or len(set(victims)) < len(victims), Why.MALFORMED, "one claim per victim"),
-    )
+    ) or _claims_fault(claims)
     if fault:
         return fault
     refund = Refund(
@@ -57,6 +56,8 @@ def object_to(
     """Take an objection in while the notice runs: the claims are corrected and the shares computed anew."""
     if refund.state not in (R.COMPUTED, R.NOTICED) or (refund.due_us is not None and now >= refund.due_us):
         return Refusal(why=Why.TOO_LATE, detail="objections are heard until the notice runs out")
+    if fault := _claims_fault(claims):
+        return fault
     pot = pot._replace(frozen_minor=refund.frozen_minor)
     heard = replace(refund, claims=tuple(claims), objections=(*refund.objections, reason))
     return _compute(heard, pot, regime, now)
@@ -75,13 +76,14 @@ def decide(
 ) -> Refund | Refusal:
     """Fix the shares under a decision number; the same decision again changes nothing.
 
-    `decided` is what other rounds of the case family have decided for each victim, paid or not. Victims who
-    get the country's administrative limit or more by all rounds together need a court's reference.
+    `decided` is what other rounds of the case family have decided for each victim, paid or not. The sum of
+    all rounds tells whether two people must decide; victims who get the country's administrative limit or
+    more by all of them need a court's reference.
     """
     if refund.decision_no == decision_no:
         return refund
-    total = sum(share.amount_minor for share in refund.shares)
     limit, before = regime.refund.administrative_below, decided or {}
+    total = sum(share.amount_minor for share in refund.shares) + sum(before.values())
     sums = {share.victim_id: before.get(share.victim_id, 0) + share.amount_minor for share in refund.shares}
     shared = [share.victim_id for share in refund.shares if share.amount_minor]
     beyond = limit is not None and any(sums[victim] >= limit for victim in shared)
@@ -152,6 +154,11 @@ def tick(refund: Refund, now: int) -> Refund:
     """Mark a round whose payments are overdue; a person must look."""
     late = refund.state in (R.DECIDED, R.DISPATCHED) and refund.due_us is not None and now >= refund.due_us
     return replace(refund, overdue=True) if late else refund
+
+
+def _claims_fault(claims: Sequence[Claim]) -> Refusal | None:
+    victims = {claim.victim_id for claim in claims}
+    return first_fault((not claims or len(victims) < len(claims), Why.MALFORMED, "one claim per victim"))
 
 
 def _compute(refund: Refund, pot: Pot, regime: Regime, now: int) -> Refund:

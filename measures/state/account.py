@@ -214,7 +214,8 @@ def claims(account: Account, at_us: int) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     ranked = sorted(account.measures.values(), key=lambda measure: measure.rank)
-    over_sums = [measure for measure in ranked if measure.scope is Scope.AMOUNT]
+    counts = [measure for measure in ranked if measure.live or measure.disbursed_minor]
+    over_sums = [measure for measure in counts if measure.scope is Scope.AMOUNT]
     for measure in over_sums:
         if not measure.live or not runs_at(measure, at_us):
             continue

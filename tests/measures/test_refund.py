@@ -385,3 +385,32 @@ def test_korea_opens_no_round_over_ten_thousand_won_or_less() -> None:
         )
         refusal = bench.do(command).refusal
         assert (refusal.why if refusal else None) is why
+
+
+def test_an_objection_too_names_each_victim_once() -> None:
+    bench, _ = frozen()
+    on = open_in(bench, CLAIMS[:1], {"victim-txn": V1})
+    twice = ObjectToRefund(at_us=bench.now, refund_id=on.refund_id, claims=CLAIMS[:1] * 2, reason="more")
+    refusal = bench.do(twice).refusal
+    assert refusal is not None and refusal.why is Why.MALFORMED
+    assert bench.account.refunds[on.refund_id] == on
+
+
+def test_small_rounds_that_add_up_are_decided_by_two_people() -> None:
+    """Four eyes from 50,000.00: one clerk may decide 30,000.00, not 30,000.00 more of the same case."""
+    bench = Bench("BR", balance=3_000_000)
+    order = make_order("F1", "FREEZE", jurisdiction="BR", amount_minor=9_000_000, victim_transfer=None)
+    bench.order(order, actor=Actor.BANK)
+    claim = (Claim(victim_id=V1, loss_minor=9_000_000),)
+    on = open_in(bench, claim, {})
+    alone = {"by": ("clerk-1",), "reason": "verified"}
+    first = DecideRefund(at_us=bench.now, refund_id=on.refund_id, decision_no="dec-1", **alone)
+    assert bench.do(first).refusal is None
+    (share,) = refund.disbursements(bench.account.refunds[on.refund_id])
+    changes = {"jurisdiction": "BR", "original_order_no": "F1", "disbursement": share}
+    assert bench.order(make_order("D1", "FREEZE", "DISBURSE", **changes), actor=Actor.BANK).why is None
+    bench.move("more", 3_000_000, bench.now + HOUR)
+    second = open_in(bench, claim, {}, round_no=2)
+    command = DecideRefund(at_us=bench.now, refund_id=second.refund_id, decision_no="dec-2", **alone)
+    refusal = bench.do(command).refusal
+    assert refusal is not None and refusal.why is Why.TWO_PEOPLE_NEEDED
