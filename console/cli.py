@@ -45,6 +45,11 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.lifecycle.orders",
         "console.commands.lifecycle.demo",
     ),
+    "recall": (
+        "Ask for a payment back from another institution, in ISO 20022.",
+        "console.commands.recall.asking",
+        "console.commands.recall.answering",
+    ),
     "train": (
         "Train both legs on a decision log with feedback, on imported payments, or on",
         "console.commands.train",

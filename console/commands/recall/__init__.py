@@ -1,0 +1,1 @@
+"""`stopline recall`: a payment asked back from another institution, in ISO 20022."""
