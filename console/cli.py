@@ -66,6 +66,10 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.drift",
     ),
     "registry": ("Sign model bundles and say which one acts.", "console.commands.registry"),
+    "dead-letters": (
+        "Look at refused messages; send them again.",
+        "console.commands.dead_letters",
+    ),
     "shadow": ("Compare the shadow model with the live one from the decision log", "console.commands.shadow"),
     "flink": (
         "Run a Flink cluster on this machine.",

@@ -55,3 +55,10 @@ Blocks = Annotated[Path, typer.Option("--entries", help="Journal of entries, JSO
 GuardFiles = Annotated[
     list[Path], typer.Option("--guard", help="File of domains, numbers and senders never blocked unseen.")
 ]
+
+#: Of the commands about refused messages.
+Brokers = Annotated[str, typer.Option("--kafka_brokers", help="host:port[,host:port]")]
+RefusedFor = Annotated[
+    str, typer.Option("--code", help="Only those refused for this reason, such as INVALID.")
+]
+RefusedOf = Annotated[str, typer.Option("--topic", help="Only those of this topic.")]

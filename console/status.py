@@ -14,6 +14,23 @@ StatusFormat = Literal["line", "json", "none"]
 
 STATUS_S = 1.0
 
+#: Counts that are told even while they are 0: messages read and refused, payments decided, and what became of
+#: them. Those refused are also told by reason, `refused_CODE`.
+ALWAYS = dict.fromkeys(
+    (
+        "read",
+        "refused",
+        "decided",
+        "alerts",
+        "warnings",
+        "without_legal_ground",
+        "braked",
+        "late",
+        "forgotten",
+    ),
+    0,
+)
+
 
 @contextmanager
 def reporting(status: StatusFormat) -> Iterator[None]:
@@ -28,10 +45,10 @@ def reporting(status: StatusFormat) -> Iterator[None]:
             now, decided = time.monotonic(), counts.get("decided", 0)
             rate = (decided - before) / (now - since)
             before, since = decided, now
-            fields = {"events_per_s": round(rate), **counts, **latency._asdict()}
+            fields = {"events_per_s": round(rate), **ALWAYS, **counts, **latency._asdict()}
             if status == "json":
                 print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
-            elif decided:
+            elif counts:
                 say(status, status_line(rate, counts, latency))
 
     if status != "none":
@@ -45,19 +62,32 @@ def reporting(status: StatusFormat) -> Iterator[None]:
 def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str:
     """Say in one line how the job does; a second without a decision has no latency.
 
+    >>> status_line(0.0, {"refused": 2, "refused_INVALID": 2}, Latency(math.nan, math.nan, math.nan))[-24:]
+    '  REFUSED 2 (INVALID 2)'
+
     >>> status_line(0.0, {"decided": 1_200, "braked": 3}, Latency(math.nan, math.nan, math.nan))
     '        0 payments/s         1,200 decided         0 alerts         0 warnings  BRAKED 3'
     """
     parts = [
         f"{rate:>9,.0f} payments/s",
-        f"{counts['decided']:>12,} decided",
+        f"{counts.get('decided', 0):>12,} decided",
         f"{counts.get('alerts', 0):>8,} alerts",
         f"{counts.get('warnings', 0):>8,} warnings",
     ]
     if not math.isnan(latency.p50_ms):
         parts += [f"p50 {latency.p50_ms:,.0f} ms", f"p99 {latency.p99_ms:,.0f} ms"]
+    if refused := counts.get("refused"):
+        codes = {
+            name.removeprefix("refused_"): n for name, n in counts.items() if name.startswith("refused_")
+        }
+        told = ", ".join(f"{name} {n:,}" for name, n in sorted(codes.items(), key=lambda each: -each[1]))
+        parts.append(f"REFUSED {refused:,} ({told})")
+    if without := counts.get("without_legal_ground"):
+        parts.append(f"NO LEGAL GROUND {without:,}")
     if late := counts.get("late"):
         parts.append(f"{late:,} late")
+    if forgotten := counts.get("forgotten"):
+        parts.append(f"{forgotten:,} forgotten")
     if braked := counts.get("braked"):
         parts.append(f"BRAKED {braked:,}")
     if lost := counts.get("decision_log_rows_lost"):

@@ -4,20 +4,36 @@ Process-wide and wall-clock, and no decision reads it. Beam's own counters say t
 of its gauges tell the latency to who watches from another process.
 """
 
+import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from apache_beam.metrics import Metrics
 from numpy.typing import NDArray
 
+from schemas.dead_letter import DeadLetter
+
 #: Latency buckets: a hundred to each factor of ten, from 0.1 ms to 1,000 s, so a reading is within 2.4 %.
 _PER_DECADE, _DECADES, _LEAST_MS = 100, 7, 0.1
 
 #: How often the gauges are renewed.
 GAUGES_S = 1.0
+
+
+_LOGGER = logging.getLogger(__name__)
+
+#: What the first of a kind is said with, once a process.
+FIRST: Mapping[str, str] = {
+    "without_legal_ground": "the model would hold a payment, and the law of its day gives no ground; check "
+    "the policy's jurisdiction and the payments' times",
+    "late": "a payment came over ten minutes after newer ones of its party or account; it is decided, "
+    "and what was asked in between did not know it",
+    "forgotten": "a ledger is full and forgets those seen longest ago; raise `memory` in the policy",
+}
 
 
 class Latency(NamedTuple):
@@ -46,9 +62,24 @@ class Telemetry:
         self._histogram = np.zeros(_PER_DECADE * _DECADES, np.int64)
 
     def count(self, name: str, by: int) -> None:
-        """Add `by` to a count."""
+        """Add `by` to a count; the first of a kind of `FIRST` is said at once."""
         with self._lock:
+            first = by > 0 and not self._counts[name]
             self._counts[name] += by
+        if first and name in FIRST:
+            _LOGGER.warning("first of %s: %s", name.replace("_", " "), FIRST[name])
+
+    def refused(self, letter: DeadLetter) -> None:
+        """Count a dead letter, in all and by its code; the first of a code is said at once, with its hint."""
+        self.count("refused", 1)
+        kind = f"refused_{letter.error_code}"
+        if not self.counts().get(kind):
+            _LOGGER.warning(
+                "first refused as %s: %s[%d]@%d, %s. %s Read it with: stopline dead-letters show %s",
+                letter.error_code, letter.topic, letter.partition, letter.offset, letter.message, letter.hint,
+                letter.dead_letter_id,
+            )  # fmt: skip
+        self.count(kind, 1)
 
     def decided(self, received_us: NDArray[np.int64]) -> None:
         """Note that payments received at these times (microseconds UTC) are decided now."""

@@ -18,6 +18,7 @@ from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
 from pipelines.streams.clock import now_us, window
 from pipelines.streams.payments import PAYMENTS
 from pipelines.streams.stream import Stream
+from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
 
 #: Chunks are decoded while the next are read: plain JSON is read without the interpreter's lock.
@@ -28,12 +29,13 @@ _Shared = dict[int, dict[np.dtype[np.void], list[Rows]]]
 
 
 class _Split(NamedTuple):
-    """What a chunk held: rows with their shard, letters, what is counted, and when it was received."""
+    """What a chunk held: rows with their shard, letters, counts, when it was received, and its messages."""
 
     parts: list[tuple[int, Rows]]
     letters: list[DeadLetter]
     counts: Mapping[str, int]
     received_us: int
+    messages: int
 
 
 class Decode:
@@ -67,7 +69,9 @@ class Decode:
         for split in (each.result() for each in begun):
             first_us = split.received_us if first_us is None else min(first_us, split.received_us)
             counts.update({**split.counts, "dead_letters": len(split.letters)})
+            TELEMETRY.count("read", split.messages)
             for letter in split.letters:
+                TELEMETRY.refused(letter)
                 record = dead_letter_record(letter, self._policy.law.id)
                 yield Output("dead_letters", record, split.received_us)
             for shard, rows in split.parts:
@@ -89,7 +93,7 @@ class Decode:
             if facts.row == rows.dtype
             for part in by_keys(rows, facts.keys, self._shards)
         ]
-        return _Split(parts, decoded.letters, decoded.counts, int(times.received_us.min()))
+        return _Split(parts, decoded.letters, decoded.counts, int(times.received_us.min()), len(chunk.values))
 
     def _stream(self, chunk: Chunk) -> Stream:
         """Return the stream of a chunk; payments may come by any other name."""
