@@ -8,10 +8,12 @@ import typer
 from console.ending import end_on_signals
 from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner
 from console.status import StatusFormat, reporting, say
+from measures.law.horizon import calendar_cautions
 from pipelines.hot.decision_log.append import close_all
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.lifecycle.settings import wall_clock_us
 
 app = typer.Typer(add_completion=False)
 
@@ -42,6 +44,8 @@ def run(
     on_flink = runner == "flink"
     settings = JobSettings.of(options, default_shards=main.FLINK_SHARDS if on_flink else main.SHARDS)
     main.preflight(settings, partitions, create_topics=create_topics)
+    for said in calendar_cautions([settings.policy.law], wall_clock_us()):
+        say(status, said)
     job = main.job(settings)
     if on_flink:
         run_on_flink(job, context.args, typer.echo, fresh=fresh)

@@ -193,7 +193,9 @@ def _period_fault(order: Order, account: Account, rule: FreezeRule, regime: Regi
     late = False
     if rule.report_within and holds and reported is not None:
         late = reported > regime.calendar.add(min(holds), rule.report_within)
+    small = 0 < (order.amount_minor or 0) < rule.min_amount
     return first_fault(
+        (small, Why.BELOW_THRESHOLD, "too small a sum for this freeze"),
         (rule.needs_period and asked_us(order) is None, Why.TIME_MISSING, "the order names its own period"),
         (late, Why.CONDITION_UNMET, "the victim reported too late after the hold"),
     )

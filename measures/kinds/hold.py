@@ -152,7 +152,16 @@ def _cancel_fault(measure: Measure, regime: Regime, now: int) -> Refusal | None:
 
 
 def _place(work: UnitOfWork, command: PlaceHold) -> Refusal | None:
-    return work.impose(place(command, work.account, work.regime, work.now))
+    known, placed = work.account.measures, place(command, work.account, work.regime, work.now)
+    refusal = work.impose(placed)
+    rule = work.regime.rule(HoldRule, command.rule)
+    if isinstance(placed, Measure) and rule and placed.measure_id not in known:
+        calendar, begins = work.regime.calendar, placed.counted_from_us or work.now
+        if not calendar.foresees(begins, rule.term):
+            work.alert(
+                "CALENDAR_UNCERTAIN", placed.measure_id, f"holidays are certain until {calendar.known_until}"
+            )
+    return refusal
 
 
 def _conclude(work: UnitOfWork, command: EndHold) -> Refusal | None:

@@ -162,7 +162,8 @@ class Bulk(Data):
 class FreezeRule(OrderedRule):
     """Freeze, lien or order-backed hold (domain.md 1.4).
 
-    With `needs_period` the order names its own period, and `term` only bounds it. `report_within`: the victim
+    A freeze below `min_amount` is not ordered. With `needs_period` the order names its own period, and `term`
+    only bounds it. `report_within`: the victim
     reported within that time of the payment.
     """
 
@@ -170,6 +171,7 @@ class FreezeRule(OrderedRule):
     scope: Literal[Scope.ALL_OUTFLOW, Scope.AMOUNT]
     starts: Literal["EXECUTION", "REPORT"]
     term: TermField
+    min_amount: Amount = 0
     needs_period: Flag = False
     report_within: TermField | None = None
     major_term: TermField | None = None

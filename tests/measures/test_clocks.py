@@ -7,6 +7,8 @@ import pytest
 from measures.law.calendar import Calendar, Term, from_iso
 from measures.law.country_file import FOLDER, jurisdiction, load
 from measures.law.horizon import calendar_cautions
+from measures.refusal import Refusal
+from measures.registry import listing
 from schemas.commands import PlaceHold, StateFacts
 from schemas.measure import AccountFacts
 from schemas.order import Actor, HolderKind
@@ -157,3 +159,99 @@ def test_a_singapore_hold_counts_the_outflow_of_the_whole_day() -> None:
     assert place("p2", 2_500_000) is None
     bench.tick(bench.now + 2 * DAY)
     assert place("p3", 2_500_000) is Why.BELOW_THRESHOLD
+
+
+def test_a_delay_that_rests_on_unannounced_holidays_asks_a_person_to_look() -> None:
+    at = from_iso("2027-12-29T10:00:00+00:00")
+    bench = Bench("UK", balance=500_000, at_us=at)
+    command = PlaceHold(
+        at_us=at, decision_id="d", rule="payer_delay", reason_code="SCAM_SUSPECTED", amount_minor=100,
+        txn_id="p1", received_at_us=at,
+    )  # fmt: skip
+    assert bench.do(command).refusal is None
+    bench.do(command)
+    assert bench.alerts() == ["CALENDAR_UNCERTAIN"]
+    early = british("2026-03-03T11:00:00+00:00", received_at_us=from_iso("2026-03-02T16:00:00+00:00"))
+    assert early.alerts() == []
+
+
+def test_a_british_court_freezes_no_sum_below_a_thousand_pounds() -> None:
+    bench = Bench("UK", balance=PAID)
+    order = make_order("F1", "FREEZE", jurisdiction="UK", victim_transfer=None, amount_minor=99_999)
+    assert bench.order(order, actor=Actor.COURT).why is Why.BELOW_THRESHOLD
+
+
+def test_a_malaysian_freeze_lasts_as_long_as_its_order_names_and_no_longer() -> None:
+    bench = Bench("MY", balance=PAID)
+    fields = {"jurisdiction": "MY", "victim_transfer": None}
+    assert bench.order(make_order("F1", "FREEZE", **fields)).why is Why.TIME_MISSING
+    span = {"start_at_us": T0, "expire_at_us": T0 + 30 * DAY}
+    bench.order(make_order("F2", "FREEZE", **fields, **span))
+    assert bench.measure("F2").expires_at_us == T0 + 30 * DAY
+
+
+def test_thai_police_have_seven_days_from_a_complaint_that_came_within_72_hours_of_the_hold() -> None:
+    def frozen(reported_after_h: int) -> tuple[Why | None, int | None]:
+        bench = Bench("TH", balance=PAID)
+        bench.do(
+            PlaceHold(
+                at_us=T0, decision_id="d", rule="payee_hold", reason_code="PAYEE_SUSPECT", amount_minor=PAID,
+                case_family="family-1",
+            )
+        )  # fmt: skip
+        at = T0 + 80 * HOUR
+        order = make_order(
+            "F1", "FREEZE", jurisdiction="TH", victim_transfer=None, issued_at_us=at,
+            reported_at_us=T0 + reported_after_h * HOUR,
+        )  # fmt: skip
+        why = bench.order(order, at).why
+        return why, None if why else bench.measure("F1").expires_at_us
+
+    assert frozen(24) == (None, T0 + 24 * HOUR + 7 * DAY)
+    assert frozen(73) == (Why.CONDITION_UNMET, None)
+
+
+@pytest.mark.parametrize(("rupees", "state"), [(49_999, "RELEASED"), (50_000, "REVIEW_DUE")])
+def test_an_indian_lien_is_released_on_day_90_if_small_and_shown_to_a_person_if_not(
+    rupees: int, state: str
+) -> None:
+    bench = Bench("IN", balance=PAID * 10)
+    order = make_order(
+        "F1", "FREEZE", jurisdiction="IN", victim_transfer=None, currency="INR", amount_minor=rupees * 100
+    )
+    bench.order(order)
+    bench.tick(T0 + 91 * DAY)
+    assert bench.measure("F1").state == state
+    by_court = Bench("IN", balance=PAID * 10)
+    by_court.order(order, actor=Actor.COURT)
+    by_court.tick(T0 + 91 * DAY)
+    assert by_court.measure("F1").state == "REVIEW_DUE"
+
+
+@pytest.mark.parametrize(("at", "rule"), [("12:00", "payer_delay"), ("23:00", "payer_delay_night")])
+def test_by_night_another_brazilian_rule_stands_in(at: str, rule: str) -> None:
+    law = jurisdiction("BR")
+    at_us = from_iso(f"2026-03-10T{at}:00-03:00")
+    found = law.on(at_us).hold_at("payer_delay", at_us)
+    assert found is not None and found[0] == rule
+
+
+def test_chinese_listings_one_after_another_end_after_five_years() -> None:
+    law = jurisdiction("CN")
+
+    def listed(at_us: int, earlier: tuple[listing.Listing, ...] = ()) -> listing.Listing | Refusal:
+        return listing.enter(
+            "subject", "CRIMINAL", actor=Actor.COURT, authority_id="court", decision_no=f"d-{at_us}",
+            institutions=("bank-1",), language="en", regime=law.on(at_us), now=at_us, earlier=earlier,
+        )  # fmt: skip
+
+    first = listed(T0)
+    assert not isinstance(first, Refusal)
+    assert law.calendar.local(first.listed_to_us).year == 2029
+    later = first.listed_to_us - DAY
+    second = listed(later, (first,))
+    assert not isinstance(second, Refusal)
+    assert second.listed_to_us == law.calendar.add(T0, Term.parse("P5Y"))
+    third = listed(second.listed_to_us, (first, second))
+    assert isinstance(third, Refusal) or third.listed_from_us >= second.listed_to_us
+    assert "reference d-" in first.notice.reason and "payments except at a branch" in first.notice.reason

@@ -17,11 +17,11 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-import yaml
 from msgspec import Meta
 
 import fixtures
-from schemas.errors import ConfigError, cause
+from schemas import strict_yaml
+from schemas.errors import ConfigError
 from schemas.payment import Payment
 from schemas.token_recipe import SCHEMES
 
@@ -150,9 +150,9 @@ def load(name: str) -> Mapping:
         names = ", ".join(sorted(each.stem for each in MAPS.glob("*.yaml")))
         raise ConfigError(f"there is no mapping {name!r}; name a file, or one of {names}")
     try:
-        mapping = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8-sig")), Mapping)
-    except (OSError, ValueError, yaml.YAMLError, msgspec.ValidationError) as error:
-        raise ConfigError(f"mapping {path} cannot be used: {cause(error)}; see fixtures/maps") from error
+        mapping = strict_yaml.read(path).convert(Mapping)
+    except ConfigError as error:
+        raise ConfigError(f"mapping cannot be used: {error}; see fixtures/maps") from error
     for fault in _faults(mapping):
         raise ConfigError(f"mapping {path}: {fault}")
     return mapping
