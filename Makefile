@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long train benchmarks vopr clean
+.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long train stress benchmarks vopr clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ chaos-long: $(READY) ## twenty rounds on one partition, five on four
 
 train: $(READY) ## train the demo's model from scratch
 	@$(BIN)/stopline train --out models/shipped --replace --seed 1001 --worlds 8 --accounts 8000
+
+stress: $(READY) ## the shipped model where scammers choose their tactics; further mixes with MIXES=file
+	@$(BIN)/stopline stress models/shipped --mixes $(or $(MIXES),test) --out bench/stress.json
 
 benchmarks: $(READY) ## the models on public data
 	@$(BIN)/python -m models.benchmarks

@@ -60,6 +60,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Measure a bundle on a new simulated world, a decision log with feedback, or",
         "console.commands.evaluate",
     ),
+    "stress": ("Measure a bundle where scammers choose tactics it was", "console.commands.stress"),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (
         "Compare features, scores and alert rate of a log's newest days with",

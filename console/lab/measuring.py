@@ -60,8 +60,8 @@ def of_world(world: World, rules: Policy, begins_us: int) -> dict[str, Measured]
     case, region = (
         world.truth[name].to_numpy(zero_copy_only=False).astype(str)[shown] for name in ("case_id", "region")
     )
-    never = np.full(len(case), -1, np.int64)
-    return {leg: Measured(each.take(shown), case, region, never) for leg, each in rows.items()}
+    cleared_us = world.truth["cleared_us"].to_numpy()[shown]
+    return {leg: Measured(each.take(shown), case, region, cleared_us) for leg, each in rows.items()}
 
 
 def of_log(

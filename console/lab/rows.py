@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from console.lab.values import instant_us
+from fixtures.mix import Mix
+from fixtures.plan import RING_PARTS
 from fixtures.world import World, simulate
 from models.features import versions
 from models.learning import labels
@@ -30,6 +33,7 @@ def of_world(world: World, policy: Policy) -> Recorded:
         policy.value(transfers),
         world.truth["scam"].to_numpy(zero_copy_only=False),
         world.truth["laundering"].to_numpy(zero_copy_only=False),
+        pc.is_in(world.truth["part"], pa.array(tuple(RING_PARTS.values()))).to_numpy(zero_copy_only=False),
     )
 
 
@@ -129,16 +133,17 @@ def existing_log(folder: Path) -> Path:
 
 
 class Worlds(NamedTuple):
-    """Simulated worlds, one a seed; `scam_rate` is scam payments per payment."""
+    """Simulated worlds, one a seed; `scam_rate` is scam payments per payment, `mix` as of `simulate`."""
 
     seeds: Sequence[int]
     days: int
     accounts: int
     scam_rate: float
+    mix: Mix | None = None
 
 
 def of_worlds(worlds: Worlds, rules: Policy) -> Iterator[tuple[int, dict[str, LegRows]]]:
     """Simulate worlds one after the other; yields seed and rows."""
     for seed in worlds.seeds:
-        world = simulate(seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate)
+        world = simulate(seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate, mix=worlds.mix)
         yield seed, of_recorded(of_world(world, rules))

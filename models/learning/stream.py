@@ -27,6 +27,7 @@ class Recorded(NamedTuple):
         value: amounts in one currency, minor units, float64[n].
         scam: the payment went from a victim to a mule, bool[n].
         laundering: the payment moved such money on, bool[n].
+        of_ring: the payment was a ring's without being either (a rebate, a test), bool[n].
 
     """
 
@@ -34,6 +35,7 @@ class Recorded(NamedTuple):
     value: FloatArray
     scam: NDArray[np.bool_]
     laundering: NDArray[np.bool_]
+    of_ring: NDArray[np.bool_]
 
 
 class LegRows(NamedTuple):
@@ -84,7 +86,8 @@ class LegRows(NamedTuple):
 def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
     """Return the rows of both legs; the ledgers run over the whole stream, as they do live.
 
-    Each leg learns from its own scams against good payments; the other leg's scams are neither.
+    Each leg learns from its own scams against good payments; the other leg's scams, and what rings pay
+    besides, are neither.
     """
     transfers = recorded.transfers
     seen = history(transfers, recorded.value)._asdict()
@@ -96,7 +99,7 @@ def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
             value=recorded.value,
             features=features.versions(leg),
             X=features.matrix(features.versions(leg), seen[leg]),
-            y=np.where(mine, 1, np.where(others, -1, 0)).astype(np.int8),
+            y=np.where(mine, 1, np.where(others | recorded.of_ring, -1, 0)).astype(np.int8),
         )
         for leg, (mine, others) in sought.items()
     }

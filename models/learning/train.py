@@ -62,7 +62,8 @@ def fit_classifier(
 ) -> HistGradientBoostingClassifier:
     """Fit boosted trees to `X`, float[n, k] with nan for missing, and `y`, 0 or 1 per row.
 
-    `grid` overrides single settings of `SAFE_SETTINGS`.
+    A column without any value (a field that nobody sends) is passed over: no tree asks for it. `grid`
+    overrides single settings of `SAFE_SETTINGS`.
 
     Raises:
         ModelError: the labels do not hold both classes.
@@ -72,7 +73,16 @@ def fit_classifier(
     if classes != [0, 1]:
         raise ModelError(f"Training needs labels 0 and 1, got {classes}; widen the training window.")
     classifier = HistGradientBoostingClassifier(**{**SAFE_SETTINGS, **grid}, random_state=seed)
-    return classifier.fit(X, y, sample_weight=sample_weight)
+    return classifier.fit(_with_values(np.asarray(X)), y, sample_weight=sample_weight)
+
+
+def _with_values(X: NDArray[Any]) -> NDArray[Any]:
+    """Return `X` with zeros in columns that hold no value: scikit-learn 1.9.1 cannot bin them."""
+    empty = np.array([bool(np.isnan(column).all()) for column in X.T], bool)
+    if empty.any():
+        X = X.copy(order="F")
+        X[:, empty] = 0.0
+    return X
 
 
 def leaf_penalty(scams: int) -> float:
@@ -130,14 +140,23 @@ def time_split(day: ArrayLike, *, test_start: float, windows: Windows = Windows(
     )
 
 
-def operating_points(y: ArrayLike, score: ArrayLike, weight: evaluate.Weight = None) -> dict[str, float]:
-    """Return the named thresholds of a bundle, chosen on the rows of a validation window."""
+def operating_points(
+    y: ArrayLike, score: ArrayLike, weight: evaluate.Weight = None, *, reported: bool = False
+) -> dict[str, float]:
+    """Return the named thresholds of a bundle, chosen on the rows of a validation window.
+
+    Ratios count as many true alerts as are certain at 80 %. Where the labels are what people
+    `reported` and found out, innocent holds count an unlabelled row by the chance that it is innocent
+    (`evaluate.innocence`): scams nobody reported stand at the top of the scores, and counted as innocent
+    they would push every threshold above all others.
+    """
+    innocent = evaluate.innocence(y, score, weight) if reported else weight
     return {
-        "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5, weight),
-        "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10, weight),
-        "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1, weight),
-        "innocent_2_per_10k": evaluate.threshold_at_innocent_holds(y, score, 2, weight),
-        "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5, weight),
+        "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5, weight, certain=True),
+        "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10, weight, certain=True),
+        "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1, innocent),
+        "innocent_2_per_10k": evaluate.threshold_at_innocent_holds(y, score, 2, innocent),
+        "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5, innocent),
     }
 
 
@@ -175,7 +194,7 @@ def fit_leg(
         grid: settings that override `LEG_SETTINGS`, `leaf_penalty` and `SAFE_SETTINGS`.
 
     Raises:
-        ModelError: a window holds no rows, or not both classes.
+        ModelError: a window holds no rows, or the days before the test no scam or no good payment.
 
     """
     y, amount = np.asarray(y, np.int8), np.asarray(amount, np.float64)
@@ -210,9 +229,13 @@ def fit_leg(
         settings = {**LEG_SETTINGS, "l2_regularization": penalty, **grid}
         return fit_classifier(X[rows], labels[rows], seed=seed, sample_weight=weighted, **settings)
 
-    first = fit(train, early)
-    thresholds = operating_points(late[validation], probability(first, X[validation]), count[validation])
     final = fit(refit, late)
+    # Where the first days hold no scam, the thresholds come from rows that the trees have seen.
+    seen = len(np.unique(early[train])) < 2
+    first = final if seen else fit(train, early)
+    thresholds = operating_points(
+        late[validation], probability(first, X[validation]), count[validation], reported=known is not None
+    )
     return LegParts(
         classifier=final,
         features=features,
@@ -226,6 +249,10 @@ def fit_leg(
                 name: int((labels[rows] == 1).sum())
                 for (name, rows), labels in zip(used.items(), (early, late, late, y), strict=True)
             },
+            "thresholds_seen_in_training": seen,
+            "points_that_cannot_fire": sorted(
+                name for name, threshold in thresholds.items() if not np.isfinite(threshold)
+            ),
             "test": measure(y[test], probability(final, X[test]), amount[test], thresholds, count[test]),
         },
     )

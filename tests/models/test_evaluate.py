@@ -125,3 +125,14 @@ def test_the_stability_index_of_weighted_rows_is_that_of_rows_repeated_as_often(
     )
     even = ev.psi(one, other, expected_weight=np.ones(500), actual_weight=np.ones(500))
     assert even == pytest.approx(ev.psi(one, other), rel=0.05)
+
+
+@pytest.mark.parametrize("cap", [1.0, 0.95, 0.5])
+def test_psi_sees_values_that_leave_a_cap_as_it_sees_those_that_come_to_it(cap):
+    draw = np.random.default_rng(3)
+    capped = np.where(draw.random(10_000) < cap, 3.0, draw.random(10_000) * 3)
+    fallen = np.where(capped == 3.0, 0.0, capped)
+
+    assert ev.psi(capped, fallen) > 1
+    assert ev.psi(fallen, capped) > 1
+    assert ev.psi(capped, draw.permutation(capped)) == 0

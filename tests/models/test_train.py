@@ -191,3 +191,71 @@ def test_weighted_percentiles_of_sorted_values_are_those_of_scikit_learn(weights
     for rank in np.linspace(0, 100, 41)[1:-1]:
         expected = _weighted_percentile(values, weights, rank, average=True)
         assert sorted_percentile(values, weights, rank, average=True) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("column", [np.nan, 7.0], ids=["nobody sends it", "one value only"])
+def test_a_column_that_tells_nothing_is_passed_over(column):
+    rows = stream(rows=6_000)
+    rows["X"][:, 3] = column
+
+    parts = fit_leg(**rows, windows=WINDOWS, max_iter=10)
+    other = rows["X"].copy()
+    other[:, 3] = np.linspace(-9, 9, len(other))
+
+    assert parts.metrics["test"]["auc"] > 0.9
+    np.testing.assert_array_equal(
+        probability(parts.classifier, rows["X"]), probability(parts.classifier, other)
+    )
+
+
+def test_ten_scams_make_a_model_that_says_on_how_little_it_stands():
+    rows = stream(rows=20_000)
+    day = rows["time"] / DAY_US
+    kept = np.flatnonzero((rows["y"] == 1) & (day > 28) & (day < 32))[:10]
+    rows["y"] = np.isin(np.arange(len(day)), kept).astype(int)
+
+    parts = fit_leg(**rows, windows=WINDOWS, max_iter=10)
+
+    assert parts.metrics["scams"] == {"train": 0, "validation": 10, "refit": 10, "test": 0}
+    assert parts.metrics["thresholds_seen_in_training"]
+    assert np.isfinite(parts.thresholds["innocent_5_per_10k"])
+    assert parts.metrics["test"]["auc"] is None
+
+
+def test_a_point_that_no_score_reaches_is_named():
+    rows = stream(rows=6_000)
+    day = rows["time"] / DAY_US
+    rows["y"] = np.where((day > 26) & (day < 33), 0, rows["y"])
+
+    parts = fit_leg(**rows, windows=WINDOWS, max_iter=10)
+
+    assert {"at_10_to_1", "at_5_to_1"} <= set(parts.metrics["points_that_cannot_fire"])
+    assert parts.thresholds["at_5_to_1"] == np.inf
+
+
+def test_few_true_alerts_ask_for_a_higher_score_than_the_same_share_of_many():
+    score = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
+    y = np.array([1, 0, 0, 0, 0, 0, 1])
+
+    few = operating_points(y, score)["at_5_to_1"]
+    many = operating_points(np.repeat(y, 50), np.repeat(score, 50))["at_5_to_1"]
+
+    assert few > many == 0.3
+
+
+def test_scams_nobody_reported_do_not_push_the_thresholds_up():
+    X, y = rare_scams(60_000, 0.01)
+    Xt, truth = rare_scams(60_000, 0.01, seed=1)
+    draw = np.random.default_rng(2)
+    found, found_too = (np.where(draw.random(len(of)) < 0.7, of, 0) for of in (y, truth))
+    p = probability(fit_classifier(X, found), Xt)
+
+    naive = operating_points(found_too, p)["innocent_5_per_10k"]
+    corrected = operating_points(found_too, p, reported=True)["innocent_5_per_10k"]
+    right = operating_points(truth, p)["innocent_5_per_10k"]
+
+    held, of_all = ((p >= point) & (truth == 1) for point in (corrected, right))
+    assert held.sum() > 0.8 * of_all.sum() > 0
+    assert naive > corrected
+    at = measure(truth, p, np.ones(len(p)), {"it": corrected})["points"]["it"]
+    assert at["innocent_holds_per_10k"] < 20
