@@ -47,7 +47,7 @@ def labelled_import(folder: Path, policy: Policy, *, known_by: str, delay_days: 
         unknown = sorted(set(transfers["currency"][np.isnan(value)].astype(str).tolist()))
         raise ConfigError(f"the policy has no rate for {', '.join(unknown)}, which {folder} holds; add one")
     none = np.zeros(len(transfers), np.bool_)
-    rows = of_recorded(Recorded(transfers, value, none, none))
+    rows = of_recorded(Recorded(transfers, value, none, none, none))
     found = labels.table(read_feedback([str(folder / FEEDBACK)]))
     if not len(found):
         raise ConfigError(
