@@ -45,7 +45,7 @@ chaos-long: $(READY) ## twenty rounds on one partition, five on four
 	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --rescale --report bench/chaos-4.json
 
 train: $(READY) ## train the demo's model from scratch
-	@$(BIN)/stopline train --out models/shipped --replace --seed 1001 --worlds 8 --accounts 8000
+	@$(BIN)/stopline train --out models/shipped --replace --seed 1001 --worlds 6 --accounts 5000 --mix train
 
 stress: $(READY) ## the shipped model where scammers choose their tactics; further mixes with MIXES=file
 	@$(BIN)/stopline stress models/shipped --mixes $(or $(MIXES),test) --out bench/stress.json

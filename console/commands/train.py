@@ -13,6 +13,7 @@ from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
 from console.lab.training import recipe, require_room, write_bundle
 from console.lab.values import windows_of
 from console.views import training
+from fixtures import mix
 from models.learning.stream import SHORT, joined
 from models.learning.train import Windows
 from pipelines import policy
@@ -39,6 +40,9 @@ def train_bundle(
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 20_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
+    scammers: Annotated[
+        str, typer.Option("--mix", help="How scammers work: train, choose, test or a YAML file; else easily.")
+    ] = "",
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
@@ -61,10 +65,12 @@ def train_bundle(
         rows = labelled_import(payments, rules, known_by=known_by, delay_days=split.delay)
         source = f"payments imported to {payments.name}"
     elif decision_log is None:
-        simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate)
+        simulated = Worlds(
+            range(seed, seed + worlds), days, accounts, scam_rate, mix.load(scammers) if scammers else None
+        )
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
             rows = joined([each for _, each in of_worlds(simulated, rules)])
-        source = recipe(simulated, trees, windows)
+        source = recipe(simulated, trees, windows, scammers)
     else:
         with console.status(f"reading {decision_log}"):
             log = DecisionLog(decision_log, skip_damaged, console.print)

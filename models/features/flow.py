@@ -62,3 +62,21 @@ def risky_share_1d(leg: Leg) -> float:
 def risky_share_7d(leg: Leg) -> float:
     """Share of the week's credited value of that kind."""
     return ratio(leg.account.risky_value[WEEK], leg.account.in_value[WEEK])
+
+
+@feature(credit="PAYEE_COLLECTS", debit="SUSPICIOUS_CREDITS")
+def risky_share_30d(leg: Leg) -> float:
+    """Share of the month's credited value of that kind: whether mostly first-time payers pay the account."""
+    return ratio(leg.account.risky_value[MONTH], leg.account.in_value[MONTH])
+
+
+@feature(credit="PAYEE_DRAINS", debit="ACCOUNT_SCATTERS")
+def risky_out_share_1d(leg: Leg) -> float:
+    """Share of the day's debited value that went to payees new to the account, or with a victim's signals."""
+    return ratio(leg.account.risky_out_value[DAY], leg.account.out_value[DAY])
+
+
+@feature(credit="PAYEE_DRAINS", debit="ACCOUNT_SCATTERS")
+def risky_out_share_30d(leg: Leg) -> float:
+    """Share of the month's debited value of that kind."""
+    return ratio(leg.account.risky_out_value[MONTH], leg.account.out_value[MONTH])

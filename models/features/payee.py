@@ -17,6 +17,12 @@ def payee_gap_h(leg: Leg) -> float:
 
 
 @feature(credit="PAYEE_NEW", debit="PAYEE_NEW")
+def payee_paid(leg: Leg) -> float:
+    """1 if the payer paid this payee before, as far back as the ledger goes."""
+    return float(leg.payer.payee_paid)
+
+
+@feature(credit="PAYEE_NEW", debit="PAYEE_NEW")
 def payee_check(leg: Leg) -> float:
     """Code of the payee-name check's result (`schemas.payment.PAYEE_CHECKS`)."""
     return float(leg.transfer.payee_check)

@@ -43,6 +43,7 @@ _KEPT = (
     ("largest_in", "f8"),
     ("payers_us", "i8", BUCKETS),
     ("payees_us", "i8", BUCKETS),
+    ("risky_out_value", "f8", 4),
 )
 
 #: What was known of an account just before a leg. Ages in seconds, nan where there is none.
@@ -61,6 +62,7 @@ _SHOWN = (
     ("payers_1d", "f8"),
     ("payers_7d", "f8"),
     ("payees_1d", "f8"),
+    ("risky_out_value", "f8", 4),
 )
 
 
@@ -83,6 +85,7 @@ def _show(fact: Any, row: Any, view: Any) -> None:
         view.out_count[h] = row.out_count[h] * fade
         view.out_value[h] = row.out_value[h] * fade
         view.risky_value[h] = row.risky_value[h] * fade
+        view.risky_out_value[h] = row.risky_out_value[h] * fade
 
 
 def _add(fact: Any, row: Any, view: Any) -> None:
@@ -94,7 +97,9 @@ def _add(fact: Any, row: Any, view: Any) -> None:
         row.in_value[h] = view.in_value[h] + weight * fact.credit * fact.value
         row.out_count[h] = view.out_count[h] + weight * (1 - fact.credit)
         row.out_value[h] = view.out_value[h] + weight * (1 - fact.credit) * fact.value
-        row.risky_value[h] = view.risky_value[h] + weight * fact.credit * fact.risky * fact.value
+        risky = weight * fact.risky * fact.value
+        row.risky_value[h] = view.risky_value[h] + fact.credit * risky
+        row.risky_out_value[h] = view.risky_out_value[h] + (1 - fact.credit) * risky
     row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)
     row.last_us = max(row.last_us, at_us)
     if fact.credit:

@@ -31,8 +31,11 @@ def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
     return facts
 
 
-def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_]) -> Rows:
-    """Return legs as their accounts see them, ACCOUNT_FACT[n]; `credit` tells which leg each row is."""
+def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_], payer: Rows) -> Rows:
+    """Return legs as their accounts see them, ACCOUNT_FACT[n]; `credit` tells which leg each row is.
+
+    A payee is new by what the payment says, else by what the ledger remembered of the payer, `payer`.
+    """
     side = credit[:, None]
     facts = np.empty(len(transfers), ACCOUNT_FACT)
     facts["key"] = np.where(side, transfers["creditor_account"], transfers["debtor_account"])
@@ -42,8 +45,9 @@ def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_])
         credit, transfers["debtor_account"][:, 1], transfers["creditor_account"][:, 1]
     )
     facts["credit"] = credit
-    new_payee = (transfers["payee_added_at_us"] >= 0) & (
-        transfers["at_us"] - transfers["payee_added_at_us"] < NEW_PAYEE_US
+    added_us = transfers["payee_added_at_us"]
+    new_payee = np.where(
+        added_us >= 0, transfers["at_us"] - added_us < NEW_PAYEE_US, payer["payee_paid"] == 0
     )
     facts["risky"] = new_payee | (transfers["signals"] > 0)
     return facts
@@ -75,7 +79,7 @@ def history(
     payer = fold(payers, payer_facts(transfers, value))
     both = np.repeat(transfers, 2)
     credit = np.tile([False, True], len(transfers))
-    account = fold(accounts, account_facts(both, np.repeat(value, 2), credit))
+    account = fold(accounts, account_facts(both, np.repeat(value, 2), credit, np.repeat(payer, 2)))
     return History(
         Legs(transfers, value, payer, account[credit]), Legs(transfers, value, payer, account[~credit])
     )

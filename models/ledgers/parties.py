@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.ledgers.decay import HORIZONS_S, distinct, faded, seconds
+from models.ledgers.decay import HORIZONS_S, PAID_BITS, PAID_TURNS, distinct, faded, paid_bit, seconds
 from models.ledgers.ledger import Fold, ledger_of
 from models.ledgers.table import NEVER
 from schemas.units import DAY_US
@@ -25,9 +25,11 @@ _KEPT = (
     ("value", "f8", 4),
     ("largest", "f8"),
     ("newest_us", "i8", BUCKETS),
+    ("paid", "u8", PAID_BITS // 64),
 )
 
-#: What was known of the payer just before a payment. Ages in seconds, nan where there is none.
+#: What was known of the payer just before a payment. Ages in seconds, nan where there is none. `payee_paid` is
+#: 1 if he paid this payee before, as far back as the ledger goes.
 _SHOWN = (
     ("age_s", "f8"),
     ("gap_s", "f8"),
@@ -36,6 +38,7 @@ _SHOWN = (
     ("largest", "f8"),
     ("payee_gap_s", "f8"),
     ("payees_1d", "f8"),
+    ("payee_paid", "f8"),
 )
 
 
@@ -47,6 +50,11 @@ def _show(fact: Any, row: Any, view: Any) -> None:
     view.largest = row.largest
     view.payee_gap_s = seconds(at_us, row.newest_us[bucket])
     view.payees_1d = distinct(row.newest_us, at_us - DAY_US)
+    view.payee_paid = 1.0
+    for turn in range(PAID_TURNS):
+        bit = paid_bit(fact.counterparty, turn)
+        if not (row.paid[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1):
+            view.payee_paid = 0.0
     for h in range(4):
         fade = faded(at_us, row.last_us, HORIZONS_S[h])
         view.count[h] = row.count[h] * fade
@@ -64,6 +72,9 @@ def _add(fact: Any, row: Any, view: Any) -> None:
     row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)
     row.last_us = max(row.last_us, at_us)
     row.newest_us[bucket] = max(row.newest_us[bucket], at_us)
+    for turn in range(PAID_TURNS):
+        bit = paid_bit(fact.counterparty, turn)
+        row.paid[bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
 
 
 PAYMENTS = Fold(PARTY_FACT, _KEPT, _add, _SHOWN, _show)

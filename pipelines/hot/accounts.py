@@ -81,7 +81,7 @@ class Accounts:
         if found := parts.get(known.leg):
             legs, shard = _debits_first(found)
             transfer, credit = legs["transfer"], legs["credit"]
-            asked = account_facts(transfer, legs["value"], credit)
+            asked = account_facts(transfer, legs["value"], credit, legs["payer"])
             account = store.observe(known.accounts, shard, asked, event_order(transfer, credit), stated)
             more, deciding = self._seen(legs, account, shard, store)
             traces += more

@@ -27,6 +27,7 @@ from models.ledgers import parties
 from models.ledgers.accounts import ACCOUNTS
 from models.ledgers.accounts import BUCKETS as ACCOUNT_BUCKETS
 from models.ledgers.decay import HORIZONS_S as HORIZONS
+from models.ledgers.decay import PAID_BITS, PAID_TURNS
 from models.ledgers.history import NEW_PAYEE_US, history
 from models.scoring.bundle import MODELS, TRUSTED
 from pipelines.hot import serving
@@ -66,6 +67,7 @@ class Party(msgspec.Struct, array_like=True):
     value: list[float]
     largest: float
     newest_us: list[int | None]
+    paid: int
 
 
 class Account(msgspec.Struct, array_like=True):
@@ -83,12 +85,14 @@ class Account(msgspec.Struct, array_like=True):
     largest_in: float
     payers_us: list[int | None]
     payees_us: list[int | None]
+    risky_out_value: list[float]
 
 
-PARTY_FIELDS = ("age_s", "gap_s", "count", "value", "largest", "payee_gap_s", "payees_1d")
+PARTY_FIELDS = ("age_s", "gap_s", "count", "value", "largest", "payee_gap_s", "payees_1d", "payee_paid")
 ACCOUNT_FIELDS = (
     "age_s", "in_gap_s", "out_gap_s", "in_count", "in_value", "out_count", "out_value", "risky_value",
     "largest_in", "counterparty_gap_s", "payers_1d", "payers_7d", "payees_1d",
+    "risky_out_value",
 )  # fmt: skip
 View = tuple[Any, ...]
 
@@ -112,16 +116,18 @@ def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[Vie
     row = _party(stored) if stored else None
     now_us, bucket = payment["accepted_at_us"], _low(payment["creditor_account"]) % parties.BUCKETS
     if row is None:
-        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS)
+        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS, 0)
         ages = NAN, NAN
     else:
         ages = _seconds(now_us, row.first_us), _seconds(now_us, row.last_us)
+    bits = _paid_bits(payment["creditor_account"])
     fade, late = _decay(now_us - row.last_us), _decay(row.last_us - now_us)
     count, total = _faded(row.count, fade), _faded(row.value, fade)
     view = (
         *ages, count, total, row.largest, _seconds(now_us, row.newest_us[bucket]),
-        _distinct(row.newest_us, now_us - DAY_US),
+        _distinct(row.newest_us, now_us - DAY_US), float(row.paid & bits == bits),
     )  # fmt: skip
+    row.paid |= bits
     row.count = [a + w for a, w in zip(count, late, strict=True)]
     row.value = [a + w * value for a, w in zip(total, late, strict=True)]
     row.largest = max(row.largest, value)
@@ -130,7 +136,9 @@ def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[Vie
     return view, _pack(row)
 
 
-def see_account(stored: bytes | None, payment: Payment, value: float, credit: bool) -> tuple[View, bytes]:
+def see_account(
+    stored: bytes | None, payment: Payment, value: float, credit: bool, *, paid: float
+) -> tuple[View, bytes]:
     """Add a leg to its account's packed state; return what was known before and the new state."""
     row = _account(stored) if stored else None
     now_us = payment["accepted_at_us"]
@@ -139,7 +147,9 @@ def see_account(stored: bytes | None, payment: Payment, value: float, credit: bo
     age_s = NAN
     if row is None:
         empty = [None] * ACCOUNT_BUCKETS
-        row = Account(now_us, now_us, None, None, *([0.0] * 4 for _ in range(5)), 0.0, [*empty], [*empty])
+        row = Account(
+            now_us, now_us, None, None, *([0.0] * 4 for _ in range(5)), 0.0, [*empty], [*empty], [0.0] * 4
+        )
     else:
         age_s = _seconds(now_us, row.first_us)
     fade, late = _decay(now_us - row.last_us), _decay(row.last_us - now_us)
@@ -147,14 +157,17 @@ def see_account(stored: bytes | None, payment: Payment, value: float, credit: bo
         _faded(sums, fade)
         for sums in (row.in_count, row.in_value, row.out_count, row.out_value, row.risky_value)
     ]
+    risky_out = _faded(row.risky_out_value, fade)
     seen = row.payers_us if credit else row.payees_us
     view = (
         age_s, _seconds(now_us, row.last_in_us), _seconds(now_us, row.last_out_us), *sums, row.largest_in,
         _seconds(now_us, seen[bucket]), _distinct(row.payers_us, now_us - DAY_US),
         _distinct(row.payers_us, now_us - 7 * DAY_US), _distinct(row.payees_us, now_us - DAY_US),
+        risky_out,
     )  # fmt: skip
-    risky = value * credit * _risky(payment)
-    added = (credit, credit * value, not credit, (not credit) * value, risky)
+    risky = value * _risky(payment, paid)
+    row.risky_out_value = [a + w * (not credit) * risky for a, w in zip(risky_out, late, strict=True)]
+    added = (credit, credit * value, not credit, (not credit) * value, credit * risky)
     row.in_count, row.in_value, row.out_count, row.out_value, row.risky_value = (
         [a + w * by for a, w in zip(faded, late, strict=True)] for faded, by in zip(sums, added, strict=True)
     )
@@ -190,7 +203,7 @@ def difference(messages: Sequence[bytes], policy: Policy) -> float:
         payment = json.loads(message)
         payer, parties[payment["debtor"]] = see_party(parties.get(payment["debtor"]), payment, worth)
         for credit, key in ((False, payment["debtor_account"]), (True, payment["creditor_account"])):
-            view, accounts[key] = see_account(accounts.get(key), payment, worth, credit)
+            view, accounts[key] = see_account(accounts.get(key), payment, worth, credit, paid=payer[-1])
             legs[credit].append(Paid(message, worth, payer, view))
     pairs = [
         (features.matrix(names, legs_of(legs[credit])), features.matrix(names, expected))
@@ -232,7 +245,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: tuple[str, bytes], state: Any = beam.DoFn.StateParam(STATE)) -> Iterator[Any]:
         credit, message, value, payer = _leg(element[1])
-        view, stored = see_account(state.read(), json.loads(message), value, credit)
+        view, stored = see_account(state.read(), json.loads(message), value, credit, paid=payer[-1])
         state.write(stored)
         yield pvalue.TaggedOutput("credit" if credit else "debit", Paid(message, value, tuple(payer), view))
 
@@ -317,9 +330,15 @@ def _distinct(newest_us: Iterable[int | None], since_us: int) -> float:
     return -len(seen) * math.log1p(-min(active, len(seen) - 0.5) / len(seen))
 
 
-def _risky(payment: Payment) -> bool:
+def _paid_bits(account: str) -> int:
+    """Return the bits of a payee in the payer's memory, an int instead of words."""
+    spread = (_low(account) * 0x9E3779B97F4A7C15) & _LOW
+    return sum({1 << ((spread >> (34 + 10 * turn)) & (PAID_BITS - 1)) for turn in range(PAID_TURNS)})
+
+
+def _risky(payment: Payment, paid: float) -> bool:
     known = payment.get("payee_added_at_us", -1)
-    new = known >= 0 and payment["accepted_at_us"] - known < NEW_PAYEE_US
+    new = payment["accepted_at_us"] - known < NEW_PAYEE_US if known >= 0 else not paid
     return new or any(payment.get(signal, False) for signal in SIGNALS)
 
 

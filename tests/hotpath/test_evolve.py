@@ -30,8 +30,10 @@ STORED = (
 #: SHA-256 of the columns of each number, as they were when it was recorded. Add to it, never change it.
 FROZEN = {
     "payers 1": "8ac4c08c0c49c32a",
+    "payers 2": "60c6b5d2ed2563e3",
     "payer_facts 1": "3779d8ebe0912f6e",
     "accounts 1": "44a3e1a4d3fe2184",
+    "accounts 2": "202754aa30d9819c",
     "account_facts 1": "404793e6de464692",
     "enforcement 1": "0b678b37dfff1389",
     "tainted_moves 1": "a54ba264399241c5",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.ledgers.history import NEW_PAYEE_US, account_facts, history
+from models.ledgers.parties import PAYERS
 from schemas.payment import Payment
 from schemas.rows.transfers import of_payments
 from tests.schemas.records import token_of
@@ -71,10 +72,22 @@ def test_a_payment_is_risky_if_its_payee_is_new_or_its_payer_guided(
     more: dict[str, object], risky: int
 ) -> None:
     rows = of_payments([paid(0, VICTIM, MULE, 1, **more)])
-    both = account_facts(np.repeat(rows, 2), np.ones(2), np.array([False, True]))
+    payer = np.ones(2, PAYERS.view)
+    both = account_facts(np.repeat(rows, 2), np.ones(2), np.array([False, True]), payer)
 
     assert both["risky"].tolist() == [risky, risky]
     assert both["credit"].tolist() == [0, 1]
     assert (both["key"][0] == rows["debtor_account"][0]).all()
     assert (both["key"][1] == rows["creditor_account"][0]).all()
     assert (both["counterparty"] == [rows["creditor_account"][0, 1], rows["debtor_account"][0, 1]]).all()
+
+
+@pytest.mark.parametrize(("paid_before", "risky"), [(1.0, 0), (0.0, 1)])
+def test_without_the_field_a_payee_is_new_if_the_ledger_never_saw_him_paid(
+    paid_before: float, risky: int
+) -> None:
+    rows = of_payments([paid(0, VICTIM, MULE, 1)])
+    payer = np.zeros(1, PAYERS.view)
+    payer["payee_paid"] = paid_before
+
+    assert account_facts(rows, np.ones(1), np.array([True]), payer)["risky"].tolist() == [risky]

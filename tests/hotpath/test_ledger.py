@@ -209,7 +209,7 @@ def test_keys_that_are_no_hashes_are_told_apart_as_well(kind: Ledger) -> None:
 
 def test_facts_and_rows_are_as_small_as_the_design_says() -> None:
     assert (PARTY_FACT.itemsize, ACCOUNT_FACT.itemsize) == (40, 48)
-    assert max(PAYERS.row.itemsize, ACCOUNTS.row.itemsize) < 544
+    assert max(PAYERS.row.itemsize, ACCOUNTS.row.itemsize) <= 9 * 64  # lines of cache
 
 
 def test_a_view_of_an_unknown_account_knows_nothing() -> None:
@@ -220,3 +220,27 @@ def test_a_view_of_an_unknown_account_knows_nothing() -> None:
         assert math.isnan(seen[name][0])
     assert math.isnan(payer["payee_gap_s"][0])
     assert not seen["in_count"].any() and not seen["payers_1d"].any() and not payer["largest"].any()
+
+
+def test_a_payee_paid_before_is_remembered_and_of_others_few_are_taken_for_him() -> None:
+    draw = np.random.default_rng(7)
+    payees = draw.integers(0, 2**64, 50, np.uint64)
+    facts = np.zeros(2_100, PARTY_FACT)
+    facts["key"] = 1
+    facts["at_us"] = T0_US + np.arange(2_100)
+    facts["counterparty"] = np.concatenate([payees, payees, draw.integers(0, 2**64, 2_000, np.uint64)])
+    table = Table.empty(PAYERS.row)
+    first, again = observed(PAYERS, table, facts[:50]), observed(PAYERS, table, facts[50:100])
+    strangers = np.concatenate(
+        [observed(PAYERS, _copy(table), facts[place : place + 1]) for place in range(100, 2_100)]
+    )
+
+    assert first["payee_paid"].sum() <= 1
+    assert again["payee_paid"].all()
+    assert strangers["payee_paid"].mean() < 0.01
+
+
+def _copy(table: Table) -> Table:
+    copied = Table.empty(PAYERS.row)
+    copied.put(table.filled)
+    return copied
