@@ -20,6 +20,9 @@ from schemas.units import DAY_US
 #: A payee the payer has known for less than this is new to him.
 NEW_PAYEE_US = DAY_US
 
+#: A ledger that knows a payer for less than this does not know whom he paid before.
+REMEMBERS_S = 3 * 86_400.0
+
 
 def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
     """Return payments as their payers see them, PARTY_FACT[n]."""
@@ -34,7 +37,7 @@ def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
 def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_], payer: Rows) -> Rows:
     """Return legs as their accounts see them, ACCOUNT_FACT[n]; `credit` tells which leg each row is.
 
-    A payee is new by what the payment says, else by what the ledger remembered of the payer, `payer`.
+    A payee is new by what the payment says, else by what the ledger knows of the payer (`payer`, its views).
     """
     side = credit[:, None]
     facts = np.empty(len(transfers), ACCOUNT_FACT)
@@ -46,9 +49,8 @@ def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_],
     )
     facts["credit"] = credit
     added_us = transfers["payee_added_at_us"]
-    new_payee = np.where(
-        added_us >= 0, transfers["at_us"] - added_us < NEW_PAYEE_US, payer["payee_paid"] == 0
-    )
+    never_paid = (payer["payee_paid"] == 0) & (payer["age_s"] >= REMEMBERS_S)
+    new_payee = np.where(added_us >= 0, transfers["at_us"] - added_us < NEW_PAYEE_US, never_paid)
     facts["risky"] = new_payee | (transfers["signals"] > 0)
     return facts
 

@@ -28,7 +28,7 @@ _KEPT = (
     ("paid", "u8", PAID_BITS // 64),
 )
 
-#: What was known of the payer just before a payment. Ages in seconds, nan where there is none. `payee_paid` is
+#: What was known of the payer just before a payment. Ages in seconds, nan where there is none. `payee_paid`:
 #: 1 if he paid this payee before, as far back as the ledger goes.
 _SHOWN = (
     ("age_s", "f8"),

@@ -28,7 +28,7 @@ from models.ledgers.accounts import ACCOUNTS
 from models.ledgers.accounts import BUCKETS as ACCOUNT_BUCKETS
 from models.ledgers.decay import HORIZONS_S as HORIZONS
 from models.ledgers.decay import PAID_BITS, PAID_TURNS
-from models.ledgers.history import NEW_PAYEE_US, history
+from models.ledgers.history import NEW_PAYEE_US, REMEMBERS_S, history
 from models.scoring.bundle import MODELS, TRUSTED
 from pipelines.hot import serving
 from pipelines.in_process.runner import in_process
@@ -67,7 +67,7 @@ class Party(msgspec.Struct, array_like=True):
     value: list[float]
     largest: float
     newest_us: list[int | None]
-    paid: int
+    paid: bytes
 
 
 class Account(msgspec.Struct, array_like=True):
@@ -116,18 +116,19 @@ def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[Vie
     row = _party(stored) if stored else None
     now_us, bucket = payment["accepted_at_us"], _low(payment["creditor_account"]) % parties.BUCKETS
     if row is None:
-        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS, 0)
+        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS, b"")
         ages = NAN, NAN
     else:
         ages = _seconds(now_us, row.first_us), _seconds(now_us, row.last_us)
     bits = _paid_bits(payment["creditor_account"])
+    known = int.from_bytes(row.paid, "little")
     fade, late = _decay(now_us - row.last_us), _decay(row.last_us - now_us)
     count, total = _faded(row.count, fade), _faded(row.value, fade)
     view = (
         *ages, count, total, row.largest, _seconds(now_us, row.newest_us[bucket]),
-        _distinct(row.newest_us, now_us - DAY_US), float(row.paid & bits == bits),
+        _distinct(row.newest_us, now_us - DAY_US), float(known & bits == bits),
     )  # fmt: skip
-    row.paid |= bits
+    row.paid = (known | bits).to_bytes(PAID_BITS // 8, "little")
     row.count = [a + w for a, w in zip(count, late, strict=True)]
     row.value = [a + w * value for a, w in zip(total, late, strict=True)]
     row.largest = max(row.largest, value)
@@ -137,7 +138,7 @@ def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[Vie
 
 
 def see_account(
-    stored: bytes | None, payment: Payment, value: float, credit: bool, *, paid: float
+    stored: bytes | None, payment: Payment, value: float, credit: bool, *, new: bool
 ) -> tuple[View, bytes]:
     """Add a leg to its account's packed state; return what was known before and the new state."""
     row = _account(stored) if stored else None
@@ -165,7 +166,7 @@ def see_account(
         _distinct(row.payers_us, now_us - 7 * DAY_US), _distinct(row.payees_us, now_us - DAY_US),
         risky_out,
     )  # fmt: skip
-    risky = value * _risky(payment, paid)
+    risky = value * _risky(payment, new)
     row.risky_out_value = [a + w * (not credit) * risky for a, w in zip(risky_out, late, strict=True)]
     added = (credit, credit * value, not credit, (not credit) * value, credit * risky)
     row.in_count, row.in_value, row.out_count, row.out_value, row.risky_value = (
@@ -203,7 +204,9 @@ def difference(messages: Sequence[bytes], policy: Policy) -> float:
         payment = json.loads(message)
         payer, parties[payment["debtor"]] = see_party(parties.get(payment["debtor"]), payment, worth)
         for credit, key in ((False, payment["debtor_account"]), (True, payment["creditor_account"])):
-            view, accounts[key] = see_account(accounts.get(key), payment, worth, credit, paid=payer[-1])
+            view, accounts[key] = see_account(
+                accounts.get(key), payment, worth, credit, new=_never_paid(payer)
+            )
             legs[credit].append(Paid(message, worth, payer, view))
     pairs = [
         (features.matrix(names, legs_of(legs[credit])), features.matrix(names, expected))
@@ -245,7 +248,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
 
     def process(self, element: tuple[str, bytes], state: Any = beam.DoFn.StateParam(STATE)) -> Iterator[Any]:
         credit, message, value, payer = _leg(element[1])
-        view, stored = see_account(state.read(), json.loads(message), value, credit, paid=payer[-1])
+        view, stored = see_account(state.read(), json.loads(message), value, credit, new=_never_paid(payer))
         state.write(stored)
         yield pvalue.TaggedOutput("credit" if credit else "debit", Paid(message, value, tuple(payer), view))
 
@@ -336,9 +339,13 @@ def _paid_bits(account: str) -> int:
     return sum({1 << ((spread >> (34 + 10 * turn)) & (PAID_BITS - 1)) for turn in range(PAID_TURNS)})
 
 
-def _risky(payment: Payment, paid: float) -> bool:
+def _never_paid(payer: Sequence[Any]) -> bool:
+    return bool(not payer[-1] and payer[0] >= REMEMBERS_S)
+
+
+def _risky(payment: Payment, never_paid: bool) -> bool:
     known = payment.get("payee_added_at_us", -1)
-    new = payment["accepted_at_us"] - known < NEW_PAYEE_US if known >= 0 else not paid
+    new = payment["accepted_at_us"] - known < NEW_PAYEE_US if known >= 0 else never_paid
     return new or any(payment.get(signal, False) for signal in SIGNALS)
 
 

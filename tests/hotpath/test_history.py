@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.ledgers.history import NEW_PAYEE_US, account_facts, history
+from models.ledgers.history import NEW_PAYEE_US, REMEMBERS_S, account_facts, history
 from models.ledgers.parties import PAYERS
 from schemas.payment import Payment
 from schemas.rows.transfers import of_payments
@@ -82,12 +82,15 @@ def test_a_payment_is_risky_if_its_payee_is_new_or_its_payer_guided(
     assert (both["counterparty"] == [rows["creditor_account"][0, 1], rows["debtor_account"][0, 1]]).all()
 
 
-@pytest.mark.parametrize(("paid_before", "risky"), [(1.0, 0), (0.0, 1)])
+@pytest.mark.parametrize(
+    ("paid_before", "known_s", "risky"),
+    [(1.0, REMEMBERS_S, 0), (0.0, REMEMBERS_S, 1), (0.0, REMEMBERS_S - 1, 0), (0.0, math.nan, 0)],
+)
 def test_without_the_field_a_payee_is_new_if_the_ledger_never_saw_him_paid(
-    paid_before: float, risky: int
+    paid_before: float, known_s: float, risky: int
 ) -> None:
     rows = of_payments([paid(0, VICTIM, MULE, 1)])
     payer = np.zeros(1, PAYERS.view)
-    payer["payee_paid"] = paid_before
+    payer["payee_paid"], payer["age_s"] = paid_before, known_s
 
     assert account_facts(rows, np.ones(1), np.array([True]), payer)["risky"].tolist() == [risky]
