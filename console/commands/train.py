@@ -13,7 +13,6 @@ from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
 from console.lab.training import recipe, require_room, write_bundle
 from console.lab.values import windows_of
 from console.views import training
-from fixtures import mix
 from models.learning.stream import SHORT, joined
 from models.learning.train import Windows
 from pipelines import policy
@@ -65,12 +64,10 @@ def train_bundle(
         rows = labelled_import(payments, rules, known_by=known_by, delay_days=split.delay)
         source = f"payments imported to {payments.name}"
     elif decision_log is None:
-        simulated = Worlds(
-            range(seed, seed + worlds), days, accounts, scam_rate, mix.load(scammers) if scammers else None
-        )
+        simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, scammers)
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
             rows = joined([each for _, each in of_worlds(simulated, rules)])
-        source = recipe(simulated, trees, windows, scammers)
+        source = recipe(simulated, trees, windows)
     else:
         with console.status(f"reading {decision_log}"):
             log = DecisionLog(decision_log, skip_damaged, console.print)

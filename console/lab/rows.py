@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from console.lab.values import instant_us
-from fixtures.mix import Mix
+from fixtures import mix
 from fixtures.plan import RING_PARTS
 from fixtures.world import World, simulate
 from models.features import versions
@@ -133,17 +133,18 @@ def existing_log(folder: Path) -> Path:
 
 
 class Worlds(NamedTuple):
-    """Simulated worlds, one a seed; `scam_rate` is scam payments per payment, `mix` as of `simulate`."""
+    """Simulated worlds, one a seed; `scam_rate` is scam payments per payment, `mix` names how scammers work."""
 
     seeds: Sequence[int]
     days: int
     accounts: int
     scam_rate: float
-    mix: Mix | None = None
+    mix: str = ""
 
 
 def of_worlds(worlds: Worlds, rules: Policy) -> Iterator[tuple[int, dict[str, LegRows]]]:
     """Simulate worlds one after the other; yields seed and rows."""
+    chosen = mix.load(worlds.mix) if worlds.mix else None
     for seed in worlds.seeds:
-        world = simulate(seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate, mix=worlds.mix)
+        world = simulate(seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate, mix=chosen)
         yield seed, of_recorded(of_world(world, rules))

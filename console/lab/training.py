@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 CARD_POINT = "innocent_5_per_10k"
 
 
-def recipe(worlds: Worlds, trees: int, windows: str, mix: str = "") -> str:
+def recipe(worlds: Worlds, trees: int, windows: str) -> str:
     """Say which command simulates the same worlds, of seeds one after the other, and trains on them."""
     count = len(worlds.seeds)
     words = (
         f"stopline train --seed {worlds.seeds[0]} --worlds {count} --days {worlds.days} "
         f"--accounts {worlds.accounts} --scam-rate {worlds.scam_rate} --trees {trees}"
         + (f" --windows {windows}" if windows else "")
-        + (f" --mix {mix}" if mix else "")
+        + (f" --mix {worlds.mix}" if worlds.mix else "")
     )
     return f"{count} simulated worlds, by `{words}`" if count > 1 else f"a world simulated by `{words}`"
 
