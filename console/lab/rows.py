@@ -133,7 +133,7 @@ def existing_log(folder: Path) -> Path:
 
 
 class Worlds(NamedTuple):
-    """Simulated worlds, one a seed; `scam_rate` is scam payments per payment, `mix` names how scammers work."""
+    """Simulated worlds, one a seed; `scam_rate` is scams per payment, `mix` names how scammers work."""
 
     seeds: Sequence[int]
     days: int
