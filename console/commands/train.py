@@ -52,8 +52,7 @@ def train_bundle(
 
     Example: stopline train --decision_log var/log --feedback feedback.jsonl --out var/bundle
     """
-    console = Console()
-    rules = policy.load(policy_file)
+    console, rules = Console(), policy.load(policy_file)
     labels = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
     usual = windows_fitting(payments) if payments else SHORT if decision_log is None else Windows()
     split = windows_of(windows, usual)
