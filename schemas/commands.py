@@ -142,12 +142,16 @@ class AnswerAppeal(Command, frozen=True, kw_only=True):
 
 
 class OpenRefund(Command, frozen=True, kw_only=True):
-    """Share what a freeze holds among victims; `senders` maps incoming transactions to victims."""
+    """Share what a freeze holds among victims; `senders` maps incoming transactions to victims.
+
+    `requested`: a victim asked for the round, so that it is opened over a small sum too.
+    """
 
     freeze_id: Id
     round_no: Annotated[int, Meta(ge=0, le=1_000)]
     claims: Claims
     senders: Senders = field(default_factory=dict)
+    requested: bool = False
 
 
 class ObjectToRefund(Command, frozen=True, kw_only=True):

@@ -297,7 +297,7 @@ class ReimbursementTerms(Data):
 
 
 class RefundRule(Rule):
-    """Return of frozen money (domain.md 1.9); a round is opened from `min_amount` on."""
+    """Return of frozen money (domain.md 1.9); under `min_amount` a round is opened only if a victim asks."""
 
     methods: Annotated[
         tuple[Literal["DIRECT", "TRACE_FIFO", "LIBR", "LIBR_FIFO", "PRO_RATA"], ...],

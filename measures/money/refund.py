@@ -24,14 +24,25 @@ replace = msgspec.structs.replace
 
 
 def open_round(
-    freeze: Measure, claims: Sequence[Claim], pot: Pot, *, round_no: int, regime: Regime, now: int
+    freeze: Measure,
+    claims: Sequence[Claim],
+    pot: Pot,
+    *,
+    round_no: int,
+    requested: bool = False,
+    regime: Regime,
+    now: int,
 ) -> Refund | Refusal:
     """Compute the shares of a freeze; a pro-rata result waits for its public notice to run out."""
     least = regime.refund.min_amount
     nothing = not freeze.held_minor and regime.refund.reimbursement is None
     fault = first_fault(
         (not freeze.live or nothing, Why.WRONG_STATE, "the freeze holds nothing"),
-        (freeze.held_minor < least, Why.BELOW_THRESHOLD, f"rounds are opened from {least}"),
+        (
+            freeze.held_minor < least and not requested,
+            Why.BELOW_THRESHOLD,
+            f"rounds are opened from {least}, or if a victim asks",
+        ),
     ) or _claims_fault(claims)
     if fault:
         return fault

@@ -43,7 +43,13 @@ def open_(work: UnitOfWork, command: OpenRefund) -> Refusal | None:
     repaid = decided_before(work, freeze.case_family)
     pot = pot_of(work.account, freeze.held_minor, command.senders, repaid)
     opened = refund.open_round(
-        freeze, command.claims, pot, round_no=command.round_no, regime=work.regime, now=work.now
+        freeze,
+        command.claims,
+        pot,
+        round_no=command.round_no,
+        requested=command.requested,
+        regime=work.regime,
+        now=work.now,
     )
     return _put(work, opened, "OPENED")
 

@@ -372,8 +372,9 @@ def test_brazil_repays_in_instalments_as_credits_come() -> None:
     assert bench.account.balance_minor == 6_000
 
 
-def test_korea_opens_no_round_over_ten_thousand_won_or_less() -> None:
-    for held, why in ((10_000, Why.BELOW_THRESHOLD), (10_001, None)):
+def test_korea_opens_no_round_over_ten_thousand_won_or_less_unless_a_victim_asks() -> None:
+    cases = ((10_000, False, Why.BELOW_THRESHOLD), (10_000, True, None), (10_001, False, None))
+    for held, requested, why in cases:
         bench = Bench("KR", balance=held)
         order = make_order(
             "F1", "FREEZE", jurisdiction="KR", amount_minor=held, victim_transfer=None, currency="KRW"
@@ -381,7 +382,11 @@ def test_korea_opens_no_round_over_ten_thousand_won_or_less() -> None:
         bench.order(order, actor=Actor.COURT)
         claim = (Claim(victim_id=V1, loss_minor=50_000),)
         command = OpenRefund(
-            at_us=bench.now, freeze_id=bench.measure("F1").measure_id, round_no=1, claims=claim
+            at_us=bench.now,
+            freeze_id=bench.measure("F1").measure_id,
+            round_no=1,
+            claims=claim,
+            requested=requested,
         )
         refusal = bench.do(command).refusal
         assert (refusal.why if refusal else None) is why
