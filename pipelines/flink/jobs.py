@@ -226,6 +226,8 @@ def cancel(
     """
     if for_good:
         journal.end(job.name, cluster)
+    else:
+        journal.replace(job.name, cluster, job.id)
     ask(cluster, f"/jobs/{job.id}?mode=cancel", method="PATCH")
     deadline = time.monotonic() + timeout_s
     while live(job.name, cluster) is not None:
@@ -244,7 +246,7 @@ def ended(name: str, cluster: Cluster = processes.DEFAULT) -> bool:
     noted = journal.read(name, cluster)
     last = noted.submissions[-1].id if noted.submissions else ""
     listed = {job.id: job.status for job in jobs(cluster)}
-    return noted.ended or listed.get(last) in {"FINISHED", "CANCELED"}
+    return noted.ended or (last != noted.replaced and listed.get(last) in {"FINISHED", "CANCELED"})
 
 
 def _last_cause(log: Path) -> str:

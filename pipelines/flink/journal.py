@@ -40,6 +40,7 @@ class Journal(msgspec.Struct):
         chosen: the state that the next one begins with, "" for the newest good one.
         unreadable: states that were given up.
         ended: the last one was asked to end.
+        replaced: the job that its watcher cancelled, to start another from an older state.
         of: what the state is state of (`pipelines.state.identity`), as the last submission said.
 
     """
@@ -48,6 +49,7 @@ class Journal(msgspec.Struct):
     chosen: str = ""
     unreadable: list[str] = []
     ended: bool = False
+    replaced: str = ""
     of: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -85,6 +87,12 @@ def end(name: str, cluster: Cluster) -> None:
     """Note that the job was asked to end: it is not to be started again by whoever watches it."""
     with changing(name, cluster) as journal:
         journal.ended = True
+
+
+def replace(name: str, cluster: Cluster, job_id: str) -> None:
+    """Note that a job is cancelled only for another to be started."""
+    with changing(name, cluster) as journal:
+        journal.replaced = job_id
 
 
 def restore(name: str, state: Path, cluster: Cluster) -> None:

@@ -12,7 +12,9 @@ from pipelines.flink import cluster as processes
 from pipelines.flink import jobs, journal
 from pipelines.flink.cluster import Cluster, FlinkError, ask
 
-_METRIC = re.compile(r"\.stopline_(?:kafka|decide)_(messages_read|messages_behind|p50_ms|p99_ms)$")
+_METRIC = re.compile(
+    r"\.stopline_(?:kafka|decide|decision_log)_(messages_read|messages_behind|p50_ms|p99_ms|rows_lost)$"
+)
 
 #: The JobManager fetches metrics when somebody asks for them, and answers with those it had before.
 FETCH_S = 0.2
@@ -40,6 +42,7 @@ class Progress(NamedTuple):
         checkpoint_ms: it took, start to end.
         failure: what caused the last failure of the job.
         failed_ms: when that was.
+        rows_lost: rows of the decision log that could not be written.
 
     """
 
@@ -53,6 +56,7 @@ class Progress(NamedTuple):
     checkpoint_ms: int | None
     failure: str | None
     failed_ms: int | None = None
+    rows_lost: int | None = None
 
 
 def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
@@ -77,6 +81,7 @@ def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
         checkpoint_ms=done["end_to_end_duration"] if done else None,
         failure=root_cause(failures[0]["stacktrace"]) if failures else None,
         failed_ms=failures[0]["timestamp"] if failures else None,
+        rows_lost=read.get("rows_lost"),
     )
 
 
@@ -223,6 +228,8 @@ def described(progress: Progress) -> str:
         size = progress.checkpoint_bytes / 1e6
         parts.append(f"checkpoint {progress.checkpoint_age_s:.1f} s old, {size:.1f} MB")
         parts.append(f"took {progress.checkpoint_ms} ms")
+    if progress.rows_lost:
+        parts.append(f"NOT LOGGED {progress.rows_lost:,}")
     if progress.failure is not None:
         parts.append(f"last failure: {progress.failure}")
     return ", ".join(parts)

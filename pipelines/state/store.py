@@ -55,9 +55,11 @@ class Store:
         """
         if shard not in self._heads:
             self._heads[shard] = Head(head)
+            self._logs |= {(ledger, shard): bags for ledger, bags in logs.items()}
             if self._of is not None:
                 _require(self._of, self._heads[shard].value("of"))
-            self._logs |= {(ledger, shard): bags for ledger, bags in logs.items()}
+                for ledger, bags in logs.items():
+                    shard_state.verify(ledger, shard, self._heads[shard].value(ledger), bags)
 
     def known(self, ledger: Ledger, shard: int) -> Table:
         """Return a shard's ledger, to be read only."""

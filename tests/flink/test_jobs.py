@@ -312,6 +312,19 @@ def test_a_job_that_was_asked_to_end_is_not_started_again(
     assert str(followed[0]).startswith("job 'stopline' was asked to end and is not started again")
 
 
+def test_a_job_that_its_watcher_cancelled_to_start_another_is_not_taken_for_one_that_was_asked_to_end(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted(cluster, FIRST)
+    monkeypatch.setattr(jobs, "jobs", lambda cluster: [Job(FIRST, "stopline", "CANCELED", 0)])
+    monkeypatch.setattr(jobs, "ask", lambda *_, **__: {})
+    assert jobs.ended("stopline", cluster)
+
+    jobs.cancel(Job(FIRST, "stopline", "RUNNING", 0), cluster, for_good=False)
+
+    assert not jobs.ended("stopline", cluster)
+
+
 def test_a_cluster_that_was_stopped_is_not_started_again(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

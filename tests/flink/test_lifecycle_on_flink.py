@@ -61,6 +61,7 @@ def test_the_same_word_hands_the_lifecycle_job_to_flink_and_watches_it(
 
     monkeypatch.setattr(processes, "up", lambda on: None)
     monkeypatch.setattr(jobs, "live", lambda name, on: None)
+    monkeypatch.setattr(jobs, "jobs", lambda on: [])
     monkeypatch.setattr(jobs, "submit", submit)
     monkeypatch.setattr(watch, "follow", follow)
 

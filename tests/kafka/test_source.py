@@ -34,7 +34,7 @@ from pipelines.kafka.reading.marks import Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import BrokerLine, LogEnd
 from pipelines.kafka.reading.source import ChunkReader, ChunkSource, ReadChunks
 from pipelines.kafka.reading.start import Start
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, StateError
 from schemas.rows.values import Values
 
 T0_US = 1_700_000_000_000_000
@@ -183,7 +183,7 @@ def test_a_mark_survives_its_coder(marked: list[Position], skip: int) -> None:
 
 @pytest.mark.parametrize("coder", [ChunkCoder(), MarkCoder()])
 def test_bytes_of_another_version_are_refused(coder: beam.coders.Coder) -> None:
-    with pytest.raises(ValueError, match=r"version 9 is not 2; drain"):
+    with pytest.raises(StateError, match=r"positions of version 9, this release reads 2; run the release"):
         coder.decode(b"\x09" + bytes(40))
 
 

@@ -8,6 +8,7 @@ from apache_beam.io.unbounded_source import CheckpointMark
 
 from pipelines.kafka.port import KafkaSettings, Partition
 from pipelines.kafka.reading.process import broker_line
+from schemas.errors import StateError
 
 #: How far a message's timestamp may lag behind the newest one before it.
 OUT_OF_ORDERNESS_US = 2_000_000
@@ -73,12 +74,15 @@ class MarkCoder(coders.Coder):  # type: ignore[misc]
         """Return the mark of `encoded`, bound to this coder's group.
 
         Raises:
-            ValueError: the checkpoint was written by another version.
+            StateError: the checkpoint was written by another version.
 
         """
         version, skip, count, *share = _HEAD.unpack_from(encoded)
         if version != MARK_VERSION:
-            raise ValueError(f"checkpoint version {version} is not {MARK_VERSION}; drain before upgrading")
+            raise StateError(
+                f"the checkpoint holds positions of version {version}, this release reads {MARK_VERSION}; "
+                "run the release that wrote it, or begin without state: --fresh"
+            )
         positions, start = [], _HEAD.size
         for _ in range(count):
             size, partition, next_offset, newest_us, topic_id = _POSITION.unpack_from(encoded, start)
