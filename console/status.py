@@ -62,7 +62,7 @@ def reporting(status: StatusFormat) -> Iterator[None]:
 def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str:
     """Say in one line how the job does; a second without a decision has no latency.
 
-    >>> status_line(0.0, {"refused": 2, "refused_INVALID": 2}, Latency(math.nan, math.nan, math.nan))[-24:]
+    >>> status_line(0.0, {"refused": 2, "refused_INVALID": 2}, Latency(math.nan, math.nan, math.nan))[-23:]
     '  REFUSED 2 (INVALID 2)'
 
     >>> status_line(0.0, {"decided": 1_200, "braked": 3}, Latency(math.nan, math.nan, math.nan))

@@ -1,5 +1,6 @@
 """Rows that are found by key: the table of one shard of a ledger."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +14,9 @@ Words = NDArray[np.uint64]
 
 #: A time that never was; what the columns named `…_us` of a new row hold.
 NEVER = np.iinfo(np.int64).min
+
+#: Secret of this process; nothing that is stored or decided depends on it.
+_SEED = np.frombuffer(secrets.token_bytes(16), np.uint64)
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Table:
             self._grow()
         places = np.empty(len(keys), np.int64)
         known = self.used
-        self.used = _locate(keys, self.rows["key"], self.used, self.slots, places)
+        self.used = _locate(keys, self.rows["key"], self.used, self.slots, places, _SEED)
         for name in self.rows.dtype.names or ():
             if name.endswith("_us"):
                 self.rows[name][known : self.used] = NEVER
@@ -60,48 +64,54 @@ class Table:
     def find(self, keys: Words) -> NDArray[np.int64]:
         """Return the row number of each key, uint64[n, 2]; -1 for unknown keys."""
         places = np.empty(len(keys), np.int64)
-        _find(keys, self.rows["key"], self.slots, places)
+        _find(keys, self.rows["key"], self.slots, places, _SEED)
         return places
 
     def _grow(self) -> None:
         rows = np.zeros(2 * len(self.rows), self.rows.dtype)
         rows[: self.used] = self.filled
         self.rows, self.slots = rows, np.full(4 * len(rows), -1, np.int32)
-        _index(self.rows["key"], self.used, self.slots)
+        _index(self.rows["key"], self.used, self.slots, _SEED)
 
 
 @inlined
-def _slot(high: np.uint64, low: np.uint64, keys: Words, slots: NDArray[np.int32]) -> np.int64:
+def _slot(high: np.uint64, low: np.uint64, keys: Words, slots: NDArray[np.int32], seed: Words) -> np.int64:
     """Return the slot that names the key's row, or the empty one where it would.
 
-    Tokens are keyed hashes already; one multiplication spreads tokens that are not.
+    Who sends payments chooses tokens, so where a token lies depends on a secret of the process (a keyed
+    xorshift-multiply, constants of MurmurHash3's finalizer); the order of rows does not.
     """
     mask = len(slots) - 1
-    slot = np.int64(((high ^ (low * np.uint64(0x9E3779B97F4A7C15))) >> np.uint64(20)) & np.uint64(mask))
+    mixed = (high ^ seed[0]) * np.uint64(0xFF51AFD7ED558CCD)
+    mixed = ((mixed ^ (mixed >> np.uint64(32))) + (low ^ seed[1])) * np.uint64(0xC4CEB9FE1A85EC53)
+    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+    slot = np.int64((mixed >> np.uint64(33)) & np.uint64(mask))
     while slots[slot] >= 0 and (keys[slots[slot], 0] != high or keys[slots[slot], 1] != low):
         slot = (slot + 1) & mask
     return slot
 
 
 @compiled
-def _index(keys: Words, used: int, slots: NDArray[np.int32]) -> None:
+def _index(keys: Words, used: int, slots: NDArray[np.int32], seed: Words) -> None:
     for row in range(used):
-        slots[_slot(keys[row, 0], keys[row, 1], keys, slots)] = row
+        slots[_slot(keys[row, 0], keys[row, 1], keys, slots, seed)] = row
 
 
 @compiled
-def _find(wanted: Words, keys: Words, slots: NDArray[np.int32], places: NDArray[np.int64]) -> None:
+def _find(
+    wanted: Words, keys: Words, slots: NDArray[np.int32], places: NDArray[np.int64], seed: Words
+) -> None:
     for each in range(len(wanted)):
-        places[each] = slots[_slot(wanted[each, 0], wanted[each, 1], keys, slots)]
+        places[each] = slots[_slot(wanted[each, 0], wanted[each, 1], keys, slots, seed)]
 
 
 @compiled
-def _locate(
-    wanted: Words, keys: Words, used: int, slots: NDArray[np.int32], places: NDArray[np.int64]
+def _locate(  # noqa: PLR0917 - the tables of one call
+    wanted: Words, keys: Words, used: int, slots: NDArray[np.int32], places: NDArray[np.int64], seed: Words
 ) -> int:
     for each in range(len(wanted)):
         high, low = wanted[each, 0], wanted[each, 1]
-        slot = _slot(high, low, keys, slots)
+        slot = _slot(high, low, keys, slots, seed)
         if slots[slot] < 0:
             keys[used, 0], keys[used, 1] = high, low
             slots[slot] = used

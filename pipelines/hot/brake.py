@@ -68,6 +68,7 @@ class Brake:
         else:  # too few to brake any: only the minutes matter
             order = np.argsort(at_us, kind="stable")
         found = np.zeros(len(order), FOUND)
+        self._heal(counts, int(transfers["received_us"].max(initial=0)))
         _count(counts, at_us[order], asked[order], (rule.per_10k, rule.min_count), found)
         braked = order[found["braked"]]
         if not len(braked):
@@ -76,6 +77,12 @@ class Brake:
         TELEMETRY.count("braked", len(braked))
         began = np.flatnonzero(found["decided"])
         return [self._alarm(leg, transfers[order[at]], found[at], model) for at in began.tolist()]
+
+    def _heal(self, counts: Rows, received_us: int) -> None:
+        """Forget minutes that cannot have come yet: they would stand for the newest until they have."""
+        if received_us > 0:
+            latest = (received_us + self._policy.clock.ahead_us) // MINUTE_US
+            counts[counts["minute"] > latest] = np.zeros((), COUNTS)
 
     def _alarm(self, leg: Leg, transfer: np.void, found: np.void, model: str) -> Alarm:
         at_us, decided, held = int(transfer["at_us"]), int(found["decided"]), int(found["held"])

@@ -316,3 +316,16 @@ def test_three_busy_days_under_the_shipped_policy_and_model_are_never_braked(str
         kept = enforced_minor(seen, credit)
         decided = decider.decide(decider.models(), seen, credit, kept, [(slice(None), brake)])
         assert {record.topic for record in decided.alerts} == {topics.ALERTS}
+
+
+def test_a_brake_that_a_clock_ahead_once_disarmed_heals_with_the_next_payment(rules: Policy) -> None:
+    """One payment of a year ahead stood for the newest minute, and nothing slid out of the hour any more."""
+    brake = Brake.of(replace(rules, brake=RULE), 0, None)
+    assert brake
+    ahead = payments([NOW_US + 365 * 24 * 60 * MINUTE_US])
+    ahead["received_us"] = ahead["at_us"]
+    apply(brake, ahead, [HOLD])
+    later = payments([NOW_US + minute * MINUTE_US for minute in range(0, 600, 20)])
+    later["received_us"] = later["at_us"]
+
+    assert apply(brake, later, [HOLD] * len(later))[0] == [HOLD] * len(later)
