@@ -187,7 +187,7 @@ def _plainly(kind: str, said: str) -> str:
     if kind == "int_type":
         return "a whole number is expected, without quotes"
     if kind in ("literal_error", "enum"):
-        return said.replace("Input should be", "use")
+        return re.sub(r"<\w+\.\w+: ('\w+')>", r"\1", said).replace("Input should be", "use")
     if kind == "tuple_type":
         return "a list is expected"
     return said.removeprefix("Value error, ")

@@ -9,7 +9,7 @@ import msgspec
 from measures.law.rules import Rule
 from measures.law.words import Decider
 from schemas.currencies import decimal, digits_of
-from schemas.measure import Measure, Notice
+from schemas.measure import Measure, MeasureState, Notice
 from schemas.order import Actor, Scope
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Told(NamedTuple):
     authority_id: str = ""
     order_no: str = ""
     functions: Collection[str] = ()
+    in_effect: bool = True
 
 
 #: A notice that says why, and names no facts.
@@ -50,6 +51,7 @@ def told_of(measure: Measure) -> Told:
         authority_id=measure.authority_id,
         order_no=measure.order_no,
         functions=measure.functions,
+        in_effect=measure.state not in (MeasureState.WAITING, MeasureState.PENDING),
     )
 
 
@@ -120,9 +122,10 @@ def _reason(law: "Jurisdiction", reason_code: str, language: str, told: Told) ->
     else:
         by = words.own
     names = (law.function_in(name, language) for name in sorted(told.functions))
-    held = words.held.get(told.scope, "").format(
-        amount=money(told.amount_minor, told.currency), functions=", ".join(names)
-    )
+    held = words.held.get(told.scope, "")
+    if not told.in_effect:
+        held = words.pending if told.scope is Scope.FUNCTIONS else words.waiting
+    held = held.format(amount=money(told.amount_minor, told.currency), functions=", ".join(names))
     return " ".join(words.layout.format(reason=reason, held=held, until=until, by=by).split(" ")).strip()
 
 

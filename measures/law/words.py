@@ -59,6 +59,8 @@ class Words(Data):
         layout: in which order the sentences come.
         reasons: reason code -> why something is held.
         held: scope of the measure -> what is held.
+        waiting: that an order waits and holds nothing yet.
+        pending: what will be suspended after a time of grace.
         until: when it ends.
         no_end: that no end has been set.
         ordered: by whose order and under which number.
@@ -78,6 +80,8 @@ class Words(Data):
     layout: _text("reason", "held", "until", "by")  # type: ignore[valid-type]
     reasons: dict[str, Plain]  # type: ignore[valid-type]
     held: dict[Scope, _text("amount", "functions")]  # type: ignore[valid-type]
+    waiting: Plain  # type: ignore[valid-type]
+    pending: _text("functions")  # type: ignore[valid-type]
     until: _text("until")  # type: ignore[valid-type]
     no_end: Plain  # type: ignore[valid-type]
     ordered: _text("authority", "number")  # type: ignore[valid-type]

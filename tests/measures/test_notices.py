@@ -7,11 +7,11 @@ from measures.law.country_file import FOLDER, jurisdiction
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.notices import local_time
 from measures.law.rules import HoldRule, RestrictRule
-from schemas.commands import FileAppeal, PlaceHold, StateFacts
+from schemas.commands import FileAppeal, PlaceHold, Restrict, StateFacts
 from schemas.measure import AccountFacts, Notice
 from schemas.order import Action, Actor
 from schemas.reply import Why
-from tests.measures.kit import ACCOUNT, PAID, T0, Bench, defrauded, make_order
+from tests.measures.kit import ACCOUNT, DAY, PAID, T0, Bench, defrauded, make_order
 
 COUNTRIES = sorted(path.stem.upper() for path in FOLDER.glob("*.yaml"))
 
@@ -67,6 +67,24 @@ def test_a_notice_follows_its_measure_to_another_sum_and_another_end() -> None:
     ))  # fmt: skip
     assert bench.order(renewed).code == "OK"
     assert "Until 2026-09-02 10:00." in before and "Until 2027-03-02 10:00." in notice_of(bench, "F1").reason
+
+
+def test_a_notice_of_what_has_no_effect_yet_does_not_say_it_has() -> None:
+    bench = defrauded()
+    bench.order(make_order("F1", "FREEZE"))
+    other = make_order("F2", "FREEZE", authority_id="police-2", sender_id="police-2", case_family="family-2")
+    assert bench.order(other).state == "WAITING"
+    waiting = notice_of(bench, "F2").reason
+    assert "nothing is held under it yet" in waiting and "frozen" not in waiting
+    assert "No end has been set." in waiting
+    bench = Bench(balance=1)
+    bench.do(Restrict(at_us=T0, decision_id="d-1", rule="INVOLVED", reason_code="IDENTITY_CHECK"))
+    (limit,) = bench.account.measures.values()
+    assert limit.notice is not None and "will be suspended unless" in limit.notice.reason
+    bench.tick(T0 + 4 * DAY)
+    (limit,) = bench.account.measures.values()
+    assert limit.notice is not None
+    assert "These services are suspended: everything except at a branch." in limit.notice.reason
 
 
 def test_what_the_institution_decides_it_says_itself_and_whether_a_law_set_the_term() -> None:
