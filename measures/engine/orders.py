@@ -115,16 +115,31 @@ def _rule(work: UnitOfWork, order: Order) -> OrderedRule | None:
 
 
 def _lifted_before(work: UnitOfWork, order: Order) -> bool:
-    """Settle the lifts that waited for this order; True if one issued later than it has won."""
+    """Settle the lifts that waited for this order; True if one issued later than it has won.
+
+    Such a lift frees what the order would have held, so it takes the people that lifting it would take.
+    """
     waiting = [p for p in work.account.parked.values() if p.parent_key == order_key(order)]
-    wins = [p for p in waiting if p.order.issued_at_us >= order.issued_at_us]
+    execute = work.machines[order.kind].execute
+    would = execute(order, work.account, work.regime, work.now) if waiting and execute else None
+    faults = [_parked_fault(work, parked.order, order, would) for parked in waiting]
+    wins = [parked for parked, fault in zip(waiting, faults, strict=True) if fault is None]
     if wins:
         lifted = Refusal(why=Why.LIFTED_BEFORE_EXECUTION, detail=wins[0].order.order_no)
         answer(work, order, lifted, takes_number=True)
-    for parked in waiting:
-        stale = Refusal(why=Why.STALE_LIFT, detail="issued before the order it lifts")
-        resolve(work, parked.order_key, None if parked in wins else stale, "PARENT_CAME")
+    for parked, fault in zip(waiting, faults, strict=True):
+        resolve(work, parked.order_key, fault, "PARENT_CAME")
     return bool(wins)
+
+
+def _parked_fault(
+    work: UnitOfWork, lift: Order, order: Order, would: Measure | Refusal | None
+) -> Refusal | None:
+    if lift.issued_at_us < order.issued_at_us:
+        return Refusal(why=Why.STALE_LIFT, detail="issued before the order it lifts")
+    if not isinstance(would, Measure):
+        return None
+    return release_fault(work, Effect.LIFT, Release(would, would, _signed_by(lift), lift.reason))
 
 
 def _execute(work: UnitOfWork, order: Order, actor: Actor) -> None:

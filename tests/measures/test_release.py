@@ -32,8 +32,9 @@ from schemas.order import (
     MeasureKind,
     QueryTerms,
     Scope,
+    order_key,
 )
-from schemas.reply import Why
+from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, HOUR, OFFICERS, T0, Bench, make_order
 
 K = MeasureKind
@@ -214,6 +215,30 @@ def test_nobody_verified_an_identity_so_nothing_is_cured() -> None:
     assert not cured(bench)
     assert bench.do(Reverify(at_us=T0, by=("clerk-1",))).refusal is None
     assert cured(bench)
+
+
+@pytest.mark.parametrize("kind", [K.STOP, K.FREEZE])
+@pytest.mark.parametrize("officers", [ONE, TWO])
+def test_a_lift_that_comes_first_takes_the_people_that_lifting_would(
+    kind: MeasureKind, officers: Any
+) -> None:
+    """One officer's lift does not keep the order over a large sum from being executed; two officers' does."""
+    bench = Bench(LAW)
+    bench.move("victim-txn", LARGE)
+    early = make_order(
+        "L1", kind, Action.LIFT, original_order_no="M1", officers=officers, issued_at_us=T0 + 1
+    )
+    assert bench.order(early, T0 + 1).code is ReplyCode.PENDING_PARENT
+    sent = make_order("x").victim_transfer
+    assert sent is not None
+    fields: dict[str, Any] = {"victim_transfer": msgspec.structs.replace(sent, amount_minor=LARGE)}
+    if kind is K.FREEZE:
+        fields |= {"amount_minor": LARGE}
+    bench.order(make_order("M1", kind, **fields), T0 + 2)
+    frees = officers is TWO
+    assert bool(bench.account.live()) is not frees
+    answer = bench.account.answered[order_key(early)].reply
+    assert answer.why is (None if frees else Why.TWO_PEOPLE_NEEDED)
 
 
 def test_every_action_has_a_row_in_the_table_of_guards() -> None:
