@@ -10,6 +10,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from measures.engine import appeal, orders
@@ -108,6 +109,8 @@ def _move(work: UnitOfWork, command: Move) -> Refusal | None:
     balance, states = _balance(account, command)
     if abs(balance) > BALANCE_MAX:
         return Refusal(why=Why.OVER_AMOUNT, detail="the balance would be larger than any account's")
+    if flow.purpose == "DISBURSEMENT":  # only an order pays a share; a booking that says so is like any other
+        flow = msgspec.structs.replace(flow, purpose="")
     if forbids(account, flow, work.now):
         work.alert("MEASURE_BREACHED", flow.txn_id, "a debit went against a measure in force")
     work.record(Moved, flow=flow, balance_minor=balance, position=position, states_balance=states)

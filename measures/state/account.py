@@ -265,8 +265,9 @@ def in_force(account: Account, at_us: int) -> InForce:
 
 
 def forbids(account: Account, flow: Flow, at_us: int) -> bool:
-    """Whether a debit goes against what is in force; refunds out of frozen money are in order."""
-    if flow.direction is Direction.CREDIT or flow.purpose == "DISBURSEMENT":
+    """Whether a debit goes against what is in force; shares paid out of a measure by order are in order."""
+    paid = any(flow.txn_id in measure.disbursements for measure in account.measures.values())
+    if flow.direction is Direction.CREDIT or paid:
         return False
     now = in_force(account, at_us)
     free = account.balance_minor - now.held_minor

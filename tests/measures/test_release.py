@@ -36,6 +36,7 @@ from schemas.order import (
 )
 from schemas.reply import ReplyCode, Why
 from tests.measures.kit import DAY, HOUR, OFFICERS, T0, Bench, make_order
+from tests.tokens import token_of
 
 K = MeasureKind
 LARGE = 80_000_000
@@ -332,6 +333,13 @@ def test_small_shares_that_add_up_need_two_people_like_a_large_one() -> None:
     assert pay(bench, "D1", victim_id="v1", **alone) is None
     assert pay(bench, "D2", victim_id="v2", **alone) is Why.TWO_PEOPLE_NEEDED
     assert pay(bench, "D3", victim_id="v2", amount_minor=3_000_000) is None
+
+
+def test_a_booking_that_calls_itself_a_pay_out_is_a_breach_like_any_other() -> None:
+    bench = begun(K.FREEZE)
+    bench.move("x", -LARGE, T0 + 1, purpose="DISBURSEMENT", counterparty_token=token_of("anybody"))
+    assert bench.alerts() == ["MEASURE_BREACHED"]
+    assert [flow.purpose for flow in bench.account.flows if flow.txn_id == "x"] == [""]
 
 
 def test_a_payment_whose_sum_nobody_said_is_no_small_sum() -> None:
