@@ -60,13 +60,17 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Measure a bundle on a new simulated world, a decision log with feedback, or",
         "console.commands.evaluate",
     ),
-    "stress": ("Measure a bundle where scammers choose tactics it was", "console.commands.stress"),
+    "stress": ("Measure a bundle in worlds whose scammers choose tactics, beside an", "console.commands.stress"),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (
         "Compare features, scores and alert rate of a log's newest days with",
         "console.commands.drift",
     ),
-    "registry": ("Sign model bundles and say which one acts.", "console.commands.registry"),
+    "registry": (
+        "Sign model bundles and say which one acts.",
+        "console.commands.registry",
+        "console.commands.promotion",
+    ),
     "dead-letters": (
         "Look at refused messages; send them again.",
         "console.commands.dead_letters",

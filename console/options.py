@@ -62,3 +62,7 @@ RefusedFor = Annotated[
     str, typer.Option("--code", help="Only those refused for this reason, such as INVALID.")
 ]
 RefusedOf = Annotated[str, typer.Option("--topic", help="Only those of this topic.")]
+
+#: Of the commands about the registry of bundles.
+RegistryFolder = Annotated[Path, typer.Option("--registry", help="Folder of the registry.")]
+RegistryKey = Annotated[Path, typer.Option("--key", help="Private key, as keygen wrote it.")]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import get_args
 
 import msgspec
 import typer
 from joserfc.jwk import OKPKey
 
+from console.options import RegistryFolder, RegistryKey
 from models.scoring.shelf import PUBLIC_KEY, Role, open_registry, read_key
 from schemas.errors import ConfigError
 
@@ -15,12 +16,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Sign model bundles and say which one acts."
 )
 
-Folder = Annotated[Path, typer.Option("--registry", help="Folder of the registry.")]
-PrivateKey = Annotated[Path, typer.Option("--key", help="Private key, as keygen wrote it.")]
-
 
 @app.command()
-def keygen(registry: Folder = Path("var/registry"), out: PrivateKey = Path("registry.jwk")) -> None:
+def keygen(registry: RegistryFolder = Path("var/registry"), out: RegistryKey = Path("registry.jwk")) -> None:
     """Make the registry's key: the private half in a file of its own, the public half in the registry.
 
     Example: stopline registry keygen --registry var/registry --key registry.jwk
@@ -36,25 +34,9 @@ def keygen(registry: Folder = Path("var/registry"), out: PrivateKey = Path("regi
 
 
 @app.command()
-def promote(
-    bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
-    *,
-    registry: Folder = Path("var/registry"),
-    key: PrivateKey = Path("registry.jwk"),
-    role: Annotated[Role, typer.Option(help="live acts, shadow is only measured.")] = "live",
+def rollback(
+    registry: RegistryFolder = Path("var/registry"), key: RegistryKey = Path("registry.jwk")
 ) -> None:
-    """Sign a bundle, keep it in the registry and put it into a role; what was live becomes previous.
-
-    Example: stopline registry promote var/bundle --registry var/registry --key registry.jwk
-    """
-    opened, private = open_registry(registry), read_key(key)
-    digest = opened.add(bundle, private)
-    opened.promote(digest, private, role=role)
-    typer.echo(f"{role}: {digest[:12]}; jobs with --model_registry {registry} follow")
-
-
-@app.command()
-def rollback(registry: Folder = Path("var/registry"), key: PrivateKey = Path("registry.jwk")) -> None:
     """Swap live and previous.
 
     Example: stopline registry rollback --registry var/registry --key registry.jwk
@@ -64,7 +46,7 @@ def rollback(registry: Folder = Path("var/registry"), key: PrivateKey = Path("re
 
 
 @app.command()
-def show(registry: Folder = Path("var/registry")) -> None:
+def show(registry: RegistryFolder = Path("var/registry")) -> None:
     """Show what is in each role and check its signature.
 
     Example: stopline registry show --registry var/registry
