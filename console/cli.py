@@ -60,7 +60,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Measure a bundle on a new simulated world, a decision log with feedback, or",
         "console.commands.evaluate",
     ),
-    "stress": ("Measure a bundle in worlds whose scammers choose tactics, beside an", "console.commands.stress"),
+    "stress": ("Measure a bundle in worlds whose scammers choose tactics", "console.commands.stress"),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (
         "Compare features, scores and alert rate of a log's newest days with",
