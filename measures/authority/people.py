@@ -20,11 +20,17 @@ def officers_fault(order: Order, regime: Regime) -> Refusal | None:
     return None
 
 
-def release_fault(by: tuple[str, ...], reason: str, weight_minor: int, regime: Regime) -> Refusal | None:
-    """Refuse a release without a reason, by nobody, or of a large sum by one person alone."""
+def release_fault(
+    by: tuple[str, ...], reason: str, weight_minor: int, regime: Regime, *, currency: str = ""
+) -> Refusal | None:
+    """Refuse a release without a reason, by nobody, or of a large sum by one person alone.
+
+    A sum in another `currency` than the law's cannot be called small.
+    """
     if not reason.strip():
         return Refusal(why=Why.REASON_MISSING, detail="a release names its reason")
-    needed = 2 if weight_minor >= regime.people.four_eyes_from else 1
+    foreign = currency not in ("", regime.law.currency)
+    needed = 2 if foreign or weight_minor >= regime.people.four_eyes_from else 1
     if len(set(by)) < needed:
         return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
     return None
@@ -41,7 +47,8 @@ def weight(measure: Measure, balance_minor: int) -> int:
     return measure.limit_minor
 
 
-def proportionate(scope: Scope, disputed_minor: int | None, regime: Regime) -> Scope:
-    """Narrow a measure over a small disputed sum to that sum (domain.md 7, trap 5)."""
+def proportionate(scope: Scope, disputed_minor: int | None, currency: str, regime: Regime) -> Scope:
+    """Narrow a measure over a small disputed sum of the law's currency to that sum (domain.md 7, trap 5)."""
     small = disputed_minor is not None and 0 < disputed_minor < regime.people.small_sum
+    small = small and currency in ("", regime.law.currency)
     return Scope.AMOUNT if scope is Scope.ALL_OUTFLOW and small else scope

@@ -78,12 +78,14 @@ def _receive(work: UnitOfWork, command: ReceiveOrder) -> None:
     orders.receive(work, command.order, command.actor, number_taken=command.number_taken)
 
 
-def _state_facts(work: UnitOfWork, command: StateFacts) -> None:
+def _state_facts(work: UnitOfWork, command: StateFacts) -> Refusal | None:
     """Take over what the institution knows; the balance only if it is newer than what the bookings told."""
     account, position, facts = work.account, command.position, command.facts
     newest = position is None or position > account.seen.position
     if position is not None and not account.seen.is_new(position):
-        return
+        return None
+    if account.currency and facts.currency not in ("", account.currency):
+        return Refusal(why=Why.CURRENCY_MISMATCH, detail=f"the account is kept in {account.currency}")
     stated = facts.balance_minor is not None and newest
     if position is None and account.flows and account.facts and account.facts.balance_minor is not None:
         stated = False
@@ -93,6 +95,7 @@ def _state_facts(work: UnitOfWork, command: StateFacts) -> None:
     if after != account.facts or position is not None:
         work.record(FactsStated, facts=after, position=position, states_balance=stated)
         work.settle("FACTS")
+    return None
 
 
 def _move(work: UnitOfWork, command: Move) -> Refusal | None:

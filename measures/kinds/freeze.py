@@ -7,6 +7,7 @@ from measures.kinds.stop import asked_us, family_of
 from measures.law.calendar import Term
 from measures.law.jurisdiction import Regime
 from measures.law.rules import FreezeRule, Verification
+from measures.money.currency import comparable, currency_fault, currency_of
 from measures.money.disburse import disburse
 from measures.money.disputed import disputed, narrowed
 from measures.refusal import Refusal, first_fault
@@ -21,8 +22,13 @@ from schemas.reply import Why
 S = MeasureState
 
 
-def papers_fault(terms: FreezeTerms, amount_minor: int, rule: FreezeRule, scope: Scope) -> Refusal | None:
-    """Check ground, reasons and approvals of a freeze order; None when in order."""
+def papers_fault(
+    terms: FreezeTerms, amount_minor: int, rule: FreezeRule, scope: Scope, *, small: bool = True
+) -> Refusal | None:
+    """Check ground, reasons and approvals of a freeze order; None when in order.
+
+    A sum that cannot be held against the bulk threshold is not `small`.
+    """
     whole = scope is Scope.ALL_OUTFLOW
     reaches, bulk = terms.approval_level.reaches, rule.bulk
     unreasoned = whole and rule.scope is Scope.AMOUNT and not terms.whole_reason.strip()
@@ -34,7 +40,7 @@ def papers_fault(terms: FreezeTerms, amount_minor: int, rule: FreezeRule, scope:
         (not whole and not amount_minor, Why.AMOUNT_MISSING, "a limited freeze names its amount"),
         (major_fault, Why.APPROVAL_TOO_LOW, f"a major case needs {rule.major_level} approval"),
     )
-    if fault or bulk is None or not (terms.bulk or amount_minor > bulk.amount):
+    if fault or bulk is None or not (terms.bulk or amount_minor > bulk.amount or not small):
         return fault
     return first_fault(
         (not terms.legal_review_ref, Why.LEGAL_REVIEW_MISSING, "beyond the bulk thresholds"),
@@ -61,13 +67,16 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         return Refusal(why=why, detail=f"no freeze under {regime.id}")
     terms, about = order.freeze or FreezeTerms(legal_doc_no=""), disputed(order, account)
     asked = order.scope or rule.scope
-    scope = proportionate(asked, about.amount_minor, regime)
+    currency = currency_of(account, regime, order)
+    scope = proportionate(asked, about.amount_minor, currency, regime)
     limit = (narrowed(order, about) if order.amount_minor or scope is not asked else 0) or 0
-    name, currency = order.target.name_token, order.currency
+    name = order.target.name_token
     fault = first_fault(
         (bool(name and facts.name_token) and name != facts.name_token, Why.NAME_MISMATCH, ""),
-        (bool(currency and facts.currency) and currency != facts.currency, Why.CURRENCY_MISMATCH, ""),
-    ) or papers_fault(terms, max(limit, order.amount_minor or 0), rule, scope)
+    )
+    asks = max(limit, order.amount_minor or 0)
+    fault = fault or currency_fault(order, account)
+    fault = fault or papers_fault(terms, asks, rule, scope, small=comparable(currency, regime))
     fault = fault or _period_fault(order, account, rule, regime)
     begins = counted_from(order, rule, now)
     if fault:
@@ -88,7 +97,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         order_no=order.order_no,
         case_no=order.case_no,
         case_family=family_of(order),
-        currency=order.currency or regime.law.currency,
+        currency=currency,
         limit_minor=limit if scope is Scope.AMOUNT else 0,
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),

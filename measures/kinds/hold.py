@@ -3,6 +3,7 @@
 from measures.law.jurisdiction import Regime
 from measures.law.rules import HoldRule
 from measures.law.words import REASON_CODES
+from measures.money.currency import comparable, currency_of
 from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
@@ -45,6 +46,7 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
     before = _held_before(command, account)
     amount = min(command.amount_minor, _not_held_yet(command, account))
     small = amount < rule.min_amount or account.balance_minor < rule.min_balance
+    unlike = bool(rule.min_amount or rule.min_balance) and not comparable(account.currency, regime)
     within = regime.calendar.add(begins, rule.grounds_within) if rule.grounds_within else None
     holder = account.facts.holder_kind if account.facts else None
     expires = regime.calendar.add(begins, rule.term)
@@ -65,6 +67,7 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
             Why.BELOW_THRESHOLD,
             "too small a share of the balance",
         ),
+        (unlike, Why.CURRENCY_MISMATCH, f"the rule's sums are in {regime.law.currency}"),
         (small, Why.BELOW_THRESHOLD, "too small a sum for this hold"),
         (by_amount and not command.amount_minor, Why.AMOUNT_MISSING, "an amount hold names its amount"),
         (by_payment and not command.txn_id, Why.NO_SUCH_TRANSACTION, "a delayed payment is named"),
@@ -82,7 +85,7 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
         scope=rule.scope,
         rank=account.ranks + 1,
         case_family=command.case_family,
-        currency=regime.law.currency,
+        currency=currency_of(account, regime),
         limit_minor=amount,
         executed_at_us=now,
         counted_from_us=begins,

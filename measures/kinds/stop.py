@@ -4,6 +4,7 @@ from measures.authority.people import proportionate
 from measures.law.jurisdiction import Regime
 from measures.law.rules import StopRule
 from measures.money.allocation import presumption
+from measures.money.currency import currency_fault, currency_of
 from measures.money.disputed import credit_of, disputed, narrowed
 from measures.money.tracing import onward
 from measures.refusal import Refusal, first_fault
@@ -33,16 +34,15 @@ def mismatch(order: Order, account: Account, rule: StopRule, regime: Regime) -> 
     facts, sent, checked = account.facts, order.victim_transfer, rule.match
     if facts is None or order.target.account_token != account.account_token:
         return Why.NO_SUCH_ACCOUNT
-    target, currency = order.target, sent.currency if sent else order.currency
+    target = order.target
     other_bank = bool(facts.institution_id) and facts.institution_id != target.institution_id
     other_name = not facts.name_token or facts.name_token != target.name_token
-    other_currency = bool(currency and facts.currency) and currency != facts.currency
     compares = "AMOUNT" in checked or "TIME" in checked
     fault = first_fault(
         (facts.closed, Why.ACCOUNT_CLOSED, ""),
         ("ACCOUNT" in checked and other_bank, Why.ACCOUNT_MISMATCH, ""),
         ("NAME" in checked and other_name, Why.NAME_MISMATCH, ""),
-        (other_currency, Why.CURRENCY_MISMATCH, ""),
+        (currency_fault(order, account) is not None, Why.CURRENCY_MISMATCH, ""),
         (compares and not (sent and _received(sent, account, rule, regime)), Why.AMOUNT_TIME_MISMATCH, ""),
     )
     return fault.why if fault else None
@@ -59,7 +59,8 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     if account.terms_used(MeasureKind.STOP, family) >= rule.max_times:
         return Refusal(why=Why.LIMIT_REACHED, detail=f"{rule.max_times} stops in case family {family}")
     about = disputed(order, account)
-    scope = proportionate(order.scope or rule.scope, about.amount_minor, regime)
+    currency = currency_of(account, regime, order)
+    scope = proportionate(order.scope or rule.scope, about.amount_minor, currency, regime)
     limit, txn_ids = narrowed(order, about), about.txn_ids
     if ref := order.target.txn_ref:
         flow = next((f for f in account.flows if ref in (f.txn_id, f.clearing_serial)), None)
@@ -83,7 +84,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         order_no=order.order_no,
         case_no=order.case_no,
         case_family=family,
-        currency=order.currency or regime.law.currency,
+        currency=currency,
         limit_minor=(limit or 0) if scope is Scope.AMOUNT else 0,
         sequence=account.terms_used(MeasureKind.STOP, family) + 1,
         issued_at_us=order.issued_at_us,

@@ -12,6 +12,7 @@ import msgspec
 from measures.authority.people import release_fault
 from measures.law.jurisdiction import Regime
 from measures.money.allocation import Pot, allocate
+from measures.money.currency import comparable
 from measures.money.reimbursement import reimbursements
 from measures.refusal import Refusal, first_fault
 from schemas.ids import derived_id
@@ -97,7 +98,8 @@ def decide(
     total = sum(share.amount_minor for share in refund.shares) + sum(before.values())
     sums = {share.victim_id: before.get(share.victim_id, 0) + share.amount_minor for share in refund.shares}
     shared = [share.victim_id for share in refund.shares if share.amount_minor]
-    beyond = limit is not None and any(sums[victim] >= limit for victim in shared)
+    foreign = not comparable(refund.currency, regime)
+    beyond = limit is not None and any(foreign or sums[victim] >= limit for victim in shared)
     missing = {claim.victim_id: claim.loss_minor - claim.recovered_minor for claim in refund.claims}
     over = [victim for victim in shared if sums[victim] > missing[victim]]
     noticed = refund.state is R.NOTICED and now < (refund.due_us or 0)
@@ -107,7 +109,7 @@ def decide(
         (not decision_no, Why.MALFORMED, "a decision has a number"),
         (bool(over), Why.OVER_AMOUNT, f"another round repays {over}; have the shares computed anew"),
         (beyond and not court_ref, Why.PAPERS_MISSING, f"shares from {limit} need a court"),
-    ) or release_fault(by, reason, total, regime)
+    ) or release_fault(by, reason, total, regime, currency=refund.currency)
     if fault:
         return fault
     named = tuple(
@@ -184,12 +186,14 @@ def _compute(refund: Refund, pot: Pot, regime: Regime, now: int) -> Refund:
         Share(victim_id=victim, amount_minor=amount, repaid_minor=repaid[victim])
         for victim, amount in result.shares.items()
     )
+    owed = reimbursements(refund.claims, shares, refund.reimbursements, regime, now)
+    owed = owed if comparable(refund.currency, regime) else ()
     return replace(
         refund,
         state=R.NOTICED if notice else R.COMPUTED,
         method=result.method,
         shares=shares,
-        reimbursements=reimbursements(refund.claims, shares, refund.reimbursements, regime, now),
+        reimbursements=owed,
         due_us=regime.calendar.add(now, notice) if notice else None,
     )
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from measures.authority.people import release_fault as people_fault
 from measures.authority.people import weight
 from measures.money import rounds
+from measures.money.currency import comparable
 from measures.refusal import Refusal, first_fault
 from measures.state.unit_of_work import UnitOfWork
 from schemas.ids import derived_id
@@ -67,12 +68,18 @@ def payment_of(measure: Measure, share: Disbursement) -> str:
 def _people(work: UnitOfWork, release: Release) -> Refusal | None:
     """Ask for a reason and, from the country's sum on, two people; the sum is all the measure is about."""
     concerned = weight(release.before, work.account.balance_minor)
-    return people_fault(release.by, release.reason, concerned, work.regime)
+    return people_fault(release.by, release.reason, concerned, work.regime, currency=release.before.currency)
 
 
 def _payers(work: UnitOfWork, release: Release) -> Refusal | None:
     """Ask the same for all that was paid out of the measure so far and now."""
-    return people_fault(release.by, release.reason, release.after.disbursed_minor, work.regime)
+    return people_fault(
+        release.by,
+        release.reason,
+        release.after.disbursed_minor,
+        work.regime,
+        currency=release.before.currency,
+    )
 
 
 def _frozen(work: UnitOfWork, release: Release) -> Refusal | None:
@@ -96,7 +103,9 @@ def _decided(work: UnitOfWork, release: Release) -> Refusal | None:
     round_, decided = found
     limit = work.regime.refund.administrative_below
     family = rounds.decided_before(work, round_.case_family)
-    court = limit is not None and family.get(share.victim_id, 0) >= limit and not round_.court_ref
+    foreign = not comparable(round_.currency, work.regime)
+    large = limit is not None and (foreign or family.get(share.victim_id, 0) >= limit)
+    court = large and not round_.court_ref
     return first_fault(
         (round_.state is not RefundState.DISPATCHED, Why.NOT_DECIDED, f"the round is {round_.state}"),
         (decided.paid, Why.ALREADY_PAID, decided.payment_id),

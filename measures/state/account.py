@@ -80,6 +80,11 @@ class Account(Record, frozen=True, kw_only=True):
         """The balance last seen, below zero if the account is overdrawn; 0 when none was."""
         return (self.facts.balance_minor or 0) if self.facts else 0
 
+    @property
+    def currency(self) -> str:
+        """The currency the account is kept in; empty while the institution has not said."""
+        return self.facts.currency if self.facts else ""
+
     def live(self) -> list[Measure]:
         """Measures that still run, in order of execution."""
         return sorted((m for m in self.measures.values() if m.live), key=lambda m: m.rank)
@@ -210,7 +215,7 @@ def claims(account: Account, at_us: int) -> dict[str, int]:
     """Give what each measure over a sum in force at `at_us` may hold, by measure id.
 
     What an earlier one claims of the same transfer, or has paid out of it, is not claimed again: a later
-    one waits for it.
+    one waits for it. A sum in another currency than the account's claims nothing.
     """
     found: dict[str, int] = {}
     ranked = sorted(account.measures.values(), key=lambda measure: measure.rank)
@@ -218,6 +223,9 @@ def claims(account: Account, at_us: int) -> dict[str, int]:
     over_sums = [measure for measure in counts if measure.scope is Scope.AMOUNT]
     for measure in over_sums:
         if not measure.live or not runs_at(measure, at_us):
+            continue
+        if account.currency and measure.currency not in ("", account.currency):
+            found[measure.measure_id] = 0
             continue
         others = [other for other in over_sums if other is not measure and same_source(measure, other)]
         taken = sum(found.get(other.measure_id, 0) + other.disbursed_minor for other in others)

@@ -124,7 +124,7 @@ def without_refunds(account: Account, event: JournalEvent) -> Account:
     return replace(accounts.advance(account, event), refunds={})
 
 
-def nobody_objects(*given: Any) -> None:
+def nobody_objects(*given: Any, **named: Any) -> None:
     """Let anybody release anything."""
 
 
