@@ -10,6 +10,9 @@ from schemas.ids import derived_id
 #: A case family's name as traces carry it; a longer one is replaced by an id derived from it.
 CASE_BYTES = 64
 
+#: No trace goes further than so many accounts; country files stop long before.
+HOP_MAX = 1_000
+
 CaseFamily = Annotated[str, Meta(max_length=CASE_BYTES)]
 
 
@@ -38,7 +41,7 @@ class Trace(Event, frozen=True, kw_only=True):
     trace_id: str
     jurisdiction: str
     case_family: CaseFamily
-    hop: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    hop: Annotated[int, Meta(ge=1, le=HOP_MAX)]
     txn_id: TransactionId
     debtor_account: Token
     creditor_account: Token

@@ -10,7 +10,7 @@ from models.ledgers.ledger import Ledger
 from models.ledgers.table import Table
 from pipelines.state.shards import Rows
 from schemas.rows.tokens import ascii_bytes, token_text, token_words
-from schemas.trace import CASE_BYTES, Trace
+from schemas.trace import CASE_BYTES, HOP_MAX, Trace
 
 #: A `TaintedMove`; `key` is its id, `debtor` and `creditor` are tokens in two words each.
 MOVE = np.dtype(
@@ -105,6 +105,6 @@ def traced(trace: Trace) -> TaintedMove:
         trace.currency,
         trace.at_us,
         trace.hop,
-        followed=trace.followed,
+        followed=trace.followed and trace.hop < HOP_MAX,
         clearing_serial=trace.clearing_serial,
     )

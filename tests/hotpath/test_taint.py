@@ -35,7 +35,7 @@ from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.payment import Payment
 from schemas.rows.values import Values
-from schemas.trace import Trace
+from schemas.trace import HOP_MAX, Trace
 from tests.hotpath.states import Shard
 from tests.measures.kit import ACCOUNT, PAID, T0, defrauded, entry_of, make_order
 from tests.payments import transfers
@@ -240,7 +240,13 @@ def test_what_cannot_be_read_of_tainted_money_is_a_dead_letter() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"trace_id": "trace_1"}, {"currency": "€€€"}, {"case_family": "🂡" * 64}, {"debtor_account": "a"}],
+    [
+        {"trace_id": "trace_1"},
+        {"currency": "€€€"},
+        {"case_family": "🂡" * 64},
+        {"debtor_account": "a"},
+        {"hop": 2**31 - 1},
+    ],
 )
 def test_a_trace_with_a_field_that_does_not_fit_is_a_dead_letter(wrong: dict[str, Any]) -> None:
     good = Trace(
@@ -253,6 +259,17 @@ def test_a_trace_with_a_field_that_does_not_fit_is_a_dead_letter(wrong: dict[str
 
     assert [(letter.offset, letter.error_code) for letter in letters] == [(0, "INVALID")]
     assert rows["case"].tolist() == [b"family-1"]
+
+
+def test_a_trace_at_the_last_hop_is_read_and_followed_no_further() -> None:
+    last = Trace(
+        trace_id=f"trace_{token('t')}", jurisdiction="CN", case_family="family-1", hop=HOP_MAX, txn_id="t1",
+        debtor_account=token("a"), creditor_account=token("b"), amount_minor=1, transferred_minor=1,
+        currency="CNY", at_us=T0, followed=True,
+    )  # fmt: skip
+    rows, letters = moved(chunk(topics.TRACES, msgspec.json.encode(last)))
+
+    assert (letters, rows["followed"].tolist()) == ([], [False])
 
 
 def test_a_move_reaches_the_shards_of_both_its_accounts() -> None:

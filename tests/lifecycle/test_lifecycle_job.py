@@ -33,7 +33,7 @@ from tests.measures.kit import ACCOUNT, DAY, HOUR, MINUTE, PAID, T0, make_order
 from tests.tokens import token_of
 
 Keys = tuple[KeyEntry, ...]
-OTHER, HOLED, V1 = map(token_of, ("acct-other", "acct-hole", "v1"))
+OTHER, HOLED, MOVED, V1 = map(token_of, ("acct-other", "acct-hole", "acct-moved", "v1"))
 
 
 @pytest.fixture
@@ -191,9 +191,9 @@ def test_an_account_whose_key_moved_when_measures_grew_is_read_by_version(
 ) -> None:
     """Its newer entries lie in a partition that is read first; foreign records are passed over."""
     entry = JournalEntry(
-        entry_id="e", account_token="acct-moved", jurisdiction="CN", version=0, at_us=T0, command="Tick"
+        entry_id="e", account_token=MOVED, jurisdiction="CN", version=0, at_us=T0, command="Tick"
     )
-    alert = {"type": "alert", "event_id": "e", "account_token": "acct-moved", "at_us": T0, "alert": "X"}
+    alert = {"type": "alert", "event_id": "e", "account_token": MOVED, "at_us": T0, "alert": "X"}
 
     def written(*versions: int) -> bytes:
         events = [alert | {"version": version, "subject": "s", "detail": ""} for version in versions]
@@ -209,12 +209,12 @@ def test_an_account_whose_key_moved_when_measures_grew_is_read_by_version(
             (b"[[[", 1),
             (written(1, 2), 1),
         ):
-            producer.send(topics.MEASURES, b"acct-moved", value, (), T0, partition=partition)
+            producer.send(topics.MEASURES, MOVED.encode(), value, (), T0, partition=partition)
         producer.flush()
 
         known = journal.past(kafka, journal.journal_bounds(kafka))
 
-    assert known.kept["acct-moved"].account.version == 4
+    assert known.kept[MOVED].account.version == 4
     assert caplog.text.count("is no journal entry") == 2
 
 
@@ -251,10 +251,10 @@ def test_a_fault_of_the_engine_sets_the_message_aside_and_the_rest_goes_on(
 ) -> None:
     apply = intake.apply
 
-    def failing(kept: Any, arrival: Any) -> Any:
+    def failing(kept: Any, arrival: Any, *rest: Any) -> Any:
         if arrival.account_token == OTHER:
             raise ZeroDivisionError("by a fault")
-        return apply(kept, arrival)
+        return apply(kept, arrival, *rest)
 
     with EmbeddedBroker() as broker:
         harness = Harness(with_topics(broker), keys)

@@ -46,7 +46,7 @@ class Outside:
             producer.send(topic, TOKEN.encode(), value, (), now_us())
         producer.flush()
 
-    def until(self, word: str, seconds: float = 30) -> str:
+    def until(self, word: str, seconds: float = 120) -> str:
         """Read the journal until it says a word; returns all it said."""
         deadline = time.monotonic() + seconds
         while word not in (said := msgspec.json.encode(self._entries).decode()):
