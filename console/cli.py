@@ -1,9 +1,9 @@
 """The `stopline` command: mounts the commands of this package and turns refusals into one sentence."""
 
 import importlib
-import logging
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -12,14 +12,18 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from console.commands import broker
+from console import logs
+from console.logs import LogFormat, LogLevel
 from schemas.errors import BrokerError, SinkError, StoplineError
 
 #: Exit codes besides 0, and 2 for wrong usage, which Typer gives itself.
 REFUSED, DEPENDENCY_DOWN = 1, 3
 
-#: Commands that load Beam, which takes seconds: name, its help in one line, the modules whose `app`s it is.
+#: Every command: its name, its help in one line, and the module whose `app` it is; of a group in several
+#: modules each with its commands. What a module needs (Beam takes seconds) is loaded when its command runs.
 LAZY: dict[str, tuple[str, ...]] = {
+    "broker": ("Run a Kafka broker on this machine.", "console.commands.broker"),
+    "doctor": ("Say what this machine and its brokers offer and lack", "console.commands.doctor"),
     "run": (
         "Read payments and send alerts, warnings, traces and dead letters until stopped",
         "console.commands.run",
@@ -35,15 +39,16 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "blocks": (
         "Block sites, numbers, senders and apps; give them out.",
-        "console.commands.blocks.listing",
-        "console.commands.blocks.giving",
+        "console.commands.blocks.listing:add,lift,confirm",
+        "console.commands.blocks.giving:check,export",
     ),
     "tokens": ("Make tokens of parties and accounts.", "console.commands.tokens"),
     "lifecycle": (
         "Carry out legal orders: keys, country files, the job.",
-        "console.commands.lifecycle.run",
-        "console.commands.lifecycle.orders",
-        "console.commands.lifecycle.demo",
+        "console.commands.lifecycle.run:run",
+        "console.commands.lifecycle.keys:keygen,law",
+        "console.commands.lifecycle.send:send",
+        "console.commands.lifecycle.demo:demo",
     ),
     "recall": (
         "Ask for a payment back from another institution, in ISO 20022.",
@@ -78,14 +83,15 @@ LAZY: dict[str, tuple[str, ...]] = {
     "shadow": ("Compare the shadow model with the live one from the decision log", "console.commands.shadow"),
     "flink": (
         "Run a Flink cluster on this machine.",
-        "console.commands.flink.cluster",
-        "console.commands.flink.jobs",
+        "console.commands.flink.cluster:up,down",
+        "console.commands.flink.status:status",
+        "console.commands.flink.jobs:savepoint,restore,cancel",
     ),
 }
 
 
 class Commands(TyperGroup):
-    """Lists the lazy commands too, and imports one when it is about to run."""
+    """All commands by name and help; one is imported when it is about to run."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -95,44 +101,80 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Replace the entry of the command that `args` begin with by the command itself."""
         if args[0] in LAZY:
-            self.add_command(loaded(args[0]), args[0])
+            self.add_command(lazy(args[0]), args[0])
         return super().resolve_command(ctx, args)
 
 
+class Group(TyperGroup):
+    """Commands of several modules; only the module of the one that runs is imported."""
+
+    def __init__(self, places: Sequence[str], **settings: Any) -> None:
+        super().__init__(no_args_is_help=True, **settings)
+        self._places = {name: module for module, _, names in map(_split, places) for name in names.split(",")}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the module of the command that `args` begin with."""
+        if args[0] in self._places:
+            self._import(args[0])
+        return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Import every module, to show what its commands say of themselves."""
+        return [*self.loaded().commands]
+
+    def loaded(self) -> "Group":
+        """Import every module; returns itself."""
+        for name in self._places:
+            self._import(name)
+        return self
+
+    def _import(self, name: str) -> None:
+        found = typer.main.get_command(importlib.import_module(self._places[name]).app)
+        self.add_command(getattr(found, "commands", {name: found})[name], name)
+
+
+def _split(place: str) -> tuple[str, str, str]:
+    return place.partition(":")
+
+
+def lazy(name: str) -> Any:
+    """Return a command, or a group whose commands are imported when they run."""
+    text, *places = LAZY[name]
+    if ":" in places[0]:
+        return Group(places, name=name, help=text)
+    return typer.main.get_command(importlib.import_module(places[0]).app)
+
+
 def loaded(name: str) -> Any:
-    """Import the lazy command `name`; one app of one command is that command, all else is a group."""
-    text, *modules = LAZY[name]
-    logging.disable(logging.WARNING)  # Beam announces at import that it was installed without Google's extras
-    try:
-        apps = [importlib.import_module(module).app for module in modules]
-    finally:
-        logging.disable(logging.NOTSET)
-    if len(apps) == 1:
-        return typer.main.get_command(apps[0])
-    group = typer.Typer(no_args_is_help=True, add_completion=False, help=text)
-    for each in apps:
-        group.add_typer(each)
-    return typer.main.get_command(group)
+    """Return a command or group with everything of it imported."""
+    found = lazy(name)
+    return found.loaded() if isinstance(found, Group) else found
 
 
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,
     context_settings={"token_normalize_func": lambda name: name.replace("_", "-")},  # either spelling
 )
-app.add_typer(broker.app, name="broker")
 
 
 @app.callback(invoke_without_command=True)
 def root(
     show_version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="STOPLINE_LOG_FORMAT", help="How what is logged is written to stderr.")
+    ] = "line",
+    log_level: Annotated[
+        LogLevel,
+        typer.Option(envvar="STOPLINE_LOG_LEVEL", help="The least grave that is logged."),
+    ] = "warning",
 ) -> None:
     """Stop a scam payment before the money is gone.
 
     Example: stopline broker up
     """
+    logs.setup(log_format, log_level)
     if show_version:
         typer.echo(version("stopline"))
         raise typer.Exit
@@ -145,6 +187,7 @@ def exit_code(error: StoplineError) -> int:
 
 def main() -> None:
     """Run the command line; a `StoplineError` or a path that cannot be used becomes a sentence on stderr."""
+    logs.setup()
     os.umask(0o077)  # keys, state and logs are for their user only
     try:
         app(prog_name="stopline")

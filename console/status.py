@@ -31,14 +31,19 @@ ALWAYS = dict.fromkeys(
     0,
 )
 
+#: Where nothing happens the line comes again only after this.
+REST_S = 60.0
+
 
 @contextmanager
 def reporting(status: StatusFormat) -> Iterator[None]:
-    """Print a status every second while the block runs."""
+    """Print a status every second while the block runs; a line rests while nothing happens."""
     done = threading.Event()
 
     def report() -> None:
         before, since, earlier = 0, time.monotonic(), TELEMETRY.histogram()
+        shown: dict[str, int] = {}
+        shown_at = -REST_S
         while not done.wait(STATUS_S):
             counts, histogram = TELEMETRY.counts(), TELEMETRY.histogram()
             latency, earlier = quantiles(histogram - earlier), histogram
@@ -48,7 +53,8 @@ def reporting(status: StatusFormat) -> Iterator[None]:
             fields = {"events_per_s": round(rate), **ALWAYS, **counts, **latency._asdict()}
             if status == "json":
                 print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
-            elif counts:
+            elif counts and (counts != shown or now >= shown_at + REST_S):
+                shown, shown_at = counts, now
                 say(status, status_line(rate, counts, latency))
 
     if status != "none":

@@ -1,6 +1,9 @@
 """The command line: refusals are one sentence, exit codes tell what kind, Beam's flags pass through."""
 
+import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,10 +13,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from console import cli
+from console import cli, logs
 from console.options import BEAM_FLAGS
 from pipelines import policy
 from schemas.errors import BrokerError, ConfigError, ModelError, SinkError, StoplineError
+from tests.command import command
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
@@ -139,7 +145,98 @@ def test_a_lazy_command_is_imported_when_it_runs(
         assert f"Usage: stopline {name} " in capfd.readouterr().out
 
 
-def test_the_command_line_starts_without_loading_beam(tmp_path: Path) -> None:
-    script = "import sys, console.cli; sys.exit('apache_beam' in sys.modules)"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("broker", "status"),
+        ("doctor",),
+        ("flink", "status"),
+        ("flink", "up", "--help"),
+        ("lifecycle", "law", "measures/law/countries/cn.yaml"),
+        ("registry", "--help"),
+        ("tokens", "--help"),
+    ],
+)
+def test_a_command_that_needs_no_beam_does_not_wait_for_it(words: tuple[str, ...], tmp_path: Path) -> None:
+    script = f"""
+import os, sys
+from console import cli, logs
+sys.argv = ["stopline", *{words!r}]
+try:
+    cli.main()
+except SystemExit:
+    pass
+sys.exit("apache_beam" in sys.modules)
+"""
+    places = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=places, capture_output=True, check=False
+    )
 
-    assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False).returncode == 0
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_list_of_commands_needs_neither_numpy_nor_a_kafka_client() -> None:
+    script = "import sys; from console import cli; cli.root; sys.exit('numpy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_shells_complete_commands_and_those_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def completed(*words: str) -> str:
+        env = {
+            "_STOPLINE_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(("stopline", *words)),
+            "COMP_CWORD": str(len(words)),
+        }
+        script = "from console.cli import main; main()"
+        found = {**os.environ, **env}
+        return subprocess.run(
+            [sys.executable, "-c", script], env=found, capture_output=True, text=True, check=False
+        ).stdout
+
+    assert "whatif" in completed("wha").split()
+    assert {"savepoint", "status"} <= set(completed("flink", "s").split())
+
+
+def test_what_is_logged_has_time_and_level_and_may_be_json_and_libraries_do_not_warn(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    root, library = logging.getLogger(), logging.getLogger("beams")
+    before = root.handlers[:], root.level
+    try:
+        for form in ("line", "json"):
+            logs.setup(form)  # type: ignore[arg-type]
+            logging.getLogger("pipelines.x").warning("model %s follows", "a")
+            library.handle(
+                library.makeRecord("root", logging.WARNING, "/apache_beam/io.py", 1, "no", (), None)
+            )
+            library.handle(
+                library.makeRecord("root", logging.ERROR, "/apache_beam/io.py", 1, "lost", (), None)
+            )
+    finally:
+        root.handlers[:], root.level = before
+    first, second, third, fourth = capfd.readouterr().err.splitlines()
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00 WARNING pipelines.x: model a follows", first)
+    assert second.endswith("ERROR root: lost")
+    told = json.loads(third)
+    assert (told["level"], told["logger"], told["message"]) == ("WARNING", "pipelines.x", "model a follows")
+    assert json.loads(fourth)["message"] == "lost"
+
+
+def test_doctor_says_what_is_missing_and_leaves_with_1_if_every_job_needs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    alone = command("doctor")
+    with_brokers = command("doctor", "--kafka_brokers", "127.0.0.1:1")
+
+    assert alone.exit_code == 0
+    assert re.search(r"for Flink +Java +not on the path; Flink and Apache Kafka need 17", alone.output)
+    assert with_brokers.exit_code == 1
+    assert re.search(r"MISSING +brokers +nobody listens at 127.0.0.1:1; start", with_brokers.output)

@@ -9,17 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.portable_runner import PortableRunner
-from apache_beam.runners.runner import PipelineState
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.flink import cluster as processes
 from pipelines.flink import journal
 from pipelines.flink.cluster import Cluster, FlinkError, ask
 from pipelines.state.identity import Identity
+
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 #: States in which a job is working or will be again without our doing.
 LIVE = ("INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "RECONCILING")
@@ -108,13 +106,13 @@ def flags(cluster: Cluster, name: str, tuning: Tuning, resume_from: Path | None 
 
 def submit(
     name: str,
-    build: Callable[[beam.Pipeline], None],
+    build: Callable[["beam.Pipeline"], None],
     *,
     cluster: Cluster = processes.DEFAULT,
     tuning: Tuning | None = None,
     options: Sequence[str] = (),
     of: Identity | None = None,
-    first: Callable[[beam.Pipeline], None] | None = None,
+    first: Callable[["beam.Pipeline"], None] | None = None,
     fresh: bool = False,
 ) -> Submission:
     """Run the pipeline that `build` fills as job `name`, from the newest state of that name.
@@ -135,6 +133,12 @@ def submit(
         RefusedError: Flink refuses this one; names the log.
 
     """
+    # Beam takes seconds to load, and who asks how jobs stand does without.
+    from apache_beam import Pipeline  # noqa: PLC0415
+    from apache_beam.options.pipeline_options import PipelineOptions  # noqa: PLC0415
+    from apache_beam.runners.portability.portable_runner import PortableRunner  # noqa: PLC0415
+    from apache_beam.runners.runner import PipelineState  # noqa: PLC0415
+
     if (running := live(name, cluster)) is not None:
         raise FlinkError(
             f"job {name!r} already runs as {running.id}; stop it with: stopline flink cancel {name}"
@@ -145,7 +149,7 @@ def submit(
     every = [*flags(cluster, name, tuning or Tuning(), state), *options]
     # Flink's options are known to the job server only; Beam warns of each before it passes it on.
     logging.getLogger("apache_beam.options.pipeline_options").setLevel(logging.ERROR)
-    pipeline = beam.Pipeline(runner=PortableRunner(), options=PipelineOptions(every))
+    pipeline = Pipeline(runner=PortableRunner(), options=PipelineOptions(every))
     (first if first and state is None else build)(pipeline)
     result = pipeline.run()
     deadline = time.monotonic() + SUBMIT_TIMEOUT_S

@@ -1,10 +1,10 @@
-"""`stopline flink up`, `down` and `status`: the processes of a cluster on this machine."""
+"""`stopline flink up` and `down`: the processes of a cluster on this machine."""
 
 from typing import Annotated
 
 import typer
 
-from pipelines.flink import cluster, jobs, watch
+from pipelines.flink import cluster
 from pipelines.flink.cluster import StateBackend
 
 app = typer.Typer(add_completion=False)
@@ -39,20 +39,3 @@ def down() -> None:
     """
     cluster.down()
     typer.echo("Flink is down")
-
-
-@app.command()
-def status() -> None:
-    """Show processes and jobs; exit code 1 if a process is missing.
-
-    Example: stopline flink status
-    """
-    running = cluster.status()
-    for name, pid in running.items():
-        typer.echo(f"{name:<12} {'not running' if pid is None else f'pid {pid}'}")
-    if running["jobmanager"] is not None:
-        for job in jobs.jobs():
-            typer.echo(f"job {job.name:<20} {job.status:<10} {job.id} {watch.described(watch.progress(job))}")
-    if None in running.values():
-        typer.echo("start what is missing with: stopline flink up")
-        raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`stopline lifecycle keygen`, `send` and `law`: keys, signed orders, country files."""
+"""`stopline lifecycle keygen` and `law`: keys of authorities, country files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,10 @@ from typing import Annotated
 import typer
 
 from console.lab.lawbook import checked
-from console.lab.signing import new_key, send_order
-from console.options import BEAM_FLAGS, KeysFile, LawDir
+from console.lab.signing import new_key
+from console.options import KeysFile, LawDir
 from measures.law.country_file import read_laws
-from pipelines.jobs.options import in_process_options, kafka_settings
 from pipelines.lifecycle.settings import wall_clock_us
-from schemas import topics
 from schemas.order import Actor
 
 app = typer.Typer(add_completion=False)
@@ -44,22 +42,6 @@ def keygen(
         laws=read_laws(law_dir),
     )
     typer.echo(f"key {key_id}: private half in {out}, public half in {keys}")
-
-
-@app.command(context_settings=BEAM_FLAGS)
-def send(
-    context: typer.Context,
-    order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],
-    key: Annotated[Path, typer.Option(help="Private key, as keygen wrote it.")],
-) -> None:
-    """Sign an order as its authority would and send it to topic `orders`.
-
-    The reply comes on topic `measures`. Kafka is named as for run: --kafka_brokers and so on.
-
-    Example: stopline lifecycle send order.json --key private.jwk --kafka_brokers 127.0.0.1:9092
-    """
-    number = send_order(kafka_settings(in_process_options(context.args)), order, key)
-    typer.echo(f"order {number} sent; its reply comes on topic {topics.MEASURES}")
 
 
 @app.command()

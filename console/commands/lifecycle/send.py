@@ -1,0 +1,29 @@
+"""`stopline lifecycle send`: an order, signed as its authority would."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.lab.ordering import send_order
+from console.options import BEAM_FLAGS
+from pipelines.jobs.options import in_process_options, kafka_settings
+from schemas import topics
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(context_settings=BEAM_FLAGS)
+def send(
+    context: typer.Context,
+    order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],
+    key: Annotated[Path, typer.Option(help="Private key, as keygen wrote it.")],
+) -> None:
+    """Sign an order as its authority would and send it to topic `orders`.
+
+    The reply comes on topic `measures`. Kafka is named as for run: --kafka_brokers and so on.
+
+    Example: stopline lifecycle send order.json --key private.jwk --kafka_brokers 127.0.0.1:9092
+    """
+    number = send_order(kafka_settings(in_process_options(context.args)), order, key)
+    typer.echo(f"order {number} sent; its reply comes on topic {topics.MEASURES}")
