@@ -52,8 +52,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "recall": (
         "Ask for a payment back from another institution, in ISO 20022.",
-        "console.commands.recall.asking",
-        "console.commands.recall.answering",
+        "console.commands.recall.asking:ask,take-in",
+        "console.commands.recall.answering:answer,return",
     ),
     "train": (
         "Train both legs on a decision log with feedback, on imported payments, or on",

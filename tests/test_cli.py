@@ -1,5 +1,6 @@
 """The command line: refusals are one sentence, exit codes tell what kind, Beam's flags pass through."""
 
+import importlib
 import json
 import logging
 import os
@@ -135,6 +136,14 @@ def test_an_option_may_be_spelt_with_either_dash(
 def test_the_help_of_a_lazy_command_is_that_of_its_module() -> None:
     for name, (text, *_) in cli.LAZY.items():
         assert cli.loaded(name).help.startswith(text)
+
+
+def test_a_group_of_several_modules_names_every_command_of_theirs() -> None:
+    for places in (places for _, *places in cli.LAZY.values() if len(places) > 1):
+        for module, _, names in (place.partition(":") for place in places):
+            found = typer.main.get_command(importlib.import_module(module).app)
+
+            assert names.split(",") == list(getattr(found, "commands", {names: found})), module
 
 
 def test_a_lazy_command_is_imported_when_it_runs(
