@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from measures.law.country_file import SHIPPED, Laws
 from measures.law.jurisdiction import Jurisdiction
 from measures.money.taint import LEAST_MINOR
+from models.ledgers.ledger import Keep
 from pipelines.words import Words
 from pipelines.words import load as load_words
 from schemas import strict_yaml
@@ -108,7 +109,24 @@ class ClockPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.ahead_minutes * MINUTE_US
 
 
-USUAL_CLOCK = ClockPolicy()
+class MemoryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the ledgers of parties and of accounts keep, each; a row takes about a kilobyte with its index.
+
+    Attributes:
+        rows: at most so many, over all shards; beyond, those seen longest ago are forgotten.
+        days: nobody is kept longer after his last payment. Accounts under a measure always are.
+
+    """
+
+    rows: Annotated[int, Meta(ge=10_000, le=1_000_000_000)] = 4_000_000
+    days: Annotated[int, Meta(ge=31, le=3_650)] = 400
+
+    def of_shard(self, shards: int) -> Keep:
+        """Return what one of `shards` keeps."""
+        return Keep(max(self.rows // shards, 1), self.days * DAY_US)
+
+
+USUAL_CLOCK, USUAL_MEMORY = ClockPolicy(), MemoryPolicy()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +140,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     brake: BrakePolicy | None = None
     words: str = ""
     clock: ClockPolicy = USUAL_CLOCK
+    memory: MemoryPolicy = USUAL_MEMORY
 
 
 @dataclass(frozen=True)
@@ -139,6 +158,7 @@ class Policy:
         brake: how much the model may hold at most; None for no limit.
         words: of reasons and warnings.
         clock: which event times can be true.
+        memory: what the ledgers keep.
 
     """
 
@@ -152,6 +172,7 @@ class Policy:
     brake: BrakePolicy | None
     words: Words
     clock: ClockPolicy = USUAL_CLOCK
+    memory: MemoryPolicy = USUAL_MEMORY
 
     @property
     def reference(self) -> str:
@@ -205,6 +226,7 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED) -> Policy:
         brake=file.brake,
         words=words,
         clock=file.clock,
+        memory=file.memory,
     )
 
 

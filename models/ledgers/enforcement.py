@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.ledgers.ledger import Fold
-from models.ledgers.table import NEVER
+from models.ledgers.table import NEVER, Rows
 
 #: What the measures of an account forbid as of a journal version: from `at_us` until `until_us` at least
 #: `limit_minor` must stay on it; `NOTHING_LEAVES` forbids every debit, 0 none.
@@ -48,6 +49,13 @@ def _show(fact: Any, row: Any, view: Any) -> None:
             break
 
 
+def _needed(rows: Rows, before_us: int) -> NDArray[np.bool_]:
+    """Tell where something is forbidden, or was after a time."""
+    forbids = (rows["enforced_minor"] > 0) & (rows["enforced_until_us"] > before_us)
+    found: NDArray[np.bool_] = np.logical_or.reduce(forbids, axis=1)
+    return found
+
+
 STATEMENTS = Fold(
     ENFORCEMENT,
     (
@@ -59,4 +67,5 @@ STATEMENTS = Fold(
     _add,
     (("enforced_minor", "i8"),),
     _show,
+    _needed,
 )

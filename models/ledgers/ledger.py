@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ledgers.table import Rows, Table
+from models.ledgers.table import NEVER, Rows, Table
 from schemas.rows.compiled import compiled, fetch, inlined
 from schemas.units import MINUTE_US
 
@@ -27,6 +27,9 @@ Columns = Sequence[tuple[Any, ...]]
 
 #: A fact this much older than the newest of its row is late: what was asked in between did not know it.
 LATE_US = 10 * MINUTE_US
+
+#: Of the rows of a ledger that is full so many are kept.
+KEPT_SHARE = 0.8
 
 #: The row of the fact so many places on is fetched; rows lie anywhere, and most of the time was waiting.
 _AHEAD = 8
@@ -43,6 +46,7 @@ class Fold(NamedTuple):
         add: `add(fact, row)`, or `add(fact, row, view)` of the main kind, which is shown before.
         shown: columns of the views.
         show: `show(fact, row, view)` fills them for a fact of the main kind.
+        needed: `needed(rows, before_us)` tells which rows are kept though they were last seen before a time.
 
     """
 
@@ -51,6 +55,14 @@ class Fold(NamedTuple):
     add: Callable[..., None]
     shown: Columns = ()
     show: Callable[..., None] | None = None
+    needed: Callable[[Rows, int], NDArray[np.bool_]] | None = None
+
+
+class Keep(NamedTuple):
+    """What a ledger keeps: most rows, and how long after they were seen last, microseconds."""
+
+    rows: int
+    age_us: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,35 @@ class Ledger:
     facts: tuple[np.dtype[np.void], ...]
     view: np.dtype[np.void]
     fold: Callable[[Table, Sequence[Rows]], Rows]
+    needed: tuple[Callable[[Rows, int], NDArray[np.bool_]], ...] = ()
+
+    def forget(self, table: Table, keep: Keep) -> int | None:
+        """Drop the rows seen longest ago, so many that a table that was full is not full again at once.
+
+        Returns the time before which rows dropped were last seen, as `drop` takes it; None if none was.
+        """
+        if "last_us" not in (self.row.names or ()) or not table.used:
+            return None
+        seen_us = table.filled["last_us"]
+        newest_us = int(seen_us.max())
+        if newest_us == NEVER:
+            return None
+        before_us = newest_us - keep.age_us
+        if table.used > keep.rows:
+            first = table.used - int(keep.rows * KEPT_SHARE)
+            before_us = max(before_us, int(np.partition(seen_us, first)[first]))
+        return before_us if self.drop(table, before_us) else None
+
+    def drop(self, table: Table, before_us: int) -> int:
+        """Drop the rows last seen before a time, but those that are needed; returns how many."""
+        rows = table.filled
+        keep = rows["last_us"] >= before_us
+        for needed in self.needed:
+            keep |= needed(rows, before_us)
+        dropped = int(np.count_nonzero(~keep))
+        if dropped:
+            table.retain(keep)
+        return dropped
 
 
 @cache
@@ -75,6 +116,7 @@ def ledger_of(name: str, main: Fold, *others: Fold) -> Ledger:
     row = np.dtype([("key", "u8", 2), *(column for fold in folds for column in fold.kept)])
     view = np.dtype([column for fold in folds for column in fold.shown])
     kinds = (*others, main)
+    needed = tuple(fold.needed for fold in folds if fold.needed is not None)
     loop = _loop(name, kinds)
 
     def fold(table: Table, parts: Sequence[Rows]) -> Rows:
@@ -86,7 +128,7 @@ def ledger_of(name: str, main: Fold, *others: Fold) -> Ledger:
         table.late += loop(table.rows, places[starts[kind] + number], kind, number, views, *given)
         return views
 
-    return Ledger(name, row, tuple(each.fact for each in folds), view, fold)
+    return Ledger(name, row, tuple(each.fact for each in folds), view, fold, needed)
 
 
 def _together(parts: Sequence[Rows], fact: np.dtype[np.void]) -> Rows:

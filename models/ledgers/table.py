@@ -67,6 +67,16 @@ class Table:
         _find(keys, self.rows["key"], self.slots, places, _SEED)
         return places
 
+    def retain(self, keep: NDArray[np.bool_]) -> None:
+        """Keep some of the filled rows, bool[used], in their order, and give back the room of the others."""
+        kept, size = self.filled.take(np.flatnonzero(keep)), 64
+        while size < len(kept):
+            size *= 2
+        self.rows, self.used = np.zeros(size, kept.dtype), len(kept)
+        self.rows[: self.used] = kept
+        self.slots = np.full(4 * size, -1, np.int32)
+        _index(self.rows["key"], self.used, self.slots, _SEED)
+
     def _grow(self) -> None:
         rows = np.zeros(2 * len(self.rows), self.rows.dtype)
         rows[: self.used] = self.filled

@@ -55,6 +55,7 @@ class Accounts:
         streams: tuple[Stream, ...],
     ) -> None:
         self._decider = decider
+        self._keep = decider.keep(shards)
         self._shards = shards
         self._tracer = tracer
         self._decided = decided
@@ -82,12 +83,14 @@ class Accounts:
             legs, shard = _debits_first(found)
             transfer, credit = legs["transfer"], legs["credit"]
             asked = account_facts(transfer, legs["value"], credit, legs["payer"])
-            account = store.observe(known.accounts, shard, asked, event_order(transfer, credit), stated)
+            account = store.observe(
+                known.accounts, shard, asked, event_order(transfer, credit), stated, keep=self._keep
+            )
             more, deciding = self._seen(legs, account, shard, store)
             traces += more
         else:
             for number, facts in stated.items():
-                store.add(known.accounts, number, *facts)
+                store.add(known.accounts, number, *facts, keep=self._keep)
         return self._outputs(traces, deciding, min(received.received_us for received in batch))
 
     def _seen(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models import features
 from models.features import FloatArray, Legs
 from models.ledgers.enforcement import NOTHING_LEAVES
+from models.ledgers.ledger import Keep
 from models.scoring import reasons
 from models.scoring.bundle import LegModel
 from pipelines.hot.alert import alert
@@ -52,6 +53,10 @@ class Decider:
 
         """
         return in_use(self._source, self._policy)
+
+    def keep(self, shards: int) -> Keep:
+        """Return what one of the shards of the account ledger keeps."""
+        return self._policy.memory.of_shard(shards)
 
     def brake(self, shard: int, counts: bytes | None) -> Brake | None:
         """Return the brake of a shard of the account ledger; None if the policy has none."""

@@ -63,8 +63,9 @@ class Payers:
         legs = np.empty(len(transfers), known.leg)
         put(legs, "transfer", transfers)
         legs["value"] = value = self._policy.value(transfers)
+        keep = self._policy.memory.of_shard(self._shards)
         views = store.observe(
-            known.payers, shard, payer_facts(transfers, value), np.arange(len(legs)), others
+            known.payers, shard, payer_facts(transfers, value), np.arange(len(legs)), others, keep=keep
         )
         put(legs, "payer", views)
         return legs

@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 import xxhash
 
-from models.ledgers.ledger import Ledger
+from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
 from pipelines.state.evolve import pack, unpack
 from pipelines.state.shards import Rows
@@ -42,6 +42,10 @@ _VERSION = struct.Struct("<q8sqqqqq")
 _ENTRY = struct.Struct("<qqq")
 _CHECKSUM = struct.Struct("<Q")
 _FACTS = -1
+
+#: The place of an entry that forgets rows; its bytes are the time before which they were seen last.
+_FORGET = -2
+_BEFORE = struct.Struct("<q")
 
 #: The two bags a log is kept in.
 Logs = tuple[Any, Any]
@@ -116,11 +120,14 @@ _live: dict[tuple[str, int], tuple[bytes, Table]] = {}
 _verified: dict[tuple[str, int], bytes] = {}
 
 
-def observe(ledger: Ledger, shard: int, parts: Sequence[Rows], version: Any, logs: Logs) -> Rows:
+def observe(  # noqa: PLR0917 - a shard's states and what is added to them
+    ledger: Ledger, shard: int, parts: Sequence[Rows], version: Any, logs: Logs, keep: Keep | None = None
+) -> Rows:
     """Add facts, each part of one kind and in order of event time, to a shard's ledger.
 
     Returns what was known before each of the ledger's main kind. `version` and `logs` are the shard's states:
-    a value of bytes and two bags of bytes.
+    a value of bytes and two bags of bytes. Rows beyond what `keep` says are forgotten, those seen longest ago
+    first; that is an entry of the log, so a rebuilt table has forgotten the same.
     """
     held, table = _current(ledger, shard, version, logs)
     del _live[ledger.name, shard]
@@ -128,13 +135,15 @@ def observe(ledger: Ledger, shard: int, parts: Sequence[Rows], version: Any, log
     views = ledger.fold(table, parts)
     if table.late > late:
         TELEMETRY.count("late", table.late - late)
-    written = _logged(held, parts, table, logs)
+    written = _logged(ledger, held, parts, table, logs, keep)
     version.write(_VERSION.pack(*written))
     _live[ledger.name, shard] = (written.token, table)
     return views
 
 
-def _logged(held: Version, parts: Sequence[Rows], table: Table, logs: Logs) -> Version:
+def _logged(  # noqa: PLR0917 - what a ledger and its log are made of
+    ledger: Ledger, held: Version, parts: Sequence[Rows], table: Table, logs: Logs, keep: Keep | None
+) -> Version:
     """Add facts, which `table` holds, to the log, and a slice to the next snapshot if one is due."""
     log, other = (logs[(held.snapshots + turn) % 2] for turn in (0, 1))
     packed = pack(*parts)
@@ -143,9 +152,18 @@ def _logged(held: Version, parts: Sequence[Rows], table: Table, logs: Logs) -> V
     now = held._replace(
         sequence=held.sequence + 1, token=os.urandom(8), facts_bytes=held.facts_bytes + len(entry)
     )
+    due = now.facts_bytes >= max(COMPACT_BYTES, held.rows * table.rows.itemsize // 2)
+    if keep and not held.next_rows and (due or table.used > keep.rows):
+        used = table.used
+        before_us = ledger.forget(table, keep)
+        if before_us is not None:
+            TELEMETRY.count("forgotten", used - table.used)
+            packed = _BEFORE.pack(before_us)
+            log.add(sealed(_ENTRY.pack(now.sequence + 1, _FORGET, len(packed)), packed))
+            now = now._replace(sequence=now.sequence + 1)
     if held.next_rows:
         other.add(entry)
-    elif now.facts_bytes >= max(COMPACT_BYTES, held.rows * table.rows.itemsize // 2):
+    elif due:
         now = now._replace(next_rows=table.used, facts_bytes=0)
     else:
         return now
@@ -209,12 +227,12 @@ def rebuilt(ledger: Ledger, logs: Logs, version: Version) -> Table:
     """
     table = Table.empty(ledger.row)
     entries = sorted(map(_read, logs[version.snapshots % 2].read()))
-    slices = [entry for entry in entries if entry.place != _FACTS]
+    slices = [entry for entry in entries if entry.place >= 0]
     for entry in slices:
         if entry.place == table.used:
             table.put(*unpack(entry.packed, ledger.row))
     began = slices[0].sequence if slices else 0
-    facts = [entry.sequence for entry in entries if entry.place == _FACTS]
+    facts = [entry.sequence for entry in entries if entry.place < 0]
     if table.used != version.rows or facts != list(range(began + 1, version.sequence + 1)):
         raise StateError(
             f"the {ledger.name} log lacks an entry up to {version.sequence}; restore an earlier checkpoint"
@@ -222,6 +240,8 @@ def rebuilt(ledger: Ledger, logs: Logs, version: Version) -> Table:
     for entry in entries:
         if entry.place == _FACTS:
             ledger.fold(table, list(unpack(entry.packed, *ledger.facts)))
+        elif entry.place == _FORGET:
+            ledger.drop(table, *_BEFORE.unpack(entry.packed))
         else:
             table.put(*unpack(entry.packed, ledger.row))
     return table
@@ -260,6 +280,6 @@ def _read(stored: bytes) -> _Entry:
     whole = checked(stored)
     sequence, place, size = _ENTRY.unpack_from(whole)
     packed = whole[_ENTRY.size :]
-    if place != _FACTS:
+    if place >= 0:
         packed = _CODEC.decompress(packed, size, asbytes=True)
     return _Entry(sequence, place, packed)

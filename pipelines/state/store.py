@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ledgers.ledger import Ledger
+from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
 from pipelines.state import shard_state
 from pipelines.state.identity import Identity
@@ -69,21 +69,28 @@ class Store:
         """Tell whether anything was ever added to a shard's ledger."""
         return self._heads[shard].value(ledger.name).read() is not None
 
-    def add(self, ledger: Ledger, shard: int, *parts: Rows) -> Rows:
+    def add(self, ledger: Ledger, shard: int, *parts: Rows, keep: Keep | None = None) -> Rows:
         """Add facts to a shard's ledger; return what was known before each of its main kind."""
-        return shard_state.observe(ledger, shard, parts, *self._states(ledger, shard))
+        return shard_state.observe(ledger, shard, parts, *self._states(ledger, shard), keep)
 
     def observe(
-        self, ledger: Ledger, shard: Shards, facts: Rows, order: NDArray[np.int64], others: FactsByShard
+        self,
+        ledger: Ledger,
+        shard: Shards,
+        facts: Rows,
+        order: NDArray[np.int64],
+        others: FactsByShard,
+        *,
+        keep: Keep | None = None,
     ) -> Rows:
         """Add facts of the main kind in `order`, and others; return what was known before each of those."""
         order = order[np.argsort(shard[order], kind="stable")]
         ordered = facts.take(order)
         views, left = [], dict(others)
         for number, part in runs(shard[order]):
-            views.append(self.add(ledger, number, ordered[part], *left.pop(number, ())))
+            views.append(self.add(ledger, number, ordered[part], *left.pop(number, ()), keep=keep))
         for number, parts in left.items():
-            self.add(ledger, number, *parts)
+            self.add(ledger, number, *parts, keep=keep)
         places = np.empty_like(order)
         places[order] = np.arange(len(order))
         return concatenated(views, ledger.view).take(places)

@@ -59,7 +59,7 @@ def test_a_rebuilt_table_equals_the_live_one_bit_for_bit(
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", compact_bytes)
     monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
     shard, halfway = Shard(), 0
-    for block in blocks_of(kind, 60, rows=20, keys=400):
+    for block in blocks_of(kind, 80, rows=20, keys=400):
         observe(kind, number, [block], shard.version, shard.logs)
         for log in shard.logs:
             log.items.reverse()

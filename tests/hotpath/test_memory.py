@@ -1,0 +1,109 @@
+"""Ledgers are bounded by policy: who was seen longest ago is forgotten, unless under a measure."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
+from models.ledgers.enforcement import ENFORCEMENT, NOTHING_LEAVES
+from models.ledgers.ledger import Keep
+from models.ledgers.parties import PARTY_FACT, PAYERS
+from models.ledgers.table import Table
+from pipelines import policy
+from pipelines.policy import MemoryPolicy
+from pipelines.state import shard_state
+from pipelines.state.shard_state import Version, observe, rebuilt
+from pipelines.streams.measures import FOREVER
+from pipelines.telemetry import TELEMETRY
+from schemas.units import DAY_US, HOUR_US
+from tests.hotpath.states import Shard
+
+T0 = 1_756_656_000_000_000
+_numbers = itertools.count(50_000)
+
+
+def facts(first: int, count: int, at_us: int, row: np.dtype = PARTY_FACT) -> np.ndarray:
+    """Facts of `count` new parties, a microsecond apart."""
+    found = np.zeros(count, row)
+    found["key"][:, 0] = np.arange(first, first + count)
+    found["at_us"] = at_us + np.arange(count)
+    found["value"] = 1
+    return found
+
+
+def version(shard: Shard) -> Version:
+    return Version(*shard_state._VERSION.unpack(shard.version.read() or b""))
+
+
+def known(table: Table, *keys: int) -> list[bool]:
+    return (table.find(np.array([(key, 0) for key in keys], np.uint64)) >= 0).tolist()
+
+
+@pytest.mark.parametrize("slice_bytes", [1 << 20, 3_000])
+@pytest.mark.parametrize("compact_bytes", [1 << 20, 20_000])
+def test_a_ledger_of_nothing_but_new_tokens_stays_bounded_and_is_rebuilt_bit_for_bit(
+    compact_bytes: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", compact_bytes)
+    monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
+    keep, shard, number, before = Keep(200, 400 * DAY_US), Shard(), next(_numbers), TELEMETRY.counts()
+    for block in range(60):
+        new = facts(50 * block, 50, T0 + block * HOUR_US)
+        observe(PAYERS, number, [new], shard.version, shard.logs, keep)
+        table = shard_state._live[PAYERS.name, number][1]
+        assert table.used <= 200 + 600  # a snapshot under way is finished first
+        assert known(table, 50 * block + 49) == [True]
+        again = rebuilt(PAYERS, shard.logs, version(shard))
+        assert again.filled.tobytes() == table.filled.tobytes()
+
+    assert table.used < 500 and known(table, 0) == [False]
+    assert TELEMETRY.counts()["forgotten"] - before.get("forgotten", 0) == 3_000 - table.used
+
+
+def test_who_was_not_seen_for_longer_than_the_policy_says_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shard_state, "COMPACT_BYTES", 1)
+    keep, shard, number = Keep(10_000, 30 * DAY_US), Shard(), next(_numbers)
+    for at_us, first in ((T0, 0), (T0 + 20 * DAY_US, 10), *[(T0 + 31 * DAY_US, 20)] * 20):
+        observe(PAYERS, number, [facts(first, 5, at_us)], shard.version, shard.logs, keep)
+
+    table = shard_state._live[PAYERS.name, number][1]
+    assert known(table, 0, 10, 20) == [False, True, True]
+
+
+def test_an_account_under_a_measure_is_never_forgotten_and_stays_enforced() -> None:
+    table = Table.empty(ACCOUNTS.row)
+    stated = np.zeros(3, ENFORCEMENT)
+    stated["key"][:, 0] = 1, 2, 3
+    stated["at_us"], stated["version"] = T0, 1
+    stated["limit_minor"] = NOTHING_LEAVES, NOTHING_LEAVES, 0
+    stated["until_us"] = FOREVER, T0 + DAY_US, FOREVER
+    ACCOUNTS.fold(table, [facts(1, 3, T0, ACCOUNT_FACT), stated])
+    ACCOUNTS.fold(table, [facts(100, 5, T0 + 500 * DAY_US, ACCOUNT_FACT)])
+
+    ACCOUNTS.forget(table, Keep(1_000, 400 * DAY_US))
+
+    assert known(table, 1, 2, 3, 100) == [True, False, False, True]
+    view = ACCOUNTS.fold(table, [facts(1, 1, T0 + 501 * DAY_US, ACCOUNT_FACT)])
+    assert view["enforced_minor"].tolist() == [NOTHING_LEAVES]
+
+
+def test_a_table_that_forgot_gives_its_room_back_and_finds_the_rest() -> None:
+    table = Table.empty(PAYERS.row)
+    PAYERS.fold(table, [facts(0, 5_000, T0)])
+    rows = table.filled.copy()
+
+    table.retain(np.arange(5_000) % 50 == 0)
+
+    assert len(table.rows) == 128
+    assert table.filled.tobytes() == rows[::50].tobytes()
+    assert known(table, 0, 50, 51) == [True, True, False]
+
+
+def test_the_bound_is_a_policys_and_shared_by_the_shards() -> None:
+    rules = replace(policy.load(), memory=MemoryPolicy(rows=40_000, days=90))
+
+    assert rules.memory.of_shard(4) == Keep(10_000, 90 * DAY_US)
