@@ -6,6 +6,7 @@ import numpy as np
 from apache_beam import coders
 
 from pipelines.kafka.port import Chunk
+from schemas.errors import StateError
 from schemas.rows.values import AFTER, Values
 
 VERSION = 2
@@ -33,12 +34,15 @@ class ChunkCoder(coders.Coder):  # type: ignore[misc]
         """Return the chunk of `encoded`; its columns are read-only views.
 
         Raises:
-            ValueError: the bytes were written by another version.
+            StateError: the bytes were written by another version.
 
         """
         version, topic_size, rows = _HEAD.unpack_from(encoded)
         if version != VERSION:
-            raise ValueError(f"chunk version {version} is not {VERSION}; drain the pipeline before upgrading")
+            raise StateError(
+                f"a chunk is of version {version}, this release reads {VERSION}; restart the workers, they "
+                "run another release"
+            )
         at = _HEAD.size + topic_size
         topic = encoded[_HEAD.size : at].decode()
         starts = np.frombuffer(encoded, "<i8", rows + 1, at).copy()

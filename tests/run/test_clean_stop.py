@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -22,15 +21,19 @@ from tests.run.started import running
 @pytest.mark.slow
 def test_after_a_clean_stop_the_decision_log_is_parquet_and_complete(tmp_path: Path) -> None:
     world, log = simulate(seed=11, days=1, accounts=500, scam_rate=0.004), tmp_path / "log"
-    flags = ("--decision_log", str(log), "--decision_log_share", "1", "--status", "json")
+    flags = (
+        "--decision_log", str(log), "--decision_log_share", "1", "--status", "json",
+        "--kafka_start", "earliest",
+    )  # fmt: skip
     with EmbeddedBroker(home=tmp_path) as broker:
         settings = KafkaSettings(broker.address)
         with closing(open_admin(settings)) as admin:
             admin.create_topics(wanted_topics(1))
         producer, sent = open_producer(settings), 0
         for block in messages(world.payments):
-            for key, value in zip(block.keys, block.values, strict=True):
-                producer.send(topics.PAYMENTS, key, value, (), time.time_ns() // 1000)
+            for message in zip(block.keys, block.values, block.timestamps_us, strict=True):
+                key, value, at_us = message
+                producer.send(topics.PAYMENTS, key, value, (), at_us)
                 sent += 1
         producer.flush()
         with running(broker.address, "--model_bundle", str(SHIPPED), *flags) as job:
