@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long train stress benchmarks vopr clean
+.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long train stress benchmarks vopr fuzz clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ benchmarks: $(READY) ## the models on public data
 
 vopr: $(READY) ## seeded simulation of the legal engine under faults
 	@$(BIN)/python -m tests.vopr $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
+
+fuzz: $(READY) ## break inputs of everything that reads, then of the running jobs where Java is; N= how many (100000)
+	@$(BIN)/python -W ignore -m tests.fuzz --n $(or $(N),100000) $(if $(SEED),--seed $(SEED))
+	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
+		$(BIN)/python -W ignore -m tests.fuzz --jobs --n $(or $(N),100000) $(if $(SEED),--seed $(SEED)); \
+	else echo "left out: the running jobs need Apache Kafka, which needs Java 17 and Maven"; fi
 
 clean: ## remove caches, builds and benchmark results; .venv and var (state, logs, jars) stay
 	@rm -rf build dist bench ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -35,7 +35,7 @@ def read(path: Path) -> dict[str, BlockEntry]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             entry = _DECODE(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise ConfigError(
                 f"{path}, line {number}, is no blocking entry: {cause(error)}; mend it"
             ) from error

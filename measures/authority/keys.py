@@ -72,7 +72,7 @@ def read_keys(path: Path, laws: Laws = SHIPPED) -> tuple[KeyEntry, ...]:
         try:
             laws.of(entry.jurisdiction)
             _key(entry)
-        except (ConfigError, JoseError, ValueError, TypeError) as error:
+        except (ConfigError, JoseError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"key file {path}, key {entry.key_id!r}: {error}") from error
     return entries
 

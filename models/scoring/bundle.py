@@ -195,7 +195,7 @@ def load(path: Path, *, features: Features | None = None, digest: str | None = N
         legs = {
             leg: _leg(path, leg, contents[MODELS[leg]], {n: tables[n][leg] for n in TABLES}) for leg in LEGS
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{path} has a malformed table or model ({error!r}); train again.") from error
     for leg, names in (features or {}).items():
         _check_features(path, leg, legs[leg].features, names)
@@ -203,6 +203,8 @@ def load(path: Path, *, features: Features | None = None, digest: str | None = N
 
 
 def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    if not all(isinstance(manifest.get(name, {}), dict) for name in ("versions", "files")):
+        raise ModelError(f"{path / MANIFEST} is no manifest of a bundle; fetch the bundle again.")
     if manifest.get("schema") != SCHEMA:
         raise ModelError(
             f"{path} has bundle schema {manifest.get('schema')!r}, this release reads {SCHEMA}; train again."
@@ -293,7 +295,7 @@ def _read(path: Path, name: str) -> bytes:
 def _parse(path: Path, name: str, content: bytes) -> dict[str, Any]:
     try:
         table = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
         raise ModelError(f"{path / name} is not a JSON object; fetch the bundle again.")

@@ -166,7 +166,7 @@ def read_key(path: Path) -> OKPKey:
     """
     try:
         return OKPKey.import_key(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise ConfigError(
             f"{path} is no key ({cause(error)}); make one with: stopline registry keygen"
         ) from error

@@ -50,11 +50,19 @@ def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
     Raises SchemaError if entries of an account are missing.
     """
     found, early = Past({}, {}), dict[str, list[JournalEntry]]()
+    foreign: list[str] = []
     for chunk in chunks_within(settings, bounds):
         places = zip(chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True)
         for value, partition, offset in places:
-            if (entry := _entry(value, f"{chunk.topic}[{partition}]@{offset}")) is not None:
+            if (entry := journal_entry(value)) is not None:
                 _remember(found, early, entry)
+            else:
+                foreign.append(f"{chunk.topic}[{partition}]@{offset}")
+    if foreign:
+        _LOGGER.error(
+            "%d records, the first at %s, are no journal entries and are passed over; only this job may "
+            "write to topic %s", len(foreign), foreign[0], topics.MEASURES,
+        )  # fmt: skip
     for waiting in early.values():
         _take(found, min(waiting, key=_first_version))
     return found
@@ -73,14 +81,11 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
     return woken
 
 
-def _entry(value: bytes, place: str) -> JournalEntry | None:
+def journal_entry(value: bytes) -> JournalEntry | None:
+    """Read an entry; None if the message is none."""
     try:
         return _ENTRY.decode(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        _LOGGER.error(
-            "%s is no journal entry (%s) and is passed over; only this job may write to topic %s",
-            place, type(error).__name__, topics.MEASURES,
-        )  # fmt: skip
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 

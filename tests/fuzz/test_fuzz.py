@@ -1,0 +1,31 @@
+"""What fuzzing once found stays mended, and a few thousand new inputs are accepted or explained."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.streams.table import STREAMS
+from tests.fuzz.__main__ import FOUND, fuzz
+from tests.fuzz.targets import STREAM_SEEDS, Target, targets
+
+TARGETS = targets()
+KEPT = sorted(path for path in FOUND.rglob("*") if path.is_file() and path.suffix != ".md")
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_an_input_that_once_got_through_is_accepted_or_explained(kept: Path) -> None:
+    assert TARGETS[kept.parent.name].feed(kept.read_bytes()) in (True, False)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_whatever_is_read_is_accepted_or_explained(name: str) -> None:
+    target: Target = TARGETS[name]
+
+    accepted, explained, finds = fuzz(name, target, max(3, int(2_000 * target.share)), seed=0)
+
+    assert not finds
+    assert accepted + explained > 0
+
+
+def test_every_stream_of_the_main_job_is_fuzzed() -> None:
+    assert {stream.topic for stream in STREAMS} <= set(STREAM_SEEDS)
