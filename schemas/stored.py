@@ -10,6 +10,7 @@ from msgspec import Struct
 from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.block import BlockEntry
+from schemas.clue import Clue
 from schemas.commands import AccountMessage
 from schemas.contract import json_schema
 from schemas.dead_letter import DeadLetter
@@ -34,6 +35,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "feedback.v1": Feedback,
     "alarm.v1": Alarm,
     "block.v1": BlockEntry,
+    "clue.v1": Clue,
 }
 
 #: What the legal engine reads and writes: name and version -> the records a message may be.

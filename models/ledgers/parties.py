@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from models.ledgers.clues import CLUES
 from models.ledgers.decay import HORIZONS_S, PAID_BITS, PAID_TURNS, distinct, faded, paid_bit, seconds
 from models.ledgers.ledger import Fold, ledger_of
 from models.ledgers.table import NEVER
@@ -78,5 +79,5 @@ def _add(fact: Any, row: Any, view: Any) -> None:
 
 
 PAYMENTS = Fold(PARTY_FACT, _KEPT, _add, _SHOWN, _show)
-PARTY_VIEW = np.dtype(list(_SHOWN))
-PAYERS = ledger_of("payers", PAYMENTS)
+PARTY_VIEW = np.dtype([*_SHOWN, *CLUES.shown])
+PAYERS = ledger_of("payers", PAYMENTS, CLUES)

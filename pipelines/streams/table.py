@@ -12,6 +12,7 @@ import numpy as np
 
 from models.ledgers import accounts, parties
 from models.ledgers.ledger import Fold, Ledger, ledger_of
+from pipelines.streams.clues import CLUES_STREAM
 from pipelines.streams.measures import MEASURES
 from pipelines.streams.moves import MOVE
 from pipelines.streams.payments import PAYMENTS
@@ -19,7 +20,7 @@ from pipelines.streams.stream import Owner, Stream
 from pipelines.streams.traces import TRACES
 from schemas import topics
 
-STREAMS: tuple[Stream, ...] = (PAYMENTS, MEASURES, TRACES)
+STREAMS: tuple[Stream, ...] = (PAYMENTS, MEASURES, TRACES, CLUES_STREAM)
 
 
 class Ledgers(NamedTuple):

@@ -68,9 +68,19 @@ CLAIMS = [
     Claim("name is only close", "payee_check", PAYEE_CHECKS.index("CLOSE"), 2, as_is),
     Claim("payee was added", "payee_age_h", 0, 72, hours),
     Claim("remote-control app", "remote_control", 1, 1, as_is),
-    Claim("screen is being shared", "screen_share", 1, 1, as_is),
-    Claim("on a call", "call_in_progress", 1, 1, as_is),
+    Claim("screen is being shared.", "screen_share", 1, 1, as_is),
+    Claim("is on a call.", "call_in_progress", 1, 1, as_is),
     Claim("device was first used", "new_device_h", 0, 168, hours),
+    Claim("in contact with a number known", "graded_contact_h", 0, 72, hours),
+    Claim("on a call with an unknown", "strange_call_min", 0, np.inf, as_is),
+    Claim("minutes with an unknown", "longest_strange_call_min", 10, np.inf, count),
+    Claim("shared, by the app", "screen_shared_min", 0, np.inf, as_is),
+    Claim("remotely, by the app", "remote_controlled_min", 0, np.inf, as_is),
+    Claim("being forwarded", "calls_forwarded_h", 0, np.inf, as_is),
+    Claim("SIM was changed", "sim_swapped_h", 0, 72, hours),
+    Claim("SIM moved", "device_swapped_h", 0, 72, hours),
+    Claim("listed as a scam", "scam_site_h", 0, 72, hours),
+    Claim("outside the stores", "app_installed_h", 0, 72, hours),
     Claim("limit was raised", "limit_raised_h", 0, 168, hours),
     Claim("of the balance", "balance_share", 0.5, np.inf, share),
     Claim("largest payment so far", "amount_to_largest", 1, np.inf, times),
@@ -126,7 +136,7 @@ def test_what_is_said_of_random_figures_is_true_of_them(leg: Leg, data: st.DataO
         if reason.code == reasons.SEVERAL_SIGNS:
             continue
         for said in reason.text.rstrip(".").split(". "):
-            claims = [claim for claim in CLAIMS if claim.piece in said]
+            claims = [claim for claim in CLAIMS if claim.piece in f"{said}."]
             assert claims, f"no claim is known for {said!r}"
             for claim in claims:
                 figure = drawn[claim.figure]
@@ -140,7 +150,7 @@ def test_every_clause_can_be_said_and_has_words_in_every_shipped_language(leg: L
         for clause in clauses:
             assert set(clause.texts) >= set(LANGUAGES), code
             assert {name for name, _, _ in clause.when} <= set(CATALOGUE), code
-            assert any(claim.piece in clause.texts["en"] for claim in CLAIMS), clause.texts["en"]
+            assert any(claim.piece in f"{clause.texts['en']}." for claim in CLAIMS), clause.texts["en"]
     assert set(WORDS.groups[leg]) >= set(groups(leg.lower()))
 
 

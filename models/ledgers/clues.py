@@ -1,0 +1,123 @@
+"""What telecom clues say of a paying party: a fold beside its payments.
+
+Every column is a newest time or a largest duration of a window, so rows end the same in whatever order clues
+arrive. What lies after a payment's own time is not shown with it. Times count in seconds.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from models.ledgers.ledger import Fold
+from schemas.rows.compiled import inlined
+from schemas.units import SECOND_US
+
+#: Places of `CLUE_FACT.kind`, in the order of `schemas.clue.KINDS`.
+CALL, SMS, URL, APP, SCREEN_SHARE, REMOTE_CONTROL, SIM_SWAP, DEVICE_SWAP, FORWARDING, ROAMING = range(10)
+KINDS = 10
+
+#: Bits of `CLUE_FACT.flags`.
+ACTIVE, STRANGE, GRADED = 1, 2, 4
+
+#: Buckets that unknown callers are hashed into, and slots of a quarter of an hour for the longest call.
+CALLERS, SLOTS = 8, 5
+SLOT_S = 15 * 60
+DAY_S = 86_400
+
+#: Times are kept in seconds since then, four octets each: 2000-01-01.
+EPOCH_US = 946_684_800_000_000
+
+#: One clue. `strange`: the other number is unknown to the party or of another country; `graded`: it is known
+#: as a scammer's.
+CLUE_FACT = np.dtype(
+    [
+        ("key", "u8", 2),
+        ("at_us", "i8"),
+        ("counterparty", "u8"),
+        ("duration_s", "f8"),
+        ("kind", "u1"),
+        ("flags", "u1"),
+    ],
+    align=True,
+)
+
+
+@inlined
+def _second(at_us: int) -> np.uint32:
+    """Return a time as rows keep it: whole seconds since `EPOCH_US`, 0 if it never was."""
+    return np.uint32(min(max(at_us - EPOCH_US, 0) // SECOND_US, 4_294_967_295))
+
+
+@inlined
+def _before(kept: np.uint32, now: np.uint32) -> bool:
+    return kept > 0 and kept <= now
+
+
+def _add(fact: Any, row: Any) -> None:
+    now = _second(fact.at_us)
+    strange = fact.flags & STRANGE > 0
+    if fact.flags & GRADED:
+        row.clue_graded = max(row.clue_graded, now)
+    if fact.kind == CALL and not strange:
+        return
+    if fact.flags & ACTIVE:
+        row.clue_on[fact.kind] = max(row.clue_on[fact.kind], now)
+    else:
+        row.clue_off[fact.kind] = max(row.clue_off[fact.kind], now)
+    if fact.kind != CALL:
+        return
+    bucket = np.int64(fact.counterparty % np.uint64(CALLERS))
+    row.clue_callers[bucket] = max(row.clue_callers[bucket], now)
+    turn = now // np.uint32(SLOT_S)
+    slot = np.int64(turn % np.uint32(SLOTS))
+    duration_s = np.float32(fact.duration_s)
+    if turn > row.clue_turn[slot]:
+        row.clue_turn[slot] = turn
+        row.clue_longest_s[slot] = duration_s
+    elif turn == row.clue_turn[slot]:
+        row.clue_longest_s[slot] = max(row.clue_longest_s[slot], duration_s)
+
+
+def _show(fact: Any, row: Any, view: Any) -> None:
+    now = _second(fact.at_us)
+    for kind in range(KINDS):
+        on, off = row.clue_on[kind], row.clue_off[kind]
+        began = _before(on, now)
+        view.clue_since_s[kind] = np.float64(now) - np.float64(on) if began else np.nan
+        view.clue_goes_on[kind] = 1.0 if began and off < on else 0.0
+    graded = _before(row.clue_graded, now)
+    view.clue_graded_s = np.float64(now) - np.float64(row.clue_graded) if graded else np.nan
+    callers = 0
+    for bucket in range(CALLERS):
+        heard = row.clue_callers[bucket]
+        callers += _before(heard, now) and now - heard < np.uint32(DAY_S)
+    view.clue_callers_1d = -CALLERS * np.log1p(-min(callers, CALLERS - 0.5) / CALLERS)
+    turn, longest = now // np.uint32(SLOT_S), np.nan
+    for slot in range(SLOTS):
+        held = row.clue_turn[slot]
+        if held > 0 and held <= turn and turn - held < np.uint32(SLOTS):
+            found = np.float64(row.clue_longest_s[slot])
+            longest = found if np.isnan(longest) else max(longest, found)
+    view.clue_longest_s = longest
+
+
+CLUES = Fold(
+    CLUE_FACT,
+    (
+        ("clue_on", "u4", KINDS),
+        ("clue_off", "u4", KINDS),
+        ("clue_graded", "u4"),
+        ("clue_callers", "u4", CALLERS),
+        ("clue_turn", "u4", SLOTS),
+        ("clue_longest_s", "f4", SLOTS),
+    ),
+    _add,
+    (
+        ("clue_since_s", "f8", KINDS),
+        ("clue_goes_on", "f8", KINDS),
+        ("clue_graded_s", "f8"),
+        ("clue_callers_1d", "f8"),
+        ("clue_longest_s", "f8"),
+    ),
+    _show,
+)

@@ -1,0 +1,126 @@
+"""Telecom clues about a party: calls, messages, sites, apps, SIM and device (topic `clues`, domain.md 4.2).
+
+Two forms travel on the topic: our own, `Clue`, and CAMARA's notifications unchanged, CloudEvents in
+structured mode whose extension attribute `party` names the party. A telephone number in `data` is not read.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct, ValidationError
+
+from schemas.contract import Event, Id, Micros, Token, TokenOrNone
+from schemas.units import SECOND_US
+
+ClueKind = Literal[
+    "CALL", "SMS", "URL", "APP", "SCREEN_SHARE", "REMOTE_CONTROL", "SIM_SWAP", "DEVICE_SWAP", "FORWARDING",
+    "ROAMING",
+]  # fmt: skip
+KINDS = get_args(ClueKind)
+
+
+class Clue(Event, frozen=True, kw_only=True):
+    """One observation; version 1. Message key on Kafka: `party`.
+
+    Attributes:
+        clue_id: names the observation, so that a repeated message is recognised.
+        kind: what was observed.
+        party: token of the possible victim, as in `payments`.
+        at_us: when it began; of a call that ended, when it ended. Event time.
+        active: it goes on (a call, a shared screen, a forwarding that is set); False where it ended.
+        counterparty: token of the other number, "" if there is none.
+        tail: its last digits, at most four.
+        known: the party knows the number (contacts, called before).
+        overseas: the number is of another country.
+        attestation: STIR/SHAKEN of the call, "" if there is none.
+        origid: trunk the call came by (RFC 8588).
+        duration_s: of a call that ended.
+        grade: of the number (`indicators`): 0 nothing known, 3 confirmed.
+
+    """
+
+    clue_id: Id
+    kind: ClueKind
+    party: Token
+    at_us: Micros
+    active: bool = True
+    counterparty: TokenOrNone = ""
+    tail: Annotated[str, Meta(max_length=4, pattern=r"^[0-9]{0,4}\Z")] = ""
+    known: bool = False
+    overseas: bool = False
+    attestation: Literal["", "A", "B", "C"] = ""
+    origid: Annotated[str, Meta(max_length=36, pattern=r"^[0-9a-fA-F-]{0,36}\Z")] = ""
+    duration_s: Annotated[int, Meta(ge=0, le=604_800)] = 0
+    grade: Annotated[int, Meta(ge=0, le=3)] = 0
+
+
+class _CloudEvent(Struct, frozen=True):
+    id: Annotated[str, Meta(min_length=1, max_length=256)]
+    type: str
+    specversion: Literal["1.0"]
+    time: str
+    party: Token | None = None
+
+
+#: CAMARA's notification, without its version -> the kind of clue, and whether it goes on.
+_CAMARA: dict[str, tuple[ClueKind, bool]] = {
+    "sim-swap-subscriptions.swapped": ("SIM_SWAP", True),
+    "device-swap-subscriptions.swapped": ("DEVICE_SWAP", True),
+    "iot-sim-fraud-prevention.imei-change": ("DEVICE_SWAP", True),
+    "device-roaming-status-subscriptions.roaming-on": ("ROAMING", True),
+    "device-roaming-status-subscriptions.roaming-change-country": ("ROAMING", True),
+    "device-roaming-status-subscriptions.roaming-off": ("ROAMING", False),
+}
+_TYPE = re.compile(r"^org\.camaraproject\.([a-z-]+)\.v\d+[a-z0-9]*\.([a-z-]+)\Z")
+
+_OWN = msgspec.json.Decoder(Clue)
+_FOREIGN = msgspec.json.Decoder(_CloudEvent)
+_ENDED = "subscription-ended"
+
+
+def read(value: bytes) -> Clue | None:
+    """Read a message of topic `clues`; None is an event of a subscription, which says nothing of a party.
+
+    Raises:
+        ValidationError: it is neither form; the text names the field.
+        DecodeError: it is not JSON.
+
+    """
+    if b'"specversion"' not in value:
+        return _OWN.decode(value)
+    event = _FOREIGN.decode(value)
+    parts = _TYPE.match(event.type)
+    if parts is None:
+        raise ValidationError("Expected a CAMARA notification - at `$.type`")
+    if parts[2].startswith("subscription-"):
+        return None
+    if (found := _CAMARA.get(f"{parts[1]}.{parts[2]}")) is None:
+        raise ValidationError("No clue is made of this notification - at `$.type`")
+    if event.party is None:
+        raise ValidationError("Expected the extension attribute with the party's token - at `$.party`")
+    kind, active = found
+    return Clue(
+        clue_id=re.sub(r"[^A-Za-z0-9._/-]", "-", event.id)[:64],
+        kind=kind,
+        party=event.party,
+        at_us=_micros(event.time),
+        active=active,
+    )
+
+
+def ended(value: bytes) -> bool:
+    """Tell whether a message says that a subscription ended: nothing will come of it any more."""
+    return b'"specversion"' in value and _ENDED.encode() in value
+
+
+def _micros(text: str) -> int:
+    try:
+        at: Any = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValidationError("Expected an RFC 3339 time - at `$.time`") from error
+    if at.tzinfo is None or at.year < 2000:
+        raise ValidationError("Expected an RFC 3339 time with an offset - at `$.time`")
+    us: int = round(at.timestamp() * SECOND_US)
+    return us
