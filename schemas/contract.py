@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 
 #: What a token looks like: 128 bits in lower-case base32 without padding (domain.md 4.11).
 TOKEN_PATTERN = r"^[a-z2-7]{25}[aeimquy4]\Z"
-TXN_ID_PATTERN = r"^[!-~]{1,35}\Z"
+#: ISO 20022 TxId has 35 characters, a UETR (a UUID) 36.
+TXN_ID_PATTERN = r"^[!-~]{1,36}\Z"
 
 #: Text of one line: no control character, no line end, no blank at either end.
 _CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
@@ -20,8 +21,8 @@ _LINE = rf"^(?:[^{_CONTROL} \xa0](?:[^{_CONTROL}]*[^{_CONTROL} \xa0])?)?\Z"
 # Patterns match the whole text (`\Z`: `$` would let a line end pass); JSON Schema, whose `$` does, gets `$`.
 Token = Annotated[str, Meta(min_length=26, max_length=26, pattern=TOKEN_PATTERN)]
 TokenOrNone = Annotated[str, Meta(max_length=26, pattern=r"^([a-z2-7]{25}[aeimquy4])?\Z")]
-TransactionId = Annotated[str, Meta(min_length=1, max_length=35, pattern=TXN_ID_PATTERN)]
-TransactionIdOrNone = Annotated[str, Meta(max_length=35, pattern=r"^[!-~]{0,35}\Z")]
+TransactionId = Annotated[str, Meta(min_length=1, max_length=36, pattern=TXN_ID_PATTERN)]
+TransactionIdOrNone = Annotated[str, Meta(max_length=36, pattern=r"^[!-~]{0,36}\Z")]
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._/-]{1,64}\Z")]
 IdOrNone = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._/-]{0,64}\Z")]
 PersonId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]

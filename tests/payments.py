@@ -13,5 +13,5 @@ def transfers(values: Sequence[bytes]) -> Rows:
     rows, plain = plain_transfers(Values.of(values))
     if not plain.all():
         others = np.flatnonzero(~plain)
-        rows[others] = full_transfers([values[place] for place in others.tolist()])
+        rows[others], _ = full_transfers([values[place] for place in others.tolist()])
     return rows

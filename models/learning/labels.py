@@ -11,7 +11,7 @@ Rows = NDArray[np.void]
 Codes = NDArray[np.int8]
 
 #: One finding that may train, in the order of `table`.
-LABEL = np.dtype([("txn_id", "S35"), ("kind", "u1"), ("known_us", "i8"), ("verdict", "i1")])
+LABEL = np.dtype([("txn_id", "S36"), ("kind", "u1"), ("known_us", "i8"), ("verdict", "i1")])
 
 #: No verdict; else its place in `schemas.feedback.VERDICTS`.
 NONE = -1

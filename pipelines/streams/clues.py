@@ -8,6 +8,7 @@ from models.ledgers.clues import ACTIVE, CLUE_FACT, CLUES, GRADED, STRANGE
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
+from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import clue, topics
 from schemas.rows.tokens import token_words
@@ -41,9 +42,9 @@ def fact(value: bytes) -> list[Rows]:
     return [row]
 
 
-def decode(chunk: Chunk, _: Policy) -> Decoded:
+def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read clues; a subscription that ended is said aloud, as a silent feed looks like a quiet day."""
-    rows, letters = each(chunk, CLUE_FACT, fact)
+    rows, letters = each(chunk, CLUE_FACT, fact, window, "at_us")
     ended = sum(map(clue.ended, chunk.values))
     if ended:
         _LOG.warning("%s subscriptions to clues ended; renew them with the operator", ended)

@@ -1,5 +1,7 @@
 """Stream `payments`: transfers as they are initiated, TRANSFER rows for the ledger of their payers."""
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,13 +23,17 @@ _INITIATED = STATUSES.index("INITIATED")
 Places = NDArray[np.int64]
 
 
-def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[DeadLetter]]:
-    """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row."""
+def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[DeadLetter], Counter[str]]:
+    """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row.
+
+    The third are optional fields by name that were as if absent, as they broke the contract.
+    """
+    softened: Counter[str] = Counter()
     letters: list[DeadLetter] = []
     rows, plain = chunk.ahead.result() if chunk.ahead else plain_transfers(chunk.values)
     plain &= chunk.values.sizes() <= VALUE_BYTES_MAX
     decoded = np.ones(len(rows), np.bool_)
-    decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters)] = False
+    decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters, softened)] = False
     rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
     rows["received_us"] = window.received_us
     unknown = decoded & np.isnan(policy.value(rows))
@@ -37,10 +43,13 @@ def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[Dea
     for place in np.flatnonzero(untrue).tolist():
         if fault := window.fault(place, int(rows["at_us"][place]), "accepted_at_us"):
             letters.append(refusal(chunk, place, *fault))
-    return rows.take(np.flatnonzero(decoded & ~(unknown | untrue))) if letters else rows, letters
+    kept = rows.take(np.flatnonzero(decoded & ~(unknown | untrue))) if letters else rows
+    return kept, letters, softened
 
 
-def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter]) -> list[int]:
+def _decode_fully(
+    chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLetter], softened: Counter[str]
+) -> list[int]:
     """Decode the messages at `places` into `rows`, with a letter for each refused; return where those are.
 
     Messages that fail together are halved until those at fault stand alone.
@@ -51,11 +60,12 @@ def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLe
     try:
         if max(map(len, values)) > VALUE_BYTES_MAX:
             raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
-        rows[places] = full_transfers(values)
+        rows[places], found = full_transfers(values)
+        softened.update(found)
     except UNREADABLE as error:
         if len(places) > 1:
             halves = np.array_split(places, 2)
-            return [place for half in halves for place in _decode_fully(chunk, half, rows, letters)]
+            return [place for half in halves for place in _decode_fully(chunk, half, rows, letters, softened)]
         letters.append(unreadable(chunk, int(places[0]), error))
         return [int(places[0])]
     return []
@@ -63,11 +73,12 @@ def _decode_fully(chunk: Chunk, places: Places, rows: Rows, letters: list[DeadLe
 
 def initiated(chunk: Chunk, policy: Policy, window: Window) -> Decoded:
     """Decode a chunk; payments that are not INITIATED are counted and go no further."""
-    rows, letters = decode(chunk, policy, window)
+    rows, letters, softened = decode(chunk, policy, window)
     given = len(rows)
     if (rows["status"] != _INITIATED).any():
         rows = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
     counts = {"payments": len(rows), "payments_not_initiated": given - len(rows)}
+    counts |= {f"{name}_as_absent": times for name, times in softened.items()}
     return Decoded([rows], letters, counts)
 
 

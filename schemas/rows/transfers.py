@@ -5,6 +5,8 @@ everything the hot path needs, so that no text travels through it but the transa
 must name.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,7 +28,7 @@ REMOTE_CONTROL, SCREEN_SHARE, CALL_IN_PROGRESS = 1, 2, 4
 #: One payment. Times are microseconds UTC, amounts minor units, -1 is unknown; tokens are two words.
 TRANSFER = np.dtype(
     [
-        ("txn_id", "S35"),
+        ("txn_id", "S36"),
         ("currency", "S3"),
         ("status", "u1"),
         ("signals", "u1"),
@@ -89,6 +91,21 @@ _SIGNALS = {
 }  # fmt: skip
 _DECODE = msgspec.json.Decoder(Payment).decode
 
+#: Fields a payment is scored without.
+_SOFT = frozenset(f.name for f in msgspec.structs.fields(Payment) if not f.required) - {"status"}
+
+#: What a word that is not in a field's list becomes; where there is none, the field is absent.
+_OTHER = {"channel": "OTHER", "purpose_code": "OTHR"}
+
+#: How others write a yes or no.
+_YES_NO = {
+    **dict.fromkeys(("1", "true", "yes", "y"), True),
+    **dict.fromkeys(("0", "false", "no", "n"), False),
+}
+
+#: Where a message breaks its contract, as msgspec says it.
+_PLACE = re.compile(r" - at `\$\.([a-z0-9_]+)`$")
+
 #: Where the fields of a payment go.
 _COLUMNS = {name: Column(name) for name in TRANSFER.fields or () if name in Payment.__struct_fields__} | {
     "accepted_at_us": Column("at_us"),
@@ -121,15 +138,55 @@ def plain_transfers(values: Values) -> tuple[Rows, NDArray[np.bool_]]:
     return read(PLAN, values, TRANSFER)
 
 
-def full_transfers(values: Sequence[bytes]) -> Rows:
-    """Decode payments in whatever JSON.
+def full_transfers(values: Sequence[bytes]) -> tuple[Rows, Counter[str]]:
+    """Decode payments in whatever JSON; count by name the optional fields that were as if absent.
+
+    A refused payment is not scored, so an optional field costs it nothing: null is absent, a word that is not
+    in the contract's list is the list's other word, and what else breaks the contract is absent. Required
+    fields, and `status`, which says whether a payment is scored at all, stay strict.
 
     Raises:
         ValidationError: at least one is not a payment of version 1; the text names the field.
         DecodeError: at least one is not JSON.
 
     """
-    return of_payments([*map(_DECODE, values)])
+    softened: Counter[str] = Counter()
+    return of_payments([_softly(value, softened) for value in values]), softened
+
+
+def _softly(value: bytes, softened: Counter[str]) -> Payment:
+    try:
+        return _DECODE(value)
+    except ValidationError as refusal:
+        fields = msgspec.json.decode(value)
+        if not isinstance(fields, dict):
+            raise
+        return _without_faults(fields, refusal, softened)
+
+
+def _without_faults(fields: dict[str, Any], refusal: ValidationError, softened: Counter[str]) -> Payment:
+    """Take optional fields out, one fault after the other, until what is left is a payment."""
+    for _ in _SOFT:
+        at = _PLACE.search(str(refusal))
+        name = at[1] if at else ""
+        if name not in _SOFT or name not in fields:
+            raise refusal
+        said = _understood(name, fields.pop(name))
+        if said is not None:
+            fields[name] = said
+        softened[name] += 1
+        try:
+            return msgspec.convert(fields, Payment)
+        except ValidationError as error:
+            refusal = error
+    raise refusal
+
+
+def _understood(name: str, value: Any) -> Any:
+    """Return what a value that breaks the contract says all the same; None if nothing."""
+    if name in _SIGNALS:
+        return _YES_NO.get(str(value).lower())
+    return _OTHER.get(name) if isinstance(value, str) else None
 
 
 def of_payments(payments: Sequence[Payment]) -> Rows:
@@ -153,7 +210,7 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
 
     """
     out = np.zeros(rows, TRANSFER)
-    out["txn_id"] = _ascii("txn_id", columns["txn_id"], 35)
+    out["txn_id"] = _ascii("txn_id", columns["txn_id"], 36)
     out["currency"] = _ascii("currency", columns["currency"], 3)
     if any(columns["clearing_serial"]):
         out["clearing_serial"] = [serial.encode("ascii", "replace") for serial in columns["clearing_serial"]]

@@ -14,6 +14,7 @@ from models.ledgers.history import history
 from pipelines import policy
 from pipelines.kafka.port import Chunk
 from pipelines.state.shards import Rows
+from pipelines.streams.clock import window
 from pipelines.streams.clues import decode, fact
 from pipelines.streams.table import STREAMS, topics_read
 from schemas import clue, topics
@@ -178,9 +179,12 @@ def test_a_subscription_that_ended_is_counted_and_said_and_is_no_dead_letter(
     ended = CAMARA | {"type": "org.camaraproject.sim-swap-subscriptions.v0.subscription-ended"}
     values = [json.dumps(ended).encode(), value(OTHER, 1_756_721_472_345_000), b"{}", b"\xff"]
     places = np.arange(len(values))
-    chunk = Chunk(topics.CLUES, Values.of(values), places.astype(np.int32), places, places * 0 + 1)
+    chunk = Chunk(
+        topics.CLUES, Values.of(values), places.astype(np.int32), places, places * 0 + 1_756_721_472_345_000
+    )
 
-    decoded = decode(chunk, policy.load())
+    rules = policy.load()
+    decoded = decode(chunk, rules, window(chunk, rules.clock, None))
 
     assert [len(rows) for rows in decoded.facts] == [1]
     assert decoded.facts[0].dtype == CLUE_FACT

@@ -26,7 +26,7 @@ tokens = st.binary(min_size=16, max_size=16).map(token_of)
 FOLLOWING = {
     TOKEN_PATTERN: tokens,
     r"^[A-Z]{3}\Z": st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=3, max_size=3),
-    TXN_ID_PATTERN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=35),
+    TXN_ID_PATTERN: st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=36),
 }
 
 PLAIN: dict[type, st.SearchStrategy[Any]] = {
