@@ -216,7 +216,8 @@ def test_a_stream_added_by_a_line_is_read_checked_warmed_up_and_created(job: Job
     assert "toy_reports" in topics_needed(WITH_TOY)
     assert "toy_reports" in {topic.name for topic in wanted_topics(2, WITH_TOY)}
     assert dict(settings.first.starts) == {
-        "payments": Since(7), "measures": "earliest", "traces": "earliest", "toy_reports": Since(7),
+        "payments": Since(7), "measures": "earliest", "traces": "earliest", "clues": Since(7),
+        "toy_reports": Since(7),
     }  # fmt: skip
 
 
