@@ -20,7 +20,7 @@ KINDS = 10
 ACTIVE, STRANGE, GRADED = 1, 2, 4
 
 #: Buckets that unknown callers are hashed into, and slots of a quarter of an hour for the longest call.
-CALLERS, SLOTS = 8, 5
+CALLERS, SLOTS = 9, 5
 SLOT_S = 15 * 60
 DAY_S = 86_400
 
@@ -50,7 +50,7 @@ def _second(at_us: int) -> np.uint32:
 
 @inlined
 def _before(kept: np.uint32, now: np.uint32) -> bool:
-    return kept > 0 and kept <= now
+    return bool(kept > 0 and kept <= now)
 
 
 def _add(fact: Any, row: Any) -> None:
