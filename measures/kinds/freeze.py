@@ -4,7 +4,7 @@ import msgspec
 
 from measures.authority.people import proportionate
 from measures.kinds.stop import asked_us, family_of
-from measures.law.calendar import Term
+from measures.law.calendar import Calendar, Term
 from measures.law.jurisdiction import Regime
 from measures.law.rules import FreezeRule, Verification
 from measures.money.currency import comparable, currency_fault, currency_of
@@ -162,7 +162,7 @@ def renew(work: UnitOfWork, order: Order, measure: Measure) -> Measure | Refusal
         sequence=measure.sequence + 1,
         issued_at_us=order.issued_at_us,
         expires_at_us=longer,
-        clocks=tuple(sorted(kept + _end_clocks(longer, rule, regime, now))),
+        clocks=tuple(sorted(kept + _end_clocks(longer, rule, regime.calendar_of(measure.authority_id), now))),
     )
 
 
@@ -240,14 +240,14 @@ def _start(measure: Measure, regime: Regime, now: int) -> Measure:
         S.ACTIVE,
         executed_at_us=now,
         expires_at_us=expires,
-        clocks=tuple(sorted(checks + _end_clocks(expires, rule, regime, now))),
+        clocks=tuple(sorted(checks + _end_clocks(expires, rule, calendar, now))),
     )
 
 
-def _end_clocks(expires: int, rule: FreezeRule, regime: Regime, now: int) -> tuple[Clock, ...]:
+def _end_clocks(expires: int, rule: FreezeRule, calendar: Calendar, now: int) -> tuple[Clock, ...]:
     """Return when the term ends and by when a renewal must be in, unless the term is too short for one."""
     end = Clock(due_us=expires, kind=ClockKind.EXPIRY)
-    deadline = regime.calendar.subtract(expires, rule.renew_before) if rule.renew_before else now
+    deadline = calendar.subtract(expires, rule.renew_before) if rule.renew_before else now
     if deadline <= now:
         return (end,)
     return (Clock(due_us=deadline, kind=ClockKind.RENEWAL), end)

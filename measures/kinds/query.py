@@ -20,7 +20,11 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     rule, asks = regime.rule(QueryRule), order.query
     if rule is None or asks is None:
         return Refusal(why=Why.MALFORMED, detail="a query says what it asks")
-    until = None if asks.until_us is None else min(asks.until_us, regime.calendar.add(now, rule.max_term))
+    until = (
+        None
+        if asks.until_us is None
+        else min(asks.until_us, regime.calendar_of(order.authority_id).add(now, rule.max_term))
+    )
     measure = Measure(
         measure_id=derived_id("measure", order_key(order), account.account_token),
         kind=MeasureKind.QUERY,

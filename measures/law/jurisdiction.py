@@ -246,12 +246,22 @@ class Regime:
 
     def hold_at(self, name: str, at_us: int) -> tuple[str, HoldRule] | None:
         """Give the hold rule that serves as `name` at an instant, and its own name; None if there is none."""
-        clock = self.calendar.local(at_us).strftime("%H:%M")
-        for other, rule in self.named(HoldRule).items():
-            if rule.instead_of == name and rule.between and _between(clock, *rule.between):
-                return other, rule
-        rule_named = self.rule(HoldRule, name)
-        return None if rule_named is None else (name, rule_named)
+        stand_ins = self._stand_ins.get(name)
+        if stand_ins:
+            clock = self.calendar.local(at_us).strftime("%H:%M")
+            for other, rule in stand_ins:
+                if rule.between and _between(clock, *rule.between):
+                    return other, rule
+        named = self.rule(HoldRule, name)
+        return None if named is None else (name, named)
+
+    @cached_property
+    def _stand_ins(self) -> Mapping[str, list[tuple[str, HoldRule]]]:
+        found: dict[str, list[tuple[str, HoldRule]]] = {}
+        for name, rule in self.named(HoldRule).items():
+            if rule.instead_of:
+                found.setdefault(rule.instead_of, []).append((name, rule))
+        return found
 
     def named(self, kind: type[R]) -> Mapping[str, R]:
         """Give all rules of a kind of measure by name; the name is empty where a kind has one rule."""

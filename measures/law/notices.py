@@ -34,6 +34,13 @@ class Told(NamedTuple):
     in_effect: bool = True
 
 
+class Texts(NamedTuple):
+    """A sum and an end as they are written; no end is empty."""
+
+    amount: str
+    until: str
+
+
 #: A notice that says why, and names no facts.
 NOTHING = Told()
 
@@ -57,13 +64,20 @@ def told_of(measure: Measure) -> Told:
 
 def notice(law: "Jurisdiction", reason_code: str, rule: Rule | str, language: str, told: Told) -> Notice:
     """Say it in a language of the country, else in its first one; a plain text as `rule` is its basis."""
+    return draft(law, reason_code, rule, language, told, texts=_texts(law, told))
+
+
+def draft(
+    law: "Jurisdiction", reason_code: str, rule: Rule | str, language: str, told: Told, *, texts: Texts
+) -> Notice:
+    """Say it with texts for the sum and the end, such as marks that are filled in later."""
     language = language if language in law.languages else law.languages[0]
     words = law.words[language]
     basis = rule if isinstance(rule, str) else rule.basis_in(language)
     own_term = isinstance(rule, Rule) and rule.own_term
     return Notice(
         reason_code=reason_code,
-        reason=_reason(law, reason_code, language, told),
+        reason=_reason(law, reason_code, language, told, texts),
         legal_basis=f"{basis} ({words.own_term})" if own_term else basis,
         remedy_channel=_remedy(law, language, told),
         documents_needed=law.documents.get(language, words.documents),
@@ -81,7 +95,7 @@ def restated(law: "Jurisdiction", measure: Measure) -> Measure:
     told = told_of(measure)
     fresh = msgspec.structs.replace(
         said,
-        reason=_reason(law, said.reason_code, said.language, told),
+        reason=_reason(law, said.reason_code, said.language, told, _texts(law, told)),
         remedy_channel=_remedy(law, said.language, told),
     )
     return measure if fresh == said else msgspec.structs.replace(measure, notice=fresh)
@@ -102,17 +116,22 @@ def local_time(law: "Jurisdiction", at_us: int) -> str:
     local = law.calendar.local(at_us)
     if (local.hour, local.minute, local.second) == (0, 0, 0):
         return f"{(local - timedelta(days=1)).date().isoformat()} 24:00"
-    return local.strftime("%Y-%m-%d %H:%M")
+    return local.isoformat(" ", "minutes")[:16]
 
 
-def _reason(law: "Jurisdiction", reason_code: str, language: str, told: Told) -> str:
+def _texts(law: "Jurisdiction", told: Told) -> Texts:
+    until = "" if told.until_us is None else local_time(law, told.until_us)
+    return Texts(money(told.amount_minor, told.currency), until)
+
+
+def _reason(law: "Jurisdiction", reason_code: str, language: str, told: Told, texts: Texts) -> str:
     words = law.words[language]
     reason = law.reasons.get(reason_code, {}).get(language) or words.reasons[reason_code]
     if told.scope is None:
         return str(reason)
     until = by = ""
-    if told.until_us is not None:
-        until = words.until.format(until=local_time(law, told.until_us))
+    if texts.until:
+        until = words.until.format(until=texts.until)
     elif told.ends is False:
         until = words.no_end
     if told.by_authority:
@@ -125,7 +144,7 @@ def _reason(law: "Jurisdiction", reason_code: str, language: str, told: Told) ->
     held = words.held.get(told.scope, "")
     if not told.in_effect:
         held = words.pending if told.scope is Scope.FUNCTIONS else words.waiting
-    held = held.format(amount=money(told.amount_minor, told.currency), functions=", ".join(names))
+    held = held.format(amount=texts.amount, functions=", ".join(names))
     return " ".join(words.layout.format(reason=reason, held=held, until=until, by=by).split(" ")).strip()
 
 

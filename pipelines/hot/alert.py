@@ -1,11 +1,12 @@
 """What is told of a leg that is held: the measure, its legal ground and the reasons."""
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from measures.law.jurisdiction import Regime
-from measures.law.notices import Told
+from measures.law.notices import Texts, Told, draft, local_time, money
 from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
@@ -15,6 +16,11 @@ from schemas.ids import derived_id
 from schemas.measure import Notice
 from schemas.order import Scope
 from schemas.rows.transfers import Paid
+
+MINUTE_US = 60_000_000
+
+#: Where sum and end go in a draft.
+_AMOUNT, _UNTIL = "\x01", "\x02"
 
 
 class Ground(NamedTuple):
@@ -44,20 +50,36 @@ def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict) -> list[Ground
     return on_payment
 
 
+@lru_cache(maxsize=256)
+def _drafts(
+    law: Regime, name: str, reason_code: str, party: Literal["HOLDER", "PAYER"]
+) -> tuple[Notice, ...]:
+    """Write the notice of a rule in every language of the country, its sum and its end left open."""
+    rule = {"stop": law.rule(StopRule), "freeze": law.rule(FreezeRule)}.get(name) or law.rule(HoldRule, name)
+    if rule is None:
+        raise ValueError(f"{law.id} has no rule {name!r}")
+    hold = isinstance(rule, HoldRule)
+    told = Told(scope=rule.scope if hold else Scope.TRANSACTION, by_authority=not hold)
+    texts = Texts(_AMOUNT, _UNTIL if hold else "")
+    made = (draft(law.law, reason_code, rule, language, told, texts=texts) for language in law.law.languages)
+    return tuple(msgspec.structs.replace(notice, party=party) for notice in made)
+
+
+@lru_cache(maxsize=4096)
+def _minute(law: Regime, minute: int) -> str:
+    """Write a minute as local date and time; alerts of one minute end in one minute."""
+    return local_time(law.law, minute * MINUTE_US)
+
+
 def _notices(law: Regime, ground: Ground, paid: Paid) -> list[Notice]:
     """Say it in every language of the country; a hold ends its term after the payment was received."""
-    hold = isinstance(ground.rule, HoldRule)
-    told = Told(
-        scope=Scope.TRANSACTION if ground.party == "PAYER" else ground.rule.scope,
-        amount_minor=paid.amount_minor,
-        currency=paid.currency,
-        until_us=law.calendar.add(paid.at_us, ground.rule.term) if hold else None,
-        by_authority=not hold,
-    )
-    if not hold:
-        told = told._replace(scope=Scope.TRANSACTION)
-    made = (law.law.notice(ground.reason_code, ground.rule, language, told) for language in law.law.languages)
-    return [msgspec.structs.replace(notice, party=ground.party) for notice in made]
+    amount, until = money(paid.amount_minor, paid.currency), ""
+    if isinstance(ground.rule, HoldRule):
+        until = _minute(law, law.calendar.add(paid.at_us, ground.rule.term) // MINUTE_US)
+    return [
+        msgspec.structs.replace(open_, reason=open_.reason.replace(_AMOUNT, amount).replace(_UNTIL, until))
+        for open_ in _drafts(law, ground.name, ground.reason_code, ground.party)
+    ]
 
 
 def _in_force(policy: Policy, verdict: Verdict) -> Reason:
