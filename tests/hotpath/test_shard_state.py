@@ -51,7 +51,7 @@ def forget(kind: Ledger, number: int) -> None:
 
 
 @each_kind
-@pytest.mark.parametrize("slice_bytes", [1 << 20, 4_000])
+@pytest.mark.parametrize("slice_bytes", [1 << 20, 5_000])
 @pytest.mark.parametrize("compact_bytes", [1 << 20, 20_000])
 def test_a_rebuilt_table_equals_the_live_one_bit_for_bit(
     kind: Ledger, number: int, compact_bytes: int, slice_bytes: int, monkeypatch: pytest.MonkeyPatch
