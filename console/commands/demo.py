@@ -12,9 +12,9 @@ from console.options import ModelBundle, PolicyFile
 from console.views import demo as views
 from fixtures.world import START_US, simulate
 from models import SHIPPED
-from models.learning.train import DAY_US
 from pipelines import policy
 from pipelines.hot import serving
+from schemas.units import DAY_US
 
 app = typer.Typer(add_completion=False)
 

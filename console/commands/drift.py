@@ -12,12 +12,12 @@ from console.options import PolicyFile, SkipDamaged
 from models.features import computable
 from models.learning.drift import drift as compared
 from models.learning.drift import to_json, to_markdown
-from models.learning.train import DAY_US
 from models.scoring import bundle
 from models.scoring.bundle import LEGS
 from pipelines import policy
 from pipelines.policy import DELAY
 from schemas.errors import ConfigError
+from schemas.units import DAY_US
 
 app = typer.Typer(add_completion=False)
 

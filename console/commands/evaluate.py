@@ -15,9 +15,9 @@ from console.lab.rows import DecisionLog
 from console.views import evaluation
 from fixtures.world import START_US, simulate
 from models.features import computable
-from models.learning.train import DAY_US
 from models.scoring import bundle
 from pipelines import policy
+from schemas.units import DAY_US
 
 app = typer.Typer(add_completion=False)
 

@@ -11,6 +11,7 @@ from console.lab.imports.converting import FEEDBACK, PAYMENTS, REPORT, Report, c
 from console.lab.imports.mapping import load
 from console.views.tables import figures
 from schemas import token_keys
+from schemas.units import DAY_US
 
 app = typer.Typer(add_completion=False)
 
@@ -42,7 +43,7 @@ def import_table(
 
 
 def _print(console: Console, report: Report, out: Path) -> None:
-    days = (report.to_us - report.from_us) / 86_400_000_000
+    days = (report.to_us - report.from_us) / DAY_US
     began = datetime.fromtimestamp(report.from_us / 1e6, UTC).isoformat(timespec="seconds")
     labels = ", ".join(f"{number:,} {verdict}" for verdict, number in report.labels.items()) or "none"
     console.print(

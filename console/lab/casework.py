@@ -25,12 +25,12 @@ from schemas import topics
 from schemas.ids import derived_id, derived_token
 from schemas.journal import JournalEntry, MeasureChanged, Reported
 from schemas.order import Action, Actor, MeasureKind, Officer, Order, Target, VictimTransfer
+from schemas.units import MINUTE_US
 
 LAW, AUTHORITY = "CN", "police-1"
 
 #: From a victim's report to the order, minutes (domain: a report takes half an hour).
 ORDER_MINUTES = 30
-MINUTE_US = 60_000_000
 
 
 class Answered(NamedTuple):

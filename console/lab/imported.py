@@ -14,19 +14,19 @@ from models.learning.stream import LegRows, Recorded, of_log, of_recorded
 from models.learning.train import Windows
 from pipelines.policy import Policy
 from schemas.errors import ConfigError
+from schemas.units import DAY_US
 
 #: Shares of the days that are not spent waiting for labels.
 _SHARES = Windows(train=0.7, validation=0.14, test=0.14)
 
 #: Until a label is known: share of an import's days, at most so many.
 _DELAY_SHARE, _DELAY_DAYS_MAX = 0.06, 7.0
-_DAY_US = 86_400_000_000
 
 
 def windows_fitting(folder: Path) -> Windows:
     """Return a split that the days of an import can be cut into."""
     at_us = payments_of(folder)["accepted_at_us"]
-    days = (at_us[-1].as_py() - at_us[0].as_py()) / _DAY_US
+    days = (at_us[-1].as_py() - at_us[0].as_py()) / DAY_US
     delay = min(_DELAY_SHARE * days, _DELAY_DAYS_MAX)
     rest = days - 3 * delay  # before validation, before the test days, and after them
     return Windows(_SHARES.train * rest, _SHARES.validation * rest, _SHARES.test * rest, delay)

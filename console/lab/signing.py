@@ -11,8 +11,9 @@ from measures.law.calendar import EPOCH, MICROSECOND
 from measures.law.country_file import Laws
 from schemas.errors import ConfigError
 from schemas.order import Actor
+from schemas.units import DAY_US
 
-YEAR_US = 365 * 86_400_000_000
+YEAR_US = 365 * DAY_US
 
 
 def new_key(

@@ -10,9 +10,10 @@ from console.lab.rows import Worlds
 from models.learning.card import Segment, card, segments
 from models.learning.report import age_bands
 from models.learning.stream import LegRows, train
-from models.learning.train import DAY_US, Windows, probability
+from models.learning.train import Windows, probability
 from models.scoring.bundle import MANIFEST, Bundle, LegParts
 from schemas.errors import ConfigError
+from schemas.units import DAY_US
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,9 +13,7 @@ import msgspec
 from measures.blocking.forms import form, hosts, registrable
 from schemas.block import ACTIONS, BlockAction, BlockEntry, BlockKind, Source
 from schemas.ids import derived_id
-
-DAY_US = 86_400_000_000
-HOUR_US = 3_600_000_000
+from schemas.units import DAY_US, HOUR_US
 
 #: Days an entry lives unless the thing is seen again: sites move within days, numbers are handed on.
 DAYS = {

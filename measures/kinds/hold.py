@@ -14,10 +14,10 @@ from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Direction, MeasureKind, Order, Scope
 from schemas.reply import Why
+from schemas.units import DAY_US
 
 S = MeasureState
 
-DAY_US = 86_400_000_000
 
 #: How a hold ends by hand, and what that is to the guard.
 ENDS = {

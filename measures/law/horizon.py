@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from measures.law.jurisdiction import Jurisdiction
+from schemas.units import DAY_US
 
 #: So many days ahead it is said.
 AHEAD_DAYS = 60
-
-_DAY_US = 86_400_000_000
 
 
 def calendar_cautions(laws: Iterable[Jurisdiction], now_us: int) -> list[str]:
@@ -15,7 +14,7 @@ def calendar_cautions(laws: Iterable[Jurisdiction], now_us: int) -> list[str]:
     said = []
     for law in laws:
         known = law.calendar.known_until
-        if known < law.calendar.local(now_us + AHEAD_DAYS * _DAY_US).date():
+        if known < law.calendar.local(now_us + AHEAD_DAYS * DAY_US).date():
             said.append(
                 f"{law.id}: holidays are certain until {known}; terms in business days that end later are a "
                 "forecast: add what is announced to the country file and move known_until"

@@ -23,6 +23,7 @@ from measures.law.rules import (
 from schemas.currencies import digits_of
 from schemas.order import MeasureKind, Scope
 from schemas.strict_yaml import Place
+from schemas.units import DAY_US
 
 #: Rules whose basis is quoted to people.
 _QUOTED = (StopRule, FreezeRule, HoldRule, RestrictRule, ListingRule, WarningRule)
@@ -34,7 +35,7 @@ _STARTS = tuple(
 )
 
 #: No term that begins today ends later.
-_MOST_US = 51 * 366 * 86_400_000_000
+_MOST_US = 51 * 366 * DAY_US
 
 
 def faults_of(law: Jurisdiction, stem: str) -> Iterator[tuple[Place, str]]:

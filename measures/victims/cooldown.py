@@ -7,8 +7,7 @@ day about anything; a graver warning than all of the last day always passes.
 import msgspec
 
 from measures.law.jurisdiction import Regime
-
-DAY_US = 86_400_000_000
+from schemas.units import DAY_US
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True):

@@ -7,7 +7,8 @@ import numpy as np
 
 from models.features import groups
 from models.learning.stream import LegRows, fit_one
-from models.learning.train import DAY_US, Windows
+from models.learning.train import Windows
+from schemas.units import DAY_US
 
 
 class Step(NamedTuple):

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from models.features import FloatArray
 from models.learning.card import segments
 from models.learning.stream import LegRows
-from models.learning.train import DAY_US, measure
+from models.learning.train import measure
 from schemas.payment import AGE_BANDS
-
-MINUTE_US = 60_000_000
+from schemas.units import DAY_US, MINUTE_US
 
 Texts = NDArray[np.str_]
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from models import features
 from models.features import FloatArray, Rows
 from models.learning import evaluate, labels
-from models.learning.train import DAY_US, Known, Windows, fit_leg, rows_digest
+from models.learning.train import Known, Windows, fit_leg, rows_digest
 from models.ledgers.history import history
 from models.scoring import bundle
 from models.scoring.bundle import Bundle, LegParts
+from schemas.units import DAY_US
 
 #: Fewer, earlier days than a bank has: a simulated month. A bank's log wants `Windows()`.
 SHORT = Windows(train=11, validation=7, test=7, delay=1)

@@ -15,8 +15,7 @@ from models.scoring.bundle import FloatArray, LegParts
 from models.scoring.trees import Trees
 from schemas.errors import ModelError
 from schemas.internals import Change, change
-
-DAY_US = 86_400_000_000
+from schemas.units import DAY_US
 
 # At 0.1-1 % frauds scikit-learn's defaults collapse: a leaf of 20 rows with one fraud takes an almost
 # unbounded step. Small steps, large leaves and a penalty hold (shown by tests/models/test_train.py). Early

@@ -6,6 +6,7 @@ from models.features import FloatArray, Legs
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
+from schemas.units import DAY_US, HOUR_US
 from schemas.warning import Channel, FraudClass, Severity, Warning
 
 #: Where to say it, by severity: domain.md 2.1.
@@ -17,7 +18,7 @@ CHANNELS: dict[int, tuple[Channel, ...]] = {
 }
 
 #: How long a warning makes sense, by severity, microseconds: the victim is paying now.
-VALID_US = {1: 86_400_000_000, 2: 86_400_000_000, 3: 7_200_000_000, 4: 1_800_000_000}
+VALID_US = {1: DAY_US, 2: DAY_US, 3: 2 * HOUR_US, 4: HOUR_US // 2}
 
 _GUIDED = REMOTE_CONTROL | SCREEN_SHARE
 _MOST_OF_THE_BALANCE = 0.6

@@ -35,11 +35,11 @@ from schemas.errors import StoplineError
 from schemas.journal import RefundChanged
 from schemas.order import Record
 from schemas.reply import ReplyCode, Why
+from schemas.units import DAY_US
 
 #: Timers keep milliseconds: one set a millisecond later never fires before its time.
 TIMER_ROUNDING_US = 1_000
 
-DAY_US = 86_400_000_000
 
 #: No message is received later than this (the year 2200); calendars end at the year 9999.
 LATEST_US = 7_258_118_400_000_000

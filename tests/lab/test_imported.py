@@ -10,9 +10,9 @@ from console.lab.imported import labelled_import, windows_fitting
 from console.lab.imports.converting import convert
 from console.lab.imports.mapping import load
 from fixtures.world import simulate
-from models.learning.train import DAY_US
 from pipelines import policy
 from schemas.errors import ConfigError
+from schemas.units import DAY_US
 
 MAPPING = """
 table: {format: csv}

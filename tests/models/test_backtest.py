@@ -6,8 +6,9 @@ import pytest
 from models.features import groups, versions
 from models.learning.backtest import ablate, walk
 from models.learning.stream import LegRows
-from models.learning.train import DAY_US, Windows
+from models.learning.train import Windows
 from schemas.errors import ModelError
+from schemas.units import DAY_US
 
 WINDOWS = Windows(train=4, validation=2, test=2, delay=1)
 

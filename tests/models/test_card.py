@@ -3,7 +3,8 @@ import pytest
 
 from models.learning.card import card, segments
 from models.learning.plots import calibration, precision_recall, time_to_freeze, value_at_ratio
-from models.learning.train import DAY_US, Windows, fit_leg
+from models.learning.train import Windows, fit_leg
+from schemas.units import DAY_US
 
 
 @pytest.fixture(scope="module")

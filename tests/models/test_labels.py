@@ -17,8 +17,9 @@ from models.learning.labels import (
     verdicts,
 )
 from models.learning.stream import LegRows, of_log
-from models.learning.train import DAY_US, Windows, fit_leg, measure, operating_points, probability
+from models.learning.train import Windows, fit_leg, measure, operating_points, probability
 from schemas.feedback import Feedback
+from schemas.units import DAY_US
 
 
 def finding(txn_id: str, kind: str, verdict: str, known_at_us: int) -> Feedback:

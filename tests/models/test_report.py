@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from models.learning.report import MINUTE_US, Acted, age_bands, minutes_to_freeze, report, together
+from models.learning.report import Acted, age_bands, minutes_to_freeze, report, together
 from models.learning.stream import LegRows
+from schemas.units import MINUTE_US
 
 
 def rows_of(y: list[int], weight: list[float] | None = None) -> LegRows:

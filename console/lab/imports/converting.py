@@ -20,6 +20,7 @@ from schemas.errors import ConfigError, cause
 from schemas.feedback import Feedback, Verdict
 from schemas.ids import derived_id
 from schemas.payment import Payment
+from schemas.units import DAY_US
 
 PAYMENTS, FEEDBACK, REPORT = "payments.parquet", "feedback.jsonl", "import.json"
 
@@ -28,7 +29,6 @@ BLOCK_ROWS = 200_000
 
 _SCHEMA = arrow_schema(Payment)
 _DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(Payment) if not each.required}
-_DAY_US = 86_400_000_000
 
 #: Times before are a wrong unit or a missing `since`: no instant payment is older.
 _OLDEST_US = 946_684_800_000_000  # 2000-01-01
@@ -222,7 +222,7 @@ def _labels(label: Label | None, rows: pd.DataFrame, table: pa.Table, report: Re
         "SCAM": label.scam, "LAUNDERING": label.laundering, "LEGITIMATE": label.legitimate
     }  # fmt: skip
     verdicts = text.map({word: verdict for verdict, among in words.items() for word in among})
-    after_us = round(label.known_after_days * _DAY_US)
+    after_us = round(label.known_after_days * DAY_US)
     found = []
     for place in np.flatnonzero(verdicts.notna().to_numpy(bool)).tolist():
         txn_id, verdict = table["txn_id"][place].as_py(), verdicts.iloc[place]

@@ -24,6 +24,7 @@ from schemas import strict_yaml
 from schemas.errors import ConfigError
 from schemas.payment import Payment
 from schemas.token_recipe import SCHEMES
+from schemas.units import DAY_US, HOUR_US
 
 Unit = Literal["minor", "major", "microseconds", "milliseconds", "seconds", "hours", "days", "text"]
 
@@ -32,8 +33,8 @@ TIME_UNITS = {
     "microseconds": 1,
     "milliseconds": 1_000,
     "seconds": 1_000_000,
-    "hours": 3_600_000_000,
-    "days": 86_400_000_000,
+    "hours": HOUR_US,
+    "days": DAY_US,
 }
 AMOUNTS = ("amount_minor", "balance_after_minor")
 TIMES = ("accepted_at_us", "payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us")

@@ -26,11 +26,12 @@ from pipelines.kafka.reading.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, 
 from pipelines.kafka.reading.process import LogEnd, broker_line, shared_consumer
 from pipelines.kafka.reading.start import Start, anew_text, checked_partitions, start_offsets
 from schemas.errors import BrokerError
+from schemas.units import MINUTE_US
 
 _LOGGER = logging.getLogger(__name__)
 
 #: A Kafka timestamp further ahead of the clock is a producer's wrong clock and does not move the watermark.
-CLOCK_SKEW_US = 60_000_000
+CLOCK_SKEW_US = MINUTE_US
 
 
 @dataclass(frozen=True)
