@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -144,6 +146,23 @@ def test_a_group_of_several_modules_names_every_command_of_theirs() -> None:
             found = typer.main.get_command(importlib.import_module(module).app)
 
             assert names.split(",") == list(getattr(found, "commands", {names: found})), module
+
+
+def test_every_option_of_every_command_and_job_has_a_sentence_in_its_help() -> None:
+    def leaves(of: Any, path: str) -> Iterator[tuple[str, Any]]:
+        inner = getattr(of, "commands", {})
+        for name, each in inner.items():
+            yield from leaves(each, f"{path} {name}")
+        if not inner:
+            yield path, of
+
+    every = [found for name in cli.LAZY for found in leaves(cli.loaded(name), name)]
+    silent = [(path, option.name) for path, of in every for option in of.params if not option.help]
+    told = dict(every)["run"].epilog.split("\n\n")
+
+    assert silent == []
+    assert len(told) > 12
+    assert [line for line in told if not re.fullmatch(r"--[a-z_]+: \w.+\.", line)] == []
 
 
 def test_a_lazy_command_is_imported_when_it_runs(

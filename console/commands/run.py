@@ -11,14 +11,14 @@ from console.status import StatusFormat, reporting, say
 from measures.law.horizon import calendar_cautions
 from pipelines.hot.decision_log.append import close_all
 from pipelines.jobs import main
-from pipelines.jobs.options import JobSettings
+from pipelines.jobs.options import JobSettings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
 from pipelines.lifecycle.settings import wall_clock_us
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(context_settings=BEAM_FLAGS, epilog=options_told())
 def run(
     context: typer.Context,
     *,
@@ -32,9 +32,7 @@ def run(
 
     At-least-once: after a crash messages may be read and sent again, under the same ids. The in-process
     runner (default) keeps its ledgers in memory; `--runner flink` keeps them in checkpoints.
-    Everything else is an option of the job or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
-    --kafka_security, --kafka_security_file, --kafka_start, --ledger_warmup_h, --model_bundle or
-    --model_registry, --policy_file, --law_dir, --ledger_shards, --decision_log, --decision_log_share.
+    Everything else is an option of the job, told below, or of Beam.
 
     With --model_registry the registry's live bundle is followed while the job runs, without a restart.
 

@@ -33,7 +33,12 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
     def _add_argparse_args(cls, parser: ArgumentParser) -> None:
         parser.add_argument("--kafka_brokers", default="", help="host:port[,host:port]")
         parser.add_argument("--kafka_group", default="stopline", help="group that offsets are committed for")
-        parser.add_argument("--kafka_client", default="auto", choices=("auto", "confluent", "kafka-python"))
+        parser.add_argument(
+            "--kafka_client",
+            default="auto",
+            choices=("auto", "confluent", "kafka-python"),
+            help="library: auto takes confluent-kafka where it is installed",
+        )
         parser.add_argument(
             "--kafka_security",
             action="append",
@@ -75,6 +80,14 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         parser.add_argument(
             "--decision_log_share", type=float, default=0.1, help="share of unflagged accounts it keeps"
         )
+
+
+def options_told(starting: str = "") -> str:
+    """Say every option of a job in a line each, or those whose names start so, for the help of commands."""
+    parser = ArgumentParser(add_help=False)
+    StoplineOptions._add_argparse_args(parser)
+    told = [(each.option_strings[0], each.help or "") for each in parser._actions]
+    return "\n\n".join(f"{name}: {said}." for name, said in told if name.startswith(f"--{starting}"))
 
 
 @dataclass(frozen=True)

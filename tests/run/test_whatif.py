@@ -1,6 +1,7 @@
 """`stopline whatif`: the live and a new policy over the same recorded stream, on the same truth."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,20 @@ def test_a_stream_and_its_scenario_tell_the_same_of_a_laxer_policy(
     assert 0 < new["saved_minor"] <= live["saved_minor"] <= live["scam_minor"]
     assert new["warned"] < live["warned"]
     assert of_scenario["changed"]["fewer"] > of_scenario["changed"]["more"] == 0
+
+
+def test_a_policy_that_brakes_is_compared_and_its_alarms_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "world.yaml").write_text("{seed: 5, days: 1, accounts: 300, scam_rate: 0.02}")
+    text = policy.DEFAULT.read_text()
+    strict = re.sub(r"min_count: \d+", "min_count: 1", text).replace(
+        "credit: {warn: innocent_5_per_10k, delay: innocent_2_per_10k", "credit: {warn: 0.0001, delay: 0.0001"
+    )
+    assert strict.count("0.0001") == 2 and "min_count: 1" in strict
+    (tmp_path / "strict.yaml").write_text(strict)
+
+    found = whatif(monkeypatch, capfd, tmp_path / "world.yaml", "--policy", tmp_path / "strict.yaml")
+
+    assert found["new"]["braked"] > found["live"]["braked"]
+    assert found["changed"]["more"] > 0

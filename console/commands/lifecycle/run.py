@@ -10,14 +10,14 @@ from measures.authority.keys import law_of_keys, read_keys
 from measures.law.country_file import read_laws
 from measures.law.horizon import calendar_cautions
 from pipelines.jobs import lifecycle
-from pipelines.jobs.options import kafka_settings
+from pipelines.jobs.options import kafka_settings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
 from pipelines.lifecycle.settings import LifecycleSettings, wall_clock_us
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(context_settings=BEAM_FLAGS, epilog=options_told("kafka"))
 def run(
     context: typer.Context,
     *,
@@ -36,8 +36,7 @@ def run(
     Starts where the journal on topic `measures` ends: accounts, order numbers and due times are rebuilt
     from it. The in-process runner (default) wakes accounts by messages; `--runner flink` keeps accounts and
     terms in checkpoints. At-least-once: after a crash messages may be read again; replies say DUPLICATE.
-    Everything else is an option of Kafka or of Beam: --kafka_brokers, --kafka_group, --kafka_client,
-    --kafka_security, --kafka_security_file.
+    Everything else is an option of Kafka, told below, or of Beam.
 
     Example: stopline lifecycle run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """
