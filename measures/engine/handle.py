@@ -124,6 +124,13 @@ def _move(work: UnitOfWork, command: Move) -> Refusal | None:
     return None
 
 
+def _before_its_twin(account: Account, command: Move) -> bool:
+    """Whether the balance known is what a booking of the same instant made of the one this command states."""
+    twins = [flow for flow in account.flows if flow.at_us == command.flow.at_us]
+    stated = command.balance_minor or 0
+    return any(account.balance_minor == stated + signed_minor(flow) for flow in twins)
+
+
 def _balance(account: Account, command: Move) -> tuple[int, bool]:
     """Give the balance after a booking, and whether the booking states it.
 
@@ -135,7 +142,7 @@ def _balance(account: Account, command: Move) -> tuple[int, bool]:
     if position is not None:
         newest, included = position > seen.position, position < seen.balance_position
     else:
-        newest = all(f.at_us <= flow.at_us for f in account.flows)
+        newest = all(f.at_us <= flow.at_us for f in account.flows) and not _before_its_twin(account, command)
         included = flow.at_us < seen.balance_us
     if command.balance_minor is not None and newest:
         return command.balance_minor, True

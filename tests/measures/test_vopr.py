@@ -6,7 +6,7 @@ from tests.vopr.mutations import MUTATIONS, Mutation, broken
 from tests.vopr.oracle import INVARIANTS
 from tests.vopr.run import simulate
 
-SEEDS = range(40)
+SEEDS = range(160)
 
 
 @pytest.mark.parametrize("first", [0, 10, 20])
@@ -25,8 +25,8 @@ def test_a_seed_is_the_same_run_each_time() -> None:
 def test_a_broken_rule_is_noticed(mutation: Mutation) -> None:
     with broken(mutation):
         found = (simulate(seed).violation for seed in SEEDS)
-        noticed = next((each.number for each in found if each is not None), None)
-    assert noticed == mutation.invariant
+        noticed = any(each is not None and each.number == mutation.invariant for each in found)
+    assert noticed
 
 
 def test_every_invariant_has_a_rule_that_breaks_it() -> None:

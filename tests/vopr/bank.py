@@ -1,5 +1,6 @@
 """The institution: the lifecycle worker around the real engine, and its core system that moves the money."""
 
+from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -17,7 +18,7 @@ from schemas.measure import AccountFacts
 from schemas.order import Direction, Flow
 from tests.tokens import token_of
 from tests.vopr.oracle import Oracle
-from tests.vopr.world import HOUR, MINUTE, OTHER, SECOND, World
+from tests.vopr.world import DAY, HOUR, MINUTE, OTHER, SECOND, World
 
 _ENTRY = msgspec.json.Decoder(JournalEntry)
 
@@ -26,7 +27,7 @@ class Worker:
     """What the lifecycle job does, with crashes: effect first, position next, rebuilt from the journal."""
 
     def __init__(self, world: World, oracle: Oracle, ring: KeyRing, calm: bool) -> None:
-        self._world, self._oracle, self._ring = world, oracle, ring
+        self._world, self._oracle, self.ring = world, oracle, ring
         self._crash_rate = 0.0 if calm else 0.01
         self.kept: dict[str, AccountState] = {}
         self._registered: dict[str, Registered] = {}
@@ -48,6 +49,10 @@ class Worker:
         for topic, log in self._world.logs.items():
             while self._up and self._positions.get(topic, len(log)) < len(log):
                 self._take(topic, self._positions[topic])
+
+    def revoke(self, ring: KeyRing) -> None:
+        """Take over a list of keys in which one is missing."""
+        self.ring = ring
 
     def settle(self) -> None:
         """Come up and take in the rest, at the end of the run."""
@@ -72,7 +77,7 @@ class Worker:
     def _take(self, topic: str, position: int) -> None:
         value, at_us = self._world.logs[topic][position]
         signed = topic == "orders"
-        read = intake.read_order(value, self._ring, at_us) if signed else intake.read_command(value, at_us)
+        read = intake.read_order(value, self.ring, at_us) if signed else intake.read_command(value, at_us)
         if isinstance(read, Refusal):
             self._oracle.dead_letter(topic, position, read)
             self._commit(topic, position)
@@ -141,13 +146,27 @@ class Core:
         self._balances: dict[str, int] = {}
         self._enforced: dict[str, in_force.Enforcement] = {}
         self._paid_out: set[str] = set()
+        self._numbered, self._said = world.chance(0.5), Counter[str]()
         worker.listeners.append(self.hear)
 
     def tell(self, token: str, command: InstitutionCommand) -> None:
         """Put a command on topic `accounts`."""
         message = AccountMessage(account_token=token, jurisdiction=self._country, command=command)
         self._oracle.told(token, command)
-        self._world.deliver(self._worker.arrived, "accounts", msgspec.json.encode(message))
+        value = msgspec.json.encode(message)
+        self._world.deliver(self._worker.arrived, "accounts", value)
+        if isinstance(command, Move | PaymentFailed):
+            self._again(value, 0.1)
+
+    def _again(self, value: bytes, chance: float) -> None:
+        """Deliver a message once more, long after."""
+        if self._world.chance(chance):
+            self._world.later(self._world.between(HOUR, 200 * DAY), self._worker.arrived, "accounts", value)
+
+    def _position(self, token: str) -> int | None:
+        """Number what is said of an account, in banks that do."""
+        self._said[token] += 1
+        return self._said[token] if self._numbered else None
 
     def open(self, token: str, balance: int) -> None:
         """Open an account and state what is known of it, at once."""
@@ -159,10 +178,11 @@ class Core:
             balance_minor=balance,
             language="en",
         )
-        message = AccountMessage(
-            account_token=token, jurisdiction=self._country, command=StateFacts(facts=facts)
-        )
-        self._worker.arrived("accounts", msgspec.json.encode(message))
+        stated = StateFacts(facts=facts, position=self._position(token))
+        message = AccountMessage(account_token=token, jurisdiction=self._country, command=stated)
+        value = msgspec.json.encode(message)
+        self._worker.arrived("accounts", value)
+        self._again(value, 0.5)
 
     def balance(self, token: str) -> int:
         """What is on an account."""
@@ -227,4 +247,4 @@ class Core:
             amount_minor=amount,
             counterparty_token=other,
         )
-        self.tell(token, Move(flow=flow, balance_minor=self._balances[token]))
+        self.tell(token, Move(flow=flow, balance_minor=self._balances[token], position=self._position(token)))

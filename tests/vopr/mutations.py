@@ -25,7 +25,8 @@ from measures.state.account import Account
 from measures.state.register import Registered
 from measures.state.unit_of_work import UnitOfWork
 from measures.victims import cooldown
-from schemas.journal import AppealChanged, JournalEvent
+from schemas.commands import StateFacts
+from schemas.journal import AppealChanged, FactsStated, JournalEvent
 from schemas.measure import Measure
 from schemas.order import MeasureKind
 from schemas.reply import Why
@@ -144,6 +145,12 @@ def guarded(effect: Effect, *checks: Check) -> tuple[tuple[Any, str, Any], ...]:
     return ((release, "GUARDS", {effect: checks}),)
 
 
+def overwritten(work: UnitOfWork, command: StateFacts) -> None:
+    """Take facts as they come, however old."""
+    work.record(FactsStated, facts=command.facts)
+    work.settle("FACTS")
+
+
 #: Write entries without reading them back, which refuses many a broken rule by itself.
 UNREAD = (intake, "written", msgspec.json.encode)
 
@@ -169,6 +176,8 @@ MUTATIONS = (
         "one person, or nobody, releases any sum",
         ((release, "people_fault", nobody_objects),),
     ),
+    Mutation(11, "facts that come again are taken for new", ((engine, "_TAKE", {StateFacts: overwritten}),)),
+    Mutation(12, "a key taken off the list stays good", ((Worker, "revoke", lambda *_: None),)),
     Mutation(8, "appeals are not journaled", ((UnitOfWork, "record", secretly),)),
     Mutation(8, "refund rounds are not rebuilt", ((intake, "advance", without_refunds),)),
     Mutation(9, "a share is paid to whoever an order names", guarded(Effect.DISBURSE, within_held)),

@@ -1,4 +1,4 @@
-"""The ten invariants, checked from outside: from messages, the journal's text and the country file's text.
+"""The twelve invariants, checked from outside: from messages, the journal's text and the country file's text.
 
 The oracle uses none of the engine's code for a rule it checks: terms and thresholds are read anew from the
 YAML, months are counted here, and states are kept from the journal's events.
@@ -39,6 +39,8 @@ INVARIANTS = {
     8: "replay(log) = state",
     9: "money goes to victims of a decided round, and nobody gets back more than the loss",
     10: "one transfer is held once, however many claim it",
+    11: "what comes again changes nothing: the balance seen is the bank's",
+    12: "a key taken off the list opens nothing",
 }
 ENDED = {
     "DISBURSED", "LIFTED", "CONVERTED", "EXPIRED", "LAPSED", "RELEASED", "CANCELLED_BY_PAYER",
@@ -103,6 +105,8 @@ class Oracle:
         """An entry was written to the journal at `at_us` of the worker's clock."""
         token = entry.account_token
         self._answered |= {reply.in_reply_to for reply in entry.replies}
+        if any(reply.order_no.startswith("stolen") for reply in entry.replies):
+            raise ViolationError(12, "an order of a removed key was answered")
         self.seen.update(f"reply {reply.code} {reply.why or ''}".strip() for reply in entry.replies)
         for reply in entry.replies:
             if reply.code == "OK" and reply.in_reply_to in self._orders:
@@ -176,6 +180,14 @@ class Oracle:
         for token in self._measures:
             self._terms(token, now - HOUR)
         self._rebuilt(logs["measures"], kept)
+
+    def balances(self, kept: dict[str, AccountState], banks: dict[str, int]) -> None:
+        """Compare the balances seen with the bank's, where no refund was paid out beside its bookings."""
+        for token, balance in banks.items():
+            paid = any(m.disbursed_minor for m in self._measures.get(token, {}).values())
+            if token in kept and not paid and kept[token].account.balance_minor != balance:
+                seen = kept[token].account.balance_minor
+                raise ViolationError(11, f"{seen} is seen on {token}, its bank has {balance}")
 
     def _rebuilt(self, journal: list[Message], kept: dict[str, AccountState]) -> None:
         rebuilt: dict[str, AccountState] = {}

@@ -58,6 +58,7 @@ class Police:
     def __init__(self, name: str, private: OKPKey, world: World, law: Jurisdiction, worker: Worker) -> None:
         self.name, self.law = name, law
         self._private, self._world, self._worker = private, world, worker
+        self.key_id = f"key-{name}"
         self._numbers = self._serials = 0
         self._skew = world.random.randint(-3 * MINUTE, 3 * MINUTE)
         self.orders: dict[str, Dispatch] = {}
@@ -83,7 +84,20 @@ class Police:
         if then:
             self._then[number] = then
         self._pursue(number)
+        if self._world.chance(0.05):
+            self._in_nanoseconds(order)
         return number
+
+    def _in_nanoseconds(self, order: Order) -> None:
+        """Send an order whose clock counts in another unit."""
+        self.transmit(
+            msgspec.structs.replace(
+                order,
+                order_no=f"{order.order_no}-ns",
+                message_serial=self._serial(),
+                issued_at_us=order.issued_at_us * 1000,
+            )
+        )
 
     def draft(self, number: str, kind: str, action: str, token: str, **fields: Any) -> Order:
         """An order in good form, issued now by this authority's clock."""
@@ -109,8 +123,16 @@ class Police:
 
     def transmit(self, order: Order, private: OKPKey | None = None) -> None:
         """Sign and put on the wire."""
-        message = sign(order, private or self._private, f"key-{self.name}")
+        message = sign(order, private or self._private, self.key_id)
         self._world.deliver(self._worker.arrived, "orders", message)
+
+    def rotate(self, private: OKPKey) -> None:
+        """Sign with another key from now on."""
+        self._private, self.key_id = private, f"{self.key_id}-2"
+
+    def steal(self, order: Order, private: OKPKey, key_id: str) -> None:
+        """Send an order with a key that was taken off the list."""
+        self._world.deliver(self._worker.arrived, "orders", sign(order, private, key_id))
 
     def hear(self, value: bytes) -> None:
         """Read the replies on topic `measures`; some never arrive."""

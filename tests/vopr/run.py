@@ -19,6 +19,7 @@ from tests.vopr.world import DAY, EMPLOYER, HOUR, MINUTE, MULES, SECOND, SHOP, V
 START_US = from_iso("2026-03-02T10:00:00+08:00")
 HORIZON_US = 400 * DAY
 COUNTRIES = ("CN", "CN", "CN", "CN", "HK", "MY", "KR", "IN", "TH", "SG", "BR", "UK", "AU")
+ROTATED = OKPKey.generate_key("Ed25519")
 KEYS = {name: OKPKey.generate_key("Ed25519") for name in ("police-1", "police-2")}
 
 
@@ -56,14 +57,16 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
     actor = rule.actors[0] if rule else Actor.POLICE
     if freeze and actor not in freeze.actors and world.chance(0.5):
         actor = freeze.actors[0]
-    ring = KeyRing(
+    known = [
         AuthorityKey(name, f"key-{name}", actor, country, _public(key), 0, 2**62)
         for name, key in KEYS.items()
-    )
-    worker = Worker(world, oracle, ring, calm=world.chance(0.3))
+    ]
+    worker = Worker(world, oracle, KeyRing(known), calm=world.chance(0.3))
     core = Core(world, oracle, worker, country, law.currency)
     staff, warner = Staff(world, core), Warner(world, oracle, law)
     forces = [Police(name, key, world, law, worker) for name, key in KEYS.items()]
+    if world.chance(0.5):
+        world.later(world.between(HOUR, 100 * DAY), _rotate, world, worker, forces[0], known)
     cases = []
     for number in range(world.random.randint(1, 3)):
         police, rival = world.random.sample(forces, 2)
@@ -95,6 +98,18 @@ def _play(world: World, oracle: Oracle, country: str) -> None:
     world.run(START_US + HORIZON_US + DAY)
     orders = [on for force in forces for on in force.orders.values()]
     oracle.finish(world.logs, worker.kept, orders, world.now)
+    oracle.balances(worker.kept, {token: core.balance(token) for token in mules})
+
+
+def _rotate(world: World, worker: Worker, force: Police, known: list[AuthorityKey]) -> None:
+    """A second key comes onto the list, a day later the first is taken off and somebody else uses it."""
+    old, rest = known[0], known[1:]
+    fresh = old._replace(key_id=f"{old.key_id}-2", public=_public(ROTATED))
+    worker.ring = KeyRing([*known, fresh])
+    force.rotate(ROTATED)
+    world.later(DAY, worker.revoke, KeyRing([*rest, fresh]))
+    order = force.draft("stolen-1", "STOP", "ISSUE", MULES[0])
+    world.later(2 * DAY, force.steal, order, KEYS[force.name], old.key_id)
 
 
 def _scam(world: World, core: Core, case: Case, mules: list[str], amount: int) -> None:
