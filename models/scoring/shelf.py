@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -30,6 +31,13 @@ Role = Literal["live", "shadow", "previous"]
 ALGORITHM = "Ed25519"
 
 PUBLIC_KEY = "public.jwk"
+
+
+class _Pointer(msgspec.Struct):
+    """What a pointer says."""
+
+    role: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -93,16 +101,22 @@ class Registry:
         """Digest of the bundle in a role, None if the role is empty; cheap enough to poll.
 
         Raises:
-            ModelError: the pointer is unsigned, altered, or belongs to another role.
+            ModelError: the pointer is unsigned, altered, no pointer at all, or belongs to another role.
 
         """
         pointer = self.folder / f"{role}.json"
         if not pointer.exists():
             return None
-        signed = json.loads(_verify(_read(pointer), self.public_key, f"{pointer}"))
-        if signed.get("role") != role:
-            raise ModelError(f"{pointer} was signed as {signed.get('role')!r}; promote the bundle again.")
-        return str(signed["digest"])
+        content = _verify(_read(pointer), self.public_key, f"{pointer}")
+        try:
+            signed = msgspec.json.decode(content, type=_Pointer)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise ModelError(
+                f"{pointer} is signed and no pointer ({cause(error)}); promote the bundle again."
+            ) from error
+        if signed.role != role:
+            raise ModelError(f"{pointer} was signed as {signed.role!r}; promote the bundle again.")
+        return signed.digest
 
     def digests(self) -> list[str]:
         """Digests of all bundles in the registry, sorted."""
@@ -111,32 +125,43 @@ class Registry:
     def promote(self, digest: str, private_key: OKPKey, *, role: Role = "live") -> None:
         """Put a bundle into a role; what was live becomes previous, and a promoted shadow leaves the shadow.
 
+        A pointer that is damaged is replaced; then the previous bundle stays the one that it was.
+
         Raises:
             ModelError: the bundle is refused, or the key is not the registry's.
 
         """
         self.bundle(digest)
-        live = self.digest("live")
+        live = self._readable("live")
         if role == "live" and live not in (None, digest):
             self._point("previous", str(live), private_key)
-        if role == "live" and self.digest("shadow") == digest:
+        if role == "live" and self._readable("shadow") == digest:
             (self.folder / "shadow.json").unlink()
         self._point(role, digest, private_key)
 
     def rollback(self, private_key: OKPKey) -> str:
-        """Swap live and previous; return the digest that is live now.
+        """Swap live and previous; return the digest that is live now. A damaged live pointer is replaced.
 
         Raises:
             ModelError: there is no previous bundle, or it is refused.
 
         """
-        live, previous = self.digest("live"), self.digest("previous")
-        if live is None or previous is None:
+        previous = self.digest("previous")
+        if previous is None:
             raise ModelError(f"{self.folder} has no previous bundle to roll back to; promote one instead.")
         self.bundle(previous)
+        live = self._readable("live")
         self._point("live", previous, private_key)
-        self._point("previous", live, private_key)
+        if live is not None:
+            self._point("previous", live, private_key)
         return previous
+
+    def _readable(self, role: Role) -> str | None:
+        """Return the digest of a role, None also if its pointer is damaged."""
+        try:
+            return self.digest(role)
+        except ModelError:
+            return None
 
     def _point(self, role: Role, digest: str, private_key: OKPKey) -> None:
         signature = _sign(json.dumps({"role": role, "digest": digest}).encode(), private_key)

@@ -4,7 +4,7 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from models.scoring.bundle import MANIFEST
-from models.scoring.shelf import Registry
+from models.scoring.shelf import Registry, _sign
 from schemas.errors import ModelError
 from tests.models.kit import FEATURES, save_bundle
 
@@ -137,3 +137,32 @@ def test_a_pointer_of_another_role_is_refused(registry, bundles):
 def test_a_digest_that_is_a_path_is_refused(registry, digest):
     with pytest.raises(ModelError, match="not a bundle digest"):
         registry.bundle(digest)
+
+
+NO_POINTERS = (b"", b"{", b"[]", b"7", b'{"role": "live"}', b'{"role": "live", "digest": 7}')
+
+
+@pytest.mark.parametrize("content", NO_POINTERS)
+def test_a_signed_file_that_is_no_pointer_is_refused_in_one_sentence(registry, bundles, content):
+    registry.promote(registry.add(bundles[0], KEY), KEY)
+    (registry.folder / "live.json").write_bytes(_sign(content, KEY))
+
+    with pytest.raises(ModelError, match=r"live.json is signed and no pointer .*; promote the bundle again"):
+        registry.digest("live")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 40, b'{"role": "live"}'])
+def test_a_damaged_pointer_is_mended_by_promoting_or_rolling_back_and_the_previous_bundle_stays(
+    registry, bundles, damage
+):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    registry.promote(two, KEY)
+
+    (registry.folder / "live.json").write_bytes(damage)
+    registry.promote(two, KEY)
+    assert (registry.digest("live"), registry.digest("previous")) == (two, one)
+
+    (registry.folder / "live.json").write_bytes(damage)
+    assert registry.rollback(KEY) == one
+    assert registry.load("live").digest == one
