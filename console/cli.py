@@ -73,8 +73,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "registry": (
         "Sign model bundles and say which one acts.",
-        "console.commands.registry",
-        "console.commands.promotion",
+        "console.commands.registry:keygen,rollback,show",
+        "console.commands.promotion:promote",
     ),
     "dead-letters": (
         "Look at refused messages; send them again.",
@@ -110,7 +110,7 @@ class Group(TyperGroup):
 
     def __init__(self, places: Sequence[str], **settings: Any) -> None:
         super().__init__(no_args_is_help=True, **settings)
-        self._places = {name: module for module, _, names in map(_split, places) for name in names.split(",")}
+        self._places = {name: module for module, names in map(_named, places) for name in names}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the module of the command that `args` begin with."""
@@ -133,14 +133,19 @@ class Group(TyperGroup):
         self.add_command(getattr(found, "commands", {name: found})[name], name)
 
 
-def _split(place: str) -> tuple[str, str, str]:
-    return place.partition(":")
+def _named(place: str) -> tuple[str, list[str]]:
+    """Return a module and its commands; one that names none is imported to be asked."""
+    module, _, names = place.partition(":")
+    found = None if names else typer.main.get_command(importlib.import_module(module).app)
+    return module, names.split(",") if found is None else list(
+        getattr(found, "commands", {found.name: found})
+    )
 
 
 def lazy(name: str) -> Any:
     """Return a command, or a group whose commands are imported when they run."""
     text, *places = LAZY[name]
-    if ":" in places[0]:
+    if len(places) > 1:
         return Group(places, name=name, help=text)
     return typer.main.get_command(importlib.import_module(places[0]).app)
 
