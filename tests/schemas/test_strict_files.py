@@ -183,3 +183,15 @@ def test_a_key_file_that_could_mean_two_things_is_refused_in_one_sentence(
 
 def test_json_in_one_piece_is_given_back_unchanged() -> None:
     assert strict_json.checked(b'{"a": [1, {"a": null}]}') == b'{"a": [1, {"a": null}]}'
+
+
+def test_a_key_whose_time_has_no_offset_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(
+        '[{"authority_id": "p", "key_id": "k", "actor": "POLICE", "jurisdiction": "CN", '
+        '"public": {"crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}, '
+        '"good_from": "2026-01-01T00:00:00", "good_until": "2027-01-01T00:00:00"}]'
+    )
+    with pytest.raises(ConfigError, match="has no offset") as caught:
+        read_keys(path)
+    assert "\n" not in str(caught.value)
