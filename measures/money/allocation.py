@@ -15,6 +15,7 @@ more than is still missing, the shares never exceed the pot, and ids and order o
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from measures.money.purse import (
@@ -60,12 +61,17 @@ class Pot(NamedTuple):
     victims: Mapping[str, str] = {}
     opening_minor: int = 0
     repaid: Mapping[str, int] = {}
+    inseparable: "Inseparable | None" = None
 
 
 class Inseparable(NamedTuple):
-    """Money of victims that is still there, but nobody can say whose it is."""
+    """What is each victim's by time, and money of several that is still there but nobody can say whose.
 
-    amount_minor: int
+    `together` lists sums with the victims who share them; nobody is in two.
+    """
+
+    separate: Mapping[str, int]
+    together: Sequence[tuple[int, frozenset[str]]]
 
 
 #: What a method says: shares (none is an answer), money it cannot separate, or None where it does not apply.
@@ -81,7 +87,7 @@ def allocate(methods: Iterable[str], pot: Pot, losses: Mapping[str, int]) -> All
     for method in methods:
         found = METHODS[method](pot, missing)
         if isinstance(found, Inseparable):
-            pot = pot._replace(frozen_minor=min(pot.frozen_minor, found.amount_minor))
+            pot = pot._replace(inseparable=found)
         elif found is not None:
             return Allocation(method, {victim: found.get(victim, 0) for victim in sorted(losses)})
     raise ValueError("no allocation method applies; a country file should end its list with PRO_RATA")
@@ -125,18 +131,28 @@ def _traced(method: Method) -> Callable[[Pot, Mapping[str, int]], Found]:
     def found(pot: Pot, missing: Mapping[str, int]) -> Found:
         if not _credits(pot):
             return None
-        older = pot.opening_minor > 0 and _came_before(pot, missing)
+        older = pot.opening_minor > 0 and bool(_came_before(pot, missing))
         left = taint_of(_purse(pot, method, older).lots)
         entitled = {victim: min(loss, left.get(victim, 0)) for victim, loss in missing.items()}
-        if older or _tied(pot, missing, method):
-            return Inseparable(sum(left.get(origin, 0) for origin in {OLDER, *missing}))
+        groups = _together(pot, missing, method, older)
+        if groups:
+            alone = missing.keys() - frozenset().union(*groups)
+            separate = {victim: entitled[victim] for victim in alone}
+            sums = [(sum(left.get(each, 0) for each in group), group & missing.keys()) for group in groups]
+            return Inseparable(separate, sums)
         return _shared(pot.frozen_minor, entitled)
 
     return found
 
 
 def _pro_rata(pot: Pot, missing: Mapping[str, int]) -> Found:
-    return _shared(pot.frozen_minor, missing)
+    """Share by loss: all of the pot, or what a tracing method could not separate."""
+    if pot.inseparable is None:
+        return _shared(pot.frozen_minor, missing)
+    entitled = dict(pot.inseparable.separate)
+    for amount, victims in pot.inseparable.together:
+        entitled |= _shared(amount, {victim: missing[victim] for victim in victims})
+    return _shared(pot.frozen_minor, entitled)
 
 
 METHODS: Mapping[str, Callable[[Pot, Mapping[str, int]], Found]] = {
@@ -159,8 +175,9 @@ def _purse(pot: Pot, method: Method, older: bool) -> Purse:
     if older:
         purse = purse._replace(lots=[lot._replace(origin=OLDER) for lot in purse.lots])
     for at_us, credits, debits in instants(pot.flows):
-        arriving = [[Lot(flow.amount_minor, pot.victims.get(flow.txn_id, CLEAN))] for flow in credits]
-        purse, _ = credited(purse, arriving, at_us)
+        lots = (Lot(flow.amount_minor, pot.victims.get(flow.txn_id, CLEAN)) for flow in credits)
+        arriving = sorted(lots, key=attrgetter("origin", "amount_minor"))
+        purse, _ = credited(purse, [[lot] for lot in arriving], at_us)
         for flow in debits:
             if flow.purpose == "DISBURSEMENT":
                 purse = paid_out(purse, flow.amount_minor, flow.counterparty_token)
@@ -169,21 +186,27 @@ def _purse(pot: Pot, method: Method, older: bool) -> Purse:
     return purse
 
 
-def _came_before(pot: Pot, missing: Mapping[str, int]) -> bool:
-    """Whether a transfer of a claimant is older than the movements known."""
+def _came_before(pot: Pot, missing: Mapping[str, int]) -> set[str]:
+    """Name the claimants with a transfer older than the movements known."""
     known = {flow.txn_id for flow in _credits(pot)}
-    return any(victim in missing for txn_id, victim in pot.victims.items() if txn_id not in known)
+    return {victim for txn_id, victim in pot.victims.items() if victim in missing and txn_id not in known}
 
 
-def _tied(pot: Pot, missing: Mapping[str, int], method: Method) -> bool:
-    """Whether the method goes by time and a claimant's money came at one instant with another's."""
+def _together(pot: Pot, missing: Mapping[str, int], method: Method, older: bool) -> list[frozenset[str]]:
+    """Group origins that time does not tell apart: of one instant, or from before the movements known.
+
+    A method that takes victims' money in proportion needs no order of what came at one instant.
+    """
     own_first, among = PRESUMPTIONS[method]
+    groups = [frozenset({OLDER, *_came_before(pot, missing)})] if older else []
     for _, credits, _ in instants(pot.flows) if among != "PRO_RATA" else ():
-        origins = {pot.victims.get(flow.txn_id, CLEAN) for flow in credits}
+        origins = frozenset(pot.victims.get(flow.txn_id, CLEAN) for flow in credits)
         origins -= {CLEAN} if own_first else set()
         if len(origins) > 1 and not origins.isdisjoint(missing):
-            return True
-    return False
+            origins = frozenset(origin for origin in origins if origin == OLDER or origin in missing)
+            meets = [group for group in groups if not group.isdisjoint(origins)]
+            groups = [group for group in groups if group not in meets] + [origins.union(*meets)]
+    return groups
 
 
 def _credits(pot: Pot) -> list[Flow]:

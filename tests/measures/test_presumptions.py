@@ -61,6 +61,15 @@ def test_only_money_that_time_cannot_separate_is_shared_by_loss_and_no_more_than
     assert allocate(FILES["UK"], pot, {"a": 600, "b": 300}) == Allocation("PRO_RATA", shares)
 
 
+def test_money_that_time_does_separate_stays_with_its_victim_beside_what_it_does_not() -> None:
+    """A 600 and B 300 at one instant, 720 out, then C 400: A and B share 180 by loss, the 400 are C's."""
+    flows = (flow("a", 1, 600), flow("b", 1, 300), flow("x", 2, -720), flow("c", 3, 400))
+    pot = Pot(580, flows, {"a": "a", "b": "b", "c": "c"})
+    for country in ("CN", "UK", "TH", "IN"):
+        found = allocate(FILES[country], pot, {"a": 600, "b": 300, "c": 400})
+        assert found == Allocation("PRO_RATA", {"a": 120, "b": 60, "c": 400})
+
+
 def test_money_older_than_the_movements_known_is_shared_up_to_what_is_left_of_it() -> None:
     """The victim's transfer is older than the window, which opens with 700: 500 spent, salary 900."""
     pot = Pot(1_100, (flow("x", 1, -500), flow("pay", 2, 900)), {"long-ago": "v"}, opening_minor=700)
