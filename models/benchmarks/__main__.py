@@ -1,4 +1,4 @@
-"""Run the public benchmarks: `python -m models.benchmarks [fdh s_ffsd sichuan training fdh_other_worlds]`.
+"""Run the public benchmarks: `python -m models.benchmarks [fdh fdh_product s_ffsd sichuan …]`.
 
 Prints published, reproduced and our figures and writes bench/benchmarks.json. Data come from the folder that
 STOPLINE_DATA names, else from ../shared/data.
@@ -14,18 +14,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from models.benchmarks import fdh, s_ffsd, sichuan
+from models.benchmarks import fdh, fdh_product, s_ffsd, sichuan
 from models.benchmarks.report import Benchmark, Figures, Speed
 from schemas.errors import StoplineError
 
 RUNS = {
     "fdh": fdh.run,
+    "fdh_product": fdh_product.run,
     "s_ffsd": s_ffsd.run,
     "sichuan": sichuan.run,
     "training": fdh.training,
     "fdh_other_worlds": fdh.other_worlds,
 }
-DEFAULT = ("fdh", "s_ffsd", "sichuan", "training")
+DEFAULT = ("fdh", "fdh_product", "s_ffsd", "sichuan", "training")
 HEADS = {"auc": "AUC", "ap": "AP", "cp100": "CP@100", "rows": "rows", "processor_s": "processor s"}
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "bench" / "benchmarks.json"
