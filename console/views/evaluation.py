@@ -29,6 +29,11 @@ def show(found: dict[str, Any]) -> None:
             f"per 10,000 good payments {figures['wrongful_hold_minutes_per_10k']:,.0f}",
             soft_wrap=True,
         )
+        minutes = figures["wrongful_hold_minutes"]
+        console.print(
+            f"a wrongful hold lasts {_number(minutes['median'], 0)} minutes in the median, "
+            f"{_number(minutes['p95'], 0)} for the longest twentieth"
+        )
         for group in figures["calibration"][-2:]:
             console.print(
                 f"calibration, {group['rows']:,} rows: predicted {group['predicted']:.5f}, "
@@ -57,7 +62,8 @@ def show(found: dict[str, Any]) -> None:
 
 def _parity(segments: list[dict[str, Any]]) -> str:
     return ", ".join(
-        f"{each['name']} {each['innocent_holds_per_10k']:.2f} of {each['good_payments']:,}"
+        f"{each['name']} {each['innocent_holds_per_10k']:.2f} "
+        f"({each['low_per_10k']:.2f}-{each['high_per_10k']:.2f}) of {each['good_payments']:,}"
         for each in segments
     )
 

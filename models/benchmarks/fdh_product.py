@@ -16,6 +16,7 @@ from models.benchmarks.report import Benchmark
 from models.features import FloatArray, Rows
 from models.learning.train import fit_classifier, probability
 from models.ledgers.accounts import ACCOUNTS, LEGS
+from models.ledgers.enforcement import STATEMENTS
 from models.ledgers.findings import FINDING, FINDINGS
 from models.ledgers.history import history
 from models.ledgers.ledger import Ledger, ledger_of
@@ -26,7 +27,7 @@ TRAIN_DAYS = 63
 SETTINGS: dict[str, Any] = {"max_iter": 200, "l2_regularization": 10.0, "min_samples_leaf": 40}
 
 _CARDS = ledger_of("cards", PAYMENTS, FINDINGS)
-_TERMINALS = ledger_of("terminals", LEGS, FINDINGS)
+_TERMINALS = ledger_of("terminals", LEGS, STATEMENTS, FINDINGS)
 
 
 def transfers_of(payments: Payments) -> Rows:

@@ -38,11 +38,16 @@ Roll back first and ask afterwards when good payments held exceed twice the rate
 
 @dataclass(frozen=True)
 class Segment:
-    """A group of customers and how many of its good payments a threshold holds."""
+    """A group of customers and how many of its good payments a threshold holds.
+
+    `low_per_10k` to `high_per_10k` is the 95 % interval of Wilson (JASA 22, 1927).
+    """
 
     name: str
     good_payments: int
     innocent_holds_per_10k: float
+    low_per_10k: float
+    high_per_10k: float
 
 
 def segments(
@@ -56,8 +61,17 @@ def segments(
         rows = names == name
         good = round(count[rows & (y != 1)].sum())
         held = evaluate.innocent_holds(y[rows], score[rows], threshold, count[rows])
-        found.append(Segment(str(name), good, held))
+        found.append(Segment(str(name), good, held, *_interval(held / 10_000, good)))
     return sorted(found, key=lambda segment: (-segment.innocent_holds_per_10k, segment.name))
+
+
+def _interval(share: float, size: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval of a share of `size` payments, per 10,000."""
+    if not size:
+        return 0.0, 10_000.0
+    centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)) / (1 + z**2 / size)
+    return 10_000 * max(centre - half, 0.0), 10_000 * min(centre + half, 1.0)
 
 
 def card(

@@ -47,7 +47,8 @@ def report(
     rows, score, held_us = rows.take(used), score[used], held_us[used]
     count = rows.payments()
     good, scam = rows.y == 0, rows.y == 1
-    wrong_us = (count * held_us)[good & (score >= held_at)].sum()
+    wrong = good & (score >= held_at)
+    wrong_us = (count * held_us)[wrong].sum()
     return {
         "rows": len(rows.y),
         "payments": float(count.sum()),
@@ -56,6 +57,10 @@ def report(
         "days": float(np.ptp(rows.at_us) / DAY_US) if len(rows.y) else 0.0,
         **measure(rows.y, score, rows.value, points, count),
         "wrongful_hold_minutes_per_10k": 10_000 * float(wrong_us / MINUTE_US / max(count[good].sum(), 1)),
+        "wrongful_hold_minutes": {
+            name: float(np.quantile(held_us[wrong], rank)) / MINUTE_US if wrong.any() else None
+            for name, rank in (("median", 0.5), ("p95", 0.95))
+        },
         "segments": {
             kind: [asdict(each) for each in segments(names[used], rows.y, score, held_at, count)]
             for kind, names in segment.items()

@@ -33,6 +33,12 @@ def test_wrongly_held_minutes_and_segments_count_good_payments_by_their_weight_a
     assert found["wrongful_hold_minutes_per_10k"] == 10_000 * 30 / 10
     assert found["points"]["p"]["innocent_holds_per_10k"] == 1_000
     assert found["points"]["p"]["value_detection"] == 1
+    assert found["wrongful_hold_minutes"] == {"median": 30, "p95": 30}
+    intervals = [
+        (each.pop("low_per_10k"), each.pop("high_per_10k")) for each in found["segments"]["age band"]
+    ]
+    assert intervals[0][0] < 10_000 / 6 < intervals[0][1]
+    assert intervals[1][0] == pytest.approx(0, abs=1e-9) and 0 < intervals[1][1] < 10_000
     assert found["segments"]["age band"] == [
         {"name": "60+", "good_payments": 6, "innocent_holds_per_10k": pytest.approx(10_000 / 6)},
         {"name": "unknown", "good_payments": 4, "innocent_holds_per_10k": 0.0},
