@@ -19,13 +19,14 @@ from pipelines.jobs.main import wanted_topics
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
 from pipelines.lifecycle.journal import journal_entry
+from pipelines.streams.table import topics_read
 from schemas import topics
 from tests.fuzz.targets import inputs, payments, targets
 from tests.lifecycle.conftest import facts, public_key
 from tests.tokens import token_of
 
 #: Topics that the jobs read.
-READ = (topics.PAYMENTS, topics.MEASURES, topics.TRACES, topics.ORDERS, topics.ACCOUNTS)
+READ = (*topics_read(), *topics.LIFECYCLE_READ)
 
 #: Good payments sent behind the junk.
 GOOD = 200

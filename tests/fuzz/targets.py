@@ -38,6 +38,7 @@ from pipelines.lifecycle.journal import journal_entry
 from pipelines.streams.clock import window
 from pipelines.streams.table import STREAMS
 from schemas import topics
+from schemas.clue import Clue
 from schemas.commands import AccountMessage, Tick
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
@@ -105,7 +106,18 @@ def traces() -> tuple[bytes, ...]:
     return (msgspec.json.encode(fields),)
 
 
+def clues() -> tuple[bytes, ...]:
+    """A call as we write it, and a notification of an operator."""
+    call = Clue(clue_id="c-1", kind="CALL", party=token_of("a"), at_us=T0, duration_s=60)
+    foreign = {
+        "id": "n-1", "type": "org.camaraproject.sim-swap-subscriptions.v0.swapped", "specversion": "1.0",
+        "source": "operator", "time": "2026-01-10T00:00:00Z", "party": token_of("a"), "data": {},
+    }  # fmt: skip
+    return msgspec.json.encode(call), msgspec.json.encode(foreign)
+
+
 STREAM_SEEDS: Mapping[str, Callable[[], Sequence[bytes]]] = {
+    topics.CLUES: clues,
     topics.PAYMENTS: payments,
     topics.MEASURES: lambda: legal()[topics.MEASURES],
     topics.TRACES: traces,
@@ -266,7 +278,10 @@ def _keys() -> list[bytes]:
 
 def targets() -> dict[str, Target]:
     """Return everything that is fuzzed, by name."""
-    found = {each.topic: Target(STREAM_SEEDS[each.topic], stream(each.topic), 0.1) for each in STREAMS}
+    found = {
+        each.topic: Target(STREAM_SEEDS[each.topic], stream(each.topic), 0.1)
+        for each in STREAMS if each.topic in STREAM_SEEDS
+    }  # fmt: skip
     found |= {
         "payments": found["payments"]._replace(share=0.3),
         "orders": Target(lambda: [*legal()[topics.ORDERS], *_bodies()], order, 0.1),
