@@ -158,9 +158,11 @@ def message(draw: random.Random) -> tuple[str, bytes]:
 
 def run(keys: Keys, count: int, seed: int) -> Steps:
     """Send messages of a seed to fresh accounts; each order must be answered or put aside."""
-    draw, job = random.Random(seed), Steps(keys)
+    draw, job, sent = random.Random(seed), Steps(keys), list[tuple[str, bytes]]()
     for number in range(count):
-        topic, value = message(draw)
+        again = sent and draw.random() < 0.1
+        topic, value = draw.choice(sent) if again else message(draw)
+        sent.append((topic, value))
         entries, letters = len(job.entries), len(job.letters)
         job.take(chunk(topic, (value, T0 + number * SECOND), offset=number))
         if topic == topics.ORDERS:
@@ -169,25 +171,24 @@ def run(keys: Keys, count: int, seed: int) -> Steps:
     return job
 
 
-def checked(job: Steps) -> None:
-    """No fault, a reason on every letter, and the journal alone rebuilds what is stored."""
+def checked(job: Steps) -> set[ReplyCode]:
+    """No fault, a reason on every letter, the journal rebuilds what is stored; gives the answers' codes."""
     assert [letter for letter in job.letters if letter.error_code == "FAULT"] == []
     assert all(letter.message and letter.hint for letter in job.letters)
     rebuilt = job.rebuilt()
     assert {token: job.kept(token) for token in rebuilt} == rebuilt
-    codes = {reply.code for entry in job.entries for reply in entry.replies}
-    assert codes >= {ReplyCode.OK, ReplyCode.REFUSED, ReplyCode.CONFLICT}
+    return {reply.code for entry in job.entries for reply in entry.replies}
 
 
 def test_random_messages_are_carried_out_answered_or_put_aside(keys: Keys) -> None:
-    for seed in range(3):
-        checked(run(keys, 1_000, seed))
+    answered = [checked(run(keys, 1_000, seed)) for seed in range(3)]
+    assert set().union(*answered) == set(ReplyCode)
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_random_messages_are_carried_out_answered_or_put_aside(keys: Keys) -> None:
-    for seed in range(100, 200):
-        checked(run(keys, 1_000, seed))
+    answered = [checked(run(keys, 1_000, seed)) for seed in range(100, 200)]
+    assert set().union(*answered) == set(ReplyCode)
 
 
 def good_after(job: Steps) -> list[tuple[str, str]]:
