@@ -37,11 +37,16 @@ def columns(X: FloatArray, held: Iterable[str], wanted: Iterable[str]) -> FloatA
     held, wanted = tuple(held), tuple(wanted)
     if wanted == held[: len(wanted)]:
         return X[:, : len(wanted)]
-    found = np.full((len(wanted), len(X)), np.nan)
-    for row, name in zip(found, wanted, strict=True):
-        if name in held:
-            row[:] = X[:, held.index(name)]
+    places = _places(held, wanted)
+    found = X.T.take(places, axis=0)
+    found[places < 0] = np.nan
     return found.T
+
+
+@cache
+def _places(held: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.intp]:
+    """Return where each of the `wanted` is among the `held`, -1 where it is not."""
+    return np.array([held.index(name) if name in held else -1 for name in wanted], np.intp)
 
 
 def completed(
@@ -50,8 +55,9 @@ def completed(
     """Return the `wanted` features of some of the legs whose features `held` are `X`, the others computed."""
     held, wanted = tuple(held), tuple(wanted)
     found = columns(X.T.take(rows, axis=1).T, held, wanted)
-    if lacking := [name for name in wanted if name not in held]:
-        found[:, [wanted.index(name) for name in lacking]] = matrix(lacking, legs.rows(rows))
+    lacking = np.flatnonzero(_places(held, wanted) < 0)
+    if len(lacking):
+        found[:, lacking] = matrix([wanted[place] for place in lacking.tolist()], legs.rows(rows))
     return found
 
 
