@@ -1,7 +1,7 @@
 """What the accounts see: legs into the ledger of accounts, scored and decided; tainted money followed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
 
@@ -17,15 +17,13 @@ from pipelines.hot.serving import InUse
 from pipelines.hot.stage import Output
 from pipelines.hot.tracer import Tracer
 from pipelines.kafka.sink import OutRecord
+from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, concatenated, event_order
 from pipelines.state.store import Received, Store, facts_of, runs, shards_of, sorted_out
 from pipelines.streams.moves import MOVE
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import ledgers_of
 from pipelines.telemetry import LATENCY_GAUGES, TELEMETRY
-
-#: Legs are decided beside the ledger, debits first: with a thread for either leg all three hinder each other.
-_DECIDING = ThreadPoolExecutor(1, "deciding")
 
 
 class _Side(NamedTuple):
@@ -127,7 +125,9 @@ class Accounts:
         for shard, part in side.runs:
             if brake := store.object(shard, "brake", partial(self._decider.brake, shard), Brake.stored):
                 brakes.append((part, brake))
-        return _DECIDING.submit(self._decider.decide, models, side.legs, credit, side.kept_minor, brakes)
+        return PROCESS.threads("deciding").submit(
+            self._decider.decide, models, side.legs, credit, side.kept_minor, brakes
+        )
 
     def _fresh(self, transfer: Rows) -> NDArray[np.bool_]:
         """Tell which payments were not decided before this start."""

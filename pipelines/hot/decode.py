@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -14,6 +14,7 @@ from pipelines.hot.records import dead_letter_record
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
+from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
 from pipelines.streams.clock import now_us, window
 from pipelines.streams.payments import PAYMENTS
@@ -22,7 +23,6 @@ from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
 
 #: Chunks are decoded while the next are read: plain JSON is read without the interpreter's lock.
-_BESIDE = ThreadPoolExecutor(2, "decode")
 
 #: Rows by shard and kind.
 _Shared = dict[int, dict[np.dtype[np.void], list[Rows]]]
@@ -55,11 +55,15 @@ class Decode:
     def ahead(self, chunk: Chunk) -> Chunk:
         """Begin to decode the values of a chunk beside what goes on; `begin` will find what came of it."""
         ahead = self._stream(chunk).ahead
-        return chunk if ahead is None else chunk._replace(ahead=_BESIDE.submit(ahead, chunk.values))
+        return (
+            chunk
+            if ahead is None
+            else chunk._replace(ahead=PROCESS.threads("decode", 2).submit(ahead, chunk.values))
+        )
 
     def begin(self, chunk: Chunk) -> "Future[_Split]":
         """Decode a chunk and split it by shard, beside what goes on."""
-        return _BESIDE.submit(self._split, chunk)
+        return PROCESS.threads("decode", 2).submit(self._split, chunk)
 
     def finish(self, begun: Iterable["Future[_Split]"]) -> Iterator[Output]:
         """Return what chunks held, each shard's rows as one block, and what they counted as metrics."""

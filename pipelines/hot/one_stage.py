@@ -6,7 +6,6 @@ another in a firing of the source's timer: read, decode, payers, accounts, dissu
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -22,11 +21,11 @@ from pipelines.hot.payers import Payers
 from pipelines.hot.stage import Output, Passage, Stage
 from pipelines.kafka.reading.keyed_source import ReadByTimer
 from pipelines.kafka.reading.marks import Mark
+from pipelines.process import PROCESS
 from pipelines.state.identity import Identity
 from pipelines.state.store import Received, Store
 
 #: Takes and decodes what the next firing will read.
-_AHEAD = ThreadPoolExecutor(1, "ahead")
 
 #: The ledgers of all stages.
 LEDGERS = (*Payers.ledgers, *Accounts.ledgers, *Dissuade.ledgers)
@@ -128,7 +127,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
                 blocks.append(output)
             else:
                 yield from tagged([output])
-        ahead = _AHEAD.submit(self._reader.look_ahead, decode.ahead)
+        ahead = PROCESS.threads("ahead").submit(self._reader.look_ahead, decode.ahead)
         store = Store(self._of)
         logs = (payers, other_payers), (accounts, other_accounts), (taint, other_taint), (heard, other_heard)
         store.open(0, stored, dict(zip(LEDGERS, logs, strict=True)))

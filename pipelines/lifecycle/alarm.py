@@ -13,6 +13,7 @@ import time
 import msgspec
 
 from pipelines.kafka.port import KafkaSettings, open_producer
+from pipelines.process import PROCESS
 from schemas import topics
 from schemas.commands import AccountMessage, Tick
 from schemas.errors import StoplineError
@@ -78,14 +79,12 @@ class AlarmClock:
             time.sleep(LOOK_S)
 
 
-_lock = threading.Lock()
-_clocks: dict[KafkaSettings, AlarmClock] = {}
-
-
 def alarm_clock(settings: KafkaSettings) -> AlarmClock:
     """Return the process's alarm clock for these brokers; starts its thread on first use."""
-    with _lock:
-        if settings not in _clocks:
-            clock = _clocks[settings] = AlarmClock(settings)
-            threading.Thread(target=clock.run, name="alarm-clock", daemon=True).start()
-        return _clocks[settings]
+
+    def started() -> AlarmClock:
+        clock = AlarmClock(settings)
+        threading.Thread(target=clock.run, name="alarm-clock", daemon=True).start()
+        return clock
+
+    return PROCESS.shared("alarm clock", settings, started)

@@ -31,6 +31,7 @@ from pipelines.kafka.reading.marks import Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import broker_line
 from pipelines.kafka.reading.source import ChunkReader, ChunkSource
 from pipelines.kafka.reading.start import Start, checked_partitions
+from pipelines.process import PROCESS
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -298,14 +299,11 @@ class Reports:
         return report
 
 
-_lock = threading.Lock()
-_reports: dict[KafkaSettings, Reports] = {}
-
-
 def reports_of(settings: KafkaSettings) -> Reports:
     """Return the process's reports for this group."""
-    with _lock:
-        if settings not in _reports:
-            line = broker_line(settings)
-            _reports[settings] = Reports(lambda place, offset: line.commit(place[0], offset, place[1]))
-        return _reports[settings]
+
+    def made() -> Reports:
+        line = broker_line(settings)
+        return Reports(lambda place, offset: line.commit(place[0], offset, place[1]))
+
+    return PROCESS.shared("reports", settings, made)
