@@ -31,7 +31,9 @@ STORED = (
 FROZEN = {
     "payers 1": "8ac4c08c0c49c32a",
     "payers 2": "60c6b5d2ed2563e3",
+    "payers 3": "6579c898d9759403",
     "payer_facts 1": "3779d8ebe0912f6e",
+    "clue_facts 1": "23706b59bd0abb92",
     "accounts 1": "44a3e1a4d3fe2184",
     "accounts 2": "202754aa30d9819c",
     "account_facts 1": "404793e6de464692",
