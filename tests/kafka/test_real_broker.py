@@ -333,6 +333,7 @@ def test_a_leader_that_is_still_being_chosen_is_asked_again(
 
         class Client:
             list_offsets = staticmethod(choosing)
+            poll = staticmethod(lambda _: 0)
 
         monkeypatch.setattr(admin, "_client", Client())
         assert admin.beginning_offsets([(topic, 0)]) == {(topic, 0): 0}
