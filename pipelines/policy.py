@@ -95,7 +95,7 @@ class ClockPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     """
 
-    past_days: Annotated[int, Meta(ge=1, le=3_650)] = 400
+    past_days: Annotated[int, Meta(ge=1, le=3_650)] = 1_100
     ahead_minutes: Annotated[int, Meta(ge=0, le=60)] = 5
 
     @property
