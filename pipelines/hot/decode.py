@@ -22,8 +22,6 @@ from pipelines.streams.stream import Stream
 from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
 
-#: Chunks are decoded while the next are read: plain JSON is read without the interpreter's lock.
-
 #: Rows by shard and kind.
 _Shared = dict[int, dict[np.dtype[np.void], list[Rows]]]
 

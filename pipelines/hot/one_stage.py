@@ -25,8 +25,6 @@ from pipelines.process import PROCESS
 from pipelines.state.identity import Identity
 from pipelines.state.store import Received, Store
 
-#: Takes and decodes what the next firing will read.
-
 #: The ledgers of all stages.
 LEDGERS = (*Payers.ledgers, *Accounts.ledgers, *Dissuade.ledgers)
 
