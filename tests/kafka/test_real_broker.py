@@ -141,7 +141,7 @@ def test_a_job_with_commits_starts_and_keeps_house_while_a_transaction_is_open(
 def test_a_bounded_reader_gives_up_with_a_sentence(
     settings: KafkaSettings, new_topic: Topics, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounds, "STALL_S", 0.5)
+    monkeypatch.setattr(bounds, "STALL_S", 3.0)
     topic = new_topic(settings)
     send(settings, topic, [b"1"])
 
