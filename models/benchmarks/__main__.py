@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -56,12 +57,18 @@ def _cells(figures: Figures | Speed) -> list[str]:
     ]
 
 
+def _known(figures: Figures | Speed) -> dict[str, Any]:
+    return {name: value for name, value in asdict(figures).items() if value is not None}
+
+
 def write(benchmarks: list[Benchmark], output: Path) -> None:
     """Write our figures by key; keys of benchmarks that did not run keep what stood there."""
     written = json.loads(output.read_text()) if output.exists() else {}
     for benchmark in benchmarks:
-        ours = asdict(benchmark.ours)
-        written[benchmark.key] = {name: value for name, value in ours.items() if value is not None}
+        beside = {"published": benchmark.published, "oracle": benchmark.oracle}
+        written[benchmark.key] = _known(benchmark.ours) | {
+            name: _known(figures) for name, figures in beside.items() if figures is not None
+        }
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(written, indent=1) + "\n")
 

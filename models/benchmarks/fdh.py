@@ -202,7 +202,7 @@ def run(folder: Path) -> list[Benchmark]:
     book, streaming = book_features(payments), streaming_features(payments)
     folds = [week(payments, book, streaming, day_number(date)) for date in FOLDS]
     return [
-        _benchmark("fdh_test_week", f"test week from {TEST_WEEK}", folds[0], PUBLISHED_WEEK),
+        _benchmark("fdh_filter", f"test week from {TEST_WEEK}", folds[0], PUBLISHED_WEEK),
         _benchmark("fdh_folds", "mean of four folds", _mean(folds), PUBLISHED_FOLDS),
     ]
 
@@ -251,4 +251,12 @@ def _benchmark(key: str, title: str, results: dict[str, Figures], published: dic
     lines.append(("knowable with labels 7 days late", results["knowable"]))
     lines.append(("ceiling", results["ceiling"]))
     note = f"Synthetic: on real cards AP is about 0.10. Labels {DELAY_DAYS} days late."
-    return Benchmark(key, f"Fraud Detection Handbook, {title}", tuple(lines), results["ours"], note)
+    return Benchmark(
+        key,
+        f"Fraud Detection Handbook, a filter that knows the generator's law, {title}",
+        tuple(lines),
+        results["ours"],
+        note,
+        published=list(published.values())[-1],
+        oracle=results["knowable"],
+    )

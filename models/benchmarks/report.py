@@ -24,7 +24,8 @@ class Speed:
 class Benchmark:
     """One data set under one protocol.
 
-    `lines` are (what, figures) in the order to print; `ours` goes into `bench/benchmarks.json` under `key`.
+    `lines` are (what, figures) in the order to print; `ours` goes into `bench/benchmarks.json` under `key`,
+    beside it the best that was `published` and what an `oracle` reaches, where there are such.
     """
 
     key: str
@@ -32,3 +33,5 @@ class Benchmark:
     lines: tuple[tuple[str, Figures], ...]
     ours: Figures | Speed
     note: str
+    published: Figures | None = None
+    oracle: Figures | None = None

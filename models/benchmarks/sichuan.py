@@ -17,6 +17,7 @@ from models.learning.train import fit_classifier, probability
 from schemas.errors import ConfigError
 
 SEEDS = 5
+PUBLISHED = Figures(0.9453)
 
 # Chosen on the second part of the file.
 SETTINGS: dict[str, Any] = {
@@ -83,11 +84,12 @@ def run(folder: Path) -> list[Benchmark]:
             key="sichuan",
             title="Sichuan telecom subscribers, 60/20/20 in file order",
             lines=(
-                ("GDFGAT, published", Figures(0.9453)),
+                ("GDFGAT, published", PUBLISHED),
                 ("boosted trees on the 55 features, measured for the bar", Figures(0.9505, 0.940)),
                 ("ours on the validation part", measure(validation)),
             ),
             ours=measure(test),
             note="Real people; 32 % are fraudsters in the sample, far more than in life.",
+            published=PUBLISHED,
         )
     ]

@@ -68,6 +68,19 @@ def card_precision(
     return CardPrecision(_card_precision(day, card, y, score, k), _card_precision(day, card, y, y, k))
 
 
+def any_of_card(day: ArrayLike, card: ArrayLike, probability: ArrayLike) -> FloatArray:
+    """Return, for each payment, the chance that any of its card's of that day is a fraud: 1 - prod(1 - p).
+
+    >>> any_of_card([1, 1, 1, 2], [7, 7, 8, 7], [0.5, 0.5, 0.1, 0.2]).round(6).tolist()
+    [0.75, 0.75, 0.1, 0.2]
+    """
+    pairs = np.column_stack([np.asarray(day, np.int64), np.asarray(card, np.int64)])
+    _, place = np.unique(pairs, axis=0, return_inverse=True)
+    good = np.log1p(-np.minimum(np.asarray(probability, np.float64), 1 - 1e-12))
+    chance: FloatArray = -np.expm1(np.bincount(place.ravel(), good)[place.ravel()])
+    return chance
+
+
 def _card_precision(
     day: NDArray[np.int64],
     card: NDArray[np.int64],
