@@ -119,13 +119,15 @@ def apply(kept: AccountState | None, arrival: Arrival, laws: Laws = SHIPPED) -> 
 
     The institution says which law its account is under; an order only if nobody has said so yet.
     """
+    before = kept
     if kept is None:
         kept = AccountState(
             jurisdiction=arrival.jurisdiction, account=Account(account_token=arrival.account_token)
         )
     elif not isinstance(arrival.command, ReceiveOrder):
         kept = msgspec.structs.replace(kept, jurisdiction=arrival.jurisdiction)
-    return _handled(kept, arrival.command, laws)
+    applied = _handled(kept, arrival.command, laws)
+    return applied if applied.entry or before is None else applied._replace(kept=before)
 
 
 def tick(kept: AccountState, at_us: int, laws: Laws = SHIPPED) -> Applied:
