@@ -7,9 +7,6 @@ import typer
 from rich.console import Console
 
 from console import options
-from console.lab import gate
-from console.lab.feedback import log_feedback
-from console.lab.rows import DecisionLog, labelled_log
 from models.features import computable
 from models.scoring.bundle import load
 from models.scoring.shelf import Role, open_registry, read_key
@@ -41,6 +38,11 @@ def promote(
 
     Example: stopline registry promote var/bundle --registry var/registry --key registry.jwk
     """
+    # The gate loads Beam, which the list of commands need not wait for.
+    from console.lab import gate  # noqa: PLC0415
+    from console.lab.feedback import log_feedback  # noqa: PLC0415
+    from console.lab.rows import DecisionLog, labelled_log  # noqa: PLC0415
+
     opened, private = open_registry(registry), read_key(key)
     if role == "live" and not force:
         rules, candidate = policy.load(policy_file), load(bundle, features=computable())
