@@ -104,7 +104,9 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
             with closing(open_admin(kafka)) as admin:
                 end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]
             sent = [msgspec.json.decode(each.value) for each in taken(kafka, topics.ALERTS, 0, 0, end)]
-            return [alert for alert in sent if alert["reasons"][0]["code"] == "MEASURE_IN_FORCE"]
+            return [
+                alert for alert in sent if alert["reasons"][0]["code"] in ("MEASURE_IN_FORCE", "AMOUNT_KEPT")
+            ]
 
         yield run
         process.close_connections()

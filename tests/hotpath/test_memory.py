@@ -53,7 +53,9 @@ def test_a_ledger_of_nothing_but_new_tokens_stays_bounded_and_is_rebuilt_bit_for
         new = facts(50 * block, 50, T0 + block * HOUR_US)
         observe(PAYERS, number, [new], shard.version, shard.logs, keep)
         table = shard_state._live[PAYERS.name, number][1]
-        assert table.used <= 200 + 600  # a snapshot under way is finished first
+        assert (
+            table.used <= 200 + 650
+        )  # facts of half a table come before a snapshot, and that is finished first
         assert known(table, 50 * block + 49) == [True]
         again = rebuilt(PAYERS, shard.logs, version(shard))
         assert again.filled.tobytes() == table.filled.tobytes()
