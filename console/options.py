@@ -27,7 +27,13 @@ LogFolder = Annotated[
 KnownBy = Annotated[
     str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
 ]
-PolicyFile = Annotated[Path, typer.Option("--policy_file", help="YAML policy.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy_file", help="Your own YAML policy.")]
+Country = Annotated[
+    str, typer.Option("--country", help="Act by the shipped policy of a country, such as uk; cn if neither.")
+]
+Language = Annotated[
+    str, typer.Option("--language", help="Of reasons and warnings, in place of the policy's; such as en.")
+]
 ModelBundle = Annotated[Path, typer.Option("--model_bundle", help="Bundle to score with.")]
 
 SkipDamaged = Annotated[

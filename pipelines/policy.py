@@ -24,7 +24,11 @@ from schemas.errors import ConfigError
 from schemas.strict_text import read_bytes
 from schemas.units import DAY_US, MINUTE_US
 
-DEFAULT = Path(__file__).parent / "policies" / "cn.yaml"
+POLICIES = Path(__file__).parent / "policies"
+DEFAULT = POLICIES / "cn.yaml"
+
+#: Countries by another of their names.
+_ALSO_CALLED = {"gb": "uk"}
 
 #: The lattice: the gravest outcome wins where several apply.
 OUTCOMES = ("APPROVE", "WARN", "DELAY", "HOLD", "STOP")
@@ -148,7 +152,8 @@ class Policy:
     """A policy in force.
 
     Attributes:
-        stamp: version and the first letters of the SHA-256 of the file and of the bank's own words.
+        stamp: version and the first letters of the SHA-256 of the file, of the bank's own words, and of a
+            language that is not the file's.
         law: the country file.
         language: of reasons and warnings.
         currencies: what one minor unit is worth in minor units of the reference currency.
@@ -175,6 +180,12 @@ class Policy:
     memory: MemoryPolicy = USUAL_MEMORY
 
     @property
+    def currency(self) -> str:
+        """The law's own currency, or the first with a rate where that has none; simulated people pay so."""
+        own = self.law.currency
+        return own if own.encode() in self.currencies else next(iter(self.currencies)).decode()
+
+    @property
     def reference(self) -> str:
         """The currency that values are counted in: whose minor unit counts one."""
         one = next((name.decode() for name, rate in self.currencies.items() if rate == 1), None)
@@ -191,8 +202,33 @@ class Policy:
         return value
 
 
-def load(path: Path = DEFAULT, laws: Laws = SHIPPED) -> Policy:
-    """Read a policy file; `laws` has the country it names.
+def named(file: str | Path | None = None, country: str = "") -> Path:
+    """Return the policy file asked for: one's own, or the shipped one of a country; China's if neither.
+
+    Raises:
+        ConfigError: both are given, or no policy of that country is shipped.
+
+    """
+    if file and country:
+        raise ConfigError("--policy_file and --country exclude each other; give one of them")
+    if not country:
+        return Path(file) if file else DEFAULT
+    name, known = country.lower(), shipped()
+    if (name := _ALSO_CALLED.get(name, name)) not in known:
+        raise ConfigError(
+            f"no policy is shipped for --country {country[:40]!r}; use one of {', '.join(known)}, or give "
+            "your own with --policy_file"
+        )
+    return known[name]
+
+
+def shipped() -> dict[str, Path]:
+    """Return the shipped policy files by country, such as `uk`."""
+    return {path.stem: path for path in sorted(POLICIES.glob("*.yaml"))}
+
+
+def load(path: Path = DEFAULT, laws: Laws = SHIPPED, language: str = "") -> Policy:
+    """Read a policy file; `laws` has the country it names, `language` stands in for the file's unless "".
 
     Raises:
         ConfigError: the file is missing or breaks a rule; names file and field.
@@ -204,10 +240,11 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED) -> Policy:
     except ConfigError as error:
         raise ConfigError(f"policy cannot be used: {error}; compare it with {DEFAULT}") from error
     law = laws.of(file.jurisdiction)
-    if file.language not in law.languages:
+    spoken = language or file.language
+    if spoken not in law.languages:
+        where = "--language" if language else f"policy {path.name}: language"
         raise ConfigError(
-            f"policy {path.name}: language {file.language!r} is not spoken by {law.id}; "
-            f"use one of {', '.join(law.languages)}"
+            f"{where} {spoken!r} is not spoken by {law.id}; use one of {', '.join(law.languages)}"
         )
     if file.brake and OUTCOMES.index(file.brake.fallback) >= OUTCOMES.index(file.brake.least):
         raise ConfigError(
@@ -215,10 +252,11 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED) -> Policy:
             f"{file.brake.least}; use a milder one, such as WARN"
         )
     words, own = load_words(path.parent / file.words if file.words else None, law.words)
+    said = raw + own + (language.encode() if language != file.language else b"")
     return Policy(
-        stamp=f"{file.version}-{hashlib.sha256(raw + own).hexdigest()[:12]}",
+        stamp=f"{file.version}-{hashlib.sha256(said).hexdigest()[:12]}",
         law=law,
-        language=file.language,
+        language=spoken,
         currencies={currency.encode(): rate for currency, rate in file.currencies.items()},
         credit=file.credit,
         debit=file.debit,

@@ -10,7 +10,15 @@ from console.lab.feedback import log_feedback
 from console.lab.rows import DecisionLog, Worlds
 from console.lab.values import numbers
 from console.lab.walking import Log, Walk, walked
-from console.options import FeedbackPlaces, KafkaSecurity, KnownBy, LogFolder, PolicyFile, SkipDamaged
+from console.options import (
+    Country,
+    FeedbackPlaces,
+    KafkaSecurity,
+    KnownBy,
+    LogFolder,
+    PolicyFile,
+    SkipDamaged,
+)
 from console.views import backtest as views
 from models.scoring.bundle import LEGS
 from pipelines import policy
@@ -26,7 +34,8 @@ def backtest(
     kafka_security: KafkaSecurity = [],  # noqa: B006
     known_by: KnownBy = "",
     skip_damaged: SkipDamaged = False,
-    policy_file: PolicyFile = policy.DEFAULT,
+    policy_file: PolicyFile = None,
+    country: Country = "",
     seeds: Annotated[str, typer.Option(help="Seeds of the worlds.")] = "1,2",
     days: Annotated[int, typer.Option(help="Days of each world.")] = 45,
     accounts: Annotated[int, typer.Option(help="Accounts of each world.")] = 3_000,
@@ -58,8 +67,9 @@ def backtest(
         log = DecisionLog(decision_log, skip_damaged, Console(stderr=True).print)
         source = Log(log, given, known_by)
     how = Walk(train, validation, test, steps, trees, ablations)
+    rules = policy.load(policy.named(policy_file, country))
     with Console(stderr=True).status("testing") as status:
-        found = walked(source, policy.load(policy_file), known_after, how, status.update)
+        found = walked(source, rules, known_after, how, status.update)
     if as_json:
         print(json.dumps([{"seed": seed, **step._asdict()} for seed, step in found], indent=1))
         return

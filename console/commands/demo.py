@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.live import Live
 
 from console.lab.showing import shown
-from console.options import ModelBundle, PolicyFile
+from console.lab.values import terminal_language
+from console.options import Country, Language, ModelBundle, PolicyFile
 from console.views import demo as views
 from fixtures.world import START_US, simulate
 from models import SHIPPED
@@ -30,30 +31,36 @@ def demo(
         int, typer.Option(help="Payments a second to watch; 0 is as fast as possible.", min=0)
     ] = 3_000,
     model_bundle: ModelBundle = SHIPPED,
-    policy_file: PolicyFile = policy.DEFAULT,
+    policy_file: PolicyFile = None,
+    country: Country = "",
+    language: Language = "",
 ) -> None:
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
 
     Everything is real but the people: an embedded Kafka broker, `stopline run` in a process of its own, its
-    topics. Nothing else needs to be installed.
+    topics. Nothing else needs to be installed. Under a shipped policy alerts speak the terminal's language if
+    the country does, else English.
 
     Example: stopline demo --seed 3 --rate 0
     """
     console = Console()
-    rules = policy.load(policy_file)
+    file = policy.named(policy_file, country)
+    spoken = language or ("" if policy_file else terminal_language(policy.load(file).law.languages))
+    rules = policy.load(file, language=spoken)
+    flags = ["--policy_file", str(file), *(("--language", spoken) if spoken else ())]
     serving.check(model_bundle.resolve(), rules)
     with ExitStack() as stack:
         with console.status("simulating people, shops, scammers and mules") as status:
-            world = simulate(seed=seed, days=history_days + days, accounts=accounts)
+            world = simulate(seed=seed, days=history_days + days, accounts=accounts).paid_in(rules.currency)
             day = shown(
                 world, START_US + history_days * DAY_US,
-                bundle=model_bundle, policy_file=policy_file, rate=rate, say=status.update,
+                bundle=model_bundle, flags=flags, rate=rate, say=status.update,
             )  # fmt: skip
             board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:
             for moment in moments:
-                live.update(views.picture(board, moment))
+                live.update(views.picture(board, moment, rules.currency))
         if not console.is_terminal:
             console.line()  # Rich ends what is live on a terminal only
-    console.print(views.scoreboard(board.result(), rules.law.currency))
+    console.print(views.scoreboard(board.result(), rules.currency))
     console.print("Figures on simulated scams are easier than on real ones: docs/models.md.", style="dim")

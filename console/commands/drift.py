@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from console.lab.rows import DecisionLog, of_decision_log
-from console.options import PolicyFile, SkipDamaged
+from console.options import Country, PolicyFile, SkipDamaged
 from models.features import computable
 from models.learning.drift import drift as compared
 from models.learning.drift import to_json, to_markdown
@@ -28,7 +28,8 @@ def drift(
     *,
     decision_log: Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.")],
     days: Annotated[float, typer.Option(help="Newest days to compare with all days before.", min=0.01)] = 7.0,
-    policy_file: PolicyFile = policy.DEFAULT,
+    policy_file: PolicyFile = None,
+    country: Country = "",
     skip_damaged: SkipDamaged = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per leg.")] = False,
 ) -> None:
@@ -38,7 +39,8 @@ def drift(
 
     Example: stopline drift models/shipped --decision_log var/decisions --days 7
     """
-    loaded, rules = bundle.load(model_bundle, features=computable()), policy.load(policy_file)
+    rules = policy.load(policy.named(policy_file, country))
+    loaded = bundle.load(model_bundle, features=computable())
     log = DecisionLog(decision_log, skip_damaged, partial(print, file=sys.stderr))
     shifted = False
     for leg in LEGS:

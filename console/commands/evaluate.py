@@ -40,7 +40,8 @@ def evaluate(
     history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.", min=0)] = 21,
     accounts: Annotated[int, typer.Option(help="Accounts of the world.")] = 8_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
-    policy_file: options.PolicyFile = policy.DEFAULT,
+    policy_file: options.PolicyFile = None,
+    country: options.Country = "",
     plots_to: Annotated[
         Path | None, typer.Option("--plots", help="Folder to write curves to, as PNG and SVG.")
     ] = None,
@@ -55,7 +56,7 @@ def evaluate(
 
     Example: stopline evaluate models/shipped --seed 5 --plots var/plots
     """
-    rules = policy.load(policy_file)
+    rules = policy.load(policy.named(policy_file, country))
     given = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
     loaded = bundle.load(model_bundle, features=computable())
     if payments is not None:

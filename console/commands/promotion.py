@@ -27,7 +27,8 @@ def promote(
     delay_days: Annotated[
         float, typer.Option(help="Days until a payment without a label is good.", min=0)
     ] = 7.0,
-    policy_file: options.PolicyFile = policy.DEFAULT,
+    policy_file: options.PolicyFile = None,
+    country: options.Country = "",
     force: Annotated[str, typer.Option(help="Pass the gate all the same, for this reason, recorded.")] = "",
 ) -> None:
     """Sign a bundle, keep it in the registry and put it into a role; what was live becomes previous.
@@ -45,7 +46,8 @@ def promote(
 
     opened, private = open_registry(registry), read_key(key)
     if role == "live" and not force:
-        rules, candidate = policy.load(policy_file), load(bundle, features=computable())
+        rules = policy.load(policy.named(policy_file, country))
+        candidate = load(bundle, features=computable())
         acting = opened.load("live", features=computable()) if opened.digest("live") else None
         labels = log_feedback(decision_log, feedback, [], "")
 

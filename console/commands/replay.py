@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from console.lab.replaying import differences, emitted, logged
-from console.options import LawDir, ModelBundle, PolicyFile
+from console.options import Country, Language, LawDir, ModelBundle, PolicyFile
 from fixtures.scenario import load, path_of
 from measures.law.country_file import read_laws
 from models import SHIPPED
@@ -28,7 +28,9 @@ def replay(
     *,
     update: Annotated[bool, typer.Option(help="Write what it gives now as what is expected.")] = False,
     model_bundle: ModelBundle = SHIPPED,
-    policy_file: PolicyFile = policy.DEFAULT,
+    policy_file: PolicyFile = None,
+    country: Country = "",
+    language: Language = "",
     law_dir: LawDir = None,
     decision_log: Annotated[
         Path | None,
@@ -51,16 +53,16 @@ def replay(
     """
     console = Console(highlight=False, soft_wrap=True, markup=False)
     chosen = load(scenario)
-    serving.check(model_bundle.resolve(), policy.load(policy_file, read_laws(law_dir)))
-    flags = ["--policy_file", str(policy_file), *(("--law_dir", str(law_dir)) if law_dir else ())]
+    rules = policy.load(policy.named(policy_file, country), read_laws(law_dir), language)
+    serving.check(model_bundle.resolve(), rules)
     if decision_log is not None:
-        labels = logged(chosen, model_bundle, decision_log, decision_log_share, flags)
+        labels = logged(chosen, model_bundle, decision_log, decision_log_share, rules)
         console.print(f"decision log and feedback.jsonl with {labels:,} labels in {decision_log}")
         return
     file = path_of(scenario).with_name("expected.jsonl")
     if not update and not file.exists():
         raise ConfigError(f"{file} is not there to compare with; write it with --update")
-    given = emitted(chosen, model_bundle, flags=flags)
+    given = emitted(chosen, model_bundle, rules=rules)
     if update:
         file.write_text("".join(f"{line}\n" for line in given), encoding="utf-8")
         console.print(f"{file.name} of {scenario} now holds {len(given)} records")

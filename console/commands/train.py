@@ -33,7 +33,8 @@ def train_bundle(
     windows: Annotated[
         str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
     ] = "",
-    policy_file: options.PolicyFile = policy.DEFAULT,
+    policy_file: options.PolicyFile = None,
+    country: options.Country = "",
     seed: Annotated[int, typer.Option(help="Seed of the first world and of the trees.", min=0)] = 1,
     worlds: Annotated[int, typer.Option(help="Worlds to simulate, of seeds one after the other.", min=1)] = 1,
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
@@ -47,12 +48,11 @@ def train_bundle(
 
     Ordered by time: fit on the first days, choose thresholds on validation days, measure on the last ones.
     Of a log, a label counts from the day it became known, a payment without one is good only once the delay
-    has passed, and sampled rows count for those left out. Without --decision_log worlds are simulated, whose
-    labels count after the delay; figures on our own simulator prove little, see docs/models.md.
+    has passed, and sampled rows count for those left out. In simulated worlds labels count after the delay.
 
     Example: stopline train --decision_log var/log --feedback feedback.jsonl --out var/bundle
     """
-    console, rules = Console(), policy.load(policy_file)
+    console, rules = Console(), policy.load(policy.named(policy_file, country))
     labels = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
     usual = windows_fitting(payments) if payments else SHORT if decision_log is None else Windows()
     split = windows_of(windows, usual)

@@ -10,7 +10,7 @@ from console.lab import comparing
 from console.lab.feedback import read_feedback
 from console.lab.feeds import brokers_at
 from console.lab.values import instant_us
-from console.options import KafkaSecurity, ModelBundle
+from console.options import Country, KafkaSecurity, ModelBundle
 from console.views import comparison
 from fixtures.scenario import load
 from models import SHIPPED
@@ -26,7 +26,8 @@ def whatif(
     scenario: Annotated[str, typer.Argument(help="A scenario or a YAML file like theirs.")] = "",
     *,
     new: Annotated[Path, typer.Option("--policy", help="YAML policy to try.")],
-    live: Annotated[Path, typer.Option(help="YAML policy in force.")] = policy.DEFAULT,
+    live: Annotated[Path | None, typer.Option(help="YAML policy in force.")] = None,
+    country: Country = "",
     feedback: Annotated[
         list[str], typer.Option(help="What is known of a stream: JSONL file or kafka://host:port.")
     ] = [],  # noqa: B006
@@ -51,11 +52,11 @@ def whatif(
     """
     if bool(scenario) == bool(kafka_brokers):
         raise ConfigError("name what to replay: a scenario, or a broker with --kafka_brokers; one of them")
-    rules = {"live": policy.load(live), "new": policy.load(new)}
+    rules = {"live": policy.load(policy.named(live, country)), "new": policy.load(new)}
     for each in rules.values():
         serving.check(model_bundle.resolve(), each)
     if scenario:
-        recorded = comparing.of_scenario(load(scenario))
+        recorded = comparing.of_scenario(load(scenario), rules["live"].currency)
     else:
         known = read_feedback(feedback, kafka_security)
         kafka = brokers_at(kafka_brokers, kafka_security)

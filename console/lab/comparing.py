@@ -73,9 +73,9 @@ class Recording(NamedTuple):
 
 
 @contextmanager
-def of_scenario(scenario: Scenario) -> Iterator[Recording]:
-    """Hold a scenario in a broker of its own; what is true is known."""
-    with streamed(scenario) as (kafka, decided):
+def of_scenario(scenario: Scenario, currency: str) -> Iterator[Recording]:
+    """Hold a scenario, paid in `currency`, in a broker of its own; what is true is known."""
+    with streamed(scenario, currency) as (kafka, decided):
         world = scenario.world()
         shown = pc.greater_equal(world.payments["accepted_at_us"], scenario.begins_us)
         yield Recording(

@@ -46,9 +46,9 @@ def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
 
 
 @contextmanager
-def streamed(scenario: Scenario) -> Iterator[tuple[KafkaSettings, dict[int, int]]]:
-    """Hold a scenario in topics of a broker of its own; name the offsets where its history ends."""
-    payments = scenario.world().payments
+def streamed(scenario: Scenario, currency: str = "CNY") -> Iterator[tuple[KafkaSettings, dict[int, int]]]:
+    """Hold a scenario, paid in `currency`, on a broker of its own; name the offsets where history ends."""
+    payments = scenario.world().paid_in(currency).payments
     began = pc.less(payments["accepted_at_us"], scenario.begins_us)
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address)

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from fixtures.stream import feedback
 from pipelines.jobs.options import JobSettings
 from pipelines.jobs.replay import sent
 from pipelines.kafka.port import KafkaSettings
+from pipelines.policy import Policy, load
 from schemas import topics
 from schemas.errors import ConfigError
 
@@ -24,15 +25,18 @@ def emitted(
     bundle: Path,
     decision_log: Path | None = None,
     share: float = 1.0,
-    flags: Sequence[str] = (),
+    rules: Policy | None = None,
 ) -> list[str]:
     """Run a scenario; return every record the job sends as JSON, ordered by topic and id.
 
-    `flags` are further options of the main job. Its history goes through the ledgers and leads to nothing.
+    Its people pay in the currency of `rules`, by default China's. Its history goes through the ledgers and
+    leads to nothing.
     """
-    with streamed(scenario) as (settings, decided):
+    rules = rules or load()
+    with streamed(scenario, rules.currency) as (settings, decided):
         job = replace(
-            job_settings(settings, "--model_bundle", str(bundle), *flags),
+            job_settings(settings, "--model_bundle", str(bundle)),
+            policy=rules,
             decided=decided,
             decision_log=decision_log,
             decision_log_share=share,
@@ -41,7 +45,7 @@ def emitted(
         return records(settings)
 
 
-def logged(scenario: Scenario, bundle: Path, folder: Path, share: float, flags: Sequence[str] = ()) -> int:
+def logged(scenario: Scenario, bundle: Path, folder: Path, share: float, rules: Policy) -> int:
     """Run a scenario and keep its decision log and its feedback in a new folder; returns how many labels.
 
     Raises:
@@ -50,7 +54,7 @@ def logged(scenario: Scenario, bundle: Path, folder: Path, share: float, flags: 
     """
     if folder.exists():
         raise ConfigError(f"{folder} exists and a log is never mixed; choose a new folder")
-    emitted(scenario, bundle, folder, share, flags)
+    emitted(scenario, bundle, folder, share, rules)
     labels = feedback(scenario.world().truth)
     lines = b"".join(msgspec.json.encode(label) + b"\n" for label in labels)
     (folder / "feedback.jsonl").write_bytes(lines)

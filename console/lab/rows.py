@@ -26,8 +26,8 @@ _MONEY = np.dtype([("amount_minor", "i8"), ("currency", "S3")])
 
 
 def of_world(world: World, policy: Policy) -> Recorded:
-    """Return a simulated world as a recorded stream with its labels."""
-    transfers = transfers_of(world.payments)
+    """Return a simulated world, paid in the policy's currency, as a recorded stream with its labels."""
+    transfers = transfers_of(world.paid_in(policy.currency).payments)
     return Recorded(
         transfers,
         policy.value(transfers),

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -37,11 +37,12 @@ class Moment(NamedTuple):
 
 @contextmanager
 def shown(
-    world: World, begins_us: int, *, bundle: Path, policy_file: Path, rate: int, say: Callable[[str], None]
+    world: World, begins_us: int, *, bundle: Path, flags: Sequence[str], rate: int, say: Callable[[str], None]
 ) -> Iterator[tuple[Scoreboard, Iterator[Moment]]]:
     """Run the job over a world: what was before `begins_us` at once, then the rest at `rate` a second.
 
-    The board fills as its moments are taken; they end when every payment is decided.
+    `flags` are further options of the job. The board fills as its moments are taken; they end when every
+    payment is decided.
 
     Raises:
         BrokerError: the job ended or does not get on.
@@ -56,7 +57,7 @@ def shown(
         say(f"sending {history.num_rows:,} payments of the past")
         send_at_rate(settings, history)
         commit_at_end(settings)
-        with watching.running(settings, bundle, policy_file) as job:
+        with watching.running(settings, bundle, flags) as job:
             say("filling the ledgers with the past")
             job.wait_for(history.num_rows, "observed")
             threading.Thread(target=send_at_rate, args=(settings, rest, rate), daemon=True).start()

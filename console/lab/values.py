@@ -1,5 +1,7 @@
 """Values as people write them: numbers, windows, times."""
 
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from math import inf
@@ -40,6 +42,22 @@ def windows_of(text: str, default: Windows) -> Windows:
     """
     wanted = "train,validation,test,delay in days, such as 63,7,7,7"
     return Windows(*numbers(text, "--windows", wanted, 4, positive=3)) if text else default
+
+
+def terminal_language(languages: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
+    """Return which of `languages` (BCP 47) the terminal speaks; English, or the first, where it speaks none.
+
+    >>> terminal_language(["zh-Hans", "en"], {"LANG": "zh_CN.UTF-8"})
+    'zh-Hans'
+    >>> terminal_language(["th", "en"], {"LC_ALL": "C", "LANG": "th_TH.UTF-8"})
+    'en'
+    """
+    said = next(filter(None, map(environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    tag = said.partition(".")[0].partition("@")[0].replace("_", "-")
+    tag = "zh-Hant" if tag in {"zh-TW", "zh-HK", "zh-MO"} else tag
+    spoken = [each for each in languages if each == tag]
+    spoken += [each for each in languages if each.partition("-")[0] == tag.partition("-")[0]]
+    return next(iter(spoken or [each for each in languages if each == "en"] or languages))
 
 
 def instant_us(text: str) -> int:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -63,12 +63,12 @@ class Job:
 
 
 @contextmanager
-def running(settings: KafkaSettings, bundle: Path, policy_file: Path) -> Iterator[Job]:
-    """Run the main job on `settings`' broker while the block runs."""
+def running(settings: KafkaSettings, bundle: Path, flags: Sequence[str]) -> Iterator[Job]:
+    """Run the main job on `settings`' broker while the block runs; `flags` are further options of it."""
     command = [
         sys.executable, "-c", "from console.cli import main; main()", "run",
         "--kafka_brokers", settings.brokers, "--model_bundle", str(bundle),
-        "--policy_file", str(policy_file), "--partitions", str(PARTITIONS), "--status", "json",
+        "--partitions", str(PARTITIONS), "--status", "json", *flags,
     ]  # fmt: skip
     child = subprocess.Popen(
         tied_to_starter(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

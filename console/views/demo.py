@@ -8,17 +8,18 @@ from rich.text import Text
 from console.lab.scoreboard import Result, Scoreboard
 from console.lab.showing import Moment
 from schemas.alert import Alert
+from schemas.currencies import digits_of
 
 
-def picture(board: Scoreboard, moment: Moment) -> Group:
+def picture(board: Scoreboard, moment: Moment, currency: str) -> Group:
     """Return how the job and its money stand now."""
-    result = board.result()
+    result, one = board.result(), 10 ** (digits_of(currency) or 0)
     head = Text(
         f"{moment.rate:>8,.0f} payments/s   {moment.decided:>9,} decided   p99 {moment.p99_ms:,.0f} ms"
     )
     sums = Text(
         f"{len(board.alerts):>8,} alerts   {sum(board.severities.values()):>8,} warnings   "
-        f"saved {(result.stopped_minor + result.caught_minor) / 100:,.0f} of {result.scam_minor / 100:,.0f}"
+        f"saved {(result.stopped_minor + result.caught_minor) / one:,.0f} of {result.scam_minor / one:,.0f}"
     )
     newest = [Text(line(alert)) for alert in list(board.alerts.values())[-6:]]
     return Group(Panel(Group(head, sums), title="Stopline"), *newest)
@@ -27,17 +28,19 @@ def picture(board: Scoreboard, moment: Moment) -> Group:
 def line(alert: Alert) -> str:
     """Say an alert in one line."""
     reason = alert.reasons[0].text if alert.reasons else ""
-    return f"{alert.outcome:<5} {alert.leg:<6} {alert.amount_minor / 100:>12,.2f} {alert.currency}  {reason}"
+    digits = digits_of(alert.currency) or 0
+    amount = f"{alert.amount_minor / 10**digits:>12,.{digits}f} {alert.currency}"
+    return f"{alert.outcome:<5} {alert.leg:<6} {amount}  {reason}"
 
 
-def scoreboard(result: Result, currency: str, digits: int = 2) -> Table:
+def scoreboard(result: Result, currency: str) -> Table:
     """Return the sums for people."""
     good = max(result.payments - result.scams, 1)
     lost_minor = result.scam_minor - result.stopped_minor - result.caught_minor
 
     def money(minor: int) -> str:
         share = minor / max(result.scam_minor, 1)
-        return f"{minor / 10**digits:>16,.0f} {currency}  {share:>5.1%}"
+        return f"{minor / 10 ** (digits_of(currency) or 0):>16,.0f} {currency}  {share:>5.1%}"
 
     table = Table(show_header=False, title="Scoreboard")
     table.add_row("payments", f"{result.payments:,}")

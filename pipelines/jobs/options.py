@@ -68,7 +68,13 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         parser.add_argument(
             "--law_dir", "--law-dir", default="", help="folder of your own country files, beside the shipped"
         )
-        parser.add_argument("--policy_file", default=str(policy.DEFAULT), help="YAML policy")
+        parser.add_argument("--policy_file", default="", help="your own YAML policy")
+        parser.add_argument(
+            "--country", default="", help="act by the shipped policy of a country, such as uk; cn if neither"
+        )
+        parser.add_argument(
+            "--language", default="", help="of reasons and warnings, not the policy's, such as en"
+        )
         parser.add_argument(
             "--ledger_shards",
             type=int,
@@ -156,7 +162,9 @@ class JobSettings:
             warmup_h=given.ledger_warmup_h,
             models=_models(given.model_bundle, given.model_registry),
             policy=policy.load(
-                Path(given.policy_file), read_laws(Path(given.law_dir) if given.law_dir else None)
+                policy.named(given.policy_file, given.country),
+                read_laws(Path(given.law_dir) if given.law_dir else None),
+                given.language,
             ),
             shards=shards,
             decision_log=log,
