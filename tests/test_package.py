@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def test_the_lock_fulfils_the_declaration_and_is_what_is_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     lock = (ROOT / "requirements.lock").read_text().splitlines()
-    locked = dict(line.split("==") for line in lock if line[:1].isalnum())
+    locked = dict(line.removesuffix(" \\").split("==") for line in lock if line[:1].isalnum())
 
     unfulfilled = [
         str(wanted)
@@ -102,3 +103,9 @@ def test_the_lock_fulfils_the_declaration_and_is_what_is_installed() -> None:
 
     assert unfulfilled == []
     assert {name: metadata.version(name) for name in locked} == locked
+
+
+def test_every_locked_file_is_pinned_by_its_hash() -> None:
+    blocks = re.split(r"\n(?=[a-z0-9])", (ROOT / "requirements.lock").read_text())
+
+    assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
