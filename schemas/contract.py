@@ -47,6 +47,9 @@ BALANCE_MAX = 2**62
 Balance = Annotated[int, Meta(ge=-BALANCE_MAX, le=BALANCE_MAX)]
 Total = Annotated[int, Meta(ge=0, le=2**62)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+#: Events of one account: one a second for thirty years. A journal that states more is not ours.
+VERSION_MAX = 10**9
+Version = Annotated[int, Meta(ge=0, le=VERSION_MAX)]
 
 
 _NO_TOKEN = re.compile(

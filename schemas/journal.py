@@ -17,6 +17,7 @@ from schemas.contract import (
     Token,
     Total,
     TransactionId,
+    Version,
     Word,
 )
 from schemas.measure import (
@@ -37,7 +38,7 @@ class Event(Record, tag_field="type", frozen=True, kw_only=True):
 
     event_id: Id
     account_token: Token
-    version: Count
+    version: Version
     at_us: Micros
 
 
@@ -177,7 +178,7 @@ class JournalEntry(Record, frozen=True, kw_only=True):
     entry_id: Id
     account_token: Token
     jurisdiction: Country
-    version: Count
+    version: Version
     at_us: Micros
     command: Word
     events: tuple[JournalEvent, ...] = ()

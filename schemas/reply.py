@@ -13,6 +13,7 @@ from schemas.contract import (
     MinorUnits,
     Text,
     Total,
+    Version,
     Word,
 )
 from schemas.order import Flow, MessageSerial, OrderNumber, Record
@@ -88,7 +89,7 @@ class Reply(Record, frozen=True, kw_only=True):
     message_serial: MessageSerial
     code: ReplyCode
     at_us: Micros
-    version: Count
+    version: Version
     why: Why | None = None
     detail: LongText = ""
     original_code: ReplyCode | None = None

@@ -1,4 +1,8 @@
-"""What the measures of an account forbid, and from when: a fold over the statements of its journal."""
+"""What the measures of an account forbid, and from when: a fold over the statements of its journal.
+
+Statements are ordered by their time, those of one instant by version. Both grow together in a journal, and
+only the time is compared with the clock when it is read: a version out of nowhere hides no later statement.
+"""
 
 from typing import Any
 
@@ -23,12 +27,14 @@ KEPT = 2
 def _add(fact: Any, row: Any) -> None:
     place = -1
     for slot in range(KEPT):
-        empty = row.enforced_from_us[slot] == NEVER
-        if place < 0 and (empty or fact.version >= row.enforced_version[slot]):
+        later = fact.at_us > row.enforced_from_us[slot]
+        same = fact.at_us == row.enforced_from_us[slot]
+        if place < 0 and (later or (same and fact.version >= row.enforced_version[slot])):
             place = slot
     if place < 0:
         return
-    if row.enforced_from_us[place] != NEVER and fact.version > row.enforced_version[place]:
+    again = fact.at_us == row.enforced_from_us[place] and fact.version == row.enforced_version[place]
+    if row.enforced_from_us[place] != NEVER and not again:
         for slot in range(KEPT - 1, place, -1):
             row.enforced_version[slot] = row.enforced_version[slot - 1]
             row.enforced_minor[slot] = row.enforced_minor[slot - 1]

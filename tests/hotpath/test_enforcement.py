@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.ledgers.accounts import ACCOUNTS
-from models.ledgers.enforcement import ENFORCEMENT
+from models.ledgers.enforcement import ENFORCEMENT, NOTHING_LEAVES
 from models.ledgers.table import Table
 from pipelines.in_process.runner import in_process
 from pipelines.jobs.main import build, write
@@ -25,6 +25,7 @@ from pipelines.streams.clock import window
 from pipelines.streams.measures import enforcements
 from pipelines.streams.table import topics_needed, topics_read
 from schemas import topics
+from schemas.contract import VERSION_MAX
 from schemas.dead_letter import DeadLetter
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.payment import Payment
@@ -37,9 +38,10 @@ NOW = 1_790_000_000_000_000
 ACCOUNT, PAYEE, PARTY = "a" * 26, "b" * 25 + "a", "c" * 25 + "a"
 
 
-def journal(version: int, **stated: Any) -> bytes:
+def journal(version: int, after_us: int = 0, **stated: Any) -> bytes:
+    at_us = NOW + after_us
     event = EnforcementChanged(
-        event_id=f"v{version}", account_token=ACCOUNT, at_us=NOW, version=version, **stated
+        event_id=f"v{version}", account_token=ACCOUNT, at_us=at_us, version=version, **stated
     )
     return msgspec.json.encode(
         JournalEntry(
@@ -47,7 +49,7 @@ def journal(version: int, **stated: Any) -> bytes:
             account_token=ACCOUNT,
             jurisdiction="CN",
             version=version,
-            at_us=NOW,
+            at_us=at_us,
             command="test",
             events=(event,),
         )
@@ -151,6 +153,27 @@ def test_the_newest_statement_holds_whatever_the_order_they_come_in() -> None:
     assert token_text(rows["key"][0]) == ACCOUNT
     assert table.filled["enforced_minor"][:, 0].tolist() == [0]
     assert table.filled["key"].tolist() == token_words([ACCOUNT]).tolist()
+
+
+@pytest.mark.parametrize("version", [7, 10**6, VERSION_MAX, VERSION_MAX + 1, 2**53, 2**62])
+def test_a_version_out_of_nowhere_hides_no_later_stop(version: int) -> None:
+    forged, real = journal(version, -1), journal(5, receive_only=True)
+    for order in ((forged, real), (real, forged)):
+        rows, letters = stated(chunk("measures", *order))
+        table = Table.empty(ACCOUNTS.row)
+
+        ACCOUNTS.fold(table, [rows])
+
+        assert table.filled["enforced_minor"][0, 0] == NOTHING_LEAVES
+        assert [letter.error_code for letter in letters] == ["INVALID"] * (version > VERSION_MAX)
+
+
+def test_a_forged_version_on_the_journal_lets_no_debit_of_a_stopped_account_pass(alerts_of: Any) -> None:
+    forged = journal(VERSION_MAX - 1, -HOUR_US)
+
+    (alert,) = alerts_of([forged, journal(5, -1, receive_only=True), journal(2**62, -1)], [debit(1, HOUR_US)])
+
+    assert (alert["outcome"], alert["txn_id"]) == ("STOP", "t1")
 
 
 def test_measures_hold_on_more_accounts_than_the_table_had_room_for() -> None:
