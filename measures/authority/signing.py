@@ -1,7 +1,7 @@
 """Signed orders: JWS (RFC 7515) with Ed25519 (RFC 8037, RFC 9864), one set of keys per authority.
 
 A key is good while it is in its window *at the time of receipt*; rotation is two keys whose windows
-overlap. The time an order claims for itself cannot bring a retired key back.
+overlap. No time that an order or its record claims can bring a retired key back.
 """
 
 import re

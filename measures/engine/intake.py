@@ -63,9 +63,14 @@ class Applied(NamedTuple):
     value: bytes
 
 
-def read_order(message: bytes, ring: KeyRing, received_us: int, laws: Laws = SHIPPED) -> Arrival | Refusal:
-    """Read a signed order as it was received at `received_us` (microseconds UTC)."""
-    opened = open_order(message, ring, received_us)
+def read_order(
+    message: bytes, ring: KeyRing, received_us: int, laws: Laws = SHIPPED, *, key_at_us: int | None = None
+) -> Arrival | Refusal:
+    """Read a signed order as it was received at `received_us` (microseconds UTC).
+
+    Its key must be in its window at `key_at_us`, where nobody vouches for the time of receipt; else then.
+    """
+    opened = open_order(message, ring, received_us if key_at_us is None else key_at_us)
     if isinstance(opened, Refusal):
         return opened
     order = opened.order

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.in_process import runner
 from pipelines.jobs.job import Job
 from pipelines.kafka.port import Chunk, KafkaSettings, open_admin
-from pipelines.kafka.preflight import new_topics, require_topics
+from pipelines.kafka.preflight import append_time, new_topics, require_topics
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.source import ReadChunks
@@ -128,7 +128,11 @@ def on_flink(settings: LifecycleSettings, pipeline: beam.Pipeline) -> None:
 
 def _rebuilt(settings: LifecycleSettings) -> tuple[LifecycleSettings, str]:
     """Take over the journal as it is now, and wake the accounts whose terms are running."""
-    settings = replace(settings, journal=journal.journal_bounds(settings.kafka))
+    settings = replace(
+        settings,
+        journal=journal.journal_bounds(settings.kafka),
+        append_time=append_time(settings.kafka, topics.LIFECYCLE_READ),
+    )
     known = settings.past()
     woken = journal.wake(settings.kafka, known, wall_clock_us())
     return settings, f"{len(known.kept):,} accounts rebuilt from the journal, {woken:,} with terms running"

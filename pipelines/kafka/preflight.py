@@ -13,6 +13,9 @@ from schemas.topics import TOPIC_CONFIG
 #: How long one address may take to let us in.
 LISTENER_TIMEOUT_S = 5.0
 
+#: Cluster id of the embedded broker, which repeats `message.timestamp.type` and ignores it.
+EMBEDDED = "tansu_cluster"
+
 #: Open files of a job besides its consumers, and of each partition's consumer: 8 with librdkafka, 4 with
 #: kafka-python, counted against one broker; connections to more brokers come on top.
 DESCRIPTORS, DESCRIPTORS_A_CONSUMER = 500, 12
@@ -69,6 +72,24 @@ def require_topics(
     """
     if found := problems(settings, topics, create_topics=create_topics):
         raise BrokerError("; ".join(found))
+
+
+def append_time(settings: KafkaSettings, names: Collection[str]) -> frozenset[str]:
+    """Return those topics whose record times are the broker's of receipt; elsewhere the sender sets them.
+
+    Raises:
+        BrokerError: the broker does not tell.
+
+    """
+    with closing(open_admin(settings)) as admin:
+        if admin.cluster_id() == EMBEDDED:
+            return frozenset()
+        there = admin.describe(names)
+        return frozenset(
+            name
+            for name in there
+            if admin.topic_config(name).get("message.timestamp.type") == "LogAppendTime"
+        )
 
 
 def require_start(admin: Admin, group: str, places: Sequence[Partition]) -> None:

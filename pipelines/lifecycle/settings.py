@@ -33,6 +33,8 @@ class LifecycleSettings:
         journal: what topic `measures` held when the job was built (`journal_bounds`); empty to start afresh.
         clock: microseconds UTC that a timer is checked against, besides the newest message.
         ticks: wake accounts by messages instead of Beam's timers; for the in-process runner.
+        append_time: topics whose record times are the broker's (`preflight.append_time`), to be believed
+            however long ago; elsewhere the sender sets them.
         keys_file: where the keys are read again when the file is replaced, on every worker; None: never.
 
     """
@@ -43,6 +45,7 @@ class LifecycleSettings:
     journal: tuple[Bound, ...] = ()
     clock: Callable[[], int] = wall_clock_us
     ticks: bool = False
+    append_time: frozenset[str] = frozenset()
     keys_file: Path | None = None
 
     def past(self) -> Past:

@@ -20,7 +20,6 @@ from measures.authority.keys import FollowedKeys
 from measures.authority.signing import KeyRing
 from measures.engine import intake
 from measures.engine.intake import AccountState, Applied, Arrival
-from measures.law.country_file import Laws
 from measures.refusal import Refusal
 from measures.state.account import next_due_us
 from measures.state.register import Registered
@@ -35,7 +34,7 @@ from schemas.errors import StoplineError
 from schemas.journal import RefundChanged
 from schemas.order import Record
 from schemas.reply import ReplyCode, Why
-from schemas.units import DAY_US
+from schemas.units import DAY_US, MINUTE_US
 
 #: Timers keep milliseconds: one set a millisecond later never fires before its time.
 TIMER_ROUNDING_US = 1_000
@@ -43,6 +42,10 @@ TIMER_ROUNDING_US = 1_000
 
 #: No message is received later than this (the year 2200); calendars end at the year 9999.
 LATEST_US = 7_258_118_400_000_000
+
+#: A record time that nobody vouches for may lie so far from this machine's clock and still be when the record
+#: was received; beyond it the record counts, for the window of its key, as received when it is read.
+VOUCHED_US = 5 * MINUTE_US
 
 #: ISO 3166 for "no country", on dead letters of messages that name none we can trust.
 UNKNOWN_LAW = "XX"
@@ -104,7 +107,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
                 continue
             try:
-                read = _read(source, ring, self._settings.laws)
+                read = self._read(source, ring, clock_us)
                 item = b"" if isinstance(read, Refusal) else _ENCODE(Item(source=source, arrival=read))
             except Exception as error:
                 self._faults.inc()
@@ -117,15 +120,17 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
             self._opened.inc()
             yield read.register_key, item
 
+    def _read(self, source: Source, ring: KeyRing, clock_us: int) -> Arrival | Refusal:
+        at_us, laws = source.at_us, self._settings.laws
+        if source.topic != topics.ORDERS:
+            return intake.read_command(source.value, at_us, laws)
+        vouched = source.topic in self._settings.append_time or abs(at_us - clock_us) <= VOUCHED_US
+        key_at_us = at_us if vouched or not clock_us else clock_us
+        return intake.read_order(source.value, ring, at_us, laws, key_at_us=key_at_us)
+
     def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
         return TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
-
-
-def _read(source: Source, ring: KeyRing, laws: Laws) -> Arrival | Refusal:
-    if source.topic == topics.ORDERS:
-        return intake.read_order(source.value, ring, source.at_us, laws)
-    return intake.read_command(source.value, source.at_us, laws)
 
 
 class RegisterFn(beam.DoFn):  # type: ignore[misc]

@@ -12,9 +12,15 @@ import pytest
 
 from pipelines.kafka import port
 from pipelines.kafka.local.apache import ApacheKafka
-from pipelines.kafka.local.brokers import free_port
+from pipelines.kafka.local.brokers import EmbeddedBroker, free_port
 from pipelines.kafka.port import KafkaSettings, NewTopic, admin_command, open_admin, open_producer
-from pipelines.kafka.preflight import problems, require_descriptors, require_listener, require_start
+from pipelines.kafka.preflight import (
+    append_time,
+    problems,
+    require_descriptors,
+    require_listener,
+    require_start,
+)
 from schemas.errors import BrokerError, ConfigError
 
 
@@ -76,6 +82,24 @@ def test_a_topic_with_other_settings_comes_with_the_command_that_mends_it(
     run(problem, "; run: ")
 
     assert problems(settings, topics) == []
+
+
+@pytest.mark.java
+def test_record_times_are_the_brokers_only_where_its_topic_says_so(apache: ApacheKafka) -> None:
+    settings, named = KafkaSettings(apache.address), {"message.timestamp.type": "LogAppendTime"}
+    topics = [NewTopic("times_ours", 1), NewTopic("times_theirs", 1, config=named)]
+    assert problems(settings, topics, create_topics=True) == []
+
+    assert append_time(settings, ("times_ours", "times_theirs", "times_absent")) == {"times_theirs"}
+
+
+def test_the_embedded_broker_vouches_for_no_record_time() -> None:
+    with EmbeddedBroker() as broker:
+        settings = KafkaSettings(broker.address)
+        named = {"message.timestamp.type": "LogAppendTime"}
+        assert problems(settings, [NewTopic("times", 1, config=named)], create_topics=True) == []
+
+        assert append_time(settings, ("times",)) == frozenset()
 
 
 def test_a_broker_that_is_not_there_is_told_at_once() -> None:

@@ -6,16 +6,22 @@ from pathlib import Path
 import apache_beam as beam
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.testing import test_pipeline, test_stream
 from apache_beam.utils.timestamp import Timestamp
+from msgspec.structs import replace
 
 from measures.authority.keys import KeyEntry
+from measures.law.calendar import from_iso
 from pipelines.jobs.lifecycle import build
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.settings import LifecycleSettings, no_clock
+from pipelines.lifecycle.steps import OpenFn
 from schemas import topics
+from schemas.dead_letter import DeadLetter
 from schemas.journal import EnforcementChanged, JournalEntry, MeasureChanged
+from schemas.units import DAY_US
 from tests.lifecycle.conftest import chunk, facts, paid_in, signed
 from tests.measures.kit import HOUR, MINUTE, T0, make_order
 
@@ -108,3 +114,47 @@ def test_the_freeze_takes_over_and_each_later_end_comes_in_its_turn(
 
 def test_no_option_of_ours_collides_with_beams() -> None:
     PipelineOptions([]).get_all_options()
+
+
+ENDED_US, SENT_US = from_iso("2026-01-01T00:00:00+00:00"), from_iso("2026-06-01T00:00:00+00:00")
+
+
+def opened(keys: Keys, record_us: int, clock_us: int, append_time: frozenset[str] = frozenset()) -> list[str]:
+    """The register key of what came through, or the code of the letter."""
+    ended = tuple(
+        replace(key, good_from="2025-01-01T00:00:00Z", good_until="2026-01-01T00:00:00Z") for key in keys
+    )
+    settings = LifecycleSettings(
+        KafkaSettings("none:1"), ended, clock=lambda: clock_us, append_time=append_time
+    )
+    opening = OpenFn(settings)
+    opening.setup()
+    found = list(opening.process(chunk(topics.ORDERS, (signed(make_order("S1")), record_us))))
+    return [
+        msgspec.json.decode(each.value.value, type=DeadLetter).error_code
+        if isinstance(each, TaggedOutput)
+        else "OPENED"
+        for each in found
+    ]
+
+
+def test_a_retired_key_opens_nothing_whatever_the_record_time_says(keys: Keys) -> None:
+    assert opened(keys, ENDED_US - 30 * DAY_US, SENT_US) == ["UNSIGNED"]
+    assert opened(keys, SENT_US, SENT_US) == ["UNSIGNED"]
+
+
+def test_an_order_of_before_its_key_ended_is_caught_up_with_where_the_broker_keeps_the_time(
+    keys: Keys,
+) -> None:
+    told = frozenset({topics.ORDERS})
+    assert opened(keys, ENDED_US - 30 * DAY_US, SENT_US, told) == ["OPENED"]
+    assert opened(keys, SENT_US, SENT_US, told) == ["UNSIGNED"]
+
+
+def test_minutes_between_the_clocks_of_broker_and_job_refuse_no_order(keys: Keys) -> None:
+    assert opened(keys, ENDED_US - MINUTE, ENDED_US + MINUTE) == ["OPENED"]
+    assert opened(keys, ENDED_US - 6 * MINUTE, ENDED_US + MINUTE) == ["UNSIGNED"]
+
+
+def test_a_replay_judges_keys_by_the_times_of_the_records(keys: Keys) -> None:
+    assert opened(keys, ENDED_US - 30 * DAY_US, no_clock()) == ["OPENED"]
