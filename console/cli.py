@@ -42,6 +42,10 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.blocks.listing:add,lift,confirm",
         "console.commands.blocks.giving:check,export",
     ),
+    "check": (
+        "Take the first 1,000 payments through decode and model, and say what is wrong",
+        "console.commands.check",
+    ),
     "tokens": ("Make tokens of parties and accounts.", "console.commands.tokens"),
     "lifecycle": (
         "Carry out legal orders: keys, country files, the job.",

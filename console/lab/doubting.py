@@ -1,0 +1,100 @@
+"""What looks wrong in payments though each could be read: units, ids, statuses."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.currencies import digits_of
+from schemas.instants import unit_of
+from schemas.payment import STATUSES
+
+Rows = NDArray[np.void]
+
+#: What is wrong, in how many payments, at which offset first (-1: of all together), and the mend.
+Doubt = tuple[str, int, int, str]
+
+_TIMES = ("payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us")
+
+#: So many payments say something of all.
+_ENOUGH = 20
+
+#: Nobody's device is older: 20 years of hours.
+_HOURS_MAX = 175_200
+
+
+def doubts(rows: Rows, ahead_us: int) -> Iterator[Doubt]:
+    """Yield what looks wrong in TRANSFER[n]; clocks may differ by `ahead_us`."""
+    yield from _times(rows, ahead_us)
+    yield from _amounts(rows)
+    yield from _ids(rows)
+    old = rows["new_device_age_h"] > _HOURS_MAX
+    yield from _doubt(
+        rows, old, "`new_device_age_h` is over 20 years", "it is in hours; divide seconds by 3,600"
+    )
+    status = Counter(STATUSES[code] for code in rows["status"].tolist() if code)
+    for name, times in status.items():
+        first = int(rows["offset"][rows["status"] == STATUSES.index(name)][0])
+        mend = "send a payment when it is INITIATED, before it is settled; others are never scored"
+        yield f"status {name}: not scored", times, first, mend
+
+
+def _times(rows: Rows, ahead_us: int) -> Iterator[Doubt]:
+    for name in _TIMES:
+        column = rows[name]
+        unit = np.array([unit_of(at) for at in column.tolist()], "U12")
+        for wrong in ("seconds", "milliseconds", "nanoseconds"):
+            said = f"`{name}` looks like {wrong}"
+            yield from _doubt(rows, unit == wrong, said, "write microseconds since 1970 in UTC")
+        yield from _doubt(
+            rows, column == 0, f"`{name}` is 0, the year 1970", "leave it out where it is not known"
+        )
+        later = (column > rows["at_us"] + ahead_us) & (unit == "microseconds")
+        said = f"`{name}` lies after the payment"
+        yield from _doubt(rows, later, said, "check clock and zone of its source: times are UTC")
+
+
+def _amounts(rows: Rows) -> Iterator[Doubt]:
+    for currency in np.unique(rows["currency"]).tolist():
+        name, mine = currency.decode(), rows["currency"] == currency
+        amounts, digits = rows["amount_minor"][mine], digits_of(name)
+        if digits is None:
+            yield from _doubt(rows, mine, f"{name} is no currency of ISO 4217", "write its three-letter code")
+        elif len(amounts) < _ENOUGH:
+            continue
+        elif digits and np.median(amounts) < 10**digits:
+            said = f"half of the amounts are under 1 {name}: they look like whole {name}"
+            mend = f"multiply by {10**digits}: `amount_minor` is in the smallest unit, 12.50 is 1250"
+            yield said, len(amounts), -1, mend
+        elif not (amounts % 10 ** (digits or 2)).any():
+            said = (
+                f"every amount is a multiple of {10 ** (digits or 2)} {name if not digits else 'minor units'}"
+            )
+            mend = (f"see that nothing was rounded on the way: 12.50 {name} is 1250" if digits
+                    else f"do not multiply: {name} has no smaller unit, 1200 {name} is 1200")  # fmt: skip
+            yield said, len(amounts), -1, mend
+
+
+def _ids(rows: Rows) -> Iterator[Doubt]:
+    _, first = np.unique(rows["txn_id"], return_index=True)
+    again = np.ones(len(rows), np.bool_)
+    again[first] = False
+    mend = "give every payment an id of its own; on a retry the same payment comes again, which is harmless"
+    yield from _doubt(rows, again, "`txn_id` came before", mend)
+    own = (rows["debtor_account"] == rows["creditor_account"]).all(axis=1)
+    mend = "see which account is which: the debtor pays, the creditor is paid"
+    yield from _doubt(rows, own, "`debtor_account` and `creditor_account` are the same", mend)
+    for name in ("debtor", "debtor_account", "creditor_account"):
+        if len(rows) >= _ENOUGH and (rows[name] == rows[name][0]).all():
+            yield (
+                f"`{name}` is the same in all payments",
+                len(rows),
+                -1,
+                "make its token of the party's own number",
+            )
+
+
+def _doubt(rows: Rows, at: NDArray[np.bool_], said: str, mend: str) -> Iterator[Doubt]:
+    if at.any():
+        yield said, int(at.sum()), int(rows["offset"][np.argmax(at)]), mend
