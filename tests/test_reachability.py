@@ -11,7 +11,6 @@ PACKAGES = ("schemas", "measures", "models", "pipelines", "console", "fixtures")
 UNREACHED = {
     "measures.authority.dispatch": "the authority's side of an order; the desk of this round sends by it",
     "measures.authority.platform": "the seam of a national platform; its owner brings the other side",
-    "measures.iso20022": "recall messages between institutions; issue 25 (point 19)",
     "measures.registry.listing": "joint punishment of listed persons; the registry issue of this round",
 }
 
@@ -41,8 +40,8 @@ def named(tree: ast.AST, known: dict[str, Path]) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and node.value in known:
-            yield str(node.value)
+        elif isinstance(node, ast.Constant) and str(node.value).partition(":")[0] in known:
+            yield str(node.value).partition(":")[0]  # a module, or module:names of commands
 
 
 def reached(known: dict[str, Path], roots: set[str]) -> set[str]:
