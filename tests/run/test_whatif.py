@@ -47,7 +47,7 @@ def test_a_stream_and_its_scenario_tell_the_same_of_a_laxer_policy(
             txn_id=row["txn_id"],
             kind="LABEL",
             verdict="SCAM" if row["scam"] else "LAUNDERING",
-            known_at_us=0,
+            known_at_us=scenario.begins_us,
             case_family_id=row["case_id"],
         )
         for row in truth.to_pylist()
