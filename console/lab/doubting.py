@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from schemas.currencies import digits_of
 from schemas.instants import unit_of
 from schemas.payment import STATUSES
+from schemas.units import DAY_US, HOUR_US, MINUTE_US
 
 Rows = NDArray[np.void]
 
@@ -20,12 +21,20 @@ _TIMES = ("payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us")
 #: So many payments say something of all.
 _ENOUGH = 20
 
+#: A message that comes so long after its payment warns nobody; most of a topic say that a zone is wrong.
+_LATE_US, _MOSTLY = 30 * MINUTE_US, 0.9
+
 #: Nobody's device is older: 20 years of hours.
 _HOURS_MAX = 175_200
 
 
-def doubts(rows: Rows, ahead_us: int) -> Iterator[Doubt]:
-    """Yield what looks wrong in TRANSFER[n]; clocks may differ by `ahead_us`."""
+def doubts(rows: Rows, ahead_us: int, *, live: bool) -> Iterator[Doubt]:
+    """Yield what looks wrong in TRANSFER[n]; clocks may differ by `ahead_us`; `live`: of a topic."""
+    late = rows["received_us"] - rows["at_us"] > _LATE_US
+    if live and late.sum() > _MOSTLY * len(rows):
+        hours = float(np.median(rows["received_us"] - rows["at_us"])) / HOUR_US
+        mend = "check that `accepted_at_us` is in UTC, not local time, and that the topic is no backlog"
+        yield from _doubt(rows, late, f"payments are {hours:.1f} h older than their messages", mend)
     yield from _times(rows, ahead_us)
     yield from _amounts(rows)
     yield from _ids(rows)
@@ -41,6 +50,12 @@ def doubts(rows: Rows, ahead_us: int) -> Iterator[Doubt]:
 
 
 def _times(rows: Rows, ahead_us: int) -> Iterator[Doubt]:
+    for step, said in ((DAY_US, "falls on one time of day"), (HOUR_US, "falls on one minute of the hour")):
+        phase = rows["at_us"] % step
+        if len(rows) >= _ENOUGH and (phase == phase[0]).all():
+            mend = "send the instant, not only its day or hour: what happened within an hour says most"
+            yield f"every `accepted_at_us` {said}", len(rows), -1, mend
+            break
     for name in _TIMES:
         column = rows[name]
         unit = np.array([unit_of(at) for at in column.tolist()], "U12")
@@ -85,6 +100,9 @@ def _ids(rows: Rows) -> Iterator[Doubt]:
     own = (rows["debtor_account"] == rows["creditor_account"]).all(axis=1)
     mend = "see which account is which: the debtor pays, the creditor is paid"
     yield from _doubt(rows, own, "`debtor_account` and `creditor_account` are the same", mend)
+    if len(rows) >= _ENOUGH and (rows["debtor"] == rows["debtor_account"]).all():
+        mend = "make `debtor`'s of the customer's number: who has two accounts is one party"
+        yield "`debtor` and `debtor_account` have one token", len(rows), -1, mend
     for name in ("debtor", "debtor_account", "creditor_account"):
         if len(rows) >= _ENOUGH and (rows[name] == rows[name][0]).all():
             yield (

@@ -57,7 +57,10 @@ def _of_file(path: Path) -> Chunk:
     if path.is_dir():
         blocks = messages(payments_of(path).slice(0, SAMPLE), SAMPLE)
         return chunk_of(list(enumerate((value for block in blocks for value in block.values), 1)))
-    return chunk_of(list(islice(strict_json.lines(path), SAMPLE)))
+    try:
+        return chunk_of(list(islice(strict_json.lines(path), SAMPLE)))
+    except ConfigError as error:
+        raise ConfigError(f"{error}; a table becomes payments with: stopline import") from error
 
 
 def _of_topic(named: str, security: list[str]) -> Chunk:

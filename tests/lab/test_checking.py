@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from console.lab.checking import Checked, checked
+from console.lab.checking import FEATURES, Checked, checked
 from console.lab.sampling import chunk_of, sampled
 from fixtures.stream import messages
 from fixtures.world import START_US, simulate
 from models import SHIPPED
+from models.features import versions
 from pipelines import policy
 from pipelines.hot import serving
-from pipelines.streams.clock import EARLIEST_US, Window
+from pipelines.streams.clock import EARLIEST_US, Window, window
 from schemas.errors import ConfigError
+from schemas.units import HOUR_US
 from tests.command import command
 
 RULES = policy.load(policy.named(country="uk"))
@@ -84,7 +86,12 @@ REFUSED: list[tuple[Callable[[Fields], Any], str, str]] = [
     (lambda fields: {"payload": fields}, "required field `txn_id`", "stand inside `payload`"),
     (lambda fields: [fields], "Expected `object`", "one JSON object a payment"),
     (lambda fields: b"tx1,2026-01-31,12.50", "NOT_JSON", "stopline import"),
-    (lambda fields: b'{"txn_id": "t', "NOT_JSON", "check the producer's serializer"),
+    (lambda fields: b'{"txn_id": "t', "NOT_JSON", "in one line"),
+    (lambda fields: b"\0\0\0\0\7\2tx", "NOT_JSON", "JSON serializer"),
+    (lambda fields: b"<Document/>", "NOT_JSON", "this is XML"),
+    (lambda fields: b"", "NOT_JSON", "without a value"),
+    (lambda fields: {"schema": {}, "payload": fields}, "required field `txn_id`", "stand inside `payload`"),
+    (times("accepted_at_us", 1e3), "`$.accepted_at_us`", "this looks like nanoseconds"),
     (put("note", "x" * 20_000), "TOO_LARGE", "larger than any payment"),
 ]
 
@@ -95,6 +102,8 @@ DOUBTFUL: list[tuple[Callable[[Fields], Any], str, str]] = [
     (called("payee_added_at_us", "payee_added_us"), "`payee_added_us` is unknown", "is it `payee_added_at_"),
     (called("payee_check", "payeeCheck"), "`payeeCheck` is unknown", "is it `payee_check`?"),
     (put("teller", "7"), "`teller` is unknown", "leave it out"),
+    (put("debtor_name", "x"), "`debtor_name` is unknown", "who somebody is"),
+    (put("clearing_serial", "x" * 40), "`clearing_serial` is not as", "docs/schemas.md"),
     (times("payee_added_at_us", 1e-6), "`payee_added_at_us` looks like seconds", "write microseconds"),
     (times("limit_changed_at_us", 1e-3), "`limit_changed_at_us` looks like milli", "write microseconds"),
     (put("creditor_opened_at_us", 0), "`creditor_opened_at_us` is 0", "leave it out"),
@@ -111,6 +120,11 @@ DOUBTFUL: list[tuple[Callable[[Fields], Any], str, str]] = [
         lambda fields: fields | {"creditor_account": fields["debtor_account"]},
         "`debtor_account` and `creditor_account` are the same", "the debtor pays",
     ),
+    (
+        lambda fields: fields | {"debtor": fields["debtor_account"]},
+        "`debtor` and `debtor_account` have one token", "is one party",
+    ),
+    (put("accepted_at_us", START_US + 57_600_000_000), "falls on one time of day", "not only its day"),
     (put("debtor", "a" * 26), "`debtor` is the same in all", "the party's own number"),
 ]  # fmt: skip
 
@@ -138,6 +152,15 @@ def test_a_mistake_in_payments_that_are_accepted_is_named_with_its_mend(
     assert [each.mend for each in told.doubtful if what in each.what and mend in each.mend]
 
 
+def test_payments_of_a_topic_that_are_all_hours_old_are_named_with_their_mend(good: list[Fields]) -> None:
+    now_us = max(each["accepted_at_us"] for each in good) + 8 * HOUR_US
+    chunk = chunk_of(list(enumerate(encoded(good))))._replace(timestamps=np.full(len(good), now_us))
+    told = checked(chunk, window(chunk, RULES.clock, now_us), RULES, serving.in_use(SHIPPED, RULES))
+
+    (late,) = told.doubtful
+    assert "h older than their messages" in late.what and "UTC, not local time" in late.mend
+
+
 def test_good_payments_are_accepted_without_a_doubt(good: list[Fields]) -> None:
     told = found(encoded(good))
 
@@ -154,6 +177,10 @@ def test_fields_nobody_sends_are_named_those_first_that_the_model_was_trained_wi
     assert [each.trained for each in told.lacking] == sorted(
         (each.trained for each in told.lacking), reverse=True
     )
+
+
+def test_the_features_that_optional_fields_feed_are_in_the_catalogue() -> None:
+    assert set(FEATURES.values()) <= {*versions("credit"), *versions("debit")}
 
 
 def test_what_the_model_would_do_is_told_by_account_without_a_token_in_full() -> None:
