@@ -16,11 +16,11 @@ _ASPECTS = {
     "shards": ("has ledgers of {was} shards, now {now} are asked for", "give --ledger_shards {was}"),
     "currency": (
         "counts values in {was}, the policy in {now}",
-        "give the --policy_file it began with, or one with the same reference currency",
+        "give the --policy_file or --country it began with, or one with the same reference currency",
     ),
     "jurisdiction": (
         "is of a job under the law of {was}, the policy is of {now}",
-        "give the --policy_file it began with",
+        "give the --policy_file or --country it began with",
     ),
 }
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from console.lab.checking import FEATURES, Checked, checked
@@ -16,6 +18,9 @@ from models import SHIPPED
 from models.features import versions
 from pipelines import policy
 from pipelines.hot import serving
+from pipelines.kafka.local.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
+from pipelines.kafka.reading import process
 from pipelines.streams.clock import EARLIEST_US, Window, window
 from schemas.errors import ConfigError
 from schemas.units import HOUR_US
@@ -207,6 +212,32 @@ def test_a_file_is_checked_line_by_line_and_leaves_with_1_if_a_payment_is_refuse
     assert (done.exit_code, "41 messages: 40 accepted, 1 refused" in done.stdout) == (1, True)
     assert "42" in next(line for line in done.stdout.splitlines() if "NOT_JSON" in line)
     assert good[0]["debtor_account"] not in done.stdout
+
+
+def test_the_first_payments_of_an_import_are_its_first_thousand(tmp_path: Path) -> None:
+    payments = simulate(seed=5, days=3, accounts=400).paid_in("GBP").payments
+    pq.write_table(payments, tmp_path / "payments.parquet")
+    told = checked(*sampled(str(tmp_path), [], RULES.clock), RULES, serving.in_use(SHIPPED, RULES))
+
+    assert payments.num_rows > 1_000
+    assert (told.messages, len(told.rows), told.refused) == (1_000, 1_000, [])
+    assert told.rows["txn_id"].astype(str).tolist() == payments["txn_id"].slice(0, 1_000).to_pylist()
+
+
+def test_every_partition_of_a_topic_gives_its_first_payments(good: list[Fields]) -> None:
+    with EmbeddedBroker() as broker:
+        settings = KafkaSettings(broker.address)
+        with closing(open_admin(settings)) as admin:
+            admin.create_topics([NewTopic("trial", 2)])
+        producer = open_producer(settings)
+        for number, value in enumerate(encoded(good)):
+            producer.send("trial", None, value, (), NOW_US, partition=number % 2)
+        producer.flush()
+        chunk, _ = sampled(f"kafka://{broker.address}/trial", [], RULES.clock)
+        process.close_connections()
+
+    assert sorted(chunk.values) == sorted(encoded(good))
+    assert sorted(chunk.partitions.tolist()) == [0] * 20 + [1] * 20
 
 
 def test_a_place_that_holds_nothing_is_told_in_one_sentence(tmp_path: Path) -> None:
