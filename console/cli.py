@@ -51,6 +51,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Carry out legal orders: keys, country files, the job.",
         "console.commands.lifecycle.run:run",
         "console.commands.lifecycle.keys:keygen,law",
+        "console.commands.lifecycle.seal:seal",
         "console.commands.lifecycle.send:send",
         "console.commands.lifecycle.demo:demo",
     ),

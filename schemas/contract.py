@@ -47,6 +47,9 @@ BALANCE_MAX = 2**62
 Balance = Annotated[int, Meta(ge=-BALANCE_MAX, le=BALANCE_MAX)]
 Total = Annotated[int, Meta(ge=0, le=2**62)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
+#: An HMAC-SHA-256, hexadecimal.
+SEAL_CHARS = 64
+SealOrNone = Annotated[str, Meta(max_length=SEAL_CHARS, pattern=r"^([0-9a-f]{64})?\Z")]
 #: Events of one account: one a second for thirty years. A journal that states more is not ours.
 VERSION_MAX = 10**9
 Version = Annotated[int, Meta(ge=0, le=VERSION_MAX)]

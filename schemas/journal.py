@@ -14,6 +14,7 @@ from schemas.contract import (
     Line,
     LongText,
     Micros,
+    SealOrNone,
     Token,
     Total,
     TransactionId,
@@ -172,7 +173,8 @@ class JournalEntry(Record, frozen=True, kw_only=True):
     """All that one command led to, in one message: written whole or not at all (topic `measures`).
 
     `version` is the account's version after `events`; an entry of replies alone leaves it as it was.
-    `refused` says why an institution's command had no effect.
+    `refused` says why an institution's command had no effect. `seal` is of the job that wrote the entry, over
+    all bytes before it; the last field (`pipelines.kafka.seal`).
     """
 
     entry_id: Id
@@ -185,3 +187,4 @@ class JournalEntry(Record, frozen=True, kw_only=True):
     replies: tuple[Reply, ...] = ()
     refused: Why | None = None
     detail: LongText = ""
+    seal: SealOrNone = ""

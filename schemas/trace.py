@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.contract import Currency, Event, Micros, MinorUnits, Token, TransactionId
+from schemas.contract import Currency, Event, Micros, MinorUnits, SealOrNone, Token, TransactionId
 from schemas.ids import derived_id
 
 #: A case family's name as traces carry it; a longer one is replaced by an id derived from it.
@@ -35,6 +35,7 @@ class Trace(Event, frozen=True, kw_only=True):
         partition: where the payment was read, with `offset`.
         offset: see `partition`.
         received_us: Kafka timestamp of the payment, microseconds UTC.
+        seal: of the job that wrote it, over all bytes before it; the last field (`pipelines.kafka.seal`).
 
     """
 
@@ -54,6 +55,7 @@ class Trace(Event, frozen=True, kw_only=True):
     partition: int = -1
     offset: int = -1
     received_us: int = 0
+    seal: SealOrNone = ""
 
 
 def trace_id(case_family: str, txn_id: str) -> str:

@@ -13,6 +13,7 @@ from pipelines.hot.decision_log.append import close_all
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.kafka.seal import believed
 from pipelines.lifecycle.settings import wall_clock_us
 
 app = typer.Typer(add_completion=False)
@@ -42,7 +43,8 @@ def run(
     on_flink = runner == "flink"
     settings = JobSettings.of(options, default_shards=main.FLINK_SHARDS if on_flink else main.SHARDS)
     main.preflight(settings, partitions, create_topics=create_topics)
-    for said in calendar_cautions([settings.policy.law], wall_clock_us()):
+    cautions = calendar_cautions([settings.policy.law], wall_clock_us())
+    for said in (*cautions, *believed(settings.kafka.seal_key)):
         say(status, said)
     job = main.job(settings)
     if on_flink:

@@ -13,11 +13,13 @@ from pipelines.hot.apart import tagged
 from pipelines.hot.records import dead_letter_record
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.seal import SEALED, read_seal
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
 from pipelines.streams.clock import now_us, window
 from pipelines.streams.payments import PAYMENTS
+from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream
 from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
@@ -40,14 +42,22 @@ class Decode:
     """Decodes chunks beside what goes on; emits `blocks` of rows by shard, and `dead_letters` as records.
 
     `live` messages are compared with this machine's clock, those of a replay with the records around them.
+    Journals of the jobs count only with a seal, where a key is named.
     """
 
     def __init__(
-        self, policy: Policy, shards: int, streams: tuple[Stream, ...], *, live: bool = False
+        self,
+        policy: Policy,
+        shards: int,
+        streams: tuple[Stream, ...],
+        *,
+        live: bool = False,
+        seal_key: str = "",
     ) -> None:
         self._policy = policy
         self._shards = shards
         self._live = live
+        self._seal_key = seal_key
         self._streams = {stream.topic: stream for stream in streams}
 
     def ahead(self, chunk: Chunk) -> Chunk:
@@ -87,7 +97,10 @@ class Decode:
     def _split(self, chunk: Chunk) -> _Split:
         stream = self._stream(chunk)
         times = window(chunk, self._policy.clock, now_us() if self._live else None)
-        decoded = stream.decode(chunk, self._policy, times)
+        seal = read_seal(self._seal_key) if chunk.topic in SEALED else None
+        believed, believed_times, unsealed = opened(chunk, times, seal)
+        decoded = stream.decode(believed, self._policy, believed_times)
+        letters = [*unsealed, *decoded.letters]
         parts = [
             part
             for rows in decoded.facts
@@ -95,7 +108,7 @@ class Decode:
             if facts.row == rows.dtype
             for part in by_keys(rows, facts.keys, self._shards)
         ]
-        return _Split(parts, decoded.letters, decoded.counts, int(times.received_us.min()), len(chunk.values))
+        return _Split(parts, letters, decoded.counts, int(times.received_us.min()), len(chunk.values))
 
     def _stream(self, chunk: Chunk) -> Stream:
         """Return the stream of a chunk; payments may come by any other name."""

@@ -16,6 +16,7 @@ from models.ledgers.table import Table
 from pipelines.hot.records import trace_record
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound, chunks_within, read_once
+from pipelines.kafka.seal import read_seal
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import USUAL_CLOCK, Policy
 from pipelines.state.shards import Rows, Words, concatenated, event_order, shard_of
@@ -23,6 +24,7 @@ from pipelines.state.store import Store
 from pipelines.streams.clock import RECORD_US_MAX, now_us, window
 from pipelines.streams.measures import stated_moves
 from pipelines.streams.moves import KEYS, MOVE, TAINT, move_of, rows_of
+from pipelines.streams.sealed import opened
 from pipelines.streams.stream import each
 from pipelines.streams.traces import traced_move
 from pipelines.telemetry import TELEMETRY
@@ -155,9 +157,10 @@ def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Rows:
 
     What cannot be read is left to the job, which reads the same messages and puts them aside.
     """
-    found = []
-    for chunk in chunks_within(settings, bounds):
-        times = window(chunk, USUAL_CLOCK, now_us())._replace(past_us=RECORD_US_MAX)
+    found, seal = [], read_seal(settings.seal_key)
+    for each_chunk in chunks_within(settings, bounds):
+        times = window(each_chunk, USUAL_CLOCK, now_us())._replace(past_us=RECORD_US_MAX)
+        chunk, times, _ = opened(each_chunk, times, seal)
         read = traced_move if chunk.topic == TRACES else stated_moves
         rows, _ = each(chunk, MOVE, read, times, "at_us")
         found.append(rows)

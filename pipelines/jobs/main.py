@@ -96,7 +96,7 @@ def hot_path(settings: JobSettings) -> HotPath:
     decider = Decider(policy, settings.models, share, settings.warn_from_us)
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
     return HotPath(
-        Decode(policy, shards, streams, live=settings.live),
+        Decode(policy, shards, streams, live=settings.live, seal_key=settings.kafka.seal_key),
         Payers(policy, shards, streams),
         Accounts(decider, tracer, shards, settings.decided, streams),
         Dissuade(policy.law),

@@ -17,6 +17,7 @@ from pipelines.hot.serving import Source
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
+from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import of_words
 from pipelines.state.identity import Identity
 from pipelines.streams.stream import Begin, Stream
@@ -48,6 +49,13 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         )
         parser.add_argument(
             "--kafka_security_file", default="", help="file of security keys, a line KEY=VALUE each"
+        )
+        parser.add_argument(
+            "--seal_key",
+            default="",
+            metavar="FILE",
+            help="file of the jobs' key (stopline tokens keygen FILE): what they write to measures and "
+            "traces is sealed, and nothing else there is believed",
         )
         parser.add_argument(
             "--kafka_start",
@@ -88,12 +96,16 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         )
 
 
-def options_told(starting: str = "") -> str:
+def options_told(*starting: str) -> str:
     """Say every option of a job in a line each, or those whose names start so, for the help of commands."""
     parser = ArgumentParser(add_help=False)
     StoplineOptions._add_argparse_args(parser)
     told = [(each.option_strings[0], each.help or "") for each in parser._actions]
-    return "\n\n".join(f"{name}: {said}." for name, said in told if name.startswith(f"--{starting}"))
+    return "\n\n".join(
+        f"{name}: {said}."
+        for name, said in told
+        if name.startswith(tuple(f"--{word}" for word in starting or ("",)))
+    )
 
 
 @dataclass(frozen=True)
@@ -208,8 +220,10 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     settings = KafkaSettings(
         given.kafka_brokers, given.kafka_group, given.kafka_client, of_words(given.kafka_security),
         security_file=str(Path(file).absolute()) if file else "",
+        seal_key=str(Path(given.seal_key).absolute()) if given.seal_key else "",
     )  # fmt: skip
     settings.client_security()
+    read_seal(settings.seal_key)
     return settings
 
 

@@ -56,6 +56,7 @@ class KafkaSettings:
 
     `security` holds librdkafka keys and `security_file` names a file of them, for both clients; a value
     `@FILE` is read by whoever opens one (`pipelines.kafka.security`).
+    `seal_key` names the file of job keys (`pipelines.kafka.seal`), read where it is used likewise.
     `delivery_timeout_s` is how long a sent record may stay unconfirmed before its bundle fails.
     `parked` is the file for records that a topic will never take.
     """
@@ -65,6 +66,7 @@ class KafkaSettings:
     client: ClientName = "auto"
     security: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     security_file: str = ""
+    seal_key: str = ""
     delivery_timeout_s: float = 30.0
     parked: str = "var/parked.jsonl"
 

@@ -14,6 +14,7 @@ from pipelines.kafka.limits import BATCH_HEAD_BYTES, RECORD_HEAD_BYTES, forget_l
 from pipelines.kafka.parked import park
 from pipelines.kafka.port import KafkaSettings, Producer, open_producer
 from pipelines.kafka.refusals import Refused
+from pipelines.kafka.seal import SEALED, Seal, read_seal
 from schemas.dead_letter import shortened
 from schemas.errors import SinkError
 from schemas.topics import DEAD_LETTERS, MEASURES
@@ -99,14 +100,18 @@ class WriteFn(beam.DoFn):  # type: ignore[misc]
         self._settings = settings
         self._producer: Producer | None = None
         self._sent: list[OutRecord] = []
+        self._seal: Seal | None = None
 
     def start_bundle(self) -> None:
         """Open a fresh account over the process's connection."""
         self._producer = open_producer(self._settings)
+        self._seal = read_seal(self._settings.seal_key)
         self._sent = []
 
     def process(self, record: OutRecord) -> None:
-        """Queue one record, stamped at most now."""
+        """Queue one record, stamped at most now; what is read back as ours, with our seal."""
+        if self._seal and record.topic in SEALED:
+            record = record._replace(value=self._seal.sealed(record.topic, record.value))
         if (fitting := self._fitting(record)) is not None:
             self._send(fitting)
             self._sent.append(fitting)

@@ -16,8 +16,10 @@ from measures.state.account import next_due_us
 from measures.state.register import Registered
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within, read_once
+from pipelines.kafka.seal import read_seal
 from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
+from schemas.errors import SchemaError
 from schemas.journal import JournalEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,19 +47,37 @@ def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Past:
     """Read the journal within `bounds`, once per process.
 
     An account's entries are taken by version: its key moves to another partition when the topic grows. What
-    is no journal entry is passed over aloud.
+    is no journal entry, or has no seal where a key is named, is passed over aloud.
 
-    Raises SchemaError if entries of an account are missing.
+    Raises:
+        SchemaError: entries of an account are missing, or a journal that has entries has none with our seal.
+
     """
     found, early = Past({}, {}), dict[str, list[JournalEntry]]()
     foreign: list[str] = []
+    unsealed: list[str] = []
+    seal = read_seal(settings.seal_key)
     for chunk in chunks_within(settings, bounds):
         places = zip(chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True)
         for value, partition, offset in places:
-            if (entry := journal_entry(value)) is not None:
+            if seal and not seal.holds(chunk.topic, value):
+                unsealed.append(f"{chunk.topic}[{partition}]@{offset}")
+            elif (entry := journal_entry(value)) is not None:
                 _remember(found, early, entry)
             else:
                 foreign.append(f"{chunk.topic}[{partition}]@{offset}")
+    if unsealed and not found.kept and not early:
+        raise SchemaError(
+            f"none of the {len(unsealed):,} entries of topic {topics.MEASURES} was sealed with the key of "
+            "--seal_key; name the right file, or seal entries of before there was a key with "
+            "`stopline lifecycle seal`"
+        )
+    if unsealed:
+        _LOGGER.error(
+            "%d records, the first at %s, were not sealed with the job key and are passed over; look who may "
+            "write to topic %s, and seal entries of before there was a key with `stopline lifecycle seal`",
+            len(unsealed), unsealed[0], topics.MEASURES,
+        )  # fmt: skip
     if foreign:
         _LOGGER.error(
             "%d records, the first at %s, are no journal entries and are passed over; only this job may "

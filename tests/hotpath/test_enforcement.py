@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -20,11 +21,13 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounded import ReadChunksBounded
+from pipelines.kafka.seal import read_seal
 from pipelines.policy import USUAL_CLOCK
 from pipelines.streams.clock import window
 from pipelines.streams.measures import enforcements
+from pipelines.streams.sealed import opened
 from pipelines.streams.table import topics_needed, topics_read
-from schemas import topics
+from schemas import token_keys, topics
 from schemas.contract import VERSION_MAX
 from schemas.dead_letter import DeadLetter
 from schemas.journal import EnforcementChanged, JournalEntry
@@ -87,11 +90,11 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
     """Send journal entries, then payments, and run the main job: the alerts of measures in force."""
     with EmbeddedBroker() as broker:
         kafka = KafkaSettings(broker.address)
-        settings = replace(job, kafka=kafka)
         with closing(open_admin(kafka)) as admin:
             admin.create_topics([NewTopic(name, 1) for name in topics_needed()])
 
-        def run(journals: list[bytes], payments: list[bytes]) -> list[dict[str, Any]]:
+        def run(journals: list[bytes], payments: list[bytes], seal_key: str = "") -> list[dict[str, Any]]:
+            settings = replace(job, kafka=replace(kafka, seal_key=seal_key))
             producer = open_producer(kafka)
             for value in journals:
                 producer.send(topics.MEASURES, b"k", value, (), NOW)
@@ -172,6 +175,45 @@ def test_a_forged_version_on_the_journal_lets_no_debit_of_a_stopped_account_pass
     forged = journal(VERSION_MAX - 1, -HOUR_US)
 
     (alert,) = alerts_of([forged, journal(5, -1, receive_only=True), journal(2**62, -1)], [debit(1, HOUR_US)])
+
+    assert (alert["outcome"], alert["txn_id"]) == ("STOP", "t1")
+
+
+@pytest.fixture
+def seal_key(tmp_path: Path) -> str:
+    file = tmp_path / "seal.json"
+    token_keys.add(file, "first")
+    return str(file)
+
+
+def test_with_a_job_key_only_what_it_sealed_is_believed(seal_key: str) -> None:
+    seal = read_seal(seal_key)
+    assert seal is not None
+    real = seal.sealed("measures", journal(5, receive_only=True))
+    flipped = real.replace(b'"receive_only":true', b'"receive_only":false')
+    elsewhere = seal.sealed("traces", journal(7))
+    wrong = [journal(2**62), journal(6), flipped, real.replace(ACCOUNT.encode(), PAYEE.encode())]
+    wrong += [elsewhere, real[:-1], b"", b"{}"]
+    given = chunk("measures", *wrong[:4], real, *wrong[4:])
+
+    believed, times, letters = opened(given, window(given, USUAL_CLOCK, None), seal)
+    rows, unreadable = enforcements(believed, times)
+
+    assert (rows["version"].tolist(), rows["limit_minor"].tolist()) == ([5], [NOTHING_LEAVES])
+    assert [(letter.error_code, letter.offset) for letter in letters] == [
+        ("UNSEALED", place) for place in (0, 1, 2, 3, 5, 6, 7, 8)
+    ]
+    assert unreadable == [] and all(letter.hint for letter in letters)
+
+
+def test_with_a_job_key_a_forged_end_of_a_stop_is_a_dead_letter_and_the_debit_is_stopped(
+    alerts_of: Any, seal_key: str
+) -> None:
+    seal = read_seal(seal_key)
+    assert seal is not None
+    journals = [seal.sealed("measures", journal(5, receive_only=True)), journal(6, 1), journal(2**62, 1)]
+
+    (alert,) = alerts_of(journals, [debit(1, HOUR_US)], seal_key)
 
     assert (alert["outcome"], alert["txn_id"]) == ("STOP", "t1")
 

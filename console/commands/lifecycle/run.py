@@ -12,12 +12,13 @@ from measures.law.horizon import calendar_cautions
 from pipelines.jobs import lifecycle
 from pipelines.jobs.options import kafka_settings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.kafka.seal import believed
 from pipelines.lifecycle.settings import LifecycleSettings, wall_clock_us
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=BEAM_FLAGS, epilog=options_told("kafka"))
+@app.command(context_settings=BEAM_FLAGS, epilog=options_told("kafka", "seal"))
 def run(
     context: typer.Context,
     *,
@@ -45,7 +46,8 @@ def run(
     settings = LifecycleSettings(
         kafka_settings(options), read_keys(keys, laws), laws, keys_file=keys.resolve()
     )
-    for said in calendar_cautions(law_of_keys(settings.keys, laws), wall_clock_us()):
+    cautions = calendar_cautions(law_of_keys(settings.keys, laws), wall_clock_us())
+    for said in (*cautions, *believed(settings.kafka.seal_key)):
         typer.echo(said)
     lifecycle.preflight(settings.kafka, partitions, create_topics=create_topics)
     if replay:
