@@ -56,7 +56,8 @@ def mend_of(letter: DeadLetter, name: str, fields: Fields) -> str:
     if _REQUIRED.search(letter.message):
         return _mend_of_missing(name, fields)
     if letter.error_code != "INVALID" or not name:
-        return letter.hint
+        ahead = " Local time taken for UTC is ahead by its zone." if letter.error_code == "FUTURE" else ""
+        return letter.hint + ahead
     given = fields.get(name)
     unit = unit_of(given) if name == "accepted_at_us" and isinstance(given, int) else ""
     return f"write `{name}` as {written(name)}" + (f"; this looks like {unit}" if unit else "")

@@ -75,7 +75,7 @@ REFUSED: list[tuple[Callable[[Fields], Any], str, str]] = [
     (times("accepted_at_us", 1e-3), "looks like milliseconds", "check unit (microseconds)"),
     (times("accepted_at_us", 1e-6), "looks like seconds", "check unit (microseconds)"),
     (put("accepted_at_us", "2026-01-31T08:00:00Z"), "`$.accepted_at_us`", "microseconds since 1970 in UTC"),
-    (put("accepted_at_us", NOW_US + AHEAD_US), "FUTURE", "clock of its producer"),
+    (put("accepted_at_us", NOW_US + AHEAD_US), "FUTURE", "Local time taken for UTC"),
     (put("currency", "gbp"), "`$.currency`", "three capital letters"),
     (put("currency", "HKD"), "UNKNOWN_CURRENCY: No rate - at `$.currency` (HKD)", "--country hk"),
     (put("currency", "XAF"), "(XAF)", "add `XAF` to `currencies`"),
