@@ -1,9 +1,11 @@
 """Journals of before there was a job key: their entries once more, sealed."""
 
+from contextlib import closing
+
 import msgspec
 
 from pipelines.hot.records import trace_record
-from pipelines.kafka.port import KafkaSettings, open_producer
+from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from pipelines.kafka.seal import SEALED, read_seal
 from pipelines.kafka.sink import OutRecord
@@ -31,7 +33,9 @@ def seal_past(settings: KafkaSettings) -> int:
         )
     there: set[bytes] = set()
     bare: dict[bytes, tuple[OutRecord, int]] = {}
-    for chunk in chunks_within(settings, captured_bounds(settings, SEALED)):
+    with closing(open_admin(settings)) as admin:
+        written = [topic for topic in SEALED if topic in admin.describe(SEALED)]
+    for chunk in chunks_within(settings, captured_bounds(settings, written)):
         for value, at_us in zip(chunk.values, chunk.timestamps.tolist(), strict=True):
             if seal.holds(chunk.topic, value):
                 there.add(value)

@@ -117,6 +117,15 @@ def test_a_journal_of_before_the_key_is_taken_over_once(
     assert msgspec.structs.replace(trace, seal="") == TRACE
 
 
+def test_only_the_topics_that_are_there_are_sealed(keys: tuple[KeyEntry, ...], tmp_path: Path) -> None:
+    token_keys.add(tmp_path / "seal.json", "first")
+    with EmbeddedBroker() as broker:
+        kafka = with_topics(broker)
+        stop(kafka, keys)
+
+        assert seal_past(replace(kafka, seal_key=str(tmp_path / "seal.json"))) == len(past(kafka).kept) + 2
+
+
 def test_sealing_without_a_key_is_refused_with_the_next_step(kafka: KafkaSettings) -> None:
     with pytest.raises(ConfigError, match="stopline tokens keygen"):
         seal_past(kafka)
