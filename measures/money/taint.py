@@ -28,7 +28,8 @@ LEAST_MINOR = 100
 class TaintedMove(NamedTuple):
     """Tainted money of one case that went from one account to another.
 
-    `stated`: an order says so; the newest `version` of a statement holds. `hop` is the creditor's.
+    `stated`: an order says so, at `stated_us`; the newest statement holds, of one instant that of the newest
+    `version`. `hop` is the creditor's.
     """
 
     move_id: str
@@ -43,6 +44,7 @@ class TaintedMove(NamedTuple):
     version: int = 0
     followed: bool = True
     clearing_serial: str = ""
+    stated_us: int = 0
 
 
 class Debit(NamedTuple):
@@ -85,14 +87,15 @@ def statements(entry: JournalEntry) -> list[TaintedMove]:
     for event in entry.events:
         if isinstance(event, MeasureChanged) and event.measure.kind in (MeasureKind.STOP, MeasureKind.FREEZE):
             ordered[event.measure.authority_id, event.measure.order_no] = event.measure
-            found += _stated(event.measure, event.cause, event.version)
+            found += _stated(event)
         elif isinstance(event, Reported) and event.cause == "ONWARD_TRACE":
             measure = ordered.get((event.authority_id, event.order_no))
             found += _onward(measure, event) if measure else []
     return found
 
 
-def _stated(measure: Measure, cause: str, version: int) -> list[TaintedMove]:
+def _stated(event: MeasureChanged) -> list[TaintedMove]:
+    measure, cause = event.measure, event.cause
     sent = measure.victim_transfer
     if sent is None:
         return []
@@ -110,7 +113,8 @@ def _stated(measure: Measure, cause: str, version: int) -> list[TaintedMove]:
             sent.transferred_at_us,
             0,
             stated=True,
-            version=version,
+            version=event.version,
+            stated_us=event.at_us,
         )
     ]
 

@@ -27,6 +27,7 @@ MOVE = np.dtype(
         ("amount_minor", "i8"),
         ("at_us", "i8"),
         ("version", "i8"),
+        ("stated_us", "i8"),
     ],
     align=True,
 )
@@ -53,13 +54,13 @@ def rows_of(found: Iterable[TaintedMove]) -> Rows:
             raise ValidationError(f"Expected at most {CASE_BYTES} bytes - at `$.case_family`")
         row["clearing_serial"] = move.clearing_serial.encode("ascii", "replace")
         row["currency"] = ascii_bytes("currency", move.currency)
-        for name in ("stated", "followed", "hop", "amount_minor", "at_us", "version"):
+        for name in ("stated", "followed", "hop", "amount_minor", "at_us", "version", "stated_us"):
             row[name] = getattr(move, name)
     return rows
 
 
 def note(table: Table, parts: Sequence[Rows]) -> Rows:
-    """Add MOVE[n]; of one id the newest version holds, then the smaller amount. Returns no views.
+    """Add MOVE[n]; of one id the newest statement holds, then the smaller amount. Returns no views.
 
     Rows are a set by id, so duplicates, retries and order do not matter.
     """
@@ -67,8 +68,12 @@ def note(table: Table, parts: Sequence[Rows]) -> Rows:
         before = table.used
         (place,) = table.locate(fact["key"][None]).tolist()
         row = table.rows[place]
-        newer, same = fact["version"] > row["version"], fact["version"] == row["version"]
-        if table.used > before or newer or (same and fact["amount_minor"] < row["amount_minor"]):
+        newest, held = ((each["stated_us"], each["version"]) for each in (fact, row))
+        if (
+            table.used > before
+            or newest > held
+            or (newest == held and fact["amount_minor"] < row["amount_minor"])
+        ):
             table.rows[place] = fact
     return np.empty(0, MOVE)
 
@@ -91,6 +96,7 @@ def move_of(row: np.void) -> TaintedMove:
         int(row["version"]),
         bool(row["followed"]),
         row["clearing_serial"].decode(),
+        int(row["stated_us"]),
     )
 
 

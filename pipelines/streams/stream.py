@@ -107,14 +107,14 @@ def each(
 ) -> tuple[Rows, list[DeadLetter]]:
     """Read messages one by one, each into parts of `row`; for streams of few messages.
 
-    `field` is where a message states its event time.
+    `field` is where a message states its event time; when it was stated, where rows tell, is bound likewise.
     """
     found: list[Rows] = []
     letters: list[DeadLetter] = []
     for place, value in enumerate(chunk.values):
         try:
             parts = read(value)
-            times = [int(at_us) for part in parts for at_us in part["at_us"]]
+            times = [int(at_us) for part in parts for at_us in _instants(part)]
             faults = (window.fault(place, at_us, field) for at_us in times)
             if fault := next(filter(None, faults), None):
                 letters.append(refusal(chunk, place, *fault))
@@ -124,3 +124,10 @@ def each(
             letters.append(unreadable(chunk, place, error))
     rows = np.frombuffer(b"".join(part.data for part in found), row)
     return rows, letters
+
+
+def _instants(rows: Rows) -> Rows:
+    """Return the times that rows state."""
+    if "stated_us" not in (rows.dtype.names or ()):
+        return rows["at_us"]
+    return np.concatenate((rows["at_us"], rows["stated_us"][rows["stated_us"] > 0]))

@@ -39,6 +39,7 @@ FROZEN = {
     "account_facts 1": "404793e6de464692",
     "enforcement 1": "0b678b37dfff1389",
     "tainted_moves 1": "a54ba264399241c5",
+    "tainted_moves 2": "b15437a16ee6a918",
     "heard 1": "3144587230a6769c",
     "warnings_heard 1": "dde7c1e31022764d",
     "brake_counts 1": "afe933af4226d73c",

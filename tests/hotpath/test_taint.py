@@ -33,6 +33,7 @@ from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, top
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.dead_letter import DeadLetter
+from schemas.journal import JournalEntry, MeasureChanged
 from schemas.payment import Payment
 from schemas.rows.values import Values
 from schemas.trace import HOP_MAX, Trace
@@ -298,6 +299,31 @@ def test_of_one_move_the_newest_statement_holds_and_of_two_traces_the_smaller() 
         note(table, [rows_of([TaintedMove(f"x_{other}", "c", M0, M1, amount, "CNY", 0, 1)])])
 
     assert table.filled["amount_minor"].tolist() == [0, 60]
+
+
+def test_a_version_out_of_nowhere_hides_no_later_statement_of_tainted_money() -> None:
+    table, key = Table.empty(MOVE), token("one")
+    for amount, version, stated_us in ((500, 2, 10), (0, 10**9, 11), (400, 3, 12)):
+        move = TaintedMove(
+            f"x_{key}", "c", VICTIM, M0, amount, "CNY", 0, 0, True, version, stated_us=stated_us
+        )
+        note(table, [rows_of([move])])
+
+    assert table.filled["amount_minor"].tolist() == [400]
+
+
+def test_a_statement_of_tainted_money_from_the_future_is_a_dead_letter() -> None:
+    entry = msgspec.json.decode(stopped(), type=JournalEntry)
+    ahead = tuple(
+        msgspec.structs.replace(event, at_us=2**53)
+        for event in entry.events
+        if isinstance(event, MeasureChanged)
+    )
+    given = chunk(topics.MEASURES, msgspec.json.encode(msgspec.structs.replace(entry, events=ahead)))
+
+    rows, letters = moved(given)
+
+    assert (len(rows), [letter.error_code for letter in letters]) == (0, ["FUTURE"])
 
 
 def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
