@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import apache_beam as beam
@@ -25,13 +26,14 @@ from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, ope
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.seal import read_seal
 from pipelines.policy import ClockPolicy, Policy, TracingPolicy, load
 from pipelines.state.store import Store
 from pipelines.streams.clock import window
 from pipelines.streams.moves import KEYS, MOVE, TAINT, note, rows_of
 from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
 from pipelines.telemetry import TELEMETRY
-from schemas import topics
+from schemas import token_keys, topics
 from schemas.dead_letter import DeadLetter
 from schemas.journal import JournalEntry, MeasureChanged
 from schemas.payment import Payment
@@ -117,10 +119,11 @@ class Outside:
         self._consumers = [open_consumer(kafka, topics.TRACES, number, 0) for number in range(PARTITIONS)]
 
     def send(self, topic: str, *values: bytes) -> None:
-        producer = open_producer(self.kafka)
+        producer, seal = open_producer(self.kafka), read_seal(self.kafka.seal_key)
         for value in values:
             key = msgspec.json.decode(value).get("debtor_account", "k").encode()
-            producer.send(topic, key, value, (), time.time_ns() // 1000)
+            sent = seal.sealed(topic, value) if seal and topic == topics.MEASURES else value
+            producer.send(topic, key, sent, (), time.time_ns() // 1000)
         producer.flush()
 
     def paid(self, *values: bytes) -> None:
@@ -179,11 +182,14 @@ class Outside:
         assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("seal", ["", "seal.json"])
 def test_a_chain_is_traced_through_kafka_and_neither_duplicates_nor_a_restart_double_it(
-    job: JobSettings, rules: Policy
+    job: JobSettings, rules: Policy, tmp_path: Path, seal: str
 ) -> None:
+    if seal:
+        token_keys.add(tmp_path / seal, "first")
     with EmbeddedBroker() as broker:
-        kafka = KafkaSettings(broker.address, group="taint")
+        kafka = KafkaSettings(broker.address, group="taint", seal_key=seal and str(tmp_path / seal))
         with closing(open_admin(kafka)) as admin:
             admin.create_topics([NewTopic(name, PARTITIONS) for name in topics_needed()])
         policy = replace(
@@ -212,6 +218,7 @@ def test_a_chain_is_traced_through_kafka_and_neither_duplicates_nor_a_restart_do
     assert sorted(again[len(first) :], key=str) == sorted(first[:2], key=str)
     (rest,) = after[len(again) :]
     assert (rest.creditor_account, rest.amount_minor) == (token("rest"), PAID - 3_250_000)
+    assert {bool(t.seal) for t in after} == {bool(seal)}
     assert {(t.case_family, t.currency, t.jurisdiction) for t in after} == {("family-1", "CNY", "CN")}
 
 
