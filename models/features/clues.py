@@ -16,7 +16,7 @@ _OLD_H = 168.0
 @inlined
 def _goes_on_min(leg: Leg, kind: int) -> float:
     """Return for how many minutes something has gone on, nan if it does not."""
-    return leg.payer.clue_since_s[kind] / MINUTE_S if leg.payer.clue_goes_on[kind] > 0 else np.nan
+    return leg.payer.clue_since_s[kind] / MINUTE_S if leg.payer.clue_goes_on >> kind & 1 else np.nan
 
 
 @inlined

@@ -80,11 +80,14 @@ def _add(fact: Any, row: Any) -> None:
 
 def _show(fact: Any, row: Any, view: Any) -> None:
     now = _second(fact.at_us)
+    goes_on = 0
     for kind in range(KINDS):
         on, off = row.clue_on[kind], row.clue_off[kind]
         began = _before(on, now)
         view.clue_since_s[kind] = np.float64(now) - np.float64(on) if began else np.nan
-        view.clue_goes_on[kind] = 1.0 if began and off < on else 0.0
+        if began and off < on:
+            goes_on |= 1 << kind
+    view.clue_goes_on = goes_on
     graded = _before(row.clue_graded, now)
     view.clue_graded_s = np.float64(now) - np.float64(row.clue_graded) if graded else np.nan
     callers = 0
@@ -113,11 +116,11 @@ CLUES = Fold(
     ),
     _add,
     (
-        ("clue_since_s", "f8", KINDS),
-        ("clue_goes_on", "f8", KINDS),
-        ("clue_graded_s", "f8"),
-        ("clue_callers_1d", "f8"),
-        ("clue_longest_s", "f8"),
+        ("clue_since_s", "f4", KINDS),
+        ("clue_goes_on", "u4"),
+        ("clue_graded_s", "f4"),
+        ("clue_callers_1d", "f4"),
+        ("clue_longest_s", "f4"),
     ),
     _show,
 )
