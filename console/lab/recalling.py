@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import get_type_hints
 
 import msgspec
 
@@ -12,23 +13,16 @@ from schemas import strict_json
 from schemas.errors import ConfigError
 from schemas.strict_text import read_bytes
 
-
-class Payment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The original payment as a JSON file gives it; see `measures.iso20022.Original`."""
-
-    message_id: str
-    end_to_end_id: str
-    txn_id: str
-    amount_minor: int
-    minor_digits: int
-    currency: str
-    settled_on: str
-    debtor_agent: str
-    creditor_agent: str
-    instruction_id: str = ""
-    uetr: str = ""
-    clearing_serial: str = ""
-    timezone: str = "UTC"
+#: The original payment as a JSON file gives it: the fields of `Original`, by name.
+_Payment = msgspec.defstruct(
+    "_Payment",
+    [
+        (name, of, Original._field_defaults[name]) if name in Original._field_defaults else (name, of)
+        for name, of in get_type_hints(Original).items()
+    ],
+    frozen=True,
+    forbid_unknown_fields=True,
+)
 
 
 def ask(payment: Path, case_file: Path, out: Path, *, reason: str, case_id: str, note: str) -> str:
@@ -42,7 +36,7 @@ def ask(payment: Path, case_file: Path, out: Path, *, reason: str, case_id: str,
     if case_file.exists():
         raise ConfigError(f"{case_file} holds a case already; name another file")
     try:
-        given = msgspec.json.decode(strict_json.read(payment), type=Payment)
+        given = msgspec.json.decode(strict_json.read(payment), type=_Payment)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{payment} is no payment: {error}") from error
     code: RecallReason = reason  # type: ignore[assignment]
