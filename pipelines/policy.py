@@ -21,6 +21,7 @@ from schemas import strict_yaml
 from schemas.alert import Reason
 from schemas.contract import Token
 from schemas.errors import ConfigError
+from schemas.scams import FraudClass
 from schemas.strict_text import read_bytes
 from schemas.units import DAY_US, MINUTE_US
 
@@ -143,6 +144,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tracing: TracingPolicy = TracingPolicy()
     brake: BrakePolicy | None = None
     words: str = ""
+    named_classes: tuple[FraudClass, ...] = ()
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
 
@@ -162,6 +164,7 @@ class Policy:
         tracing: where following tainted money ends.
         brake: how much the model may hold at most; None for no limit.
         words: of reasons and warnings.
+        named_classes: kinds of scam that warnings name: guessed rightly in 80 % of a labelled log.
         clock: which event times can be true.
         memory: what the ledgers keep.
 
@@ -176,6 +179,7 @@ class Policy:
     tracing: TracingPolicy
     brake: BrakePolicy | None
     words: Words
+    named_classes: frozenset[FraudClass] = frozenset()
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
 
@@ -263,6 +267,7 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED, language: str = "") -> Poli
         tracing=file.tracing,
         brake=file.brake,
         words=words,
+        named_classes=frozenset(file.named_classes),
         clock=file.clock,
         memory=file.memory,
     )

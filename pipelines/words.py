@@ -2,41 +2,63 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from string import Formatter
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from measures.law.words import Words as LawWords
+from measures.victims import words as victims
+from measures.victims.words import VictimWords
 from models.scoring import reasons
 from schemas import strict_yaml
 from schemas.errors import ConfigError
-from schemas.warning import FraudClass
+from schemas.scams import FRAUD_CLASSES, FraudClass
 
-WARNINGS = Path(__file__).with_name("warnings.yaml")
-
-#: Names of the files of a bank's own folder.
-OWN_REASONS, OWN_WARNINGS = "reasons.yaml", "warnings.yaml"
-
-#: What a warning may fill in.
-_PLACEHOLDERS = frozenset({"hotline"})
+#: Names in a bank's own folder: files of texts, and a folder with a whole file a language.
+OWN_REASONS, OWN_WARNINGS, OWN_LANGUAGES = "reasons.yaml", "warnings.yaml", "warnings"
 
 #: What stands in front of a warning where the payment is held.
 HELD = "HELD"
+
+#: A warning of a bank's own is at most so many SMS.
+_SEGMENTS = 3
 
 #: Kind of scam, or `HELD` -> language -> text.
 Texts = Mapping[str, Mapping[str, str]]
 
 
 class Words(NamedTuple):
-    """Words in use: of reasons, and of warnings."""
+    """Words in use.
+
+    Attributes:
+        reasons: of alerts.
+        victims: of warnings, by language.
+        of_law: warnings that the words of a country file have, before those.
+        own: warnings of the bank's own, before all: a kind that is there is said in no other words.
+
+    """
 
     reasons: reasons.Words
-    warnings: Texts
+    victims: Mapping[str, VictimWords]
+    of_law: Texts
+    own: Texts
 
-    def warning(self, kind: FraudClass, language: str, *, held: bool) -> tuple[str, str]:
+    def in_language(self, language: str) -> VictimWords:
+        """Return the words of a language, English if there are none."""
+        return self.victims.get(language) or self.victims[victims.FALLBACK]
+
+    def warning(
+        self, kind: FraudClass, language: str, severity: int, *, held: bool, until: str = ""
+    ) -> tuple[str, str]:
         """Return a language there are words in, English if not the one asked for, and the text in it."""
-        texts = self.warnings[kind]
-        chosen = language if language in texts else "en"
-        before = self.warnings[HELD].get(chosen, "") if held else ""
+        texts = self.own.get(kind)
+        if texts is None and language in self.of_law.get(kind, {}):
+            texts = self.of_law[kind]
+        if texts is None:
+            words = self.in_language(language)
+            return words.language, words.warning(kind, severity, held=held, until=until)
+        chosen = language if language in texts else victims.FALLBACK
+        before = ""
+        if held:
+            before = self.own.get(HELD, {}).get(chosen) or self.in_language(chosen).held
         return chosen, before + texts[chosen]
 
 
@@ -50,44 +72,41 @@ def load(folder: Path | None = None, of_law: Mapping[str, LawWords] | None = Non
         ConfigError: the folder has none of the files, or one breaks a rule.
 
     """
-    shipped = {kind: dict(texts) for kind, texts in _warnings(WARNINGS, {}).items()}
+    by_kind: dict[str, dict[str, str]] = {}
     for language, of_language in (of_law or {}).items():
         for kind, text in of_language.warnings.items():
-            shipped.setdefault(kind, {})[language] = text
-    words = Words(reasons.shipped(), shipped)
+            by_kind.setdefault(kind, {})[language] = text
+    words = Words(reasons.shipped(), victims.shipped(), by_kind, {})
     if folder is None:
         return words, b""
     own = [folder / name for name in (OWN_REASONS, OWN_WARNINGS) if (folder / name).is_file()]
-    if not own:
-        raise ConfigError(f"{folder} holds no words; put {OWN_REASONS} or {OWN_WARNINGS} there")
+    languages = sorted((folder / OWN_LANGUAGES).glob("*.yaml"))
+    if not own and not languages:
+        raise ConfigError(
+            f"{folder} holds no words; put {OWN_REASONS}, {OWN_WARNINGS} or "
+            f"{OWN_LANGUAGES}/<language>.yaml there"
+        )
     for path in own:
         if path.name == OWN_REASONS:
             words = words._replace(reasons=reasons.load(path, words.reasons))
         else:
-            words = words._replace(warnings=_warnings(path, words.warnings))
-    return words, b"".join(path.read_bytes() for path in own)
+            words = words._replace(own=_warnings(path))
+    spoken = {read.language: read for read in map(victims.read, languages)}
+    words = words._replace(victims={**words.victims, **spoken})
+    return words, b"".join(path.read_bytes() for path in [*own, *languages])
 
 
-def _warnings(path: Path, above: Texts) -> Texts:
+def _warnings(path: Path) -> Texts:
     data: dict[str, Any] = strict_yaml.read(path).data
-    kinds = (*get_args(FraudClass), HELD)
-    read = dict(above)
+    kinds = (*FRAUD_CLASSES, HELD)
+    read: dict[str, dict[str, str]] = {}
     for kind, texts in data.items():
         if kind not in kinds:
             raise ConfigError(f"{path}: there is no kind of scam {kind!r}; use one of {', '.join(kinds)}")
         if not isinstance(texts, dict) or "en" not in texts:
             raise ConfigError(f"{path}: {kind} needs a text in English, `en`")
         for language, text in texts.items():
-            if faults := _foreign(str(text)):
-                raise ConfigError(f"{path}: {kind}.{language} {faults}")
+            if fault := victims.text_fault(str(text), _SEGMENTS):
+                raise ConfigError(f"{path}: {kind}.{language} {fault}")
         read[kind] = {str(language): str(text) for language, text in texts.items()}
     return read
-
-
-def _foreign(text: str) -> str:
-    try:
-        named = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError:
-        return "has a brace that is not closed"
-    unknown = sorted(named - _PLACEHOLDERS)
-    return f"asks for {{{unknown[0]}}}; it may fill in {', '.join(sorted(_PLACEHOLDERS))}" if unknown else ""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from schemas.alert import Alert
 from schemas.block import BlockEntry
 from schemas.clue import Clue
 from schemas.commands import AccountMessage
+from schemas.contact import ContactEntry, OutcomeMessage
 from schemas.contract import json_schema
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
@@ -38,11 +39,13 @@ RECORDS: Mapping[str, type[Struct]] = {
     "clue.v1": Clue,
 }
 
-#: What the legal engine reads and writes: name and version -> the records a message may be.
+#: What engines read and write: name and version -> the records a message may be.
 LEGAL: Mapping[str, tuple[type[Struct], ...]] = {
     "order.v1": (Order, Reply),
     "account.v1": (AccountMessage,),
     "measure.v1": (JournalEntry, Refund),
+    "contact.v1": (ContactEntry,),
+    "warning_outcome.v1": get_args(OutcomeMessage),
 }
 
 

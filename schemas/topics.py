@@ -11,6 +11,7 @@ REGISTRY = "registry"
 FEEDBACK = "feedback"
 ALERTS = "alerts"
 WARNINGS = "warnings"
+CONTACTS = "contacts"
 WARNING_OUTCOMES = "warning_outcomes"
 MEASURES = "measures"
 TRACES = "traces"
@@ -25,10 +26,15 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     ACCOUNTS: {"message.timestamp.type": "LogAppendTime"},
     MEASURES: {"retention.ms": "-1"},
     TRACES: {"retention.ms": "-1"},
+    CONTACTS: {"retention.ms": "-1"},
 }
 
 #: What the main job writes; what it reads is told by the table of its streams.
 WRITTEN = (ALERTS, WARNINGS, ALARMS, TRACES, DEAD_LETTERS)
+
+#: What the victims job reads and what it writes.
+VICTIMS_READ = (WARNINGS, WARNING_OUTCOMES, FEEDBACK, CLUES)
+VICTIMS_WRITTEN = (CONTACTS, DEAD_LETTERS)
 
 #: What the lifecycle job reads and what it writes.
 LIFECYCLE_READ, LIFECYCLE_WRITTEN = (ORDERS, ACCOUNTS), (MEASURES, REFUNDS, DEAD_LETTERS)

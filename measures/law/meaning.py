@@ -1,5 +1,6 @@
 """What a country file means, beyond the form of its parts: cross-checks, and a dry run of every rule."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -11,6 +12,7 @@ from measures.law.calendar import Calendar, Term
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.notices import Told
 from measures.law.rules import (
+    LADDERS,
     FreezeRule,
     HoldRule,
     ListingRule,
@@ -45,6 +47,7 @@ def faults_of(law: Jurisdiction, stem: str) -> Iterator[tuple[Place, str]]:
         *_version_faults(law),
         *_word_faults(law),
         *_remember_faults(law),
+        *_protective_faults(law),
         *(fault for place, rule in _rules(law) for fault in _rule_faults(place, rule)),
         *(fault for place, rule in _rules(law) for fault in _term_faults(law.calendar, place, rule)),
     ]
@@ -165,6 +168,29 @@ def _message_faults(place: Place, rule: MessageRule) -> Iterator[tuple[Place, st
 def _warning_faults(place: Place, rule: WarningRule) -> Iterator[tuple[Place, str]]:
     if sorted(rule.grades) != [1, 2, 3, 4]:
         yield (*place, "grades"), "grades 1, 2, 3 and 4 need a word each"
+    for severity, rungs in rule.ladders.items():
+        if severity not in LADDERS or not rungs:
+            yield (*place, "ladders", severity), "severities are 1 to 4, and each ladder has a rung"
+    if rule.quiet.start == rule.quiet.end:
+        yield (*place, "quiet"), "start and end are the same; use up_to: 0 for no quiet hours"
+    try:
+        re.compile(rule.sender)
+    except re.error as error:
+        yield (*place, "sender"), f"is no regular expression: {error}"
+
+
+def _protective_faults(law: Jurisdiction) -> Iterator[tuple[Place, str]]:
+    """Ask that a stop on a victim's own accounts has a rule, an end, and something that stays open."""
+    restrictions: Mapping[str, tuple[RestrictRule, ...]] = getattr(law, "restrict", {})
+    for index, rule in enumerate(law.warning):
+        if not (name := rule.protective_stop):
+            continue
+        place: Place = ("warning", index, "protective_stop")
+        versions = restrictions.get(name, ())
+        if not versions:
+            yield place, f"there is no restriction {name!r}; name one under `restrict`"
+        elif any(each.term is None or not (each.exempt or each.on_request) for each in versions):
+            yield place, f"restriction {name} needs a term, and something left open: exempt or on_request"
 
 
 def _hold_faults(place: Place, rule: HoldRule) -> Iterator[tuple[Place, str]]:

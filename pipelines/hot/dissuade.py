@@ -9,7 +9,6 @@ So the row of a party that was warned stays, a hundred bytes.
 
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import get_args
 
 import msgspec
 import numpy as np
@@ -28,10 +27,11 @@ from pipelines.state.store import Received, Store
 from pipelines.telemetry import TELEMETRY
 from schemas.rows.compiled import compiled
 from schemas.rows.tokens import token_words
+from schemas.scams import FRAUD_CLASSES
 from schemas.units import DAY_US
-from schemas.warning import FraudClass, Warning
+from schemas.warning import Warning
 
-_CLASSES: tuple[FraudClass, ...] = get_args(FraudClass)
+_CLASSES = FRAUD_CLASSES
 
 #: The day's cap and, of each of the three graver grades, one more.
 _SAID_MAX = PER_DAY_MAX + 3

@@ -1,13 +1,17 @@
 """What a probable victim is told about a payment: severity, kind of scam, words (domain.md 2.1 to 2.3)."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from measures.law.jurisdiction import Regime
 from models.features import FloatArray, Legs
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
-from schemas.units import DAY_US, HOUR_US
-from schemas.warning import Channel, FraudClass, Severity, Warning
+from schemas.scams import FraudClass
+from schemas.units import DAY_US, HOUR_US, MINUTE_US
+from schemas.warning import Channel, GradeKind, Severity, Warning
 
 #: Where to say it, by severity: domain.md 2.1.
 CHANNELS: dict[int, tuple[Channel, ...]] = {
@@ -47,30 +51,53 @@ def fraud_classes(legs: Legs, balance_share: FloatArray) -> list[FraudClass]:
 
 
 def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, hold: bool) -> Warning:
-    """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile."""
+    """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile.
+
+    `kind` is named where the policy says that its guesses are mostly right, else words that stay true.
+    """
     grade = severity(verdict.outcome, paid.signals)
-    rule = policy.law.on(paid.at_us).warning
-    language, text = policy.words.warning(kind, policy.language, held=hold)
+    law = policy.law.on(paid.at_us)
+    rule = law.warning
+    said = kind if kind in policy.named_classes else "UNKNOWN"
+    until_us = _until_us(law, paid.at_us) if hold else 0
+    words = policy.words.in_language(policy.language)
+    until = _local(law, until_us // MINUTE_US, words.until) if until_us else ""
+    language, text = policy.words.warning(said, policy.language, grade, held=hold, until=until)
     spoken = language if language in policy.law.languages else policy.language
+    grade_kind: GradeKind = "FUND" if grade >= 3 else "CONTACT"
     return Warning(
         warning_id=derived_id("warning", paid.txn_id, paid.debtor, grade),
-        dedup_key=derived_id("warned", paid.debtor, kind, grade),
+        dedup_key=derived_id("warned", paid.debtor, said, grade),
         jurisdiction=policy.law.id,
         party_token=paid.debtor,
         severity=grade,
         grade=rule.grades[grade],
-        fraud_class=kind,
+        grade_kind=grade_kind,
+        fraud_class=said,
         posterior=verdict.score,
         top_reasons=verdict.reasons,
         channels=CHANNELS[grade],
-        template_id=f"{kind}_{grade}",
+        template_id=f"{said}_{grade}",
         language=language,
-        text=text.format(hotline=rule.hotline_in(spoken)),
+        text=text.replace("{hotline}", rule.hotline_in(spoken)),
         txn_id=paid.txn_id,
         amount_minor=paid.amount_minor,
         currency=paid.currency,
         hold=hold,
+        hold_until_us=until_us,
         legal_basis=rule.basis_in(spoken),
         issued_at_us=paid.at_us,
         valid_until_us=paid.at_us + VALID_US[grade],
+        dialogue=policy.words.in_language(language).dialogue(grade),
     )
+
+
+def _until_us(law: Regime, at_us: int) -> int:
+    """Return when a payment held now goes on by itself, 0 if the law of the day has no such hold."""
+    found = law.hold_at("payer_delay", at_us)
+    return law.calendar.add(at_us, found[1].term) if found else 0
+
+
+@lru_cache(maxsize=4096)
+def _local(law: Regime, minute: int, form: str) -> str:
+    return law.calendar.local(minute * MINUTE_US).strftime(form)
