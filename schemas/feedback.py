@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from schemas.contract import Event, Micros, TransactionId
+from schemas.contract import Event, Micros, TokenOrNone, TransactionId
 
 Kind = Literal["ANSWER", "ACTION", "LABEL"]
 Verdict = Literal["UNKNOWN", "LEGITIMATE", "SCAM", "LAUNDERING"]
@@ -22,6 +22,9 @@ class Feedback(Event, frozen=True, kw_only=True):
         known_at_us: when it became known, microseconds UTC; training uses nothing that became known later.
         case_family_id: the case, where there is one.
         cause_id: the alert or warning it answers, where there is one.
+        debtor: who paid. With the two accounts what was found is remembered; without, it only trains.
+        debtor_account: from where, as in the payment.
+        creditor_account: to where.
 
     """
 
@@ -32,3 +35,6 @@ class Feedback(Event, frozen=True, kw_only=True):
     known_at_us: Micros
     case_family_id: str = ""
     cause_id: str = ""
+    debtor: TokenOrNone = ""
+    debtor_account: TokenOrNone = ""
+    creditor_account: TokenOrNone = ""

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixtures.scenario import Scenario
-from fixtures.stream import messages
+from fixtures.stream import feedback, messages
+from fixtures.world import World
 from pipelines.jobs import main
 from pipelines.jobs.options import kafka_settings
 from pipelines.kafka.local.brokers import EmbeddedBroker
@@ -48,7 +49,8 @@ def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
 @contextmanager
 def streamed(scenario: Scenario, currency: str = "CNY") -> Iterator[tuple[KafkaSettings, dict[int, int]]]:
     """Hold a scenario, paid in `currency`, on a broker of its own; name the offsets where history ends."""
-    payments = scenario.world().paid_in(currency).payments
+    world = scenario.world().paid_in(currency)
+    payments = world.payments
     began = pc.less(payments["accepted_at_us"], scenario.begins_us)
     with EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address)
@@ -58,6 +60,7 @@ def streamed(scenario: Scenario, currency: str = "CNY") -> Iterator[tuple[KafkaS
             places = [(topics.PAYMENTS, number) for number in range(PARTITIONS)]
             decided = {number: offset for (_, number), offset in admin.end_offsets(places).items()}
         send(settings, payments.filter(pc.invert(began)))
+        send_feedback(settings, world)
         yield settings, decided
         process.close_connections()
 
@@ -69,6 +72,15 @@ def send(settings: KafkaSettings, payments: pa.Table) -> None:
         for key, value, at_us in zip(*block, strict=True):
             producer.send(topics.PAYMENTS, key, value, (), at_us)
         producer.flush()
+
+
+def send_feedback(settings: KafkaSettings, world: World) -> None:
+    """Send what becomes known of a world's payments, each finding under the time it does."""
+    producer = open_producer(settings)
+    for each in feedback(world.truth, world.payments):
+        key = (each.case_family_id or each.txn_id).encode()
+        producer.send(topics.FEEDBACK, key, msgspec.json.encode(each), (), each.known_at_us)
+    producer.flush()
 
 
 def send_at_rate(settings: KafkaSettings, payments: pa.Table, rate: int = 0) -> None:

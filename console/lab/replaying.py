@@ -55,7 +55,8 @@ def logged(scenario: Scenario, bundle: Path, folder: Path, share: float, rules: 
     if folder.exists():
         raise ConfigError(f"{folder} exists and a log is never mixed; choose a new folder")
     emitted(scenario, bundle, folder, share, rules)
-    labels = feedback(scenario.world().truth)
+    world = scenario.world()
+    labels = feedback(world.truth, world.payments)
     lines = b"".join(msgspec.json.encode(label) + b"\n" for label in labels)
     (folder / "feedback.jsonl").write_bytes(lines)
     return len(labels)

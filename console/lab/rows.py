@@ -11,13 +11,17 @@ import pyarrow.compute as pc
 from console.lab.values import instant_us
 from fixtures import mix
 from fixtures.plan import RING_PARTS
+from fixtures.stream import feedback
 from fixtures.world import World, simulate
 from models.features import versions
 from models.learning import labels
 from models.learning.stream import LegRows, Recorded, of_log, of_recorded
+from models.ledgers.findings import FOUND, facts_of
 from models.scoring.bundle import LEGS
 from pipelines.hot.decision_log import read as decision_log
 from pipelines.policy import Policy
+from pipelines.state.shards import concatenated
+from pipelines.streams.feedback import found
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
 from schemas.rows.transfers import of_columns
@@ -34,6 +38,7 @@ def of_world(world: World, policy: Policy) -> Recorded:
         world.truth["scam"].to_numpy(zero_copy_only=False),
         world.truth["laundering"].to_numpy(zero_copy_only=False),
         pc.is_in(world.truth["part"], pa.array(tuple(RING_PARTS.values()))).to_numpy(zero_copy_only=False),
+        facts_of(concatenated(list(map(found, feedback(world.truth, world.payments))), FOUND)),
     )
 
 

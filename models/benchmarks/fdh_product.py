@@ -76,10 +76,11 @@ def product_features(payments: Payments, *, delay: int = DELAY_DAYS) -> FloatArr
 
 
 def _plain(views: Rows, ledger: Ledger) -> Rows:
-    """Return the views without what the findings added."""
-    out = np.empty(len(views), ledger.view)
+    """Return the views as the product's ledger has them; what the handbook's does not show never was."""
+    out, known = np.zeros(len(views), ledger.view), views.dtype.names or ()
     for name in ledger.view.names or ():
-        out[name] = views[name]
+        never = np.nan if name.endswith("_s") else 0
+        out[name] = views[name] if name in known else never
     return out
 
 

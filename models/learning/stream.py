@@ -29,6 +29,7 @@ class Recorded(NamedTuple):
         scam: the payment went from a victim to a mule, bool[n].
         laundering: the payment moved such money on, bool[n].
         of_ring: the payment was a ring's without being either (a rebate, a test), bool[n].
+        others: facts of other streams, a part for each kind, each at the time it became known.
 
     """
 
@@ -37,6 +38,7 @@ class Recorded(NamedTuple):
     scam: NDArray[np.bool_]
     laundering: NDArray[np.bool_]
     of_ring: NDArray[np.bool_]
+    others: Sequence[Rows] = ()
 
 
 class LegRows(NamedTuple):
@@ -91,7 +93,7 @@ def of_recorded(recorded: Recorded) -> dict[str, LegRows]:
     besides, are neither.
     """
     transfers = recorded.transfers
-    seen = history(transfers, recorded.value)._asdict()
+    seen = history(transfers, recorded.value, recorded.others)._asdict()
     sought = {"credit": (recorded.scam, recorded.laundering), "debit": (recorded.laundering, recorded.scam)}
     return {
         leg: LegRows(

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.ledgers.decay import HORIZONS_S, distinct, faded, seconds
 from models.ledgers.enforcement import STATEMENTS
+from models.ledgers.findings import FINDINGS
 from models.ledgers.ledger import Fold, ledger_of
 from models.ledgers.table import NEVER
 from schemas.units import DAY_US
@@ -112,4 +113,4 @@ def _add(fact: Any, row: Any, view: Any) -> None:
 
 
 LEGS = Fold(ACCOUNT_FACT, _KEPT, _add, _SHOWN, _show)
-ACCOUNTS = ledger_of("accounts", LEGS, STATEMENTS)
+ACCOUNTS = ledger_of("accounts", LEGS, STATEMENTS, FINDINGS)

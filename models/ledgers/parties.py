@@ -10,6 +10,7 @@ import numpy as np
 
 from models.ledgers.clues import CLUES
 from models.ledgers.decay import HORIZONS_S, PAID_BITS, PAID_TURNS, distinct, faded, paid_bit, seconds
+from models.ledgers.findings import PAYER_FINDINGS
 from models.ledgers.ledger import Fold, ledger_of
 from models.ledgers.table import NEVER
 from schemas.units import DAY_US
@@ -79,5 +80,5 @@ def _add(fact: Any, row: Any, view: Any) -> None:
 
 
 PAYMENTS = Fold(PARTY_FACT, _KEPT, _add, _SHOWN, _show)
-PARTY_VIEW = np.dtype([*_SHOWN, *CLUES.shown])
-PAYERS = ledger_of("payers", PAYMENTS, CLUES)
+PARTY_VIEW = np.dtype([*_SHOWN, *CLUES.shown, *PAYER_FINDINGS.shown])
+PAYERS = ledger_of("payers", PAYMENTS, CLUES, PAYER_FINDINGS)

@@ -13,6 +13,7 @@ import numpy as np
 from models.ledgers import accounts, parties
 from models.ledgers.ledger import Fold, Ledger, ledger_of
 from pipelines.streams.clues import CLUES_STREAM
+from pipelines.streams.feedback import FEEDBACK
 from pipelines.streams.measures import MEASURES
 from pipelines.streams.moves import MOVE
 from pipelines.streams.payments import PAYMENTS
@@ -20,7 +21,7 @@ from pipelines.streams.stream import Owner, Stream
 from pipelines.streams.traces import TRACES
 from schemas import topics
 
-STREAMS: tuple[Stream, ...] = (PAYMENTS, MEASURES, TRACES, CLUES_STREAM)
+STREAMS: tuple[Stream, ...] = (PAYMENTS, MEASURES, TRACES, CLUES_STREAM, FEEDBACK)
 
 
 class Ledgers(NamedTuple):

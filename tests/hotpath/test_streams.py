@@ -34,6 +34,7 @@ from pipelines.state.evolve import Schema, schema_of
 from pipelines.streams.clock import window
 from pipelines.streams.table import STREAMS, ledgers_of, topics_needed, topics_read
 from pipelines.telemetry import TELEMETRY, Latency
+from schemas.feedback import Feedback
 from schemas.journal import EnforcementChanged, JournalEntry
 from schemas.rows.tokens import token_text
 from schemas.rows.values import Values
@@ -88,7 +89,23 @@ def messages(stream: Stream) -> list[Message]:
         at_us = int(rows["at_us"][draw.integers(0, PAYMENTS)])
         report = Reported(account_token=token_text(rows["creditor_account"][row]), at_us=at_us, trust=3)
         others.append(Message("toy_reports", msgspec.json.encode(report), at_us, place))
-    return sorted([*others, *paid], key=lambda message: message.at_us)
+    found = found_out(rows, draw)
+    return sorted([*found, *others, *paid], key=lambda message: message.at_us)
+
+
+def found_out(rows: np.ndarray, draw: np.random.Generator) -> list[Message]:
+    """What is found of payments, minutes to hours after them."""
+    verdicts = ("SCAM", "LAUNDERING", "LEGITIMATE", "UNKNOWN")
+    messages = []
+    for place, row in enumerate(draw.integers(0, PAYMENTS, 200).tolist()):
+        paid, verdict = rows[row], verdicts[int(draw.integers(0, 4))]
+        at_us = int(paid["at_us"]) + int(draw.integers(1, 300)) * MINUTE_US
+        parties = {name: token_text(paid[name]) for name in ("debtor", "debtor_account", "creditor_account")}
+        told = Feedback(
+            feedback_id=f"f{place}", txn_id="t", kind="LABEL", verdict=verdict, known_at_us=at_us, **parties
+        )
+        messages.append(Message("feedback", msgspec.json.encode(told), at_us, place))
+    return messages
 
 
 def chunks(messages: list[Message]) -> list[Chunk]:
@@ -217,7 +234,7 @@ def test_a_stream_added_by_a_line_is_read_checked_warmed_up_and_created(job: Job
     assert "toy_reports" in {topic.name for topic in wanted_topics(2, WITH_TOY)}
     assert dict(settings.first.starts) == {
         "payments": Since(7), "measures": "earliest", "traces": "earliest", "clues": Since(7),
-        "toy_reports": Since(7),
+        "feedback": "earliest", "toy_reports": Since(7),
     }  # fmt: skip
 
 

@@ -99,6 +99,9 @@ CLAIMS = [
     Claim("of what came in lately", "amount_to_in_1d", 0.3, np.inf, share),
     Claim("payments left the account", "out_count_1h", 2, np.inf, count),
     Claim("account has paid about", "payees_1d", 2, np.inf, count),
+    Claim("account was found to have taken", "account_scam_h", 0, np.inf, hours),
+    Claim("was found to be a scam", "pair_scam_h", 0, np.inf, hours),
+    Claim("payer was found to have paid", "payer_deceived_h", 0, np.inf, hours),
 ]
 SIGNALS = ("remote_control", "screen_share", "call_in_progress")
 

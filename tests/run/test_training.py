@@ -60,12 +60,13 @@ def test_the_log_of_a_replayed_scenario_holds_the_features_computed_offline(log:
 
 
 def test_the_feedback_of_a_replayed_scenario_is_what_became_known_of_its_truth(log: Path) -> None:
-    truth = load(str(log.parent / "world.yaml")).world().truth
+    world = load(str(log.parent / "world.yaml")).world()
 
     found = read_feedback([str(log / "feedback.jsonl")])
 
-    assert found == feedback(truth)
-    assert len(found) == sum(known >= 0 for known in truth["label_known_us"].to_pylist()) > 50
+    labels = [each for each in found if each.kind == "LABEL"]
+    assert found == feedback(world.truth, world.payments)
+    assert len(labels) == sum(known >= 0 for known in world.truth["label_known_us"].to_pylist()) > 50
 
 
 def test_a_world_without_an_expectation_is_not_compared_with_nothing(
