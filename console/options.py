@@ -71,4 +71,10 @@ RefusedOf = Annotated[str, typer.Option("--topic", help="Only those of this topi
 
 #: Of the commands about the registry of bundles.
 RegistryFolder = Annotated[Path, typer.Option("--registry", help="Folder of the registry.")]
+RegistryTrust = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust", help="File with the pinned key; by default REGISTRY.trust.json beside the folder."
+    ),
+]
 RegistryKey = Annotated[Path, typer.Option("--key", help="Private key, as keygen wrote it.")]

@@ -91,16 +91,21 @@ class BrakePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     min_count: Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+#: No event is believed that was received later than this after it happened.
+PAST_DAYS_MAX = 3_650
+
+
 class ClockPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which event times can be true (`pipelines.streams.clock`).
 
     Attributes:
-        past_days: an event is received at most so many days after it happened.
+        past_days: an event is received at most so many days after it happened; a week outlasts an outage.
+            A history is sent with its own times as record times, which moves the window along.
         ahead_minutes: clocks of producers are ahead by at most so much.
 
     """
 
-    past_days: Annotated[int, Meta(ge=1, le=3_650)] = 1_100
+    past_days: Annotated[int, Meta(ge=1, le=PAST_DAYS_MAX)] = 7
     ahead_minutes: Annotated[int, Meta(ge=0, le=60)] = 5
 
     @property

@@ -21,6 +21,7 @@ def promote(
     *,
     registry: options.RegistryFolder = Path("var/registry"),
     key: options.RegistryKey = Path("registry.jwk"),
+    trusted: options.RegistryTrust = None,
     role: Annotated[Role, typer.Option(help="live acts, shadow is only measured.")] = "live",
     decision_log: options.LogFolder = None,
     feedback: options.FeedbackPlaces = [],  # noqa: B006
@@ -44,11 +45,13 @@ def promote(
     from console.lab.feedback import log_feedback  # noqa: PLC0415
     from console.lab.rows import DecisionLog, labelled_log  # noqa: PLC0415
 
-    opened, private = open_registry(registry), read_key(key)
+    opened, private = open_registry(registry, trusted), read_key(key)
     if role == "live" and not force:
         rules = policy.load(policy.named(policy_file, country))
         candidate = load(bundle, features=computable())
-        acting = opened.load("live", features=computable()) if opened.digest("live") else None
+        # A pointer that is refused is mended by promoting; what it was is then not known.
+        before = opened.readable("live") or opened.readable("previous")
+        acting = opened.bundle(before, features=computable()) if before else None
         labels = log_feedback(decision_log, feedback, [], "")
 
         def labelled() -> gate.Rows:

@@ -10,6 +10,7 @@ from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner
 from console.status import StatusFormat, reporting, say
 from measures.law.horizon import calendar_cautions
 from pipelines.hot.decision_log.append import close_all
+from pipelines.hot.serving import trusted
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
@@ -44,7 +45,7 @@ def run(
     settings = JobSettings.of(options, default_shards=main.FLINK_SHARDS if on_flink else main.SHARDS)
     main.preflight(settings, partitions, create_topics=create_topics)
     cautions = calendar_cautions([settings.policy.law], wall_clock_us())
-    for said in (*cautions, *believed(settings.kafka.seal_key)):
+    for said in (*cautions, *trusted(settings.models), *believed(settings.kafka.seal_key)):
         say(status, said)
     job = main.job(settings)
     if on_flink:

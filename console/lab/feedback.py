@@ -1,14 +1,17 @@
 """What became known of payments: feedback from files and from brokers."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from console.lab.feeds import brokers_at, topic_values
+from console.lab.feeds import brokers_at
 from console.lab.rows import existing_log
+from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
+from pipelines.policy import USUAL_CLOCK
+from pipelines.streams.clock import Window, now_us, of_files, window
 from schemas import strict_json, topics
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
@@ -59,10 +62,10 @@ def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[F
     found: list[Feedback] = []
     for place in places:
         refused, read = [], 0
-        for number, value in _values(place, security):
+        for number, value, times, at in _values(place, security):
             read += 1
             try:
-                found.append(_finding(value))
+                found.append(_finding(value, times, at))
             except ValueError as error:
                 refused.append(f"record {number}: {error}")
         if refused:
@@ -71,17 +74,28 @@ def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[F
     return found
 
 
-def _values(place: str, security: Sequence[str]) -> Iterable[tuple[int, bytes]]:
+def _values(place: str, security: Sequence[str]) -> Iterator[tuple[int, bytes, Window, int]]:
+    """Yield findings with their number, and the window their times must lie in with the place in it."""
+    now = now_us()
     if place.startswith(_KAFKA):
-        return enumerate(topic_values(brokers_at(place.removeprefix(_KAFKA), security), topics.FEEDBACK), 1)
+        settings = brokers_at(place.removeprefix(_KAFKA), security)
+        read = 0
+        for chunk in chunks_within(settings, captured_bounds(settings, [topics.FEEDBACK])):
+            times = window(chunk, USUAL_CLOCK, now).long_ago()
+            for at, value in enumerate(chunk.values):
+                read += 1
+                yield read, value, times, at
+        return
     try:
-        return list(strict_json.lines(Path(place)))
+        times = of_files(1, USUAL_CLOCK, now)
+        for number, value in list(strict_json.lines(Path(place))):
+            yield number, value, times, 0
     except ConfigError as error:
         raise ConfigError(f"feedback {error}; name a JSONL file or kafka://host:port") from error
 
 
-def _finding(value: bytes) -> Feedback:
-    """Read one finding; raises ValueError if it is none, or known at a time in another unit."""
+def _finding(value: bytes, times: Window, at: int) -> Feedback:
+    """Read one finding; raises ValueError if it is none, or known at a time that cannot be true."""
     try:
         found = _decode(strict_json.checked(value))
     except msgspec.ValidationError as error:
@@ -90,4 +104,6 @@ def _finding(value: bytes) -> Feedback:
         raise ValueError(f"known_at_us {hint}" if hint else str(error)) from error
     if hint := not_microseconds(found.known_at_us):
         raise ValueError(f"known_at_us {hint}")
+    if (fault := times.fault(at, found.known_at_us, "known_at_us")) is not None:
+        raise ValueError(fault[1])
     return found

@@ -11,7 +11,7 @@ from fixtures.stream import messages
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from pipelines.policy import ClockPolicy
-from pipelines.streams.clock import EARLIEST_US, Window, now_us, window
+from pipelines.streams.clock import Window, now_us, of_files, window
 from schemas import strict_json, topics
 from schemas.errors import ConfigError
 from schemas.rows.values import Values
@@ -39,7 +39,7 @@ def sampled(place: str, security: list[str], clock: ClockPolicy) -> tuple[Chunk,
         times = window(found, clock, now)
     else:
         found = _of_file(Path(place))
-        times = Window(np.full(len(found.values), now), now - EARLIEST_US, clock.ahead_us)
+        times = of_files(len(found.values), clock, now)
     if not len(found.values):
         raise ConfigError(f"{place} holds no payment; send or write some, then check them")
     return found, times

@@ -18,6 +18,7 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.preflight import require_topics
 from pipelines.kafka.reading import process
+from pipelines.policy import PAST_DAYS_MAX
 from schemas import topics
 from schemas.alert import Alert
 from schemas.errors import BrokerError
@@ -25,6 +26,10 @@ from schemas.warning import Warning
 
 #: How often the job is looked at, and how long after its last payment.
 LOOK_S, AFTER_S = 0.25, 1.0
+
+
+#: Worlds are of another year than the broker that takes them.
+AS_OF_TODAY = ("--clock_past_days", str(PAST_DAYS_MAX))
 
 
 class Moment(NamedTuple):
@@ -57,7 +62,7 @@ def shown(
         say(f"sending {history.num_rows:,} payments of the past")
         send_at_rate(settings, history)
         commit_at_end(settings)
-        with watching.running(settings, bundle, flags) as job:
+        with watching.running(settings, bundle, (*flags, *AS_OF_TODAY)) as job:
             say("filling the ledgers with the past")
             job.wait_for(history.num_rows, "observed")
             threading.Thread(target=send_at_rate, args=(settings, rest, rate), daemon=True).start()

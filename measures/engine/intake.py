@@ -6,6 +6,7 @@ between the steps is the caller's affair.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +18,17 @@ from measures.law.country_file import SHIPPED, Laws
 from measures.refusal import Refusal
 from measures.state.account import Account, advance
 from measures.state.register import Registered, register
-from schemas.commands import AccountMessage, Command, InstitutionCommand, ReceiveOrder, Tick
+from schemas.commands import (
+    AccountMessage,
+    Command,
+    InstitutionCommand,
+    Move,
+    ObjectToRefund,
+    OpenRefund,
+    PlaceHold,
+    ReceiveOrder,
+    Tick,
+)
 from schemas.contract import explained
 from schemas.errors import ConfigError, SchemaError
 from schemas.ids import derived_id
@@ -95,6 +106,21 @@ def read_command(message: bytes, received_us: int, laws: Laws = SHIPPED) -> Arri
     return _lawful(
         Arrival(account_token=given.account_token, jurisdiction=given.jurisdiction, command=command), laws
     )
+
+
+def times_stated(command: Command) -> Iterator[tuple[str, int]]:
+    """Yield the times of what has happened that the institution states, with the fields they stand in.
+
+    Those of orders are judged by the engine, which owes the authority an answer.
+    """
+    if isinstance(command, Move):
+        yield "command.flow.at_us", command.flow.at_us
+    elif isinstance(command, PlaceHold) and command.received_at_us is not None:
+        yield "command.received_at_us", command.received_at_us
+    elif isinstance(command, OpenRefund | ObjectToRefund):
+        for claim in command.claims:
+            if claim.claimed_at_us is not None:
+                yield "command.claims[...].claimed_at_us", claim.claimed_at_us
 
 
 def entered(

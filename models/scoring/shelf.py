@@ -8,21 +8,28 @@
       previous.json          what was live before
 
 A pointer is one line of JSON with a digest, signed like a manifest and replaced in one step, so that a
-reader sees the old one or the new one. Nothing unsigned or altered is ever loaded.
+reader sees the old one or the new one. Nothing unsigned or altered is ever loaded, and no pointer older than
+the newest that is known of its role: pointers have serials, noted with the key outside the folder (`trust`).
 """
 
 import json
 import os
 import shutil
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from msgspec import Meta
 
+from models.scoring import trust
 from models.scoring.bundle import MANIFEST, Bundle, Features, load
 from schemas.errors import ConfigError, ModelError, cause
 
@@ -33,23 +40,36 @@ ALGORITHM = "Ed25519"
 PUBLIC_KEY = "public.jwk"
 
 
-class _Pointer(msgspec.Struct):
-    """What a pointer says."""
+class _Pointer(msgspec.Struct, frozen=True):
+    """What a pointer says; those of releases without serials have 0."""
 
     role: str
     digest: str
+    serial: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    at_us: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+    @property
+    def day(self) -> str:
+        """When it was signed, for people."""
+        return f"{datetime.fromtimestamp(self.at_us / 1e6, UTC):%Y-%m-%d %H:%M} UTC" if self.at_us else "?"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry folder and the public key that its signatures must answer to."""
+    """A registry folder and the public key that its signatures must answer to.
+
+    `trusted` is the file outside it (`trust`), beside it if None; `known` has the newest serials seen so far.
+    """
 
     folder: Path
     public_key: OKPKey
+    trusted: Path | None = None
+    known: dict[str, int] = field(default_factory=dict, compare=False)
 
     def __reduce__(self) -> Any:
-        """Take the key along: the workers of a job trust the key that the job began with."""
-        return _unpickled, (self.folder, self.public_key.as_dict(private=False))
+        """Take key and serials along: the workers of a job trust what the job began with."""
+        key = self.public_key.as_dict(private=False)
+        return _unpickled, (self.folder, key, self.trusted, dict(self.serials()))
 
     def add(self, bundle: Path, private_key: OKPKey) -> str:
         """Copy a bundle that loads into the registry, sign it and return its digest.
@@ -67,7 +87,7 @@ class Registry:
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(bundle, draft)
             draft.rename(target)
-        _replace(self.folder / "signatures" / digest, signature)
+        replace(self.folder / "signatures" / digest, signature)
         return digest
 
     def bundle(self, digest: str, *, features: Features | None = None) -> Bundle:
@@ -108,14 +128,20 @@ class Registry:
         if not pointer.exists():
             return None
         content = _verify(_read(pointer), self.public_key, f"{pointer}")
+        again = f"promote the bundle again: {self._command(role)}"
         try:
             signed = msgspec.json.decode(content, type=_Pointer)
         except (msgspec.DecodeError, ValueError) as error:
-            raise ModelError(
-                f"{pointer} is signed and no pointer ({cause(error)}); promote the bundle again."
-            ) from error
+            raise ModelError(f"{pointer} is signed and no pointer ({cause(error)}); {again}") from error
         if signed.role != role:
-            raise ModelError(f"{pointer} was signed as {signed.role!r}; promote the bundle again.")
+            raise ModelError(f"{pointer} was signed as {signed.role!r}; {again}")
+        newest = self.serials().get(role, 0)
+        if signed.serial < newest:
+            raise ModelError(
+                f"{pointer} is an older one put back: number {signed.serial} of {signed.day}, {newest} is "
+                f"known; {again}"
+            )
+        self.known[role] = signed.serial
         return signed.digest
 
     def digests(self) -> list[str]:
@@ -132,11 +158,11 @@ class Registry:
 
         """
         self.bundle(digest)
-        live = self._readable("live")
+        live = self.readable("live")
         if role == "live" and live not in (None, digest):
             self._point("previous", str(live), private_key)
-        if role == "live" and self._readable("shadow") == digest:
-            (self.folder / "shadow.json").unlink()
+        if role == "live" and self.readable("shadow") == digest:
+            self._retire("shadow")
         self._point(role, digest, private_key)
 
     def rollback(self, private_key: OKPKey) -> str:
@@ -148,38 +174,84 @@ class Registry:
         """
         previous = self.digest("previous")
         if previous is None:
-            raise ModelError(f"{self.folder} has no previous bundle to roll back to; promote one instead.")
+            raise ModelError(
+                f"{self.folder} has no previous bundle to roll back to; promote one instead: "
+                f"{self._command('live')}"
+            )
         self.bundle(previous)
-        live = self._readable("live")
+        live = self.readable("live")
         self._point("live", previous, private_key)
         if live is not None:
             self._point("previous", live, private_key)
         return previous
 
-    def _readable(self, role: Role) -> str | None:
-        """Return the digest of a role, None also if its pointer is damaged."""
+    def readable(self, role: Role) -> str | None:
+        """Return the digest of a role, None also if its pointer is refused."""
         try:
             return self.digest(role)
         except ModelError:
             return None
 
     def _point(self, role: Role, digest: str, private_key: OKPKey) -> None:
-        signature = _sign(json.dumps({"role": role, "digest": digest}).encode(), private_key)
+        serial = self.serials().get(role, 0) + 1
+        pointer = _Pointer(role, digest, serial, time.time_ns() // 1000)
+        signature = _sign(msgspec.json.encode(pointer), private_key)
         _verify(signature, self.public_key, f"the {role} pointer")
-        _replace(self.folder / f"{role}.json", signature)
+        replace(self.folder / f"{role}.json", signature)
+        self._note(role, serial)
+
+    def _retire(self, role: Role) -> None:
+        """Empty a role; its pointer is not believed again."""
+        (self.folder / f"{role}.json").unlink()
+        self._note(role, self.serials().get(role, 0) + 1)
+
+    def _note(self, role: Role, serial: int) -> None:
+        self.known[role] = serial
+        trust.note(self.trust_file, self.public_key, self.serials())
+
+    @property
+    def trust_file(self) -> Path:
+        """Where key and serials are noted."""
+        return self.trusted or trust.beside(self.folder)
+
+    def serials(self) -> Mapping[str, int]:
+        """Return the newest serial known of each role: what was seen, and what is noted outside."""
+        noted = trust.read(self.trust_file, self.folder)
+        found = dict(noted.serials) if noted else {}
+        return {role: max(found.get(role, 0), self.known.get(role, 0)) for role in {*found, *self.known}}
+
+    def _command(self, role: Role) -> str:
+        to = "" if role == "live" else f" --role {role}"
+        return f"stopline registry promote BUNDLE --registry {self.folder}{to}"
 
     def _bundle(self, digest: str) -> Path:
         return self.folder / "bundles" / digest
 
 
-def open_registry(folder: Path) -> Registry:
-    """Open the registry in a folder, trusting the public key it holds now.
+def open_registry(folder: Path, trusted: Path | None = None) -> Registry:
+    """Open the registry in a folder, by the key pinned in `trusted`, by default the file beside the folder.
+
+    Without such a file the key that the folder holds now is trusted, which `pinned` tells.
 
     Raises:
-        ConfigError: there is no key.
+        ConfigError: there is no key, or the folder holds another one than is pinned.
 
     """
-    return Registry(folder, read_key(folder / PUBLIC_KEY))
+    file = trusted or trust.beside(folder)
+    noted = trust.read(file, folder)
+    if noted is None:
+        if trusted is not None:
+            raise ConfigError(f"{trusted} is not there; pin the key: {trust.command(folder, trusted)}")
+        return Registry(folder, read_key(folder / PUBLIC_KEY))
+    held = None
+    with suppress(ConfigError):
+        held = read_key(folder / PUBLIC_KEY)
+    if held is not None and not trust.same_key(held, noted.public_key):
+        raise ConfigError(
+            f"{folder / PUBLIC_KEY} is another key than {file} has pinned; ask who replaced it, and put the "
+            f"pinned one back: {trust.command(folder, trusted)} --restore"
+        )
+    return Registry(folder, noted.public_key, trusted)
 
 
 def read_key(path: Path) -> OKPKey:
@@ -197,8 +269,8 @@ def read_key(path: Path) -> OKPKey:
         ) from error
 
 
-def _unpickled(folder: Path, public_key: dict[str, str | list[str]]) -> Registry:
-    return Registry(folder, OKPKey.import_key(public_key))
+def _unpickled(folder: Path, public_key: Any, trusted: Path | None, known: dict[str, int]) -> Registry:
+    return Registry(folder, OKPKey.import_key(public_key), trusted, known)
 
 
 def _sign(content: bytes, private_key: OKPKey) -> bytes:
@@ -220,7 +292,8 @@ def _read(path: Path) -> bytes:
         raise ModelError(f"{path} cannot be read; add and promote the bundle again.") from error
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Write a file of the registry in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".draft")
     with draft.open("wb") as file:

@@ -17,7 +17,7 @@ from pipelines.kafka.seal import SEALED, read_seal
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
-from pipelines.streams.clock import now_us, window
+from pipelines.streams.clock import Progress, Window, now_us, window
 from pipelines.streams.payments import PAYMENTS
 from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream
@@ -58,6 +58,7 @@ class Decode:
         self._shards = shards
         self._live = live
         self._seal_key = seal_key
+        self._progress = Progress()
         self._streams = {stream.topic: stream for stream in streams}
 
     def ahead(self, chunk: Chunk) -> Chunk:
@@ -71,7 +72,7 @@ class Decode:
 
     def begin(self, chunk: Chunk) -> "Future[_Split]":
         """Decode a chunk and split it by shard, beside what goes on."""
-        return PROCESS.threads("decode", 2).submit(self._split, chunk)
+        return PROCESS.threads("decode", 2).submit(self._split, chunk, self._times(chunk))
 
     def finish(self, begun: Iterable["Future[_Split]"]) -> Iterator[Output]:
         """Return what chunks held, each shard's rows as one block, and what they counted as metrics."""
@@ -94,9 +95,14 @@ class Decode:
             if count:
                 Metrics.counter("stopline.decode", name).inc(count)
 
-    def _split(self, chunk: Chunk) -> _Split:
+    def _times(self, chunk: Chunk) -> Window:
+        """Return what the event times of a chunk may be; asked for in the order chunks were read in."""
+        if not self._live:
+            return window(chunk, self._policy.clock, None)
+        return window(chunk, self._policy.clock, now_us(), self._progress)
+
+    def _split(self, chunk: Chunk, times: Window) -> _Split:
         stream = self._stream(chunk)
-        times = window(chunk, self._policy.clock, now_us() if self._live else None)
         seal = read_seal(self._seal_key) if chunk.topic in SEALED else None
         believed, believed_times, unsealed = opened(chunk, times, seal)
         decoded = stream.decode(believed, self._policy, believed_times)

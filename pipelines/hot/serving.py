@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from models import features
 from models.features import Legs
-from models.scoring import reasons
+from models.scoring import reasons, trust
 from models.scoring.bundle import Bundle, FloatArray, LegModel, load
+from models.scoring.pinning import pinned
 from models.scoring.shelf import Registry, Role
 from pipelines.policy import Policy, decide, thresholds
 from pipelines.telemetry import TELEMETRY
@@ -154,6 +155,16 @@ def in_use(source: Source, policy: Policy) -> InUse:
                 _opened[key] = _open(source, policy)
             found = _opened[key]
     return found if isinstance(found, InUse) else found.in_use
+
+
+def trusted(source: Source) -> list[str]:
+    """Say whose key is believed if it is not pinned; nothing else."""
+    if isinstance(source, Path) or pinned(source):
+        return []
+    return [
+        f"the key that {source.folder} holds is believed; pin it outside: "
+        f"{trust.command(source.folder, source.trusted)}"
+    ]
 
 
 def check(source: Source, policy: Policy) -> InUse:

@@ -21,7 +21,7 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.policy import USUAL_CLOCK, Policy
 from pipelines.state.shards import Rows, Words, concatenated, event_order, shard_of
 from pipelines.state.store import Store
-from pipelines.streams.clock import RECORD_US_MAX, now_us, window
+from pipelines.streams.clock import now_us, window
 from pipelines.streams.measures import stated_moves
 from pipelines.streams.moves import KEYS, MOVE, TAINT, move_of, rows_of
 from pipelines.streams.sealed import opened
@@ -159,7 +159,7 @@ def past(settings: KafkaSettings, bounds: tuple[Bound, ...]) -> Rows:
     """
     found, seal = [], read_seal(settings.seal_key)
     for each_chunk in chunks_within(settings, bounds):
-        times = window(each_chunk, USUAL_CLOCK, now_us())._replace(past_us=RECORD_US_MAX)
+        times = window(each_chunk, USUAL_CLOCK, now_us()).long_ago()
         chunk, times, _ = opened(each_chunk, times, seal)
         read = traced_move if chunk.topic == TRACES else stated_moves
         rows, _ = each(chunk, MOVE, read, times, "at_us")

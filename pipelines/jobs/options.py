@@ -4,10 +4,11 @@ import math
 import re
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.law.country_file import read_laws
@@ -19,6 +20,7 @@ from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
 from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import of_words
+from pipelines.policy import PAST_DAYS_MAX
 from pipelines.state.identity import Identity
 from pipelines.streams.stream import Begin, Stream
 from pipelines.streams.table import STREAMS
@@ -69,9 +71,22 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             default=24.0,
             help="hours read again after a restart of the in-process runner, to refill its ledgers",
         )
+        parser.add_argument(
+            "--clock_past_days",
+            type=int,
+            default=None,
+            help="how many days before it was received an event may have happened, instead of the policy's "
+            "`clock`; for a history that is sent as of today",
+        )
         parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
         parser.add_argument(
             "--model_registry", default="", help="folder of a registry whose live bundle is followed, instead"
+        )
+        parser.add_argument(
+            "--model_registry_trust",
+            default="",
+            metavar="FILE",
+            help="file with the registry's pinned key and newest pointers; by default beside the folder",
         )
         parser.add_argument(
             "--law_dir", "--law-dir", default="", help="folder of your own country files, beside the shipped"
@@ -164,6 +179,10 @@ class JobSettings:
             raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
         if not 0 <= given.ledger_warmup_h < math.inf:
             raise ConfigError(f"--ledger_warmup_h must be 0 hours or more, got {given.ledger_warmup_h}")
+        if given.clock_past_days is not None and not 1 <= given.clock_past_days <= PAST_DAYS_MAX:
+            raise ConfigError(
+                f"--clock_past_days must be 1 to {PAST_DAYS_MAX:,} days, got {given.clock_past_days}"
+            )
         log = Path(given.decision_log).resolve() if given.decision_log else None
         if log is not None and log.exists() and not log.is_dir():
             raise ConfigError(f"--decision_log {log} is a file; name a folder")
@@ -172,12 +191,8 @@ class JobSettings:
             start=_start(given.kafka_start or "committed"),
             start_said=bool(given.kafka_start),
             warmup_h=given.ledger_warmup_h,
-            models=_models(given.model_bundle, given.model_registry),
-            policy=policy.load(
-                policy.named(given.policy_file, given.country),
-                read_laws(Path(given.law_dir) if given.law_dir else None),
-                given.language,
-            ),
+            models=_models(given.model_bundle, given.model_registry, given.model_registry_trust),
+            policy=_policy(given),
             shards=shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,
@@ -227,11 +242,23 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     return settings
 
 
-def _models(bundle: str, registry: str) -> Source:
+def _policy(given: StoplineOptions) -> policy.Policy:
+    """Read the policy; an option may stand in for how far back it believes events."""
+    found = policy.load(
+        policy.named(given.policy_file, given.country),
+        read_laws(Path(given.law_dir) if given.law_dir else None),
+        given.language,
+    )
+    if given.clock_past_days is None:
+        return found
+    return replace(found, clock=msgspec.structs.replace(found.clock, past_days=given.clock_past_days))
+
+
+def _models(bundle: str, registry: str, trusted: str) -> Source:
     if bundle and registry:
         raise ConfigError("--model_bundle and --model_registry exclude each other; give one of them")
     if registry:
-        return open_registry(Path(registry).resolve())
+        return open_registry(Path(registry).resolve(), Path(trusted).resolve() if trusted else None)
     if not bundle:
         raise ConfigError(
             "no model bundle is named; train one with `stopline train` and set --model_bundle or "

@@ -28,20 +28,19 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.alarm import alarm_clock, tick_message
 from pipelines.lifecycle.records import Source, journal_record, letter_record, refund_record
 from pipelines.lifecycle.settings import LifecycleSettings
+from pipelines.policy import USUAL_CLOCK
+from pipelines.streams.clock import window
 from schemas import topics
 from schemas.dead_letter import ErrorCode
 from schemas.errors import StoplineError
 from schemas.journal import RefundChanged
 from schemas.order import Record
 from schemas.reply import ReplyCode, Why
-from schemas.units import DAY_US, MINUTE_US
+from schemas.units import MINUTE_US
 
 #: Timers keep milliseconds: one set a millisecond later never fires before its time.
 TIMER_ROUNDING_US = 1_000
 
-
-#: No message is received later than this (the year 2200); calendars end at the year 9999.
-LATEST_US = 7_258_118_400_000_000
 
 #: A record time that nobody vouches for may lie so far from this machine's clock and still be when the record
 #: was received; beyond it the record counts, for the window of its key, as received when it is read.
@@ -99,15 +98,21 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         """Read every message of a chunk."""
         assert self._keys is not None
         ring, clock_us = self._keys.ring(), self._settings.clock()
-        latest_us = clock_us + DAY_US if clock_us else LATEST_US
-        columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
-        for value, partition, offset, at_us in zip(*columns, strict=True):
+        times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
+        columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
+        for place, (value, partition, offset, at_us) in enumerate(zip(chunk.values, *columns, strict=True)):
             source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
-            if not 0 < at_us < latest_us:
-                yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
+            if not at_us:
+                yield self._refuse(source, "PAST", "No record time, and a replay has no clock")
                 continue
             try:
                 read = self._read(source, ring, clock_us)
+                if not isinstance(read, Refusal):
+                    stated = intake.times_stated(read.command)
+                    faults = (times.fault(place, stated_us, field) for field, stated_us in stated)
+                    if fault := next(filter(None, faults), None):
+                        yield self._refuse(source, *fault)
+                        continue
                 item = b"" if isinstance(read, Refusal) else _ENCODE(Item(source=source, arrival=read))
             except Exception as error:
                 self._faults.inc()

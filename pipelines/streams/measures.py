@@ -14,7 +14,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
 from pipelines.streams import moves
-from pipelines.streams.clock import RECORD_US_MAX, Window
+from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
 from schemas.dead_letter import DeadLetter
@@ -57,9 +57,9 @@ def stated_moves(value: bytes) -> list[Rows]:
 
 def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read both; a message that neither can read is one dead letter."""
-    stated, letters = enforcements(chunk, window)
-    long_ago = window._replace(past_us=RECORD_US_MAX)  # orders may speak of payments of years ago
-    moved, more = each(chunk, moves.MOVE, stated_moves, long_ago, "events")
+    kept = window.long_ago()  # a journal is for ever, also where it was sealed anew
+    stated, letters = enforcements(chunk, kept)
+    moved, more = each(chunk, moves.MOVE, stated_moves, kept, "events")
     by_id = {letter.dead_letter_id: letter for letter in (*more, *letters)}
     return Decoded([stated, moved], list(by_id.values()))
 

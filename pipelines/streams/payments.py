@@ -14,9 +14,14 @@ from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.payment import STATUSES
 from schemas.rows.transfers import TRANSFER, full_transfers, plain_transfers
+from schemas.units import DAY_US
 
 #: No payment is larger; a longer value is refused, and never parsed as a tree.
 VALUE_BYTES_MAX = 16_384
+
+#: Optional times, which may lie decades back; before 1971 they are of another unit.
+_TIMES = ("payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us")
+_TIME_MIN_US = 365 * DAY_US
 
 _INITIATED = STATUSES.index("INITIATED")
 
@@ -36,6 +41,7 @@ def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[Dea
     decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters, softened)] = False
     rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
     rows["received_us"] = window.received_us
+    softened += _untrue_as_absent(rows, decoded, window)
     unknown = decoded & np.isnan(policy.value(rows))
     untrue = (window.too_old(rows["at_us"]) | window.too_new(rows["at_us"])) & decoded & ~unknown
     for place in np.flatnonzero(unknown).tolist():
@@ -45,6 +51,18 @@ def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[Dea
             letters.append(refusal(chunk, place, *fault))
     kept = rows.take(np.flatnonzero(decoded & ~(unknown | untrue))) if letters else rows
     return kept, letters, softened
+
+
+def _untrue_as_absent(rows: Rows, decoded: NDArray[np.bool_], window: Window) -> Counter[str]:
+    """Make optional times that cannot be true unknown; return how many of each there were."""
+    found: Counter[str] = Counter()
+    for name in _TIMES:
+        stated = rows[name]
+        untrue = decoded & (stated >= 0) & ((stated < _TIME_MIN_US) | window.too_new(stated))
+        if untrue.any():
+            stated[untrue] = -1
+            found[name] += int(np.count_nonzero(untrue))
+    return found
 
 
 def _decode_fully(

@@ -21,7 +21,7 @@ def traced_move(value: bytes) -> list[Rows]:
 
 def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read what was traced."""
-    moved, letters = each(chunk, moves.MOVE, traced_move, window, "at_us")
+    moved, letters = each(chunk, moves.MOVE, traced_move, window.long_ago(), "at_us")
     return Decoded([moved], letters)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 from numpy.typing import NDArray
 
+from console.lab.showing import AS_OF_TODAY
 from pipelines.in_process.runner import in_process
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
@@ -77,7 +78,7 @@ class Sample(NamedTuple):
 def options_of(brokers: str, bundle: Path, decision_log: Path, *more: str) -> tuple[str, ...]:
     return (
         f"--kafka_brokers={brokers}", f"--model_bundle={bundle}", f"--decision_log={decision_log}",
-        "--kafka_start=earliest", *more,
+        "--kafka_start=earliest", *AS_OF_TODAY, *more,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from console.lab.showing import AS_OF_TODAY
 from fixtures.stream import messages
 from fixtures.world import simulate
 from pipelines.hot.decision_log.read import read as read_log
@@ -150,6 +151,7 @@ class MainJob:
         options = [f"--kafka_brokers={settings.brokers}", f"--kafka_group={settings.group}"]
         shards = 1 if self.partitions == 1 else 8
         options += ["--kafka_start=earliest", f"--ledger_shards={shards}", f"--model_bundle={self._bundle}"]
+        options += AS_OF_TODAY
         options += [f"--decision_log={self._folder}", "--decision_log_share=1.0"]
         job = JobSettings.of(PipelineOptions(options))
         on_flink(job, pipeline)

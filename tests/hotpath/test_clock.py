@@ -13,7 +13,8 @@ from pipelines.hot.decode import Decode
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.merge import FOLLOWING, running_ahead
 from pipelines.policy import ClockPolicy, Policy
-from pipelines.streams.clock import now_us, window
+from pipelines.streams.clock import RECORD_US_MAX, Progress, now_us, window
+from pipelines.streams.payments import PAYMENTS
 from pipelines.streams.table import STREAMS
 from schemas.payment import Payment
 from schemas.rows.values import Values
@@ -77,7 +78,7 @@ each_stream = pytest.mark.parametrize("topic", MAKE)
 @pytest.mark.parametrize("live", [True, False])
 def test_the_window_lies_around_the_time_of_receipt(rules: Policy, topic: str, live: bool) -> None:
     received = NOW - HOUR_US
-    ahead, back = rules.clock.ahead_us, rules.clock.past_us
+    ahead, back = rules.clock.ahead_us, rules.clock.past_us if topic == "payments" else RECORD_US_MAX
     times = [received + ahead, received + ahead + 1, received - back, received - back - 1]
     found = refused(rules, chunk(topic, [MAKE[topic](at) for at in times], [received] * 4), live=live)
 
@@ -89,7 +90,7 @@ def test_the_window_lies_around_the_time_of_receipt(rules: Policy, topic: str, l
 def test_a_record_time_that_is_missing_or_absurd_is_replaced_by_this_machines_clock(
     rules: Policy, topic: str, record_us: int
 ) -> None:
-    times = [NOW, NOW + 400 * DAY_US, NOW - 1_200 * DAY_US]
+    times = [NOW, NOW + 400 * DAY_US, NOW - 4_000 * DAY_US]
     found = refused(rules, chunk(topic, [MAKE[topic](at) for at in times], [record_us] * 3), live=True)
 
     assert {offset: code for offset, (code, _) in found.items()} == {1: "FUTURE", 2: "PAST"}
@@ -117,6 +118,67 @@ def test_a_backlog_is_judged_by_when_it_was_received_not_by_now(rules: Policy) -
     )
 
     assert {offset: code for offset, (code, _) in found.items()} == {1: "FUTURE"}
+
+
+def test_by_default_an_event_is_believed_for_a_week_and_a_history_under_its_own_times(rules: Policy) -> None:
+    assert rules.clock.past_us == 7 * DAY_US
+    old = NOW - 400 * DAY_US
+    as_of_today = refused(rules, chunk("payments", [payment(1, old)], [NOW]), live=True)
+    under_its_own = refused(rules, chunk("payments", [payment(1, old)], [old]), live=True)
+
+    assert (as_of_today[0][0], under_its_own) == ("PAST", {})
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_an_old_record_time_among_new_ones_does_not_make_an_old_event_true(
+    rules: Policy, split: bool
+) -> None:
+    """Whether what was read just before is of the same chunk or of the one before; no one record moves it."""
+    old, honest = NOW - 400 * DAY_US, [NOW - 40 * MINUTE_US + number for number in range(40)]
+    times = [*honest, old, NOW]
+    values = [payment(number, at) for number, at in enumerate(times)]
+    decode = Decode(rules, 1, STREAMS, live=True)
+    cut = 40 if split else 0
+    letters = []
+    for part in (slice(0, cut), slice(cut, None)):
+        if values[part]:
+            given = chunk("payments", values[part], times[part])
+            given = given._replace(offsets=given.offsets + (part.start or 0))
+            outputs = decode.finish([decode.begin(given)])
+            letters += [json.loads(out.element.value) for out in outputs if out.tag == "dead_letters"]
+
+    assert [(letter["offset"], letter["error_code"]) for letter in letters] == [(40, "PAST")]
+
+
+def test_one_record_of_now_among_old_ones_spoils_none_of_a_history(rules: Policy) -> None:
+    then = NOW - 300 * DAY_US
+    times = [then + number * HOUR_US for number in range(60)]
+    times[20] = NOW
+    values = [payment(number, at) for number, at in enumerate(times)]
+
+    assert refused(rules, chunk("payments", values, times), live=True) == {}
+
+
+def test_what_a_reader_knows_of_a_partition_ends_with_another_topic_of_its_name(rules: Policy) -> None:
+    then, progress = NOW - 300 * DAY_US, Progress()
+    given = chunk("payments", [payment(1, then)] * 40, [NOW] * 40)
+    window(given, rules.clock, NOW, progress)
+    anew = chunk("payments", [payment(1, then)] * 2, [then] * 2)
+
+    assert window(anew, rules.clock, NOW, progress).received_us.tolist() == [then, then]
+
+
+@pytest.mark.parametrize("name", ["payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us"])
+@pytest.mark.parametrize("stated", [NOW // 1000, 0, NOW + DAY_US, 2**53])
+def test_an_optional_time_that_cannot_be_true_is_as_absent_and_counted(
+    rules: Policy, name: str, stated: int
+) -> None:
+    value = json.dumps({**json.loads(payment(1, NOW)), name: stated}).encode()
+    given = chunk("payments", [value, payment(2, NOW)], [NOW, NOW])
+    decoded = PAYMENTS.decode(given, rules, window(given, rules.clock, NOW))
+
+    assert (decoded.facts[0][name].tolist(), decoded.letters) == ([-1, -1], [])
+    assert decoded.counts[f"{name}_as_absent"] == 1
 
 
 def test_the_window_is_set_by_the_policy(rules: Policy) -> None:

@@ -1,11 +1,17 @@
+import json
+import pickle
 import shutil
 
+import msgspec
 import pytest
 from joserfc.jwk import OKPKey
+from typer.testing import CliRunner
 
+from console.commands.registry import app
+from models.scoring import trust
 from models.scoring.bundle import MANIFEST
-from models.scoring.shelf import Registry, _sign
-from schemas.errors import ModelError
+from models.scoring.shelf import PUBLIC_KEY, Registry, _sign, open_registry
+from schemas.errors import ConfigError, ModelError
 from tests.models.kit import FEATURES, save_bundle
 
 KEY = OKPKey.generate_key("Ed25519")
@@ -166,3 +172,94 @@ def test_a_damaged_pointer_is_mended_by_promoting_or_rolling_back_and_the_previo
     (registry.folder / "live.json").write_bytes(damage)
     assert registry.rollback(KEY) == one
     assert registry.load("live").digest == one
+
+
+def test_an_old_pointer_put_back_is_refused_and_promoting_mends_it(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    old = (registry.folder / "live.json").read_bytes()
+    registry.promote(two, KEY)
+    (registry.folder / "live.json").write_bytes(old)
+    anew = Registry(registry.folder, registry.public_key)  # a job that starts now
+
+    for each in (registry, anew, pickle.loads(pickle.dumps(registry))):
+        with pytest.raises(ModelError, match=r"older one put back: number 1 of 20.*, 2 is known; promote"):
+            each.digest("live")
+    registry.promote(two, KEY)
+    assert registry.digest("live") == two
+
+
+def test_a_shadow_that_was_promoted_cannot_be_put_back_as_a_shadow(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    registry.promote(two, KEY, role="shadow")
+    old = (registry.folder / "shadow.json").read_bytes()
+    registry.promote(two, KEY)
+    (registry.folder / "shadow.json").write_bytes(old)
+
+    with pytest.raises(ModelError, match="older one put back"):
+        Registry(registry.folder, registry.public_key).digest("shadow")
+
+
+def test_workers_elsewhere_know_the_serials_that_the_job_began_with(registry, bundles, tmp_path):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    registry.promote(one, KEY)
+    old = (registry.folder / "live.json").read_bytes()
+    registry.promote(two, KEY)
+    sent = pickle.dumps(registry)
+    trust.beside(registry.folder).unlink()  # another machine
+    (registry.folder / "live.json").write_bytes(old)
+
+    with pytest.raises(ModelError, match="older one put back"):
+        pickle.loads(sent).digest("live")
+
+
+def test_a_key_swapped_in_the_folder_opens_nothing_and_the_advised_command_puts_the_pinned_one_back(
+    registry, bundles
+):
+    own = msgspec.json.encode(registry.public_key.as_dict(private=False))
+    registry.promote(registry.add(bundles[0], KEY), KEY)
+    (registry.folder / PUBLIC_KEY).write_bytes(msgspec.json.encode(STRANGER.as_dict(private=False)))
+
+    with pytest.raises(
+        ConfigError, match=r"another key than .*; .*put the pinned one back: stopline (.*)$"
+    ) as told:
+        open_registry(registry.folder)
+    words = str(told.value).rpartition("stopline ")[2].split()
+    assert CliRunner().invoke(app, words[1:]).exit_code == 0
+    assert (registry.folder / PUBLIC_KEY).read_bytes() == own
+    assert open_registry(registry.folder).load("live", features=FEATURES)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"key":{}}', b'{"key":{"kty":"OKP"},"serials":{}}', b'{"serials":{"live":"x"}}'],
+)
+def test_a_damaged_trust_file_is_one_sentence_whose_steps_work(registry, bundles, content):
+    registry.promote(registry.add(bundles[0], KEY), KEY)
+    (registry.folder / PUBLIC_KEY).write_bytes(
+        msgspec.json.encode(registry.public_key.as_dict(private=False))
+    )
+    file = trust.beside(registry.folder)
+    file.write_bytes(content)
+
+    with pytest.raises(
+        ConfigError, match=r"says not whom to trust .*: stopline registry trust --registry"
+    ) as told:
+        open_registry(registry.folder)
+    file.unlink()
+    words = str(told.value).rpartition("stopline ")[2].split()
+    assert CliRunner().invoke(app, words[1:]).exit_code == 0
+    assert open_registry(registry.folder).digest("live") == registry.digest("live")
+
+
+def test_a_pointer_of_a_release_without_serials_is_read_until_the_next_promotion(registry, bundles):
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    old = _sign(json.dumps({"role": "live", "digest": one}).encode(), KEY)
+    (registry.folder / "live.json").write_bytes(old)
+    assert registry.digest("live") == one
+
+    registry.promote(two, KEY)
+    (registry.folder / "live.json").write_bytes(old)
+    with pytest.raises(ModelError, match="older one put back: number 0"):
+        registry.digest("live")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.lab.feeds import topic_values
+from console.lab.showing import AS_OF_TODAY
 from fixtures.stream import messages
 from fixtures.world import simulate
 from models import SHIPPED
@@ -64,6 +65,7 @@ def run_world(folder: Path, kill: bool) -> dict[str, dict]:
         half = len(blocks) // 2
         flags = (
             "--kafka_group", settings.group, "--model_bundle", str(SHIPPED), "--status", "json",
+            *AS_OF_TODAY,
         )  # fmt: skip
         send(blocks[:half] if kill else blocks)
         with running(broker.address, *flags, "--kafka_start", "earliest") as child:

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from console.lab.feeds import topic_values
+from console.lab.showing import AS_OF_TODAY
 from console.lab.watching import Job
 from fixtures.stream import Block, messages
 from fixtures.world import simulate
@@ -73,7 +74,15 @@ def test_payments_go_on_while_a_model_is_promoted_and_rolled_back_and_no_alert_i
                 producer.flush()
 
         parts = [blocks[len(blocks) * part // 6 : len(blocks) * (part + 1) // 6] for part in range(6)]
-        flags = "--model_registry", str(folder), "--status", "json", "--kafka_start", "earliest"
+        flags = (
+            "--model_registry",
+            str(folder),
+            "--status",
+            "json",
+            "--kafka_start",
+            "earliest",
+            *AS_OF_TODAY,
+        )
         with running(broker.address, *flags, stderr=subprocess.PIPE) as child:
             job = Job(child)
             send(parts[0])

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from console.lab.imports import fields
 from console.lab.imports.mapping import REQUIRED, Label, Mapping
+from pipelines.policy import USUAL_CLOCK
+from pipelines.streams.clock import now_us, of_files
 from schemas.contract import arrow_schema
 from schemas.errors import ConfigError, cause
 from schemas.feedback import Feedback, Verdict
@@ -29,9 +31,6 @@ BLOCK_ROWS = 200_000
 
 _SCHEMA = arrow_schema(Payment)
 _DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(Payment) if not each.required}
-
-#: Times before are a wrong unit or a missing `since`: no instant payment is older.
-_OLDEST_US = 946_684_800_000_000  # 2000-01-01
 
 
 @dataclass
@@ -198,11 +197,20 @@ def _columns(
             reason = np.where(found.wrong & (reason == f"{name}: none"), f"{name}: cannot be read", reason)
         else:
             optional.append((name, found))
+    reason = np.where(reason == "", _untrue(columns["accepted_at_us"]), reason)
     good = reason == ""
     for name, found in optional:
         report.unread[name] += int((found.wrong & good).sum())
         report.found[name] += int((found.present & good).sum())
     return columns, reason
+
+
+def _untrue(accepted_at_us: Any) -> Any:
+    """Say which times no payment of the past can have, "" of the others."""
+    at_us = pd.Series(accepted_at_us).fillna(0).to_numpy(np.int64)
+    times = of_files(len(at_us), USUAL_CLOCK, now_us())
+    early = np.where(times.too_old(at_us), "accepted_at_us: before 2000, check unit and since", "")
+    return np.where(times.too_new(at_us), "accepted_at_us: after today, check unit and since", early)
 
 
 def _again(txn_id: Any, seen: set[str]) -> Any:
@@ -242,8 +250,6 @@ def _labels(label: Label | None, rows: pd.DataFrame, table: pa.Table, report: Re
 
 def _remarks(report: Report, payments: pa.Table) -> list[str]:
     remarks = []
-    if report.from_us < _OLDEST_US:
-        remarks.append("the first payment is before 2000: unit or `since` of accepted_at_us looks wrong")
     amounts = payments["amount_minor"].to_numpy()
     if len(amounts) > 1_000 and (amounts % 100 != 0).mean() == 0:
         remarks.append("every amount ends in two zeros: unit major where it is minor?")
