@@ -78,7 +78,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "registry": (
         "Sign model bundles and say which one acts.",
-        "console.commands.registry:keygen,rollback,show",
+        "console.commands.registry:keygen,trust,rollback,show",
         "console.commands.promotion:promote",
     ),
     "dead-letters": (

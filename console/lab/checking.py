@@ -87,7 +87,7 @@ class Checked(NamedTuple):
 
 def checked(chunk: Chunk, window: Window, rules: Policy, models: InUse) -> Checked:
     """Take a sample through decode and model, as a job would, its ledgers empty before."""
-    rows, letters, softened = decode(chunk, rules, window)
+    rows, letters, softened = decode(chunk, rules, window, as_sent=True)
     fields = [_fields(value) for value in chunk.values]
     refused = {(letter.partition, letter.offset) for letter in letters}
     places = list(zip(chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True))

@@ -99,9 +99,9 @@ class Progress:
 def following(times: Times, slack_us: int) -> Times:
     """Return record times in log order, those far behind the ones just before raised to their middle.
 
-    >>> hours = np.array([*range(40), 2, 41, 900]) * 3_600_000_000
+    >>> hours = np.array([*range(60), 2, 61, 900]) * 3_600_000_000
     >>> (following(hours, DAY_US) // 3_600_000_000)[-3:].tolist()
-    [25, 41, 900]
+    [44, 61, 900]
     """
     suspects = np.flatnonzero(np.maximum.accumulate(times) - times > slack_us)
     if not len(suspects):

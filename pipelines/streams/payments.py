@@ -28,10 +28,13 @@ _INITIATED = STATUSES.index("INITIATED")
 Places = NDArray[np.int64]
 
 
-def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[DeadLetter], Counter[str]]:
+def decode(
+    chunk: Chunk, policy: Policy, window: Window, *, as_sent: bool = False
+) -> tuple[Rows, list[DeadLetter], Counter[str]]:
     """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row.
 
-    The third are optional fields by name that were as if absent, as they broke the contract.
+    The third are optional fields by name that were as if absent, as they broke the contract or are times that
+    cannot be true; `as_sent` leaves those as they are.
     """
     softened: Counter[str] = Counter()
     letters: list[DeadLetter] = []
@@ -41,7 +44,8 @@ def decode(chunk: Chunk, policy: Policy, window: Window) -> tuple[Rows, list[Dea
     decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters, softened)] = False
     rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
     rows["received_us"] = window.received_us
-    softened += _untrue_as_absent(rows, decoded, window)
+    if not as_sent:
+        softened += _untrue_as_absent(rows, decoded, window)
     unknown = decoded & np.isnan(policy.value(rows))
     untrue = (window.too_old(rows["at_us"]) | window.too_new(rows["at_us"])) & decoded & ~unknown
     for place in np.flatnonzero(unknown).tolist():
