@@ -20,6 +20,7 @@ ErrorCode = Literal[
     "NO_LAW",
     "CONFLICT",
     "FAULT",
+    "KILLED",
 ]
 
 #: A letter holds at most so much of a message; base64 of more would not fit into a message itself.
@@ -40,6 +41,7 @@ HINTS: dict[str, str] = {
     "NO_LAW": "No country file covers this message; add measures/law/countries/<id>.yaml and send it again.",
     "CONFLICT": "The order number stands for another order; ask the authority which one it means.",
     "FAULT": "The legal engine failed on this message, its account is unchanged; report it with the message.",
+    "KILLED": "Three processes died over it, and a fourth alone with it; report it with the message.",
     "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",
 }
 

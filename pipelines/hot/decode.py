@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from copy import copy
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -13,6 +14,7 @@ from pipelines.hot.apart import tagged
 from pipelines.hot.records import dead_letter_record
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading.in_flight import in_flight, killers, without
 from pipelines.kafka.seal import SEALED, read_seal
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
@@ -20,9 +22,11 @@ from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
 from pipelines.streams.clock import Progress, Window, now_us, window
 from pipelines.streams.payments import PAYMENTS
 from pipelines.streams.sealed import opened
-from pipelines.streams.stream import Stream
+from pipelines.streams.stream import Stream, refusal
 from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
+
+_KILLED = "Three processes ended while this message was under way, and one that was given nothing else"
 
 #: Rows by shard and kind.
 _Shared = dict[int, dict[np.dtype[np.void], list[Rows]]]
@@ -42,7 +46,8 @@ class Decode:
     """Decodes chunks beside what goes on; emits `blocks` of rows by shard, and `dead_letters` as records.
 
     `live` messages are compared with this machine's clock, those of a replay with the records around them.
-    Journals of the jobs count only with a seal, where a key is named.
+    Journals of the jobs count only with a seal, where a key is named. `in_flight` is the folder in which
+    processes of the job note what they work on; "" for none.
     """
 
     def __init__(
@@ -53,26 +58,44 @@ class Decode:
         *,
         live: bool = False,
         seal_key: str = "",
+        in_flight: str = "",
     ) -> None:
         self._policy = policy
         self._shards = shards
         self._live = live
         self._seal_key = seal_key
+        self._in_flight = in_flight
         self._progress = Progress()
         self._streams = {stream.topic: stream for stream in streams}
 
     def ahead(self, chunk: Chunk) -> Chunk:
         """Begin to decode the values of a chunk beside what goes on; `begin` will find what came of it."""
         ahead = self._stream(chunk).ahead
-        return (
-            chunk
-            if ahead is None
-            else chunk._replace(ahead=PROCESS.threads("decode", 2).submit(ahead, chunk.values))
-        )
+        noted = in_flight(self._in_flight)
+        if ahead is None or (noted is not None and noted.begin("ahead", chunk).any()):
+            return chunk
+        return chunk._replace(ahead=PROCESS.threads("decode", 2).submit(ahead, chunk.values))
 
     def begin(self, chunk: Chunk) -> "Future[_Split]":
-        """Decode a chunk and split it by shard, beside what goes on."""
-        return PROCESS.threads("decode", 2).submit(self._split, chunk, self._times(chunk))
+        """Decode a chunk and split it by shard, beside what goes on.
+
+        What is suspected of having ended processes is tried in another one before.
+        """
+        threads, times = PROCESS.threads("decode", 2), self._times(chunk)
+        noted = in_flight(self._in_flight)
+        if noted is None or not (suspect := noted.begin(id(self), chunk)).any():
+            return threads.submit(self._split, chunk, times)
+        deadly = killers(chunk, suspect, Trial(self))
+        letters = [refusal(chunk, place, "KILLED", _KILLED) for place in deadly]
+        kept, left = without(chunk, deadly)
+        noted.acquit(chunk)
+        return threads.submit(self._split, kept, times._replace(received_us=times.received_us[left]), letters)
+
+    def settled(self) -> None:
+        """Note that what was begun is done: nothing of it can end the process any more."""
+        if (noted := in_flight(self._in_flight)) is not None:
+            noted.settled(id(self))
+            noted.settled("ahead")
 
     def finish(self, begun: Iterable["Future[_Split]"]) -> Iterator[Output]:
         """Return what chunks held, each shard's rows as one block, and what they counted as metrics."""
@@ -101,12 +124,16 @@ class Decode:
             return window(chunk, self._policy.clock, None)
         return window(chunk, self._policy.clock, now_us(), self._progress)
 
-    def _split(self, chunk: Chunk, times: Window) -> _Split:
+    def split(self, chunk: Chunk) -> object:
+        """Decode a chunk here and now."""
+        return self._split(chunk, self._times(chunk))
+
+    def _split(self, chunk: Chunk, times: Window, put_aside: Sequence[DeadLetter] = ()) -> _Split:
         stream = self._stream(chunk)
         seal = read_seal(self._seal_key) if chunk.topic in SEALED else None
         believed, believed_times, unsealed = opened(chunk, times, seal)
         decoded = stream.decode(believed, self._policy, believed_times)
-        letters = [*unsealed, *decoded.letters]
+        letters = [*put_aside, *unsealed, *decoded.letters]
         parts = [
             part
             for rows in decoded.facts
@@ -114,7 +141,13 @@ class Decode:
             if facts.row == rows.dtype
             for part in by_keys(rows, facts.keys, self._shards)
         ]
-        return _Split(parts, letters, decoded.counts, int(times.received_us.min()), len(chunk.values))
+        return _Split(
+            parts,
+            letters,
+            decoded.counts,
+            int(times.received_us.min()) if len(times.received_us) else 0,
+            len(chunk.values) + len(put_aside),
+        )
 
     def _stream(self, chunk: Chunk) -> Stream:
         """Return the stream of a chunk; payments may come by any other name."""
@@ -133,6 +166,18 @@ def by_keys(rows: Rows, keys: Sequence[str], shards: int) -> Iterator[tuple[int,
         before.append(shard)
 
 
+class Trial:
+    """Decodes chunks in a process that may end over them, and notes nothing."""
+
+    def __init__(self, decode: Decode) -> None:
+        self._decode = copy(decode)
+        self._decode._in_flight = ""
+
+    def __call__(self, chunk: Chunk) -> object:
+        """Decode a chunk."""
+        return self._decode.split(chunk)
+
+
 class DecodeFn(beam.DoFn):  # type: ignore[misc]
     """Decode chunks; per bundle one block of rows for every shard. Every output has its tag."""
 
@@ -140,7 +185,8 @@ class DecodeFn(beam.DoFn):  # type: ignore[misc]
         self._decode = decode
 
     def start_bundle(self) -> None:
-        """Start without chunks."""
+        """Start without chunks; those of the bundle before have come through."""
+        self._decode.settled()
         self._begun: list[Future[_Split]] = []
 
     def process(self, chunk: Chunk) -> None:

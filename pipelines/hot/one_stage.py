@@ -111,6 +111,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
     ) -> Iterator[Any]:
         """Take what there is through all stages."""
         decode = self._path.decode
+        decode.settled()
         begun = []
         for read in self._reader.read(positions, again):
             if isinstance(read, pvalue.TaggedOutput):

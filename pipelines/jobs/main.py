@@ -33,6 +33,7 @@ from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk, NewTopic, Partition, open_admin
 from pipelines.kafka.preflight import new_topics, require_descriptors, require_start, require_topics
 from pipelines.kafka.reading.bounds import captured_bounds
+from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.marks import Mark
 from pipelines.kafka.reading.source import ReadChunks
@@ -96,7 +97,14 @@ def hot_path(settings: JobSettings) -> HotPath:
     decider = Decider(policy, settings.models, share, settings.warn_from_us)
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
     return HotPath(
-        Decode(policy, shards, streams, live=settings.live, seal_key=settings.kafka.seal_key),
+        Decode(
+            policy,
+            shards,
+            streams,
+            live=settings.live,
+            seal_key=settings.kafka.seal_key,
+            in_flight=settings.in_flight,
+        ),
         Payers(policy, shards, streams),
         Accounts(decider, tracer, shards, settings.decided, streams),
         Dissuade(policy.law),
@@ -116,7 +124,7 @@ def write(outputs: Outputs, settings: JobSettings) -> None:
 
 def job(settings: JobSettings) -> Job:
     """Return the main job, to be run for ever."""
-    settings = replace(settings, live=True)
+    settings = replace(settings, live=True, in_flight=folder_of(settings.kafka, NAME))
     return Job(
         NAME,
         partial(_in_process, settings),

@@ -133,7 +133,8 @@ class JobSettings:
     `traced` says what the topics that tell of tainted money held at the start, and `refill` since when the
     streams of facts that age are read again, for runners that lose their state; `state_of` is what it is
     state of, for those that keep it. `live`: messages are of now, so that this machine's clock says which of
-    their times can be true (`pipelines.streams.clock`).
+    their times can be true (`pipelines.streams.clock`). `in_flight` is where its processes note what they
+    work on (`pipelines.kafka.reading.in_flight`).
     """
 
     kafka: KafkaSettings
@@ -152,6 +153,7 @@ class JobSettings:
     start_said: bool = True
     streams: tuple[Stream, ...] = STREAMS
     state_of: Identity | None = None
+    in_flight: str = ""
 
     @property
     def first(self) -> ByTopic:

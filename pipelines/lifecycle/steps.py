@@ -103,7 +103,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         for place, (value, partition, offset, at_us) in enumerate(zip(chunk.values, *columns, strict=True)):
             source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
             if not at_us:
-                yield self._refuse(source, "PAST", "No record time, and a replay has no clock")
+                yield self._refuse(source, "FUTURE", "No record time that can be, and a replay has no clock")
                 continue
             try:
                 read = self._read(source, ring, clock_us)

@@ -27,6 +27,9 @@ Times = NDArray[np.int64]
 #: No event is older, whenever it was received: 2000-01-01.
 EARLIEST_US = 946_684_800_000_000
 
+#: Nor was any record received later, as far as a replay can tell: 2200-01-01; calendars end at the year 9999.
+LATEST_US = 7_258_118_400_000_000
+
 #: A record time that lies further back than this is not when the record was received; nothing that people
 #: state of the past, as findings and orders do, is further back either.
 RECORD_US_MAX = 3_650 * DAY_US
@@ -121,7 +124,7 @@ def window(chunk: Chunk, policy: ClockPolicy, now_us: int | None, progress: Prog
     """
     times = chunk.timestamps
     if now_us is None:
-        received = np.where(times >= EARLIEST_US, times, 0)
+        received = np.where((times >= EARLIEST_US) & (times < LATEST_US), times, 0)
         received = np.where(received > 0, received, received.max(initial=0))
     else:
         ahead_us = now_us + policy.ahead_us

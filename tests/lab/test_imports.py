@@ -111,12 +111,19 @@ def test_an_optional_field_that_cannot_be_read_is_absent_and_counted(tmp_path: P
     assert payments_of(out)["payee_added_at_us"].to_pylist() == [-1, 1_767_139_200_000_000]
 
 
-def test_times_in_the_wrong_unit_are_remarked(tmp_path: Path) -> None:
+def test_times_in_the_wrong_unit_and_after_today_are_no_payments(tmp_path: Path) -> None:
     mapping = MINIMAL.replace("unit: text", "unit: microseconds")
+    rows = [f"{number},{at},1,EUR,p,q" for number, at in enumerate([1767225600000, 1767225600000000, 2**52])]
 
-    report, _ = imported(tmp_path, "a,1767225600000,1,EUR,p,q", mapping=mapping)
+    report, _ = imported(tmp_path, *rows, mapping=mapping)
 
-    assert any("accepted_at_us looks wrong" in remark for remark in report.remarks)
+    assert (report.payments, dict(report.refused)) == (
+        1,
+        {
+            "accepted_at_us: before 2000, check unit and since": 1,
+            "accepted_at_us: after today, check unit and since": 1,
+        },
+    )
 
 
 @pytest.mark.parametrize(
