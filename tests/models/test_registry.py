@@ -5,13 +5,12 @@ import shutil
 import msgspec
 import pytest
 from joserfc.jwk import OKPKey
-from typer.testing import CliRunner
 
-from console.commands.registry import app
 from models.scoring import trust
 from models.scoring.bundle import MANIFEST
 from models.scoring.shelf import PUBLIC_KEY, Registry, _sign, open_registry
 from schemas.errors import ConfigError, ModelError
+from tests.command import command
 from tests.models.kit import FEATURES, save_bundle
 
 KEY = OKPKey.generate_key("Ed25519")
@@ -226,7 +225,7 @@ def test_a_key_swapped_in_the_folder_opens_nothing_and_the_advised_command_puts_
     ) as told:
         open_registry(registry.folder)
     words = str(told.value).rpartition("stopline ")[2].split()
-    assert CliRunner().invoke(app, words[1:]).exit_code == 0
+    assert command(*words).exit_code == 0
     assert (registry.folder / PUBLIC_KEY).read_bytes() == own
     assert open_registry(registry.folder).load("live", features=FEATURES)
 
@@ -249,7 +248,7 @@ def test_a_damaged_trust_file_is_one_sentence_whose_steps_work(registry, bundles
         open_registry(registry.folder)
     file.unlink()
     words = str(told.value).rpartition("stopline ")[2].split()
-    assert CliRunner().invoke(app, words[1:]).exit_code == 0
+    assert command(*words).exit_code == 0
     assert open_registry(registry.folder).digest("live") == registry.digest("live")
 
 
