@@ -3,7 +3,7 @@
 `recall` asks (camt.056.001.08), `resolution` answers (camt.029.001.09), `payment_return` brings the money
 back (pacs.004.001.09). One original payment per message; ids are derived from all that a message says, so
 the same words are the same message and other words are another. Element order and lengths follow the message
-definitions; a value that a message cannot carry is refused with SchemaError (`measures.recalls.values`).
+definitions; a value that a message cannot carry is refused with SchemaError (`schemas.iso20022.values`).
 `measures.recalls` asks, answers and reads.
 """
 
@@ -14,10 +14,10 @@ from xml.etree import ElementTree as ET
 from zoneinfo import ZoneInfo
 
 from measures.law.calendar import EPOCH, MICROSECOND
-from measures.recalls import values
 from schemas.currencies import decimal
 from schemas.errors import SchemaError
 from schemas.ids import derived_id
+from schemas.iso20022 import values
 
 RecallReason = Literal["FRAD", "DUPL", "TECH", "CUST", "AM09", "AC03"]
 Verdict = Literal["CNCL", "RJCR", "PDCR"]

@@ -10,6 +10,8 @@ from schemas.ids import derived_id
 
 ErrorCode = Literal[
     "NOT_JSON",
+    "NOT_XML",
+    "NO_TOKEN_KEY",
     "INVALID",
     "UNKNOWN_CURRENCY",
     "PAST",
@@ -32,7 +34,9 @@ MESSAGE_MAX = 1000
 #: The next step for each kind of refusal.
 HINTS: dict[str, str] = {
     "NOT_JSON": "The value is not JSON; check the producer's serializer, then send the message again.",
-    "INVALID": "The value breaks its topic's schema (schemas/json) where it says; mend it and send it again.",
+    "NOT_XML": "The value is no XML that is read; check the producer: well-formed, without a document type.",
+    "NO_TOKEN_KEY": "Start the job with --token_keys FILE (stopline tokens keygen FILE), then send it again.",
+    "INVALID": "The value breaks its contract (docs/schemas.md) where it says; fix it and send it again.",
     "UNKNOWN_CURRENCY": "The policy has no rate for this currency; add it to `currencies` and send it again.",
     "PAST": "The event is too old; check unit (microseconds) and clock of its producer, send it again.",
     "FUTURE": "The event lies ahead; check unit (microseconds) and clock of its producer, send it again.",

@@ -18,6 +18,10 @@ STATUSES, CHANNELS, PAYEE_CHECKS = get_args(Status), get_args(Channel), get_args
 AGE_BANDS, PURPOSES = get_args(AgeBand), get_args(Purpose)
 
 
+#: The largest amount, in minor units.
+AMOUNT_MAX = 2**53
+
+
 class Payment(Event, frozen=True, kw_only=True):
     """One credit transfer; version 1. Message key on Kafka: `debtor_account`.
 
@@ -52,7 +56,7 @@ class Payment(Event, frozen=True, kw_only=True):
 
     txn_id: TransactionId
     accepted_at_us: Micros
-    amount_minor: Annotated[int, Meta(ge=1, le=2**53)]
+    amount_minor: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
     currency: Currency
     debtor: Token
     debtor_account: Token

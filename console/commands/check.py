@@ -21,7 +21,10 @@ app = typer.Typer(add_completion=False)
 def check(
     place: Annotated[
         str,
-        typer.Argument(help="JSON Lines file, folder of `stopline import`, or kafka://host:port/topic."),
+        typer.Argument(
+            help="JSON Lines file, XML file of ISO 20022, folder of `stopline import`, or "
+            "kafka://host:port/topic."
+        ),
     ],
     *,
     model_bundle: ModelBundle = SHIPPED,

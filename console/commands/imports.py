@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from console.lab.imports import messages
 from console.lab.imports.converting import FEEDBACK, PAYMENTS, REPORT, Report, convert
 from console.lab.imports.mapping import load
 from console.views.tables import figures
@@ -18,8 +19,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command(name="import")
 def import_table(
-    mapping: Annotated[str, typer.Argument(help="Mapping file, or a shipped one such as paysim.")],
-    table: Annotated[Path, typer.Argument(help="CSV, Parquet or JSONL file.")],
+    mapping: Annotated[
+        str, typer.Argument(help="Mapping file, or a shipped one such as paysim; iso20022 for messages.")
+    ],
+    table: Annotated[
+        Path, typer.Argument(help="CSV, Parquet or JSONL file; of iso20022 an XML file, or a folder of them.")
+    ],
     *,
     out: Annotated[Path, typer.Option(help="New folder for payments and labels.")] = Path("var/import"),
     keys: Annotated[
@@ -27,8 +32,9 @@ def import_table(
         typer.Option(help="Secrets of the tokens; the same as your producer's (`stopline tokens keygen`)."),
     ] = Path("var/tokens.json"),
     epoch: Annotated[str, typer.Option(help="Epoch of the secret; the newest if empty.")] = "",
+    zone: Annotated[str, typer.Option(help="Of times in messages that name no zone.")] = "UTC",
 ) -> None:
-    """Turn a table into payments and labels, with a report of what was refused and why.
+    """Turn a table, or messages of ISO 20022, into payments and labels; tell what was refused and why.
 
     Parties and accounts become tokens on the way. A row is refused if a required
     field is missing or cannot be read; an optional field that cannot be read is absent and counted.
@@ -38,7 +44,11 @@ def import_table(
     if not keys.exists():
         token_keys.add(keys, datetime.now(UTC).strftime("%Y-%m"))
         typer.echo(f"made {keys}; keep it: the same secret gives the same tokens", err=True)
-    report = convert(load(mapping), table, out, token_keys.secret(keys, epoch))
+    secret = token_keys.secret(keys, epoch)
+    if mapping == messages.NAME:
+        report = messages.convert(table, out, secret, zone)
+    else:
+        report = convert(load(mapping), table, out, secret)
     _print(Console(), report, out)
 
 

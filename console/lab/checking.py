@@ -1,8 +1,11 @@
 """What a sample of payments would meet in a job, with the mend of each mistake; nothing is sent."""
 
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -17,8 +20,12 @@ from pipelines.policy import OUTCOMES, Policy
 from pipelines.streams.clock import Window
 from pipelines.streams.payments import decode
 from schemas.dead_letter import DeadLetter
+from schemas.errors import SchemaError
+from schemas.iso20022.document import is_xml
+from schemas.iso20022.transfers import Found, Initiated, Said, read
 from schemas.payment import STATUSES
 from schemas.rows.tokens import token_text
+from schemas.token_recipe import token
 
 Leg = Literal["CREDIT", "DEBIT"]
 
@@ -36,6 +43,10 @@ FEATURES = {
     "balance_after_minor": "balance_share", "channel": "channel", "purpose_code": "purpose",
     "age_band": "age_band",
 }  # fmt: skip
+
+
+#: Nothing of a check is kept, so that any secret does.
+_TOKENS = partial(token, secrets.token_bytes(32))
 
 
 class Finding(NamedTuple):
@@ -87,19 +98,23 @@ class Checked(NamedTuple):
 
 def checked(chunk: Chunk, window: Window, rules: Policy, models: InUse) -> Checked:
     """Take a sample through decode and model, as a job would, its ledgers empty before."""
-    rows, letters, softened = decode(chunk, rules, window, as_sent=True)
+    rows, letters, counts = decode(chunk, rules, window, _TOKENS, as_sent=True)
+    softened = Counter({name: times for name, times in counts.items() if name not in STATUSES})
     fields = [_fields(value) for value in chunk.values]
+    of_xml = [each for value in chunk.values if is_xml(value) for each in _transactions(value, rules)]
+    paid = [msgspec.to_builtins(each.payment) for each in of_xml if isinstance(each, Initiated)]
     refused = {(letter.partition, letter.offset) for letter in letters}
     places = list(zip(chunk.partitions.tolist(), chunk.offsets.tolist(), strict=True))
-    accepted = [each for each, place in zip(fields, places, strict=True) if place not in refused]
+    accepted = [each for each, place in zip(fields, places, strict=True) if each and place not in refused]
     found = [
         *_as_absent(softened, fields, chunk),
         *_unknown(fields, chunk),
         *(Finding(*each) for each in doubts(rows, rules.clock.ahead_us, live=bool(chunk.timestamps.any()))),
     ]
+    messages = sum(not is_xml(value) for value in chunk.values) + len(of_xml)
     return Checked(
-        len(fields), rows, list(_refused(letters, fields, places)), found,
-        _lacking(accepted, models), _acted(rows, rules, models),
+        messages, rows, list(_refused(letters, fields, places)), found,
+        _lacking([*accepted, *paid], models), _acted(rows, rules, models),
     )  # fmt: skip
 
 
@@ -109,6 +124,15 @@ def _fields(value: bytes) -> Fields:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _transactions(value: bytes, rules: Policy) -> list[Found | None]:
+    """Return what a message of ISO 20022 holds; one thing that is nothing if it cannot be read."""
+    try:
+        found = read(value, _TOKENS, ZoneInfo(rules.law.timezone))
+        return [each for each in found if not isinstance(each, Said)]
+    except SchemaError:
+        return [None]
 
 
 def _refused(

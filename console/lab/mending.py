@@ -11,13 +11,15 @@ from pipelines import policy
 from schemas.currencies import digits_of
 from schemas.dead_letter import HINTS, DeadLetter
 from schemas.instants import unit_of
+from schemas.iso20022.document import is_xml
 from schemas.payment import Payment
 
 Fields = dict[str, Any]
 
 CONTRACT = {each.name: each for each in msgspec.structs.fields(Payment)}
 _REQUIRED_ONES = [name for name, each in CONTRACT.items() if each.required]
-_PLACE = re.compile(r"at `\$\.([a-z0-9_]+)`")
+_PLACE = re.compile(r"at `(?:\$\.([a-z0-9_]+)|/Document/([^`]+))`")
+_NUMBER = re.compile(r"\[\d+\]")
 _REQUIRED = re.compile(r"missing required field `([a-z0-9_]+)`")
 
 #: So many fields of a payment make an object one.
@@ -42,15 +44,19 @@ _MENDS = {
 
 
 def field_of(letter: DeadLetter) -> str:
-    """Return the field a refusal names; "" if none."""
-    named = _REQUIRED.search(letter.message) or _PLACE.search(letter.message)
-    return named[1] if named else ""
+    """Return the field a refusal names, or the path of an element, whichever it is of several; "" if none."""
+    if named := _REQUIRED.search(letter.message):
+        return named[1]
+    place = _PLACE.search(letter.message)
+    return (place[1] or _NUMBER.sub("", place[2])) if place else ""
 
 
 def mend_of(letter: DeadLetter, name: str, fields: Fields) -> str:
     """Return the next step for a refused payment: `name` is the field, or the currency without a rate."""
     if letter.error_code == "UNKNOWN_CURRENCY":
         return _rate_of(name)
+    if is_xml(letter.value):
+        return f"make `{name.rpartition('/')[2]}` as ISO 20022 says" if name else letter.hint
     if letter.error_code in {"NOT_JSON", "INVALID"} and not fields:
         return next((mend for looks, mend in _FORMS if looks(letter.value.lstrip())), HINTS["NOT_JSON"])
     if _REQUIRED.search(letter.message):
@@ -86,10 +92,6 @@ _FORMS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (
         lambda value: value.startswith(b"["),
         "write one JSON object a payment, in a file one a line, and no array",
-    ),
-    (
-        lambda value: value.startswith(b"<"),
-        "this is XML; write each payment as a JSON object (docs/schemas.md)",
     ),
     (
         lambda value: value.startswith(b"{") and not value.rstrip().endswith(b"}"),

@@ -15,6 +15,7 @@ from pipelines.streams.clock import Window, now_us, of_files, window
 from schemas import strict_json, topics
 from schemas.errors import ConfigError
 from schemas.rows.values import Values
+from schemas.strict_text import read_bytes
 
 #: So many payments are looked at.
 SAMPLE = 1_000
@@ -25,7 +26,7 @@ _KAFKA = "kafka://"
 def sampled(place: str, security: list[str], clock: ClockPolicy) -> tuple[Chunk, Window]:
     """Return the first payments of a place, and when they were received.
 
-    The place is a JSON Lines file, a folder that `stopline import` wrote, or kafka://host:port[/topic].
+    The place is a JSON Lines file, an XML file of ISO 20022, a folder that `stopline import` wrote, or kafka://host:port[/topic].
     Offsets of a file are its line numbers. What a file holds may be of any year, but not of the future.
 
     Raises:
@@ -57,6 +58,8 @@ def _of_file(path: Path) -> Chunk:
     if path.is_dir():
         blocks = messages(payments_of(path).slice(0, SAMPLE), SAMPLE)
         return chunk_of(list(enumerate((value for block in blocks for value in block.values), 1)))
+    if path.suffix == ".xml":
+        return chunk_of([(1, read_bytes(path))])
     try:
         return chunk_of(list(islice(strict_json.lines(path), SAMPLE)))
     except ConfigError as error:

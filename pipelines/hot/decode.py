@@ -20,7 +20,7 @@ from pipelines.policy import Policy
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
 from pipelines.streams.clock import Progress, Window, now_us, window
-from pipelines.streams.payments import PAYMENTS
+from pipelines.streams.payments import payments_among
 from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream, refusal
 from pipelines.telemetry import TELEMETRY
@@ -67,6 +67,7 @@ class Decode:
         self._in_flight = in_flight
         self._progress = Progress()
         self._streams = {stream.topic: stream for stream in streams}
+        self._payments = payments_among(streams)
 
     def ahead(self, chunk: Chunk) -> Chunk:
         """Begin to decode the values of a chunk beside what goes on; `begin` will find what came of it."""
@@ -151,7 +152,7 @@ class Decode:
 
     def _stream(self, chunk: Chunk) -> Stream:
         """Return the stream of a chunk; payments may come by any other name."""
-        return self._streams.get(chunk.topic, PAYMENTS)
+        return self._streams.get(chunk.topic, self._payments)
 
 
 def by_keys(rows: Rows, keys: Sequence[str], shards: int) -> Iterator[tuple[int, Rows]]:

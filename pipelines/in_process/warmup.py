@@ -8,8 +8,8 @@ from typing import NamedTuple
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.reading.process import broker_line
 from pipelines.kafka.reading.start import Since, partitions_of, start_offsets
+from pipelines.streams.payments import payments_among
 from pipelines.streams.stream import Stream
-from schemas.topics import PAYMENTS
 from schemas.units import HOUR_US
 
 
@@ -31,5 +31,6 @@ def warm_up(settings: KafkaSettings, streams: Sequence[Stream], hours: float) ->
     for at, offset in committed.items():
         broker_line(settings).commit(at, offset)
     since_us = time.time_ns() // 1000 - int(hours * HOUR_US)
-    decided = {number: offset for (topic, number), offset in committed.items() if topic == PAYMENTS}
+    paid = payments_among(streams).topic
+    decided = {number: offset for (topic, number), offset in committed.items() if topic == paid}
     return WarmUp(Since(since_us), decided)

@@ -41,9 +41,9 @@ from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.state.identity import Identity
 from pipelines.state.shards import Block
+from pipelines.streams.payments import payments_among
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import STREAMS, topics_needed, topics_of_taint, topics_read
-from schemas import topics
 from schemas.units import MINUTE_US
 
 NAME = "stopline"
@@ -194,7 +194,8 @@ def _warmed(settings: JobSettings) -> JobSettings:
 
 
 def _committed(settings: JobSettings) -> dict[Partition, int]:
-    return {(topics.PAYMENTS, number): offset for number, offset in settings.decided.items()}
+    topic = payments_among(settings.streams).topic
+    return {(topic, number): offset for number, offset in settings.decided.items()}
 
 
 def _on_flink_first(settings: JobSettings, pipeline: beam.Pipeline) -> None:

@@ -22,11 +22,14 @@ from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import of_words
 from pipelines.policy import PAST_DAYS_MAX
 from pipelines.state.identity import Identity
+from pipelines.streams.iso20022 import tokens_of
+from pipelines.streams.payments import Reading, read_as
 from pipelines.streams.stream import Begin, Stream
 from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
 
 _ADDRESS = re.compile(r"\S+:\d{1,5}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 class StoplineOptions(PipelineOptions):  # type: ignore[misc]
@@ -58,6 +61,22 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             metavar="FILE",
             help="file of the jobs' key (stopline tokens keygen FILE): what they write to measures and "
             "traces is sealed, and nothing else there is believed",
+        )
+        parser.add_argument(
+            "--kafka_payments_topic",
+            default="",
+            metavar="TOPIC",
+            help="topic that payments come on, by default payments; JSON or ISO 20022, whichever",
+        )
+        parser.add_argument(
+            "--token_keys",
+            default="",
+            metavar="FILE",
+            help="file of secrets (stopline tokens keygen FILE), your producer's: parties and accounts of "
+            "ISO 20022 messages become tokens with it",
+        )
+        parser.add_argument(
+            "--token_epoch", default="", help="epoch of the secret in --token_keys; the newest if not given"
         )
         parser.add_argument(
             "--kafka_start",
@@ -198,6 +217,7 @@ class JobSettings:
             shards=shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,
+            streams=_streams(given.kafka_payments_topic, given.token_keys, given.token_epoch),
         )
 
 
@@ -267,6 +287,17 @@ def _models(bundle: str, registry: str, trusted: str) -> Source:
             "--model_registry"
         )
     return Path(bundle).resolve()
+
+
+def _streams(topic: str, keys: str, epoch: str) -> tuple[Stream, ...]:
+    if topic and (not _TOPIC.fullmatch(topic) or topic in {stream.topic for stream in STREAMS[1:]}):
+        raise ConfigError(f"--kafka_payments_topic takes the name of a topic of its own, got {topic[:60]!r}")
+    file = str(Path(keys).absolute()) if keys else ""
+    try:
+        tokens_of(file, epoch)
+    except ConfigError as error:
+        raise ConfigError(f"--token_keys: {error}; on Flink workers need it there too") from error
+    return read_as(STREAMS, topic, Reading(file, epoch))
 
 
 def _start(text: str) -> First:

@@ -61,7 +61,10 @@ class Window(NamedTuple):
         return self._replace(past_us=RECORD_US_MAX)
 
     def fault(self, place: int, at_us: int, field: str) -> tuple[ErrorCode, str] | None:
-        """Say why the event time of one message cannot be true; None if it can."""
+        """Say why the event time of one message cannot be true; None if it can.
+
+        `field` is its name in JSON, or the path of an element.
+        """
         received_us = int(self.received_us[place])
         if at_us < max(EARLIEST_US, received_us - self.past_us):
             code: ErrorCode = "PAST"
@@ -73,7 +76,12 @@ class Window(NamedTuple):
             return None
         if (unit := unit_of(at_us)) not in {"", "microseconds"}:
             said = f"{at_us:,} looks like {unit}; microseconds expected"
-        return code, f"{said} - at `$.{field}`"
+        return code, f"{said} - at `{placed(field)}`"
+
+
+def placed(field: str) -> str:
+    """Return where a field stands: a name in JSON below its root, the path of an element as it is."""
+    return field if field.startswith("/") else f"$.{field}"
 
 
 class Progress:

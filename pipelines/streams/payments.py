@@ -1,6 +1,8 @@
 """Stream `payments`: transfers as they are initiated, TRANSFER rows for the ledger of their payers."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +10,13 @@ from numpy.typing import NDArray
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
-from pipelines.streams.clock import Window
+from pipelines.streams.clock import Window, placed
+from pipelines.streams.iso20022 import tokens_of, transfers
 from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
 from schemas import topics
 from schemas.dead_letter import DeadLetter
+from schemas.iso20022.document import Element, is_xml
+from schemas.iso20022.transfers import Tokens
 from schemas.payment import STATUSES
 from schemas.rows.transfers import TRANSFER, full_transfers, plain_transfers
 from schemas.units import DAY_US
@@ -29,32 +34,59 @@ Places = NDArray[np.int64]
 
 
 def decode(
-    chunk: Chunk, policy: Policy, window: Window, *, as_sent: bool = False
+    chunk: Chunk, policy: Policy, window: Window, tokens: Tokens | None = None, *, as_sent: bool = False
 ) -> tuple[Rows, list[DeadLetter], Counter[str]]:
-    """Decode a chunk: TRANSFER rows in message order, and a dead letter for every message without a row.
+    """Decode a chunk: TRANSFER rows, and a dead letter for every message that has none or not all of its own.
 
+    Messages are JSON, a payment each, or XML of ISO 20022, whose accounts become tokens by `tokens`.
     The third are optional fields by name that were as if absent, as they broke the contract or are times that
-    cannot be true; `as_sent` leaves those as they are.
+    cannot be true (`as_sent` leaves those as they are), and statuses that ISO 20022 tells of others.
     """
-    softened: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     letters: list[DeadLetter] = []
     rows, plain = chunk.ahead.result() if chunk.ahead else plain_transfers(chunk.values)
     plain &= chunk.values.sizes() <= VALUE_BYTES_MAX
+    others = np.flatnonzero(~plain)
+    xml = [place for place in others.tolist() if is_xml(chunk.values[place])]
     decoded = np.ones(len(rows), np.bool_)
-    decoded[_decode_fully(chunk, np.flatnonzero(~plain), rows, letters, softened)] = False
-    rows["partition"], rows["offset"] = chunk.partitions, chunk.offsets
-    rows["received_us"] = window.received_us
+    decoded[xml] = False
+    decoded[_decode_fully(chunk, others[decoded[others]], rows, letters, counts)] = False
+    places = np.arange(len(rows))
+    elements: list[Mapping[str, Element]] = []
+    if xml:
+        found = transfers(chunk, xml, tokens, policy.law.timezone)
+        rows = np.concatenate((found.rows, rows[decoded]))
+        places = np.concatenate((found.places, places[decoded]))
+        elements, letters = found.elements, [*found.letters, *letters]
+        counts.update(found.told)
+        decoded = np.ones(len(rows), np.bool_)
+    rows["partition"], rows["offset"] = chunk.partitions[places], chunk.offsets[places]
+    received = window._replace(received_us=window.received_us[places])
+    rows["received_us"] = received.received_us
     if not as_sent:
-        softened += _untrue_as_absent(rows, decoded, window)
+        counts += _untrue_as_absent(rows, decoded, received)
     unknown = decoded & np.isnan(policy.value(rows))
-    untrue = (window.too_old(rows["at_us"]) | window.too_new(rows["at_us"])) & decoded & ~unknown
-    for place in np.flatnonzero(unknown).tolist():
-        letters.append(refusal(chunk, place, "UNKNOWN_CURRENCY", "No rate - at `$.currency`"))
-    for place in np.flatnonzero(untrue).tolist():
-        if fault := window.fault(place, int(rows["at_us"][place]), "accepted_at_us"):
-            letters.append(refusal(chunk, place, *fault))
-    kept = rows.take(np.flatnonzero(decoded & ~(unknown | untrue))) if letters else rows
-    return kept, letters, softened
+    untrue = (received.too_old(rows["at_us"]) | received.too_new(rows["at_us"])) & decoded & ~unknown
+
+    def field(row: int, name: str) -> str:
+        return elements[row][name].path if row < len(elements) else name
+
+    for row in np.flatnonzero(unknown).tolist():
+        said = f"No rate - at `{placed(field(row, 'currency'))}`"
+        letters.append(refusal(chunk, int(places[row]), "UNKNOWN_CURRENCY", said))
+    for row in np.flatnonzero(untrue).tolist():
+        if fault := received.fault(row, int(rows["at_us"][row]), field(row, "accepted_at_us")):
+            letters.append(refusal(chunk, int(places[row]), *fault))
+    kept = rows.take(np.flatnonzero(decoded & ~(unknown | untrue))) if letters or xml else rows
+    return kept, one_each(letters) if xml else letters, counts
+
+
+def one_each(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Return the first letter of each message: of several transactions in one more than one may be wrong."""
+    first: dict[str, DeadLetter] = {}
+    for letter in letters:
+        first.setdefault(letter.dead_letter_id, letter)
+    return list(first.values())
 
 
 def _untrue_as_absent(rows: Rows, decoded: NDArray[np.bool_], window: Window) -> Counter[str]:
@@ -93,17 +125,40 @@ def _decode_fully(
     return []
 
 
-def initiated(chunk: Chunk, policy: Policy, window: Window) -> Decoded:
-    """Decode a chunk; payments that are not INITIATED are counted and go no further."""
-    rows, letters, softened = decode(chunk, policy, window)
-    given = len(rows)
-    if (rows["status"] != _INITIATED).any():
-        rows = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
-    counts = {"payments": len(rows), "payments_not_initiated": given - len(rows)}
-    counts |= {f"{name}_as_absent": times for name, times in softened.items()}
-    return Decoded([rows], letters, counts)
+@dataclass(frozen=True)
+class Reading:
+    """How messages of the topic become payments; `keys` is the file of secrets tokens are made with.
+
+    Payments that are not INITIATED, and what is said of earlier ones, are counted and go no further.
+    """
+
+    keys: str = ""
+    epoch: str = ""
+
+    def __call__(self, chunk: Chunk, policy: Policy, window: Window) -> Decoded:
+        """Decode a chunk."""
+        rows, letters, others = decode(chunk, policy, window, tokens_of(self.keys, self.epoch))
+        given = len(rows)
+        if (rows["status"] != _INITIATED).any():
+            rows = rows.take(np.flatnonzero(rows["status"] == _INITIATED))
+        told = sum(others.pop(status, 0) for status in STATUSES)
+        counts = {"payments": len(rows), "payments_not_initiated": given - len(rows) + told}
+        counts |= {f"{name}_as_absent": times for name, times in others.items()}
+        return Decoded([rows], letters, counts)
 
 
 PAYMENTS = Stream(
-    topics.PAYMENTS, "SINCE", (Facts(TRANSFER, "payers", ("debtor",)),), initiated, plain_transfers
+    topics.PAYMENTS, "SINCE", (Facts(TRANSFER, "payers", ("debtor",)),), Reading(), plain_transfers
 )
+
+
+def payments_among(streams: Sequence[Stream]) -> Stream:
+    """Return the stream of payments among others, whatever its topic is called."""
+    return next((stream for stream in streams if stream.facts == PAYMENTS.facts), PAYMENTS)
+
+
+def read_as(streams: Sequence[Stream], topic: str, reading: Reading) -> tuple[Stream, ...]:
+    """Return streams whose payments come on `topic`, unless it is "", and are read by `reading`."""
+    mine = payments_among(streams)
+    other = mine._replace(topic=topic or mine.topic, decode=reading)
+    return tuple(other if stream is mine else stream for stream in streams)

@@ -25,6 +25,7 @@ from pipelines.streams.clock import EARLIEST_US, Window, window
 from schemas.errors import ConfigError
 from schemas.units import HOUR_US
 from tests.command import command
+from tests.iso20022 import Transfer, pacs008
 
 RULES = policy.load(policy.named(country="uk"))
 NOW_US = START_US + 86_400_000_000
@@ -93,7 +94,9 @@ REFUSED: list[tuple[Callable[[Fields], Any], str, str]] = [
     (lambda fields: b"tx1,2026-01-31,12.50", "NOT_JSON", "stopline import"),
     (lambda fields: b'{"txn_id": "t', "NOT_JSON", "in one line"),
     (lambda fields: b"\0\0\0\0\7\2tx", "NOT_JSON", "JSON serializer"),
-    (lambda fields: b"<Document/>", "NOT_JSON", "this is XML"),
+    (lambda fields: b"<Document/>", "no Document of ISO 20022", "breaks its contract"),
+    (lambda fields: b"<Document>", "NOT_XML", "well-formed"),
+    (lambda fields: pacs008(Transfer(amount="x")), "IntrBkSttlmAmt", "make `IntrBkSttlmAmt` as"),
     (lambda fields: b"", "NOT_JSON", "without a value"),
     (lambda fields: {"schema": {}, "payload": fields}, "required field `txn_id`", "stand inside `payload`"),
     (times("accepted_at_us", 1e3), "`$.accepted_at_us`", "this looks like nanoseconds"),
@@ -164,6 +167,16 @@ def test_payments_of_a_topic_that_are_all_hours_old_are_named_with_their_mend(go
 
     (late,) = told.doubtful
     assert "h older than their messages" in late.what and "UTC, not local time" in late.mend
+
+
+def test_messages_of_iso_20022_are_checked_transaction_by_transaction(tmp_path: Path) -> None:
+    one_wrong = Transfer(txn_id="W", uetr="", currency="GBX")
+    message = pacs008(*(Transfer(uetr="", txn_id=f"T{n}", amount=f"{n + 1}.07") for n in range(4)), one_wrong)
+    (tmp_path / "paid.xml").write_bytes(message)
+    done = command("check", tmp_path / "paid.xml", "--country", "uk", width=240)
+
+    assert (done.exit_code, "5 messages: 4 accepted, 1 refused" in done.stdout) == (1, True)
+    assert "CdtTrfTxInf[5]/IntrBkSttlmAmt" in done.stdout and "payee_added_at_us" in done.stdout
 
 
 def test_good_payments_are_accepted_without_a_doubt(good: list[Fields]) -> None:

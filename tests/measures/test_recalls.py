@@ -210,14 +210,14 @@ def test_an_answer_about_another_payment_or_case_is_refused() -> None:
     ("message", "says"),
     [
         (b"", "no XML"),
-        (b"<a/>", "is no camt.056"),
+        (b"<a/>", "no Document of ISO 20022"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "declares a document type"),
         (
             b"<Document xmlns='urn:iso:std:iso:20022:tech:xsd:pacs.004.001.09'><PmtRtr/></Document>",
             "0 payments",
         ),
         (b"\xff\xfe", "no XML"),
-        (b"x" * 1_000_001, "longer than"),
+        (b"x" * 4_000_001, "longer than"),
     ],
 )
 def test_a_message_that_cannot_be_read_is_refused_in_one_sentence(message: bytes, says: str) -> None:
@@ -228,7 +228,7 @@ def test_a_message_that_cannot_be_read_is_refused_in_one_sentence(message: bytes
 
 def test_an_amount_with_more_decimals_than_its_currency_is_refused() -> None:
     message = recall(PAID, reason="FRAD", case_id="c", created_us=T0).replace(b"1234.56", b"1234.567")
-    with pytest.raises(SchemaError, match="is no amount of 'EUR'"):
+    with pytest.raises(SchemaError, match="has 3 decimals, EUR has 2"):
         read(message)
 
 

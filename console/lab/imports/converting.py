@@ -79,8 +79,7 @@ def convert(mapping: Mapping, table: Path, out: Path, secret: bytes) -> Report:
         ConfigError: the table cannot be read, lacks a column, no row of it is a payment, or `out` exists.
 
     """
-    if out.exists():
-        raise ConfigError(f"{out} exists and imports are never mixed; name a new folder with --out")
+    require_new(out)
     report = Report()
     blocks, labels = [], []
     seen: set[str] = set()
@@ -90,9 +89,15 @@ def convert(mapping: Mapping, table: Path, out: Path, secret: bytes) -> Report:
         labels += found
     if not report.payments:
         raise ConfigError(
-            f"no row of {table} became a payment ({_most(report.refused) or 'it has none'}); mend the mapping"
+            f"no row of {table} became a payment ({most(report.refused) or 'it has none'}); fix the mapping"
         )
-    payments = pa.concat_tables(blocks).sort_by([("accepted_at_us", "ascending")])
+    write(out, pa.concat_tables(blocks), labels, report)
+    return report
+
+
+def write(out: Path, payments: pa.Table, labels: list[Feedback], report: Report) -> None:
+    """Write an import: payments in order of time, labels in order of when they became known, the report."""
+    payments = payments.sort_by([("accepted_at_us", "ascending")])
     at_us = payments["accepted_at_us"]
     report.from_us, report.to_us = at_us[0].as_py(), at_us[-1].as_py()
     report.remarks += _remarks(report, payments)
@@ -101,7 +106,12 @@ def convert(mapping: Mapping, table: Path, out: Path, secret: bytes) -> Report:
     labels.sort(key=lambda each: (each.known_at_us, each.feedback_id))
     (out / FEEDBACK).write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in labels))
     (out / REPORT).write_bytes(report.as_json())
-    return report
+
+
+def require_new(out: Path) -> None:
+    """Raise ConfigError if a folder to write exists."""
+    if out.exists():
+        raise ConfigError(f"{out} exists and imports are never mixed; name a new folder with --out")
 
 
 def payments_of(folder: Path) -> pa.Table:
@@ -234,18 +244,20 @@ def _labels(label: Label | None, rows: pd.DataFrame, table: pa.Table, report: Re
     found = []
     for place in np.flatnonzero(verdicts.notna().to_numpy(bool)).tolist():
         txn_id, verdict = table["txn_id"][place].as_py(), verdicts.iloc[place]
-        known_us = table["accepted_at_us"][place].as_py() + after_us
         report.labels[verdict] += 1
-        found.append(
-            Feedback(
-                feedback_id=derived_id("feedback", txn_id, "LABEL", known_us),
-                txn_id=txn_id,
-                kind="LABEL",
-                verdict=verdict,
-                known_at_us=known_us,
-            )
-        )
+        found.append(label_of(txn_id, verdict, table["accepted_at_us"][place].as_py() + after_us))
     return found
+
+
+def label_of(txn_id: str, verdict: Verdict, known_us: int) -> Feedback:
+    """Return the label of a payment, known at an instant (microseconds UTC)."""
+    return Feedback(
+        feedback_id=derived_id("feedback", txn_id, "LABEL", known_us),
+        txn_id=txn_id,
+        kind="LABEL",
+        verdict=verdict,
+        known_at_us=known_us,
+    )
 
 
 def _remarks(report: Report, payments: pa.Table) -> list[str]:
@@ -259,5 +271,6 @@ def _remarks(report: Report, payments: pa.Table) -> list[str]:
     return remarks
 
 
-def _most(refused: Counter[str]) -> str:
+def most(refused: Counter[str]) -> str:
+    """Say why most was refused."""
     return ", ".join(f"{why} in {rows:,}" for why, rows in refused.most_common(3))

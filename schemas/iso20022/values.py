@@ -9,7 +9,7 @@ from schemas.errors import SchemaError
 
 _UETR = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-4[a-f0-9]{3}-[89ab][a-f0-9]{3}-[a-f0-9]{12}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DECIMAL = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,5}))?")
+_DECIMAL = re.compile(r"\+?([0-9]{1,18})(?:\.([0-9]{0,18}))?")
 
 #: What XML 1.0 cannot hold, and control characters nobody means.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -81,13 +81,18 @@ def one_of(tag: str, value: Any, allowed: Any) -> str:
 
 
 def minor(tag: str, written: str, code: str) -> int:
-    """Read a decimal amount as minor units of its currency.
+    """Read a decimal amount as minor units of its currency; nothing but zeros may follow those.
 
-    >>> minor("Amt", "1234.5", "EUR"), minor("Amt", "5000", "KRW")
-    (123450, 5000)
+    >>> minor("Amt", "1234.5", "EUR"), minor("Amt", "5000", "KRW"), minor("Amt", "5000.00", "JPY")
+    (123450, 5000, 5000)
     """
     digits = digits_of(code)
+    if digits is None:
+        raise SchemaError(f"{code[:10]!r} is no currency of ISO 4217")
     match = _DECIMAL.fullmatch(written)
-    if digits is None or match is None or len(match[2] or "") > digits:
+    if match is None:
         raise SchemaError(f"ISO 20022 {tag} {written[:30]!r} is no amount of {code[:10]!r}")
-    return amount(tag, int(match[1] + (match[2] or "").ljust(digits, "0")))
+    part = (match[2] or "").rstrip("0")
+    if len(part) > digits:
+        raise SchemaError(f"ISO 20022 {tag} {written[:30]!r} has {len(part)} decimals, {code} has {digits}")
+    return amount(tag, int(match[1] + part.ljust(digits, "0")))
