@@ -34,7 +34,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "replay": ("Run a scenario from its first payment to its last and compare", "console.commands.replay"),
     "import": (
-        "Turn a table into payments and labels, with a report of what was refused",
+        "Turn a table, or messages of ISO 20022, into payments and labels",
         "console.commands.imports",
     ),
     "blocks": (
@@ -46,6 +46,8 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Take the first 1,000 payments through decode and model, and say what is wrong",
         "console.commands.check",
     ),
+    "send": ("Send payments of a file to a topic, as your producer would", "console.commands.sending"),
+    "listen": ("Print what a topic holds, a JSON object a line", "console.commands.listening"),
     "tokens": ("Make tokens of parties and accounts.", "console.commands.tokens"),
     "lifecycle": (
         "Carry out legal orders: keys, country files, the job.",

@@ -1,0 +1,31 @@
+"""`stopline send`: payments of a file to a topic."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.lab.feeds import brokers_at
+from console.lab.passing import sent
+from console.options import Brokers, KafkaSecurity
+from schemas import topics
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def send(
+    place: Annotated[
+        Path, typer.Argument(help="JSON Lines file, XML file or folder of them, or folder of an import.")
+    ],
+    *,
+    kafka_brokers: Brokers = "127.0.0.1:9092",
+    topic: Annotated[str, typer.Option(help="Topic to send to.")] = topics.PAYMENTS,
+    kafka_security: KafkaSecurity = [],  # noqa: B006 - Typer's way
+) -> None:
+    """Send payments of a file to a topic, as your producer would; messages are sent as they are.
+
+    Example: stopline send pacs.008.xml --kafka_brokers 127.0.0.1:9092
+    """
+    number = sent(brokers_at(kafka_brokers, kafka_security), topic, place)
+    typer.echo(f"{number:,} messages sent to topic {topic}")
