@@ -83,6 +83,10 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.registry:keygen,trust,rollback,show",
         "console.commands.promotion:promote",
     ),
+    "desk": (
+        "Show cases and let people decide them; check the audit chain.",
+        "console.commands.desk.run:run",
+    ),
     "dead-letters": (
         "Look at refused messages; send them again.",
         "console.commands.dead_letters",

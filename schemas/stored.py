@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
+from schemas.action import Action
 from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.block import BlockEntry
@@ -35,6 +36,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "dead_letter.v1": DeadLetter,
     "feedback.v1": Feedback,
     "alarm.v1": Alarm,
+    "action.v1": Action,
     "block.v1": BlockEntry,
     "clue.v1": Clue,
 }

@@ -18,6 +18,7 @@ TRACES = "traces"
 REFUNDS = "refunds"
 DEAD_LETTERS = "dead_letters"
 ALARMS = "alarms"
+ACTIONS = "actions"
 
 #: Broker-side settings of topics that need any.
 TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
@@ -27,6 +28,7 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     MEASURES: {"retention.ms": "-1"},
     TRACES: {"retention.ms": "-1"},
     CONTACTS: {"retention.ms": "-1"},
+    ACTIONS: {"retention.ms": "-1"},
 }
 
 #: What the main job writes; what it reads is told by the table of its streams.

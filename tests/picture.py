@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
-PACKAGES = ("measures", "models", "fixtures", "pipelines", "console")
+PACKAGES = ("measures", "models", "fixtures", "pipelines", "desk", "console")
 
 Arrows = dict[str, set[str]]
 

@@ -18,7 +18,7 @@ from schemas.order import Order
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
-PACKAGES = ("schemas", "measures", "models", "pipelines", "console", "fixtures")
+PACKAGES = ("schemas", "measures", "models", "pipelines", "desk", "console", "fixtures")
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

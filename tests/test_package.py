@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("schemas", "measures", "models", "pipelines", "console", "fixtures")
+PACKAGES = ("schemas", "measures", "models", "pipelines", "desk", "console", "fixtures")
 
 IMPORT_ALL = f"""
 import importlib, json, pkgutil

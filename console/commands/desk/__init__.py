@@ -1,0 +1,1 @@
+"""`stopline desk`: what people see and do."""

@@ -1,0 +1,27 @@
+"""Lists for other desks: JSON Lines from a place on, in order of change; a pull brings what is new."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi.responses import Response
+
+from console.web.visit import Seen
+from desk.listing import LISTS, lines
+
+router = APIRouter()
+
+MOST = 5_000
+
+
+@router.get("/api/{name}", name="list_facts")
+def list_(
+    visit: Seen,
+    name: Annotated[str, Path(max_length=32)],
+    after: Annotated[str, Query(max_length=40)] = "",
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 500,
+) -> Response:
+    """Give a list from the place `after` on; header `next` is the place to ask from next time."""
+    if name not in LISTS:
+        raise HTTPException(404)
+    found, place = lines(visit.desk.store, name, after, limit, masked=True)
+    return Response(found, media_type="application/jsonl", headers={"next": place})

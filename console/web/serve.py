@@ -1,0 +1,98 @@
+"""The pages served: on loopback unless told otherwise, with links that let people in once."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from console.web.app import create_app
+from console.web.render import environment
+from console.web.sessions import Sessions
+from console.web.visit import Site
+from console.web.words import read_words
+from desk.desk import Desk
+from desk.roles import Person, Role
+from pipelines.kafka.local.brokers import HOST, free_port
+from schemas.errors import ConfigError, SinkError
+
+#: Who is let in unless told otherwise: two people, because large sums need two.
+SEATS = ("lead-1:lead", "lead-2:lead")
+
+START_S = 15.0
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def people(seats: Sequence[str]) -> list[Person]:
+    """Read seats given as name:role.
+
+    Raises:
+        ConfigError: a seat cannot be read.
+
+    """
+    found = []
+    for seat in seats:
+        name, _, role = seat.partition(":")
+        if (
+            role not in tuple(Role)
+            or not name.replace("-", "").replace(".", "").isalnum()
+            or name != name.lower()
+        ):
+            raise ConfigError(
+                f"--seat {seat!r} is not name:role; a name has small letters, digits, . _ and -, "
+                f"a role is one of {', '.join(Role)}"
+            )
+        found.append(Person(name, Role(role)))
+    return found
+
+
+def site_of(desk: Desk, folder: Path, words: Path | None = None, *, policy_stamp: str = "") -> Site:
+    """Return what the pages of a desk share."""
+    sessions = Sessions(folder / "session.key")
+    return Site(desk, sessions, read_words(words), environment(), policy_stamp)
+
+
+@contextmanager
+def served(site: Site, host: str = HOST, port: int = 0, *, names: Sequence[str] = ()) -> Iterator[str]:
+    """Serve while the block runs; gives the address.
+
+    Raises:
+        SinkError: the server did not start.
+
+    """
+    port = port or free_port()
+    app = create_app(site, [HOST, "localhost", host, *names])
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=2, proxy_headers=bool(names),
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, name="desk-web", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise SinkError(f"the desk could not listen on {host}:{port}; choose another port with --port")
+        time.sleep(0.02)
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(5)
+
+
+def links(site: Site, address: str, seats: Sequence[Person]) -> Iterator[str]:
+    """Give a line a seat: who, and the link that lets them in once."""
+    for person in seats:
+        yield f"{person.id} ({person.role}): {address}/enter?token={site.sessions.token(person)}"
+
+
+def wait(said: Callable[[str], None]) -> None:
+    """Stay until the process is asked to end."""
+    said("Ctrl-C ends the desk; what was decided is on Kafka.")
+    threading.Event().wait()

@@ -1,0 +1,1 @@
+"""The desk: a read model of the topics, and the actions of people as events on Kafka."""

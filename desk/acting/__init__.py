@@ -1,0 +1,1 @@
+"""Actions: what a person may decide, what it would do, and how it becomes an event on Kafka."""

@@ -1,0 +1,108 @@
+"""The audit chain: who saw and did what, a line each, every line with the hash of the one before it.
+
+A line that was changed, taken out or put in breaks the chain at that place. Whoever rewrites the whole file
+can hide that from the file alone, but not from topic `actions`: each action carries the hash of its line.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from schemas.errors import StateError
+
+FIRST = "0" * 64
+
+
+class Fault(NamedTuple):
+    """A line at which the chain does not hold, counted from 1."""
+
+    line: int
+    why: str
+
+
+class Audit:
+    """Appends to one file; thread-safe, one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._last, self.count = FIRST, 0
+        for entry in entries(path):
+            self._last, self.count = entry["hash"], self.count + 1
+        self._file: IO[bytes] = path.open("ab")
+        path.chmod(0o600)
+
+    def write(
+        self, by: str, role: str, what: str, about: Mapping[str, str] | None = None, *, kept: bool = False
+    ) -> str:
+        """Add a line and return its hash; `kept` waits until the disk has it."""
+        with self._lock:
+            body = {
+                "n": self.count + 1,
+                "at_us": time.time_ns() // 1000,
+                "by": by,
+                "role": role,
+                "what": what,
+            }
+            entry = body | dict(about or {}) | {"before": self._last}
+            self._last = entry["hash"] = hash_of(entry)
+            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+            if kept:
+                os.fsync(self._file.fileno())
+            self.count += 1
+            return self._last
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def hash_of(entry: dict[str, Any]) -> str:
+    """Return the hash of a line without its own."""
+    bare = {name: value for name, value in entry.items() if name != "hash"}
+    return sha256(json.dumps(bare, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def entries(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a file, none if there is no file.
+
+    Raises:
+        StateError: a line is no entry.
+
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                entry = json.loads(line)
+                _ = entry["hash"], entry["before"], entry["n"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise StateError(
+                    f"{path}, line {number}, is no entry of the audit chain; keep the file and ask who "
+                    "may write it; to go on, let the desk begin another with --audit"
+                ) from error
+            yield entry
+
+
+def faults(path: Path, acted: Iterable[str] = ()) -> Iterator[Fault]:
+    """Yield where the chain does not hold; `acted` are the hashes that topic `actions` bears witness to."""
+    before, seen, line = FIRST, set[str](), 0
+    for line, entry in enumerate(entries(path), 1):
+        if entry["before"] != before:
+            yield Fault(line, "does not follow the line before it: one was taken out, put in or changed")
+        if entry["hash"] != hash_of(entry):
+            yield Fault(line, "was changed")
+        if entry["n"] != line:
+            yield Fault(line, f"says it is line {entry['n']}")
+        before = entry["hash"]
+        seen.add(before)
+    for missing in sorted({each for each in acted if each} - seen):
+        yield Fault(line + 1, f"an action on Kafka names line {missing[:12]}…, which is not here")

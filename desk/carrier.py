@@ -1,0 +1,108 @@
+"""Carries what decided actions send to its topics, in the order of the topic, at least once.
+
+Where it stands is committed on Kafka for a group of its own, so that a store that is built anew sends nothing
+again. Between sending and committing a crash sends once more: the messages are the same, and whoever reads
+them knows them by their ids.
+"""
+
+import logging
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+
+import msgspec
+
+from desk.store import Store, unpacked
+from pipelines.kafka.port import KafkaSettings, Partition, open_admin, open_producer
+from schemas.action import Action
+from schemas.envelope import headers
+from schemas.errors import BrokerError, SinkError
+from schemas.topics import ACTIONS
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Kafka group of the positions; how long to rest; actions carried between two commits.
+GROUP, REST_S, AT_ONCE = "stopline-desk", 0.1, 200
+
+_ACTION = msgspec.json.Decoder(Action)
+
+
+class Carrier:
+    """Sends the effects of the actions that the store holds."""
+
+    def __init__(self, store: Store, settings: KafkaSettings) -> None:
+        self._store, self._settings = store, replace(settings, group=GROUP)
+        self._stands: dict[Partition, int] | None = None
+        self._stopped = threading.Event()
+        self.carried, self.wrong = 0, ""
+
+    def start(self) -> threading.Thread:
+        """Carry in a thread of its own until `stop`."""
+        thread = threading.Thread(target=self._run, name="desk-carrier", daemon=True)
+        thread.start()
+        return thread
+
+    def stop(self) -> None:
+        """Let the thread end after what it carries now."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                if not self.step():
+                    self._stopped.wait(REST_S)
+                self.wrong = ""
+            except (BrokerError, SinkError) as error:
+                self._stands, self.wrong = None, str(error)
+                _LOGGER.error("an action is not carried out yet: %s", error)
+                self._stopped.wait(1.0)
+
+    def step(self) -> int:
+        """Carry the next actions; returns how many were read.
+
+        Raises:
+            SinkError: a message was not confirmed; it is sent again.
+            BrokerError: positions cannot be read or committed.
+
+        """
+        if self._stands is None:
+            self._stands = self._committed()
+        done = 0
+        for at, stands in list(self._stands.items()):
+            rows = self._store.rows(
+                "SELECT offset, record FROM actions WHERE partition = ? AND offset >= ? "
+                "ORDER BY offset LIMIT ?",
+                at[1], stands, AT_ONCE,
+            )  # fmt: skip
+            if not rows:
+                continue
+            self._send([_ACTION.decode(unpacked(row["record"])) for row in rows])
+            self._stands[at] = rows[-1]["offset"] + 1
+            with closing(open_admin(self._settings)) as admin:
+                admin.commit(GROUP, {at: self._stands[at]})
+            done += len(rows)
+        return done
+
+    def _send(self, actions: list[Action]) -> None:
+        producer = open_producer(self._settings)
+        for action in actions:
+            for number, effect in enumerate(action.effects if action.done else ()):
+                head = headers(
+                    event_id=f"{action.action_id}.{number}",
+                    event_type=f"fp.action.{action.kind.lower()}.v1",
+                    source="urn:fp:desk",
+                    subject=action.case_id or action.subject,
+                    time_us=action.at_us,
+                )
+                place = None if effect.partition < 0 else effect.partition
+                now_us = time.time_ns() // 1000
+                producer.send(effect.topic, effect.key or None, effect.value, head, now_us, partition=place)
+                self.carried += 1
+        producer.flush()
+
+    def _committed(self) -> dict[Partition, int]:
+        with closing(open_admin(self._settings)) as admin:
+            count = admin.partition_counts().get(ACTIONS, 0)
+            places = [(ACTIONS, number) for number in range(count)]
+            return dict.fromkeys(places, 0) | admin.committed(GROUP, places)

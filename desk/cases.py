@@ -1,0 +1,142 @@
+"""Cases: what belongs together about one account, summed up in a row that the queue is ordered by.
+
+A case is everything about one account to act on: the payee's where a payment goes to a probable mule, the
+payer's where suspicious money leaves. Its name is derived from the account, so that it is the same whatever
+comes first and after every rebuilding. It is open while a person owes it something: alerts newer than the
+last decision, an appeal, a second person's decision.
+"""
+
+import sqlite3
+from collections.abc import Collection
+from typing import Any
+
+from desk.terms import SERVICE_US
+from schemas.ids import derived_id
+
+TABLES = """
+CREATE TABLE cases(
+  account TEXT PRIMARY KEY, case_id TEXT NOT NULL UNIQUE, jurisdiction TEXT NOT NULL, open INTEGER NOT NULL,
+  alerts INTEGER NOT NULL, open_alerts INTEGER NOT NULL, victims INTEGER NOT NULL, outcome INTEGER NOT NULL,
+  leg TEXT NOT NULL, rule TEXT NOT NULL, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL,
+  value REAL NOT NULL, expected REAL NOT NULL, since_at_us INTEGER NOT NULL,
+  since_received_us INTEGER NOT NULL, newest_us INTEGER NOT NULL, law_due_us INTEGER, law_kind TEXT NOT NULL,
+  live INTEGER NOT NULL, held_minor INTEGER NOT NULL, appeals INTEGER NOT NULL, pending INTEGER NOT NULL,
+  escalated INTEGER NOT NULL, decision TEXT NOT NULL, service_us INTEGER NOT NULL, changed INTEGER NOT NULL);
+CREATE INDEX cases_by_change ON cases(changed);
+CREATE INDEX cases_open ON cases(
+  expected, law_due_us, since_at_us, since_received_us, service_us, case_id, pending, appeals, escalated,
+  live, currency, amount_minor) WHERE open
+"""
+
+#: Actions that say what a case is; alerts that the person had not seen open it again.
+CLOSING = ("CONFIRM", "DISMISS")
+
+_ALERTS = """
+SELECT jurisdiction, leg, rule, currency, party, txn, max(outcome) AS outcome,
+  max(amount_minor) AS amount_minor, max(value) AS value,
+  max(value * score) AS expected, min(at_us) AS at_us, min(received_us) AS received_us,
+  min(due_us) AS due_us
+FROM alerts WHERE account = ? AND received_us > ? GROUP BY txn ORDER BY outcome, at_us
+"""
+
+
+def case_id_of(account: str) -> str:
+    """Name the case of an account."""
+    return derived_id("case", account)
+
+
+def refresh(db: sqlite3.Connection, accounts: Collection[str], changed: int) -> int:
+    """Sum the cases of `accounts` up anew; returns the number of the last change, one more a case."""
+    for account in sorted(accounts):
+        if (row := _row(db, account)) is None:
+            continue
+        changed += 1
+        values = (*row, changed)
+        db.execute(f"INSERT OR REPLACE INTO cases VALUES ({', '.join('?' * len(values))})", values)
+    return changed
+
+
+def last_change(db: sqlite3.Connection) -> int:
+    """Return the number of the last change."""
+    return int(db.execute("SELECT coalesce(max(changed), 0) FROM cases").fetchone()[0])
+
+
+def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:
+    decided = db.execute(
+        "SELECT kind, upto_us FROM actions WHERE account = ? AND kind IN (?, ?) "
+        "AND state IN ('DECIDED', 'AGREED') ORDER BY upto_us DESC, at_us DESC LIMIT 1", (account, *CLOSING),
+    ).fetchone()  # fmt: skip
+    upto = decided["upto_us"] if decided else -1
+    alerts, newest, first_us, first_received = db.execute(
+        "SELECT count(DISTINCT txn), max(received_us), min(at_us), min(received_us) FROM alerts "
+        "WHERE account = ?",
+        (account,),
+    ).fetchone()
+    open_ = db.execute(_ALERTS, (account, upto)).fetchall()
+    measures = db.execute(
+        "SELECT count(*) AS live, coalesce(sum(held_minor), 0) AS held FROM measures "
+        "WHERE account = ? AND live",
+        (account,),
+    ).fetchone()
+    next_ = db.execute(
+        "SELECT due_us, kind || '.' || due_kind AS what, at_us FROM measures WHERE account = ? AND live AND "
+        "due_us IS NOT NULL ORDER BY due_us LIMIT 1", (account,),
+    ).fetchone()  # fmt: skip
+    appeal = db.execute(
+        "SELECT count(*) AS n, min(due_us) AS due_us FROM appeals WHERE account = ? AND open", (account,)
+    ).fetchone()
+    acted = _acted(db, account, upto)
+    if not (alerts or measures["live"] or appeal["n"] or decided or sum(acted)):
+        known = db.execute("SELECT 1 FROM measures WHERE account = ? LIMIT 1", (account,)).fetchone()
+        if known is None:
+            return None
+    due, kind = _law(open_, next_, appeal)
+    top = open_[-1] if open_ else _last(db, account)
+    return (
+        account, case_id_of(account), top["jurisdiction"] if top else "",
+        int(bool(open_ or appeal["n"] or sum(acted))), alerts, len(open_),
+        len({each["party"] for each in open_}), top["outcome"] if open_ and top else 0,
+        top["leg"] if top else "", top["rule"] if top else "",
+        sum(each["amount_minor"] for each in open_), top["currency"] if top else "",
+        sum(each["value"] for each in open_), sum(each["expected"] for each in open_),
+        min((each["at_us"] for each in open_), default=first_us or 0),
+        min((each["received_us"] for each in open_), default=first_received or 0),
+        newest or 0, due, kind, measures["live"], measures["held"], appeal["n"], *acted,
+        decided["kind"] if decided else "", SERVICE_US[top["outcome"] if top else 0],
+    )  # fmt: skip
+
+
+def _acted(db: sqlite3.Connection, account: str, upto: int) -> tuple[int, int]:
+    """Count proposals that wait for a second person, and escalations and reports since the last decision."""
+    pending = db.execute(
+        "SELECT count(*) FROM actions AS a WHERE account = ? AND state = 'PROPOSED' AND NOT EXISTS "
+        "(SELECT 1 FROM actions AS b WHERE b.proposal_id = a.action_id)", (account,),
+    ).fetchone()[0]  # fmt: skip
+    escalated = db.execute(
+        "SELECT count(*) FROM actions WHERE account = ? AND kind IN ('ESCALATE', 'REPORT') AND upto_us >= ?",
+        (account, upto),
+    ).fetchone()[0]
+    return pending, escalated
+
+
+def _last(db: sqlite3.Connection, account: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = db.execute(
+        "SELECT jurisdiction, outcome, leg, rule, currency FROM alerts WHERE account = ? "
+        "ORDER BY received_us DESC LIMIT 1", (account,),
+    ).fetchone()  # fmt: skip
+    return found
+
+
+def _law(open_: list[sqlite3.Row], next_: sqlite3.Row | None, appeal: sqlite3.Row) -> tuple[int | None, str]:
+    """Return the next instant at which the law does something by itself, and what it does.
+
+    A measure in force says so exactly; without one the term that an alert's rule gives counts.
+    """
+    found: list[tuple[int, str]] = []
+    if next_ is not None:
+        found.append((next_["due_us"], next_["what"]))
+    else:
+        found += [(each["due_us"], f"RULE.{each['rule']}") for each in open_ if each["due_us"] is not None]
+    if appeal["due_us"] is not None:
+        found.append((appeal["due_us"], "APPEAL"))
+    return min(found, default=(None, ""))

@@ -1,0 +1,308 @@
+"""The desk: asks what an action would do, lets people decide it, and sends the decision to Kafka.
+
+Nothing is written to the store here: an action is an event, and the store learns of it as everybody does. The
+server decides what is allowed, by the rules of the aggregate that is acted on; the form only asks.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from desk.acting import blocking, engine, labels, letters, papers
+from desk.acting.plan import REASONS, Asked, Plan, RefusedError
+from desk.audit import Audit
+from desk.carrier import Carrier
+from desk.cases import case_id_of
+from desk.clock import DeskClock
+from desk.follower import Follower
+from desk.projections.journal import state_of
+from desk.roles import ACTS, Person
+from desk.store import Store, unpacked
+from desk.terms import SERVICE_MINUTES
+from measures.blocking.admission import Guard
+from measures.law.country_file import Laws
+from measures.law.rules import FreezeRule, HoldRule, RestrictRule
+from pipelines.kafka.port import KafkaSettings, open_producer
+from schemas.action import Action, ActionKind, ActionState
+from schemas.block import BlockEntry
+from schemas.dead_letter import DeadLetter
+from schemas.envelope import headers
+from schemas.ids import derived_id
+from schemas.reply import Why
+from schemas.topics import ACTIONS, DEAD_LETTERS
+
+#: How long a decision is waited for to come back from Kafka before the page is shown without it.
+SEEN_WITHIN_S = 2.0
+
+#: Cases of one bulk decision where the country names no number.
+BULK_MAX = 200
+
+_ACTION = msgspec.json.Decoder(Action)
+_LETTER = msgspec.json.Decoder(DeadLetter)
+_BLOCK = msgspec.json.Decoder(BlockEntry)
+
+
+class Form(NamedTuple):
+    """What a person fills in; `key` names the form, so that sent twice it is one action.
+
+    `seen_us` is the newest alert the person saw, microseconds UTC; 0 is the newest there is.
+    """
+
+    kind: ActionKind
+    case_id: str
+    key: str
+    subject: str = ""
+    reason_code: str = ""
+    reason: str = ""
+    terms: Mapping[str, str] = {}
+    seen_us: int = 0
+
+
+@dataclass
+class Desk:
+    """What the pages and commands work with."""
+
+    store: Store
+    follower: Follower
+    carrier: Carrier
+    settings: KafkaSettings
+    laws: Laws
+    clock: DeskClock
+    audit: Audit
+    country: str
+    service_minutes: Mapping[str, int] = field(default_factory=lambda: SERVICE_MINUTES)
+    guard: Guard = field(default_factory=Guard)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _sent: dict[str, Action] = field(default_factory=dict)
+
+    def action(self, action_id: str) -> Action | None:
+        """Return an action that was sent, by this process or another."""
+        row = self.store.row("SELECT record FROM actions WHERE action_id = ?", action_id)
+        return _ACTION.decode(unpacked(row["record"])) if row else self._sent.get(action_id)
+
+    def plan(self, form: Form, *people: str) -> Plan:
+        """Say what a form would do if these people decided it.
+
+        Raises:
+            RefusedError: it must not be, or there is nothing to do.
+
+        """
+        return self._plan(self._asked(form, people))
+
+    def decide(self, person: Person, form: Form) -> Action:
+        """Let a person decide; waits until the store has it. The same form again is the same action.
+
+        Raises:
+            RefusedError: the person or the rules do not allow it.
+            SinkError: Kafka did not confirm it; nothing has happened.
+
+        """
+        self._ready()
+        if person.role not in ACTS[form.kind]:
+            raise RefusedError("NOT_COMPETENT", f"{person.role} may not {form.kind.lower()}")
+        if form.reason_code not in REASONS[form.kind]:
+            raise RefusedError(str(Why.UNKNOWN_REASON), form.reason_code)
+        asked = self._asked(form, (person.id,), derived_id("action", person.id, form.key))
+        with self._lock:
+            if known := self.action(asked.action_id):
+                return known
+            if form.subject and self._waiting(asked.account, form.kind, form.subject):
+                raise RefusedError("WAITS_FOR_SECOND", "somebody has decided; give your own decision")
+            plan = self._plan(asked)
+            state: ActionState = "PROPOSED" if plan.second else "DECIDED"
+            action = self._made(person, asked, plan, state=state)
+            self._send(action)
+        self._await(action)
+        return action
+
+    def second(self, person: Person, proposal_id: str, *, agrees: bool, form: Form) -> Action:
+        """Let a second person decide what a first one has proposed, without having seen what that one said.
+
+        Raises:
+            RefusedError: it is the same person, it is decided already, or the rules have changed their mind.
+
+        """
+        self._ready()
+        first = self.action(proposal_id)
+        if first is None or first.state != "PROPOSED":
+            raise RefusedError(str(Why.WRONG_STATE), "there is nothing to decide")
+        if person.role not in ACTS[first.kind]:
+            raise RefusedError("NOT_COMPETENT", f"{person.role} may not {first.kind.lower()}")
+        if person.id == first.by:
+            raise RefusedError(str(Why.TWO_PEOPLE_NEEDED), "the second person is another one than the first")
+        if form.reason_code not in (*REASONS[first.kind], "KEEP"):
+            raise RefusedError(str(Why.UNKNOWN_REASON), form.reason_code)
+        own = form._replace(
+            kind=first.kind,
+            case_id=first.case_id,
+            subject=first.subject,
+            terms=dict(first.terms),
+            seen_us=first.upto_us,
+        )
+        action_id = derived_id("action", person.id, form.key)
+        with self._lock:
+            if known := self.action(action_id):
+                return known
+            if self.answered(proposal_id):
+                raise RefusedError(str(Why.WRONG_STATE), "somebody has decided this already")
+            asked = self._asked(own, (first.by, person.id), action_id)
+            plan = (
+                self._plan(asked)
+                if agrees
+                else Plan(amount_minor=first.amount_minor, currency=first.currency)
+            )
+            said: ActionState = "AGREED" if agrees else "DIFFERED"
+            action = self._made(person, asked, plan, state=said, proposal_id=proposal_id)
+            self._send(action)
+        self._await(action)
+        return action
+
+    def paper(self, action: Action) -> str:
+        """Return the order that an action drafted, as text; "" if it drafted none."""
+        form = Form(
+            action.kind, action.case_id, "", action.subject, action.reason_code, action.reason, action.terms
+        )
+        asked = self._asked(form, (action.by,), action.action_id)._replace(at_us=action.at_us)
+        return self._plan(asked).paper
+
+    def rules(self, country: str) -> dict[str, list[str]]:
+        """Return the names of the holds and restrictions that a country's law has now."""
+        regime = self.laws.of(country or self.country).on(self.clock.now(self.store))
+        return {"hold": sorted(regime.named(HoldRule)), "restrict": sorted(regime.named(RestrictRule))}
+
+    def answered(self, proposal_id: str) -> bool:
+        """Tell whether a second person has decided."""
+        stored = self.store.row("SELECT 1 FROM actions WHERE proposal_id = ?", proposal_id)
+        return stored is not None or any(each.proposal_id == proposal_id for each in self._sent.values())
+
+    def bulk_max(self) -> int:
+        """Return how many cases one decision may be about, by the country's number for bulk freezes."""
+        freeze = self.laws.of(self.country).on(self.clock.now(self.store)).rule(FreezeRule)
+        return freeze.bulk.batch if freeze and freeze.bulk else BULK_MAX
+
+    def _ready(self) -> None:
+        if not self.follower.caught_up:
+            raise RefusedError("NOT_READY", "the desk is still reading its topics; try again in a moment")
+
+    def _asked(self, form: Form, people: tuple[str, ...], action_id: str = "action_preview") -> Asked:
+        row = self.store.row("SELECT * FROM cases WHERE case_id = ?", form.case_id)
+        if form.case_id and row is None and form.kind != "REPORT":
+            raise RefusedError("NO_SUCH_CASE", form.case_id)
+        account = row["account"] if row else form.terms.get("account", "")
+        newest = row["newest_us"] if row else 0
+        return Asked(
+            kind=form.kind,
+            account=account,
+            jurisdiction=(row["jurisdiction"] if row else "") or self.country,
+            subject=form.subject,
+            reason_code=form.reason_code,
+            reason=form.reason.strip(),
+            terms=form.terms,
+            people=people,
+            action_id=action_id,
+            at_us=self.clock.now(self.store),
+            upto_us=min(newest, form.seen_us or newest),
+        )
+
+    def _plan(self, asked: Asked) -> Plan:
+        if asked.kind in engine.COMMANDS:
+            return engine.plan(asked, state_of(self.store.reader(), asked.account), self.laws)
+        if asked.kind in ("CONFIRM", "DISMISS"):
+            return labels.plan(asked, self.open_payments(asked.account, asked.upto_us), self.laws)
+        if asked.kind in ("BLOCK", "UNBLOCK"):
+            return blocking.plan(asked, self._entry(asked.subject), self.guard)
+        if asked.kind == "SEND_AGAIN":
+            return letters.plan(asked, self.letter(asked.subject))
+        if asked.kind == "ORDER" or asked.terms.get("measure"):
+            return papers.plan(asked, self.laws)
+        return Plan()
+
+    def open_payments(self, account: str, upto_us: int) -> list[sqlite3.Row]:
+        """Return the payments of a case that nobody has decided yet, up to an alert, one row each."""
+        return self.store.rows(
+            "SELECT txn, leg, alert_id, max(amount_minor) AS amount_minor, currency, received_us FROM alerts "
+            "WHERE account = ?1 AND received_us <= ?2 AND received_us > coalesce((SELECT max(upto_us) "
+            "FROM actions WHERE account = ?1 AND kind IN ('CONFIRM', 'DISMISS') "
+            "AND state IN ('DECIDED', 'AGREED')), -1) GROUP BY txn ORDER BY received_us", account, upto_us,
+        )  # fmt: skip
+
+    def letter(self, name: str) -> DeadLetter | None:
+        """Return a dead letter by its id."""
+        value = self._fact(DEAD_LETTERS, name)
+        return _LETTER.decode(value) if value else None
+
+    def _entry(self, name: str) -> BlockEntry | None:
+        value = self._fact(blocking.BLOCKS, name)
+        return _BLOCK.decode(value) if value else None
+
+    def _fact(self, topic: str, name: str) -> bytes | None:
+        row = self.store.row("SELECT record FROM facts WHERE topic = ? AND id = ?", topic, name)
+        return unpacked(row["record"]) if row else None
+
+    def _waiting(self, account: str, kind: str, subject: str) -> bool:
+        rows = self.store.rows(
+            "SELECT action_id FROM actions WHERE account = ? AND kind = ? AND subject = ? "
+            "AND state = 'PROPOSED'",
+            account, kind, subject,
+        )  # fmt: skip
+        return any(not self.answered(row["action_id"]) for row in rows)
+
+    def _made(
+        self, person: Person, asked: Asked, plan: Plan, *, state: ActionState, proposal_id: str = ""
+    ) -> Action:
+        name = case_id_of(asked.account) if asked.account else ""
+        about = {"case": name, "action": asked.action_id, "state": state}
+        audit = self.audit.write(person.id, person.role, f"act.{asked.kind}", about, kept=True)
+        action = Action(
+            action_id=asked.action_id,
+            kind=asked.kind,
+            state=state,
+            case_id=name,
+            by=person.id,
+            role=person.role,
+            at_us=asked.at_us,
+            reason_code=asked.reason_code,
+            reason=asked.reason,
+            account_token=asked.account,
+            subject=asked.subject,
+            upto_us=asked.upto_us,
+            amount_minor=plan.amount_minor,
+            currency=plan.currency,
+            terms={key: value for key, value in asked.terms.items() if value},
+            people=asked.people,
+            proposal_id=proposal_id,
+            effects=plan.effects if state in ("DECIDED", "AGREED") else (),
+            audit=audit,
+        )
+        try:
+            return _ACTION.decode(msgspec.json.encode(action))
+        except msgspec.MsgspecError as error:
+            raise RefusedError("MALFORMED", str(error)) from error
+
+    def _send(self, action: Action) -> None:
+        producer = open_producer(self.settings)
+        head = headers(
+            event_id=action.action_id,
+            event_type=f"fp.action.{action.kind.lower()}.v1",
+            source="urn:fp:desk",
+            subject=action.case_id or action.subject,
+            time_us=action.at_us,
+        )
+        key = (action.case_id or action.subject or action.action_id).encode()
+        producer.send(ACTIONS, key, msgspec.json.encode(action), head, time.time_ns() // 1000)
+        producer.flush()
+        self._sent[action.action_id] = action
+
+    def _await(self, action: Action) -> None:
+        """Wait until the store has an action; what is in the store need not be remembered here."""
+        deadline = time.monotonic() + SEEN_WITHIN_S
+        while time.monotonic() < deadline:
+            if self.store.row("SELECT 1 FROM actions WHERE action_id = ?", action.action_id):
+                self._sent.pop(action.action_id, None)
+                return
+            time.sleep(0.02)

@@ -1,0 +1,237 @@
+"""Follows the topics into the store: chunks of messages and their positions, one transaction at a time."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from typing import Any
+
+from desk import cases
+from desk.projections.projection import Ground, Message, Place, Projection
+from desk.projections.table import PROJECTIONS
+from desk.store import Store
+from pipelines.kafka.port import (
+    Chunk,
+    ChunkConsumer,
+    KafkaSettings,
+    OffsetOutOfRangeError,
+    Partition,
+    open_admin,
+    open_consumer,
+)
+from pipelines.kafka.seal import SEALED, UNSEALED, read_seal
+from schemas.errors import BrokerError, SchemaError
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Messages of one poll; the rest when nothing came, and how often new topics are looked for, seconds.
+CHUNK_ROWS, REST_S, LOOK_S = 2_000, 0.05, 5.0
+
+#: Cases are summed up with every transaction but while so much is still to be read: then once, at the end.
+BEHIND_ROWS = 20_000
+
+
+class Follower:
+    """Reads every topic of the projections; `step` by hand, or `run` in a thread of its own.
+
+    Attributes:
+        changed: number of the last change of a case.
+        caught_up: whether all that the topics held when reading began is in the store.
+
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: KafkaSettings,
+        ground: Ground,
+        projections: Sequence[Projection] = PROJECTIONS,
+    ) -> None:
+        self.store, self._settings, self._ground = store, settings, ground
+        self._projections = {each.topic: each for each in projections}
+        self._seal = read_seal(settings.seal_key)
+        self._consumers: dict[Partition, ChunkConsumer] = {}
+        self._ids: dict[str, str] = {}
+        self._behind: dict[Partition, int] = {}
+        self._touched: set[str] = set()
+        self._looked = -LOOK_S
+        self._stopped = threading.Event()
+        self.caught_up = False
+        self.lag, self.read, self.wrong = 0, 0, ""
+        self.changed = cases.last_change(store.reader())
+
+    def run(self) -> None:
+        """Follow until `stop`; an outage is waited out and said."""
+        while not self._stopped.is_set():
+            try:
+                if not self.step():
+                    self._stopped.wait(REST_S)
+                self.wrong = ""
+            except BrokerError as error:
+                self.wrong = str(error)
+                _LOGGER.error("the desk does not get on: %s", error)
+                self._close()
+                self._stopped.wait(LOOK_S)
+        self._close()
+
+    def start(self) -> threading.Thread:
+        """Run in a thread of its own."""
+        thread = threading.Thread(target=self.run, name="desk-follower", daemon=True)
+        thread.start()
+        return thread
+
+    def stop(self) -> None:
+        """Let `run` end after its transaction."""
+        self._stopped.set()
+
+    def catch_up(self, timeout_s: float = 600.0) -> None:
+        """Step until all that the topics hold now is in the store.
+
+        Raises:
+            BrokerError: it did not come in time.
+
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self.caught_up:
+            if not self.step():
+                time.sleep(0.01)
+            if time.monotonic() > deadline:
+                raise BrokerError(f"the desk lacks {self.lag:,} messages after {timeout_s:.0f} s")
+
+    def step(self) -> int:
+        """Take over what is there to be read; returns how many messages."""
+        if time.monotonic() >= self._looked + LOOK_S:
+            self._look()
+        chunks = [(at, each) for at, one in self._consumers.items() if (each := self._polled(at, one))]
+        count = sum(len(chunk.values) for _, chunk in chunks)
+        positions = {at: one.position() for at, one in self._consumers.items()}
+        self.lag = sum(max(end - positions.get(at, 0), 0) for at, end in self._behind.items())
+        due = self._touched and self.lag < BEHIND_ROWS
+        if chunks or due:
+            self._take(chunks, positions, refresh=self.lag < BEHIND_ROWS)
+        if not self.lag and not self._touched:
+            self.caught_up = self.caught_up or bool(self._looked > 0)
+        self.read += count
+        return count
+
+    def _polled(self, at: Partition, consumer: ChunkConsumer) -> Chunk | None:
+        try:
+            return consumer.poll(CHUNK_ROWS)
+        except OffsetOutOfRangeError as error:
+            _LOGGER.error("%s; the desk is built anew", error)
+            self._anew()
+            raise BrokerError(str(error)) from error
+
+    def _take(
+        self, chunks: list[tuple[Partition, Chunk]], positions: dict[Partition, int], *, refresh: bool
+    ) -> None:
+        with self.store.writing() as db:
+            for (topic, partition), chunk in chunks:
+                self._touched.update(self._put(db, self._projections[topic], partition, chunk))
+                db.execute(
+                    "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+                    (topic, partition, self._ids.get(topic, ""), positions[topic, partition]),
+                )
+            touched = sorted(self._touched) if refresh else []
+            changed = cases.refresh(db, touched, self.changed)
+            if not refresh:
+                db.executemany(
+                    "INSERT OR IGNORE INTO touched VALUES (?)", [(each,) for each in self._touched]
+                )
+            else:
+                db.execute("DELETE FROM touched")
+        if refresh:
+            self._touched.clear()
+        self.changed = changed
+
+    def _put(
+        self, db: sqlite3.Connection, projection: Projection, partition: int, chunk: Chunk
+    ) -> Collection[str]:
+        messages: list[Message] = []
+        unreadable: list[tuple[str, int, int, str]] = []
+        for value, offset in zip(chunk.values, chunk.offsets.tolist(), strict=True):
+            place = Place(projection.topic, partition, offset)
+            try:
+                if (
+                    self._seal
+                    and projection.topic in SEALED
+                    and not self._seal.holds(projection.topic, value)
+                ):
+                    raise ValueError(UNSEALED)
+                messages.append(Message(place, value, projection.read(value)))
+            except (ValueError, RecursionError) as error:
+                unreadable.append((*place, str(error)[:300]))
+        touched = self._guarded(db, projection, messages, unreadable)
+        db.executemany("INSERT OR IGNORE INTO unreadable VALUES (?, ?, ?, ?)", unreadable)
+        return touched
+
+    def _guarded(
+        self, db: sqlite3.Connection, projection: Projection, messages: list[Message], unreadable: list[Any]
+    ) -> Collection[str]:
+        """Put all messages at once; if one cannot be put, one by one, and set that one aside."""
+        if not messages:
+            return ()
+        db.execute("SAVEPOINT whole")
+        try:
+            return projection.put(db, self._ground, messages)
+        except (
+            SchemaError,
+            ValueError,
+            OverflowError,
+            sqlite3.IntegrityError,
+            sqlite3.InterfaceError,
+        ) as error:
+            db.execute("ROLLBACK TO whole")
+            if len(messages) == 1:
+                unreadable.append((*messages[0].place, str(error)[:300]))
+                return ()
+        finally:
+            db.execute("RELEASE whole")
+        found = [self._guarded(db, projection, [each], unreadable) for each in messages]
+        return {account for each in found for account in each}
+
+    def _look(self) -> None:
+        """Open what is there by now; begin anew where a topic is another one than the positions are of."""
+        with closing(open_admin(self._settings)) as admin:
+            counts = admin.partition_counts()
+            there = [topic for topic in self._projections if topic in counts]
+            self._ids = {topic: state.topic_id for topic, state in admin.describe(there).items()}
+            places = [(topic, number) for topic in there for number in range(counts[topic])]
+            known = {
+                (row["topic"], row["partition"]): row
+                for row in self.store.reader().execute("SELECT * FROM positions")
+            }
+            replaced = [
+                at for at in known if self._ids.get(at[0], known[at]["topic_id"]) != known[at]["topic_id"]
+            ]
+            if replaced:
+                _LOGGER.warning("topic %s was created anew; the desk is built anew", replaced[0][0])
+                self._anew()
+                known = {}
+            fresh = [at for at in places if at not in self._consumers]
+            first = admin.beginning_offsets(fresh) if fresh else {}
+            if not self.caught_up:
+                self._behind = admin.end_offsets(places)
+        for topic, number in fresh:
+            row = known.get((topic, number))
+            offset = max(row["next_offset"], first[topic, number]) if row else first[topic, number]
+            self._consumers[topic, number] = open_consumer(self._settings, topic, number, offset)
+        if self._looked < 0:
+            self._touched.update(
+                name for (name,) in self.store.reader().execute("SELECT account FROM touched")
+            )
+        self._looked = time.monotonic()
+
+    def _anew(self) -> None:
+        self._close()
+        self.store.clear()
+        self._touched.clear()
+        self.changed, self.caught_up = 0, False
+
+    def _close(self) -> None:
+        for consumer in self._consumers.values():
+            consumer.close()
+        self._consumers.clear()
+        self._looked = -LOOK_S

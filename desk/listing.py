@@ -1,0 +1,60 @@
+"""Lists in order of change, from a place on: what other desks, files and webhooks are fed with."""
+
+from typing import Any
+
+import msgspec
+
+from desk.store import Store, unpacked
+
+#: List -> table, the column that counts its changes, and a condition.
+LISTS = {
+    "cases": ("cases", "changed", "1"),
+    "alerts": ("alerts", "rowid", "1"),
+    "measures": ("measures", "rowid", "1"),
+    "actions": ("actions", "rowid", "1"),
+    "warnings": ("facts", "seq", "topic = 'warnings'"),
+    "traces": ("facts", "seq", "topic = 'traces'"),
+    "refunds": ("facts", "seq", "topic = 'refunds'"),
+    "feedback": ("facts", "seq", "topic = 'feedback'"),
+}
+
+#: Fields that name a person or an account, shortened for who must not see them.
+_PERSONAL = frozenset(
+    {"account", "account_token", "counterparty_token", "party_token", "debtor_account", "creditor_account"}
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def lines(store: Store, name: str, after: str, limit: int, *, masked: bool = False) -> tuple[bytes, str]:
+    """Return JSON Lines of what changed after a place, and the place of the last one.
+
+    A thing that changed again comes again; a place of another build of the store is before everything.
+    """
+    table, column, condition = LISTS[name]
+    epoch, _, number = after.partition("-")
+    seen = int(number) if epoch == store.epoch and number.isdigit() else 0
+    rows = store.rows(
+        f"SELECT *, {column} AS place FROM {table} WHERE {condition} AND {column} > ? "
+        f"ORDER BY {column} LIMIT ?",
+        seen,
+        limit,
+    )
+    made = [_encode(_hidden(_shown(row), masked)) + b"\n" for row in rows]
+    return b"".join(made), f"{store.epoch}-{rows[-1]['place'] if rows else seen}"
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    if "record" in tuple(row.keys()):
+        found: dict[str, Any] = msgspec.json.decode(unpacked(row["record"]))
+        return {name: value for name, value in found.items() if name not in ("effects", "notices")}
+    return {name: row[name] for name in tuple(row.keys()) if name not in ("place", "changed")}
+
+
+def _hidden(record: dict[str, Any], masked: bool) -> dict[str, Any]:
+    if not masked:
+        return record
+    return {
+        name: f"{value[:4]}····" if name in _PERSONAL and isinstance(value, str) else value
+        for name, value in record.items()
+    }

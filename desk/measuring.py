@@ -1,0 +1,66 @@
+"""How the desk and what it watches are doing: the figures that pages, commands and Prometheus show."""
+
+import msgspec
+
+from desk.desk import Desk
+from desk.queue import totals
+from desk.store import Store, unpacked
+from schemas.alert import Alert
+from schemas.units import SECOND_US
+
+_ALERT = msgspec.json.Decoder(Alert)
+
+#: So many of the newest alerts stand for what decides now.
+NEWEST = 2_000
+
+
+def outcomes_by_model(store: Store) -> list[dict[str, object]]:
+    """Count the newest alerts by policy, model and outcome, and what people found of them."""
+    found: dict[tuple[str, str, str], dict[str, object]] = {}
+    rows = store.rows(
+        "SELECT a.record, f.kind FROM (SELECT * FROM alerts ORDER BY rowid DESC LIMIT ?) AS a "
+        "LEFT JOIN facts AS f ON f.topic = 'feedback' AND f.txn = a.txn", NEWEST,
+    )  # fmt: skip
+    for row in rows:
+        alert = _ALERT.decode(unpacked(row["record"]))
+        key = alert.policy, alert.model, alert.outcome
+        line = found.setdefault(
+            key, {"policy": key[0], "model": key[1], "outcome": key[2], "alerts": 0, "right": 0, "wrong": 0}
+        )
+        line["alerts"] = int(str(line["alerts"])) + 1
+        name = {"SCAM": "right", "LAUNDERING": "right", "LEGITIMATE": "wrong"}.get(row["kind"] or "")
+        if name:
+            line[name] = int(str(line[name])) + 1
+    return sorted(found.values(), key=lambda line: (str(line["policy"]), str(line["outcome"])))
+
+
+def figures(desk: Desk) -> dict[str, float]:
+    """Return what is told to Prometheus: name without prefix -> value; the units are in the names."""
+    store = desk.store
+    now = desk.clock.now(store)
+    queue = totals(store, desk.clock)
+    terms = store.rows(
+        "SELECT kind, min(due_us) AS due FROM measures WHERE live AND due_us IS NOT NULL GROUP BY 1"
+    )
+    bad = store.row("SELECT count(*) AS n FROM unreadable")
+    found = {
+        "desk_open_cases": queue.cases,
+        "desk_late_cases": queue.late,
+        "desk_second_decisions_waiting": queue.pending,
+        "desk_open_appeals": queue.appeals,
+        "desk_escalated_cases": queue.escalated,
+        "desk_lag_messages": desk.follower.lag,
+        "desk_read_messages_total": desk.follower.read,
+        "desk_unreadable_messages": bad["n"] if bad else 0,
+        "desk_carried_messages_total": desk.carrier.carried,
+        "desk_audit_lines_total": desk.audit.count,
+        "desk_ready": int(desk.follower.caught_up),
+        "sla_breaches": queue.late,
+    }
+    for row in terms:
+        found[f'measure_term_remaining_seconds{{kind="{row["kind"]}"}}'] = (row["due"] - now) / SECOND_US
+    for row in store.rows("SELECT kind, count(*) AS n FROM facts WHERE topic = 'dead_letters' GROUP BY 1"):
+        found[f'dead_letters{{code="{row["kind"]}"}}'] = row["n"]
+    for row in store.rows("SELECT kind, count(*) AS n FROM actions GROUP BY 1"):
+        found[f'desk_actions{{kind="{row["kind"]}"}}'] = row["n"]
+    return found

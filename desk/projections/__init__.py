@@ -1,0 +1,1 @@
+"""What the read model makes of each topic; `table.py` lists them."""

@@ -1,0 +1,37 @@
+"""Topic `actions`: what people decided, each once, and where it stands on the topic."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from desk.projections.projection import Ground, Message, Projection
+from desk.store import packed
+from schemas.action import Action
+from schemas.topics import ACTIONS
+
+TABLES = """
+CREATE TABLE actions(
+  action_id TEXT PRIMARY KEY, partition INTEGER NOT NULL, offset INTEGER NOT NULL, kind TEXT NOT NULL,
+  state TEXT NOT NULL, case_id TEXT NOT NULL, account TEXT NOT NULL, subject TEXT NOT NULL, by TEXT NOT NULL,
+  at_us INTEGER NOT NULL, upto_us INTEGER NOT NULL, proposal_id TEXT NOT NULL, record BLOB NOT NULL);
+CREATE INDEX actions_of_account ON actions(account, at_us);
+CREATE INDEX actions_of_proposal ON actions(proposal_id) WHERE proposal_id != '';
+CREATE INDEX actions_by_place ON actions(partition, offset)
+"""
+
+
+def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+    """Add actions; one that stands on the topic twice counts where it stands first."""
+    rows = [
+        (
+            a.action_id, place.partition, place.offset, a.kind, a.state, a.case_id, a.account_token,
+            a.subject, a.by, a.at_us, a.upto_us, a.proposal_id, packed(value),
+        )
+        for place, value, a in messages
+    ]  # fmt: skip
+    db.executemany(f"INSERT OR IGNORE INTO actions VALUES ({', '.join('?' * 13)})", rows)
+    return {row[6] for row in rows if row[6]}
+
+
+PROJECTION = Projection(ACTIONS, msgspec.json.Decoder(Action).decode, put, TABLES)

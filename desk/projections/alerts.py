@@ -1,0 +1,64 @@
+"""Topic `alerts`: one row a recommendation, with the end of the term that the law would give it."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from desk.projections.projection import Ground, Message, Projection
+from desk.store import packed
+from measures.law.country_file import Laws
+from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
+from pipelines.policy import OUTCOMES
+from schemas.alert import Alert
+from schemas.errors import ConfigError
+from schemas.topics import ALERTS
+from schemas.units import MINUTE_US
+
+TABLES = """
+CREATE TABLE alerts(
+  alert_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, counterparty TEXT NOT NULL, party TEXT NOT NULL,
+  txn TEXT NOT NULL, jurisdiction TEXT NOT NULL, leg TEXT NOT NULL, outcome INTEGER NOT NULL,
+  amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, value REAL NOT NULL, score REAL NOT NULL,
+  rule TEXT NOT NULL, at_us INTEGER NOT NULL, received_us INTEGER NOT NULL, due_us INTEGER,
+  record BLOB NOT NULL);
+CREATE INDEX alerts_of_account ON alerts(account, received_us);
+CREATE INDEX alerts_of_txn ON alerts(txn);
+CREATE INDEX alerts_of_party ON alerts(party);
+CREATE INDEX alerts_of_counterparty ON alerts(counterparty)
+"""
+
+
+def term_end(laws: Laws, jurisdiction: str, name: str, minute: int) -> int | None:
+    """Return when the term of a rule ends that begins in a minute, microseconds UTC; None if nothing says."""
+    try:
+        regime = laws.of(jurisdiction).on(minute * MINUTE_US)
+    except ConfigError:
+        return None
+    ordered: dict[str, type[Rule]] = {"stop": StopRule, "freeze": FreezeRule}
+    rule = regime.rule(ordered[name]) if name in ordered else regime.rule(HoldRule, name)
+    term = getattr(rule, "term", None)
+    return None if term is None else regime.calendar.add(minute * MINUTE_US, term)
+
+
+def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+    """Add alerts; those that came before stay as they are."""
+    rows, ends = [], dict[tuple[str, str, int], int | None]()
+    for _, value, alert in messages:
+        a: Alert = alert
+        begins = a.jurisdiction, a.measure_rule, a.at_us // MINUTE_US
+        if begins not in ends:
+            ends[begins] = term_end(ground.laws, *begins)
+        rows.append(
+            (
+                a.alert_id, a.account_token, a.counterparty_token, a.party_token, a.txn_id, a.jurisdiction,
+                a.leg, OUTCOMES.index(a.outcome), a.amount_minor, a.currency,
+                ground.worth(a.amount_minor, a.currency), a.score, a.measure_rule, a.at_us, a.received_us,
+                ends[begins], packed(value),
+            )
+        )  # fmt: skip
+    db.executemany(f"INSERT OR IGNORE INTO alerts VALUES ({', '.join('?' * 17)})", rows)
+    return {row[1] for row in rows}
+
+
+PROJECTION = Projection(ALERTS, msgspec.json.Decoder(Alert).decode, put, TABLES)

@@ -1,0 +1,67 @@
+"""Topics whose messages are shown as they are: one table, found by account, party, payment and family."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from desk.projections.projection import Ground, Message, Projection
+from desk.store import packed
+
+TABLES = """
+CREATE TABLE facts(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
+  at_us INTEGER NOT NULL, account TEXT NOT NULL, other TEXT NOT NULL, party TEXT NOT NULL, txn TEXT NOT NULL,
+  family TEXT NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE(topic, id));
+CREATE INDEX facts_by_time ON facts(topic, at_us);
+CREATE INDEX facts_of_account ON facts(account) WHERE account != '';
+CREATE INDEX facts_of_other ON facts(other) WHERE other != '';
+CREATE INDEX facts_of_party ON facts(party) WHERE party != '';
+CREATE INDEX facts_of_txn ON facts(txn) WHERE txn != '';
+CREATE INDEX facts_of_family ON facts(family) WHERE family != ''
+"""
+
+#: What a fact is found by, besides its id.
+_FOUND_BY = ("kind", "at", "account", "other", "party", "txn", "family", "version")
+
+
+def facts(topic: str, record: type[msgspec.Struct] | None, *, name: str, **found_by: str) -> Projection:
+    """Return the projection of a topic: `name` is the field of its id, `found_by` the fields it is found by.
+
+    Of two messages of one id the one of the greater version stays, else the later. Without a `record` any
+    JSON object will do; a field that it lacks is empty.
+    """
+    wanted = {"name": name, **found_by}
+    assert set(found_by) <= set(_FOUND_BY), found_by
+    getters: dict[str, Callable[[Any], Any]] = {
+        key: attrgetter(field) if record else _member(field) for key, field in wanted.items()
+    }
+
+    def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+        rows, accounts = [], set[str]()
+        for place, value, fact in messages:
+            text = {key: str(get(fact) or "") for key, get in getters.items()}
+            at, version = int(text.get("at") or 0), int(text.get("version") or place.offset)
+            row = [text.get(key, "") for key in ("account", "other", "party", "txn", "family")]
+            rows.append((topic, text["name"], text.get("kind", ""), at, *row, version, packed(value)))
+            accounts.update(filter(None, (text.get("account"), text.get("other"))))
+        db.executemany(
+            "INSERT OR REPLACE INTO facts(topic, id, kind, at_us, account, other, party, txn, family, "
+            "version, record) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS "
+            "(SELECT 1 FROM facts WHERE topic = ?1 AND id = ?2 AND version >= ?10)",
+            rows,
+        )
+        known = db.execute(
+            f"SELECT DISTINCT account FROM alerts WHERE txn IN ({', '.join('?' * len(rows))})",
+            [row[7] for row in rows],
+        )
+        return accounts | {account for (account,) in known}
+
+    decoder = msgspec.json.Decoder(record) if record else msgspec.json.Decoder(dict)
+    return Projection(topic, decoder.decode, put)
+
+
+def _member(field: str) -> Callable[[Any], Any]:
+    return lambda fact: fact.get(field)

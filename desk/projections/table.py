@@ -1,0 +1,45 @@
+"""The table of the projections, one line a topic; a topic that is not on the broker waits until it is."""
+
+from desk import cases
+from desk.projections import actions, alerts, journal
+from desk.projections import facts as plain
+from desk.projections.facts import facts
+from desk.projections.projection import Projection
+from schemas import topics
+from schemas.alarm import Alarm
+from schemas.block import BlockEntry
+from schemas.dead_letter import DeadLetter
+from schemas.feedback import Feedback
+from schemas.measure import Refund
+from schemas.trace import Trace
+from schemas.warning import Warning
+
+PROJECTIONS: tuple[Projection, ...] = (
+    alerts.PROJECTION,
+    journal.PROJECTION,
+    actions.PROJECTION,
+    facts(topics.WARNINGS, Warning, name="warning_id", at="issued_at_us", party="party_token", txn="txn_id"),
+    facts(
+        topics.TRACES, Trace, name="trace_id", at="at_us", account="creditor_account", other="debtor_account",
+        txn="txn_id", family="case_family",
+    ),
+    facts(topics.REFUNDS, Refund, name="refund_id", kind="state", family="case_family"),
+    facts(
+        topics.FEEDBACK, Feedback, name="feedback_id", kind="verdict", at="known_at_us", txn="txn_id",
+        family="case_family_id",
+    ),
+    facts(topics.ALARMS, Alarm, name="alarm_id", kind="kind", at="at_us", txn="txn_id"),
+    facts(
+        topics.DEAD_LETTERS, DeadLetter, name="dead_letter_id", kind="error_code", at="timestamp_us",
+        family="topic",
+    ),
+    facts("blocks", BlockEntry, name="entry_id", kind="state", at="valid_from_us", version="version"),
+    facts("contacts", None, name="contact_id", kind="state", at="at_us", party="party_token", txn="txn_id"),
+    facts(
+        topics.WARNING_OUTCOMES, None, name="outcome_id", kind="kind", at="at_us", party="party_token",
+        txn="txn_id",
+    ),
+    facts(topics.REPORTS, None, name="report_id", kind="kind", at="at_us", family="case_family"),
+)  # fmt: skip
+
+TABLES = (plain.TABLES, cases.TABLES, *(each.tables for each in PROJECTIONS if each.tables))

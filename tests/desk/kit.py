@@ -1,0 +1,88 @@
+"""What the tests of the desk share: alerts of their own, a broker, a desk on it."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from desk.follower import Follower
+from desk.projections.projection import Ground
+from desk.projections.table import TABLES
+from desk.store import Store
+from measures.law.country_file import SHIPPED
+from pipelines import policy
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
+from schemas import topics
+from schemas.alert import Alert, Reason
+from schemas.ids import derived_id, derived_token
+from schemas.measure import Notice
+
+T0 = 1_760_000_400_000_000
+
+TOPICS = (
+    topics.ALERTS, topics.WARNINGS, topics.MEASURES, topics.TRACES, topics.REFUNDS, topics.FEEDBACK,
+    topics.ALARMS, topics.DEAD_LETTERS, topics.ACTIONS, topics.ACCOUNTS, topics.PAYMENTS,
+)  # fmt: skip
+
+NOTICE = Notice(
+    reason_code="PAYEE_SUSPECT", reason="A payment matches a pattern of scams.", legal_basis="art. 18",
+    remedy_channel="Object to us.", documents_needed=("identity document",), language="en",
+)  # fmt: skip
+
+
+def token(name: str) -> str:
+    return derived_token("test", name)
+
+
+def alert(number: int, account: str = "mule", **changed: Any) -> Alert:
+    """Return an alert about an account, a minute after the one before."""
+    at = T0 + number * 60_000_000
+    made = Alert(
+        alert_id=derived_id("alert", account, number), jurisdiction="CN", leg="CREDIT", outcome="HOLD",
+        measure_rule="payer_delay", txn_id=f"tx-{account}-{number}", account_token=token(account),
+        counterparty_token=token(f"payer-{number}"), party_token=token(f"party-{number}"),
+        amount_minor=1_000_000 + number, currency="CNY", at_us=at, score=0.9,
+        reasons=(Reason(code="PAYEE_NEW", contribution=2.5, text="收款账户于3天前才开立。"),),
+        notice=NOTICE, notices=(NOTICE,), policy="1-test", model="m", partition=0,
+        offset=number, received_us=at,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changed)
+
+
+def create_topics(settings: KafkaSettings, partitions: int = 2) -> None:
+    with closing(open_admin(settings)) as admin:
+        admin.create_topics([NewTopic(name, partitions) for name in TOPICS])
+
+
+def send(settings: KafkaSettings, topic: str, values: Iterable[Any], key: str = "k") -> None:
+    producer = open_producer(settings)
+    for value in values:
+        own = getattr(value, "account_token", None) or key
+        encoded = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        producer.send(topic, own.encode(), encoded, (), T0)
+    producer.flush()
+
+
+def ground() -> Ground:
+    return Ground(SHIPPED, policy.load())
+
+
+def follower(settings: KafkaSettings, folder: Path) -> Follower:
+    return Follower(Store(folder / "desk.db", TABLES), settings, ground())
+
+
+def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
+    """Return what the store knows, without what depends on the order of reading."""
+    tables = {
+        "alerts": "SELECT * FROM alerts ORDER BY alert_id",
+        "facts": "SELECT * FROM facts ORDER BY topic, id",
+        "measures": "SELECT * FROM measures ORDER BY measure_id",
+        "journal": "SELECT * FROM journal ORDER BY account, version, type",
+        "actions": "SELECT * FROM actions ORDER BY action_id",
+        "cases": "SELECT * FROM cases ORDER BY account",
+    }
+    found = {name: [tuple(row) for row in store.rows(query)] for name, query in tables.items()}
+    found["cases"] = [row[:-1] for row in found["cases"]]
+    return found

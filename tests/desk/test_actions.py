@@ -1,0 +1,304 @@
+"""Actions are events on Kafka: once each, by the aggregate's rules, by two people where the law wants two."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from console.lab.feeds import topic_values
+from console.web.visit import Site
+from desk.audit import Audit, entries, faults
+from desk.cases import case_id_of
+from desk.desk import Desk
+from pipelines.kafka.port import KafkaSettings
+from schemas import topics
+from schemas.action import Action
+from schemas.commands import AccountMessage, EndHold, PlaceHold
+from schemas.errors import StateError
+from schemas.feedback import Feedback
+from schemas.order import Order
+from tests.desk import kit, story
+from tests.desk.site import Seat, desk_on
+
+#: A case under the country's sum for four eyes (50,000 CNY), one above it, one with a hold above it.
+SMALL, LARGE, HELD = (case_id_of(kit.token(name)) for name in ("small-1", "mule", "small-2"))
+
+
+@pytest.fixture
+def told(kafka: KafkaSettings, tmp_path: Path) -> Iterator[tuple[Desk, Site, KafkaSettings]]:
+    story.tell(kafka, small=12)
+    with desk_on(kafka, tmp_path) as (desk, site):
+        yield desk, site, kafka
+
+
+def sent(kafka: KafkaSettings, topic: str, record: Any) -> list[Any]:
+    return [msgspec.json.decode(value, type=record) for value in topic_values(kafka, topic)]
+
+
+@contextmanager
+def soon(seconds: float = 10.0) -> Iterator[Any]:
+    """Give what waits until something holds."""
+
+    def wait(holds: Any) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert holds()
+
+    yield wait
+
+
+def test_a_decision_is_an_event_and_its_finding_is_sent_once(told: tuple[Desk, Site, KafkaSettings]) -> None:
+    desk, site, kafka = told
+    seat, key = Seat(site, "analyst"), "k" * 16
+
+    for _ in range(3):  # an impatient finger
+        answer = seat.post(f"/cases/{SMALL}/CONFIRM", key=key, reason_code="KNOWN_MULE", reason="known")
+        assert answer.status_code == 303
+
+    with soon() as wait:
+        wait(lambda: sent(kafka, topics.FEEDBACK, Feedback))
+    (action,) = sent(kafka, topics.ACTIONS, Action)
+    (label,) = sent(kafka, topics.FEEDBACK, Feedback)
+    assert (action.by, action.kind, action.state) == ("analyst-1", "CONFIRM", "DECIDED")
+    assert (label.verdict, label.kind, label.txn_id, label.known_at_us) == (
+        "SCAM", "LABEL", "tx-small-1-11", action.at_us,
+    )  # fmt: skip
+    row = desk.store.row("SELECT * FROM cases WHERE case_id = ?", SMALL)
+    assert row is not None and (row["open"], row["decision"]) == (0, "CONFIRM")
+
+
+def test_an_alert_the_person_had_not_seen_opens_the_case_again(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    desk, site, kafka = told
+    seat = Seat(site, "analyst")
+    html = seat.get(f"/cases/{SMALL}/CONFIRM").text
+    (seen,) = re.findall(r'name="seen_us" value="(\d+)"', html)
+    kit.send(kafka, topics.ALERTS, [kit.alert(500, "small-1")])
+    with soon() as wait:
+        wait(lambda: desk.store.row("SELECT 1 FROM alerts WHERE txn = 'tx-small-1-500'"))
+
+    seat.post(f"/cases/{SMALL}/CONFIRM", reason_code="KNOWN_MULE", seen_us=seen)
+
+    row = desk.store.row("SELECT * FROM cases WHERE case_id = ?", SMALL)
+    assert row is not None and (row["open"], row["open_alerts"]) == (1, 1)
+    (action,) = sent(kafka, topics.ACTIONS, Action)
+    assert len(action.effects) == 1
+
+
+def test_a_large_sum_is_freed_by_two_people_and_the_second_does_not_see_what_the_first_said(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    desk, site, kafka = told
+    first, second = Seat(site, "analyst", 1), Seat(site, "lead", 2)
+    secret = "the first one's words"
+    first.post(f"/cases/{LARGE}/DISMISS", reason_code="PAYER_CONFIRMED", reason=secret)
+    (proposal,) = sent(kafka, topics.ACTIONS, Action)
+    assert (proposal.state, proposal.effects) == ("PROPOSED", ())
+
+    second.client.cookies.set("language", "en")
+    html = second.get(f"/cases/{LARGE}").text
+    path = f"/cases/{LARGE}/second/{proposal.action_id}"
+    assert "A second decision is needed" in html
+    assert secret not in html and "analyst-1" not in html
+    assert first.post(path, choice="DO", reason_code="KNOWN_PAYEE").status_code == 409
+    assert Seat(site, "liaison").post(path, choice="DO", reason_code="KNOWN_PAYEE").status_code == 403
+    assert sent(kafka, topics.FEEDBACK, Feedback) == []
+
+    assert second.post(path, choice="DO", reason_code="KNOWN_PAYEE", reason="mine").status_code == 303
+    assert second.post(path, choice="DO", reason_code="KNOWN_PAYEE").status_code == 409
+
+    with soon() as wait:
+        wait(lambda: len(sent(kafka, topics.FEEDBACK, Feedback)) == 3)
+    assert {label.verdict for label in sent(kafka, topics.FEEDBACK, Feedback)} == {"LEGITIMATE"}
+    assert sent(kafka, topics.ACTIONS, Action)[-1].people == ("analyst-1", "lead-2")
+    assert "the first one&#39;s words" in second.get(f"/cases/{LARGE}").text
+    assert desk.store.rows("SELECT open FROM cases WHERE case_id = ?", LARGE)[0]["open"] == 0
+
+
+def test_a_second_person_who_differs_leaves_everything_as_it_is(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    _, site, kafka = told
+    Seat(site, "analyst").post(f"/cases/{LARGE}/DISMISS", reason_code="PAYER_CONFIRMED")
+    (proposal,) = sent(kafka, topics.ACTIONS, Action)
+
+    Seat(site, "lead").post(
+        f"/cases/{LARGE}/second/{proposal.action_id}", choice="KEEP", reason_code="KNOWN_PAYEE"
+    )
+
+    time.sleep(0.5)
+    assert [each.state for each in sent(kafka, topics.ACTIONS, Action)] == ["PROPOSED", "DIFFERED"]
+    assert sent(kafka, topics.FEEDBACK, Feedback) == []
+
+
+def test_a_hold_is_asked_of_the_legal_engine_and_what_it_would_refuse_is_never_sent(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    _, site, kafka = told
+    seat, path = Seat(site, "analyst"), f"/cases/{LARGE}/HOLD"
+    form = {"rule": "payee_hold", "currency": "CNY", "reason_code": "PAYEE_SUSPECT"}
+    shown = seat.post(f"{path}/preview", **form, amount="23,000.00").text
+    assert "23,000.00 CNY" in shown and "《反电信网络诈骗法》第十八条" in shown
+
+    assert seat.post(path, **form).status_code == 409  # names no amount
+    assert seat.post(path, **{**form, "rule": "no_such"}, amount="1").status_code == 409
+    assert seat.post(path, **form, amount="1.234").status_code == 409
+    assert sent(kafka, topics.ACTIONS, Action) == []
+    assert seat.post(path, **form, amount="23000").status_code == 303
+
+    with soon() as wait:
+        wait(lambda: sent(kafka, topics.ACCOUNTS, AccountMessage))
+    (message,) = sent(kafka, topics.ACCOUNTS, AccountMessage)
+    assert isinstance(message.command, PlaceHold)
+    assert (message.command.amount_minor, message.account_token) == (2_300_000, kit.token("mule"))
+
+
+def test_a_release_above_the_sum_needs_two_and_says_both_to_the_engine(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    desk, site, kafka = told
+    measure = desk.store.rows("SELECT measure_id FROM measures WHERE live")[0]["measure_id"]
+    form = {"subject": measure, "reason_code": "DOCUMENTS_SEEN"}
+    assert Seat(site, "lead").post(f"/cases/{HELD}/RELEASE", **form).status_code == 303
+    (proposal,) = sent(kafka, topics.ACTIONS, Action)
+    assert proposal.state == "PROPOSED"
+    again = Seat(site, "analyst").post(f"/cases/{HELD}/RELEASE", **form)
+    assert again.status_code == 409
+
+    path = f"/cases/{HELD}/second/{proposal.action_id}"
+    Seat(site, "lead", 2).post(path, choice="DO", reason_code="DOCUMENTS_SEEN")
+
+    with soon() as wait:
+        wait(lambda: sent(kafka, topics.ACCOUNTS, AccountMessage))
+    (message,) = sent(kafka, topics.ACCOUNTS, AccountMessage)
+    assert isinstance(message.command, EndHold)
+    assert (message.command.measure_id, message.command.by) == (measure, ("lead-1", "lead-2"))
+
+
+def test_a_store_built_anew_sends_nothing_again(kafka: KafkaSettings, tmp_path: Path) -> None:
+    story.tell(kafka, small=3)
+    with desk_on(kafka, tmp_path) as (_, site), soon() as wait:
+        Seat(site, "lead").post(f"/cases/{SMALL}/CONFIRM", reason_code="KNOWN_MULE")
+        wait(lambda: sent(kafka, topics.FEEDBACK, Feedback))
+        time.sleep(0.5)
+    (tmp_path / "desk.db").unlink()
+    with desk_on(kafka, tmp_path) as (desk, _):
+        time.sleep(1.5)
+
+        assert len(sent(kafka, topics.FEEDBACK, Feedback)) == 1
+        assert desk.store.rows("SELECT decision FROM cases WHERE case_id = ?", SMALL)[0][0] == "CONFIRM"
+
+
+def test_an_order_is_drafted_by_the_authoritys_rules_and_can_be_signed(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    _, site, kafka = told
+    seat, path = Seat(site, "liaison"), f"/cases/{LARGE}/ORDER"
+    form = {
+        "measure": "STOP", "authority": "police-1", "case_no": "A-1", "reason_code": "VICTIM_REPORTED",
+        "currency": "CNY",
+    }  # fmt: skip
+    assert seat.post(path, **form).status_code == 409  # papers are missing
+    full = {**form, "papers": ["APPLICATION_FORM", "VICTIM_ID"], "officer": "second"}
+
+    answer = seat.post(path, **full)
+
+    order = msgspec.json.decode(seat.get(answer.headers["location"]).content, type=Order)
+    assert (order.kind, order.target.account_token, len(order.officers)) == ("STOP", kit.token("mule"), 2)
+    assert topic_values(kafka, topics.ACCOUNTS) == []
+
+
+def test_a_report_by_phone_opens_a_case(told: tuple[Desk, Site, KafkaSettings]) -> None:
+    desk, site, _ = told
+    seat = Seat(site, "institution")
+    form = {
+        "account": kit.token("unheard"),
+        "amount": "12,000",
+        "currency": "CNY",
+        "paid_at": "2025-10-09T17:00",
+    }
+
+    answer = seat.post("/intake", **form, reason_code="VICTIM_REPORTED")
+
+    assert answer.status_code == 303
+    assert seat.get(answer.headers["location"]).status_code == 200
+    row = desk.store.row("SELECT * FROM cases WHERE account = ?", kit.token("unheard"))
+    assert row is not None and row["open"] == 1
+    bad = seat.post("/intake", **{**form, "account": "x"}, reason_code="VICTIM_REPORTED")
+    assert bad.status_code == 409
+
+
+def test_a_refused_message_is_mended_and_sent_to_where_it_was(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    desk, site, kafka = told
+    seat = Seat(site, "operator")
+    name = desk.store.rows("SELECT id FROM facts WHERE topic = 'dead_letters'")[0]["id"]
+    assert "&#34;amount_minor&#34;: &#34;12&#34;" in seat.get(f"/letters/{name}").text
+
+    seat.post(f"/letters/{name}", reason_code="MENDED", value='{"txn_id": "t1", "amount_minor": 12}')
+
+    with soon() as wait:
+        wait(lambda: topic_values(kafka, topics.PAYMENTS))
+    assert topic_values(kafka, topics.PAYMENTS) == [b'{"txn_id": "t1", "amount_minor": 12}']
+
+
+def test_many_are_decided_as_they_were_shown_and_no_large_sum_is_freed_so(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    _, site, kafka = told
+    seat = Seat(site, "lead")
+    html = seat.get("/bulk?kind=DISMISS").text
+    shown = re.findall(r'name="case" value="(case_\w+)"', html)
+    (count,) = re.findall(r'name="count" value="(\d+)"', html)
+    assert LARGE not in shown and len(shown) == int(count) > 5
+
+    assert (
+        seat.post(
+            "/bulk", kind="DISMISS", count=count, case=shown[1:], reason_code="FALSE_POSITIVE"
+        ).status_code
+        == 409
+    )
+    key = "b" * 16
+    for _ in range(2):
+        answer = seat.post(
+            "/bulk", kind="DISMISS", count=count, case=shown, reason_code="FALSE_POSITIVE", key=key
+        )
+        assert answer.status_code == 303
+
+    assert sorted(action.case_id for action in sent(kafka, topics.ACTIONS, Action)) == sorted(shown)
+
+
+def test_every_view_and_act_is_in_a_chain_that_shows_what_was_changed(
+    told: tuple[Desk, Site, KafkaSettings], tmp_path: Path
+) -> None:
+    desk, site, kafka = told
+    seat = Seat(site, "analyst")
+    seat.get(f"/cases/{SMALL}")
+    seat.post(f"/cases/{SMALL}/CONFIRM", reason_code="KNOWN_MULE")
+    (action,) = sent(kafka, topics.ACTIONS, Action)
+    said = [entry["what"] for entry in entries(desk.audit.path)]
+    assert said == ["view.case", "act.CONFIRM"]
+    assert list(faults(desk.audit.path, [action.audit])) == []
+
+    lines = desk.audit.path.read_bytes().splitlines(keepends=True)
+    forged = tmp_path / "forged.jsonl"
+    forged.write_bytes(lines[0].replace(b"analyst-1", b"analyst-9") + lines[1])
+    assert [fault.line for fault in faults(forged)] == [1]
+    forged.write_bytes(lines[1])
+    assert [fault.line for fault in faults(forged)] == [1, 1]
+    forged.write_bytes(b"")
+    chain = Audit(forged)  # somebody rewrites it all
+    chain.write("analyst-1", "analyst", "view.case")
+    assert list(faults(forged)) == []
+    assert [fault.line for fault in faults(forged, [action.audit])] == [2]
+    forged.write_bytes(lines[0] + b"{}\n")
+    with pytest.raises(StateError, match="line 2"):
+        list(faults(forged))
