@@ -86,6 +86,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "desk": (
         "Show cases and let people decide them; check the audit chain.",
         "console.commands.desk.run:run",
+        "console.commands.desk.audit:audit",
     ),
     "dead-letters": (
         "Look at refused messages; send them again.",

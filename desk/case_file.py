@@ -110,12 +110,15 @@ def case_file(store: Store, case_id: str, now_us: int, reader: str = "") -> Case
         store, "SELECT record FROM measures WHERE account = ? ORDER BY at_us", _MEASURE, account
     )
     families = {measure.case_family for measure in measures if measure.case_family}
-    facts = _facts(store, account, txns, families)
+    parties = tuple(dict.fromkeys(alert.party_token for alert in alerts if alert.leg == "CREDIT"))
+    facts = _facts(store, account, txns, families, parties)
     warnings = tuple(_WARNING.decode(value) for topic, value in facts if topic == topics.WARNINGS)
-    answers = tuple(
-        _ANY.decode(value)
+    answers = tuple(_ANY.decode(value) for topic, value in facts if topic == topics.FEEDBACK) + tuple(
+        event["outcome"]
         for topic, value in facts
-        if topic in (topics.FEEDBACK, "contacts", topics.WARNING_OUTCOMES)
+        if topic == topics.CONTACTS
+        for event in _ANY.decode(value)["events"]
+        if event["type"] == "heard"
     )
     actions = _records(store, "SELECT record FROM actions WHERE account = ? ORDER BY at_us", _ACTION, account)
     seconded = {action.proposal_id for action in actions}
@@ -141,7 +144,9 @@ def _records(store: Store, query: str, decoder: Any, *values: Any) -> list[Any]:
     return [decoder.decode(unpacked(row["record"])) for row in store.rows(query, *values)]
 
 
-def _facts(store: Store, account: str, txns: tuple[str, ...], families: set[str]) -> list[tuple[str, bytes]]:
+def _facts(
+    store: Store, account: str, txns: tuple[str, ...], families: set[str], parties: tuple[str, ...]
+) -> list[tuple[str, bytes]]:
     """Return facts about the account, its payments and its case families, each once, in order of time."""
     found: dict[tuple[str, str], sqlite3.Row] = {}
     asked = [
@@ -149,6 +154,7 @@ def _facts(store: Store, account: str, txns: tuple[str, ...], families: set[str]
         ("other", (account,)),
         ("txn", txns),
         ("family", (*families, case_id_of(account))),
+        ("party", parties),
     ]
     for column, values in asked:
         for row in store.rows(

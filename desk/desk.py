@@ -225,7 +225,8 @@ class Desk:
     def open_payments(self, account: str, upto_us: int) -> list[sqlite3.Row]:
         """Return the payments of a case that nobody has decided yet, up to an alert, one row each."""
         return self.store.rows(
-            "SELECT txn, leg, alert_id, max(amount_minor) AS amount_minor, currency, received_us FROM alerts "
+            "SELECT txn, leg, alert_id, max(amount_minor) AS amount_minor, currency, received_us, account, "
+            "counterparty, party FROM alerts "
             "WHERE account = ?1 AND received_us <= ?2 AND received_us > coalesce((SELECT max(upto_us) "
             "FROM actions WHERE account = ?1 AND kind IN ('CONFIRM', 'DISMISS') "
             "AND state IN ('DECIDED', 'AGREED')), -1) GROUP BY txn ORDER BY received_us", account, upto_us,

@@ -36,7 +36,6 @@ RECORDS: Mapping[str, type[Struct]] = {
     "dead_letter.v1": DeadLetter,
     "feedback.v1": Feedback,
     "alarm.v1": Alarm,
-    "action.v1": Action,
     "block.v1": BlockEntry,
     "clue.v1": Clue,
 }
@@ -46,6 +45,7 @@ LEGAL: Mapping[str, tuple[type[Struct], ...]] = {
     "order.v1": (Order, Reply),
     "account.v1": (AccountMessage,),
     "measure.v1": (JournalEntry, Refund),
+    "action.v1": (Action,),
     "contact.v1": (ContactEntry,),
     "warning_outcome.v1": get_args(OutcomeMessage),
 }

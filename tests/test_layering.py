@@ -76,7 +76,9 @@ def test_a_module_of_commands_parses_calls_and_prints_in_eighty_lines() -> None:
     assert {module: lines for module, lines in lengths.items() if lines > 80} == {}
 
 
-@pytest.mark.parametrize("room", ["schemas", "measures", "models", "fixtures", "pipelines", "desk", "console/lab", "console/web"])
+@pytest.mark.parametrize(
+    "room", ["schemas", "measures", "models", "fixtures", "pipelines", "desk", "console/lab", "console/web"]
+)
 def test_only_the_console_above_the_laboratory_knows_a_terminal(room: str) -> None:
     assert [
         f"{module.relative_to(ROOT)}:{line} imports {name}"

@@ -45,6 +45,9 @@ def plan(asked: Asked, open_: Sequence[sqlite3.Row], laws: Laws) -> Plan:
             known_at_us=asked.at_us,
             case_family_id=case_id,
             cause_id=each["alert_id"],
+            debtor=each["party"],
+            debtor_account=each["counterparty" if each["leg"] == "CREDIT" else "account"],
+            creditor_account=each["account" if each["leg"] == "CREDIT" else "counterparty"],
         )
         effects.append(Effect(topic=FEEDBACK, key=case_id.encode(), value=msgspec.json.encode(label)))
         changes.append(Change("PAYMENT", each["txn"], "", said, each["amount_minor"], each["currency"]))

@@ -8,6 +8,7 @@ from desk.projections.projection import Projection
 from schemas import topics
 from schemas.alarm import Alarm
 from schemas.block import BlockEntry
+from schemas.contact import ContactEntry
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
 from schemas.measure import Refund
@@ -34,11 +35,7 @@ PROJECTIONS: tuple[Projection, ...] = (
         family="topic",
     ),
     facts("blocks", BlockEntry, name="entry_id", kind="state", at="valid_from_us", version="version"),
-    facts("contacts", None, name="contact_id", kind="state", at="at_us", party="party_token", txn="txn_id"),
-    facts(
-        topics.WARNING_OUTCOMES, None, name="outcome_id", kind="kind", at="at_us", party="party_token",
-        txn="txn_id",
-    ),
+    facts(topics.CONTACTS, ContactEntry, name="entry_id", at="at_us", party="party_token", version="version"),
     facts(topics.REPORTS, None, name="report_id", kind="kind", at="at_us", family="case_family"),
 )  # fmt: skip
 
