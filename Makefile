@@ -53,7 +53,7 @@ stress: $(READY) ## the shipped model where scammers choose their tactics; furth
 benchmarks: $(READY) ## the models on public data
 	@$(BIN)/python -m models.benchmarks
 
-vopr: $(READY) ## seeded simulation of the legal engine under faults
+vopr: $(READY) ## seeded simulation of the legal engine and of the ladder of warnings under faults
 	@$(BIN)/python -m tests.vopr $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS))
 
 fuzz: $(READY) ## break inputs of everything that reads, then of the running jobs where Java is; N= how many (100000)

@@ -154,6 +154,7 @@ class Ladder(Record, frozen=True, kw_only=True):
         attempt: which try of it this is, from 1; 0 while it waits for quiet hours to end.
         state: of the present try, "" before it is planned.
         due_us: when something happens by itself; None once it has ended.
+        reached: something came to the party's device.
         ended: how; "" while it runs.
         answered: channel whose answer ended it, and when.
 
@@ -178,6 +179,7 @@ class Ladder(Record, frozen=True, kw_only=True):
     attempt: Count = 0
     state: ContactState | Literal[""] = ""
     due_us: Micros | None = None
+    reached: bool = False
     ended: Ending | Literal[""] = ""
     answered: tuple[Channel, Micros] | None = None
 
@@ -207,14 +209,20 @@ class Party(Record, frozen=True, kw_only=True):
     follow_ups: tuple[FollowUp, ...] = ()
 
 
-class Planned(Record, tag_field="type", tag="planned", frozen=True, kw_only=True):
+class Happened(Record, tag_field="type", frozen=True, kw_only=True):
+    """Base of the events; `at_us` is when it happened on the ladder's clock."""
+
+    at_us: Micros
+
+
+class Planned(Happened, tag="planned", frozen=True, kw_only=True):
     """A try is to be made now; `why` this rung or this try."""
 
     attempt: Attempt
     why: Step
 
 
-class Skipped(Record, tag_field="type", tag="skipped", frozen=True, kw_only=True):
+class Skipped(Happened, tag="skipped", frozen=True, kw_only=True):
     """A rung was passed over."""
 
     warning_id: Id
@@ -223,7 +231,7 @@ class Skipped(Record, tag_field="type", tag="skipped", frozen=True, kw_only=True
     reason: SkipReason
 
 
-class Deferred(Record, tag_field="type", tag="deferred", frozen=True, kw_only=True):
+class Deferred(Happened, tag="deferred", frozen=True, kw_only=True):
     """A rung waits for the end of quiet hours."""
 
     warning_id: Id
@@ -231,7 +239,7 @@ class Deferred(Record, tag_field="type", tag="deferred", frozen=True, kw_only=Tr
     until_us: Micros
 
 
-class Suppressed(Record, tag_field="type", tag="suppressed", frozen=True, kw_only=True):
+class Suppressed(Happened, tag="suppressed", frozen=True, kw_only=True):
     """A warning began no ladder."""
 
     warning_id: Id
@@ -240,7 +248,7 @@ class Suppressed(Record, tag_field="type", tag="suppressed", frozen=True, kw_onl
     reason: SuppressReason
 
 
-class Heard(Record, tag_field="type", tag="heard", frozen=True, kw_only=True):
+class Heard(Happened, tag="heard", frozen=True, kw_only=True):
     """An outcome was taken in; not `counted` where a voice answered while calls were forwarded."""
 
     outcome: Outcome
@@ -248,7 +256,7 @@ class Heard(Record, tag_field="type", tag="heard", frozen=True, kw_only=True):
     counted: bool = True
 
 
-class Ended(Record, tag_field="type", tag="ended", frozen=True, kw_only=True):
+class Ended(Happened, tag="ended", frozen=True, kw_only=True):
     """A ladder ended. `review`: a supervisor looks at this one."""
 
     warning_id: Id
@@ -258,7 +266,13 @@ class Ended(Record, tag_field="type", tag="ended", frozen=True, kw_only=True):
     review: bool = False
 
 
-class Watched(Record, tag_field="type", tag="watched", frozen=True, kw_only=True):
+class Reopened(Happened, tag="reopened", frozen=True, kw_only=True):
+    """A ladder goes on that a voice had ended: calls were forwarded when it spoke."""
+
+    warning_id: Id
+
+
+class Watched(Happened, tag="watched", frozen=True, kw_only=True):
     """The party is watched more closely until then: scammers come back."""
 
     party_token: Token
@@ -266,7 +280,7 @@ class Watched(Record, tag_field="type", tag="watched", frozen=True, kw_only=True
     until_us: Micros
 
 
-class StopProposed(Record, tag_field="type", tag="stop_proposed", frozen=True, kw_only=True):
+class StopProposed(Happened, tag="stop_proposed", frozen=True, kw_only=True):
     """People may ask for a protective stop on the party's own accounts, under a rule of the country.
 
     Nothing is stopped by this: the legal engine does so, on an order of one of `actors`. `carve_outs` stay
@@ -279,14 +293,23 @@ class StopProposed(Record, tag_field="type", tag="stop_proposed", frozen=True, k
     carve_outs: tuple[Word, ...]
 
 
-class ForwardingHeard(Record, tag_field="type", tag="forwarding", frozen=True, kw_only=True):
+class ForwardingHeard(Happened, tag="forwarding", frozen=True, kw_only=True):
     """Calls to the party are forwarded since `since_us`, or no longer (None)."""
 
     since_us: Micros | None
 
 
 ContactEvent = (
-    Planned | Skipped | Deferred | Suppressed | Heard | Ended | Watched | StopProposed | ForwardingHeard
+    Reopened
+    | Planned
+    | Skipped
+    | Deferred
+    | Suppressed
+    | Heard
+    | Ended
+    | Watched
+    | StopProposed
+    | ForwardingHeard
 )
 
 

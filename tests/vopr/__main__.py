@@ -1,43 +1,67 @@
-"""`python -m tests.vopr --seed N` or `--seeds COUNT`: run the legal engine through bad weather."""
+"""`python -m tests.vopr --seed N`, `--seeds COUNT` or `--events COUNT`: run pure engines through bad weather.
+
+Two are run: the legal engine (`law`) and the ladder of warnings (`ladder`); `--of` chooses one.
+"""
 
 import argparse
+import itertools
 import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable, Mapping
 
+from tests.vopr.ladder import LadderReport, climb
 from tests.vopr.run import Report, simulate
+
+ENGINES: Mapping[str, Callable[[int], Report | LadderReport]] = {"law": simulate, "ladder": climb}
 
 
 def main() -> int:
     """Run the seeds asked for; exit code 1 if an invariant was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.vopr", description=__doc__)
+    parser.add_argument("--of", choices=ENGINES, help="one engine (default both)")
     parser.add_argument("--seed", type=int, help="run this one seed and say what happened in it")
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds to run (default 100)")
     parser.add_argument("--first", type=int, default=0, help="first of the seeds (default 0)")
+    parser.add_argument("--events", type=int, help="run seeds of the ladder until it took so many commands")
     options = parser.parse_args()
+    if options.events is not None:
+        return run("ladder", options, itertools.count(options.first))
+    seeds = (
+        [options.seed] if options.seed is not None else range(options.first, options.first + options.seeds)
+    )
+    names = [options.of] if options.of else list(ENGINES)
+    return max(run(name, options, seeds) for name in names)
+
+
+def run(name: str, options: argparse.Namespace, seeds: "range | list[int] | itertools.count[int]") -> int:
+    """Run seeds of one engine; 1 if an invariant was violated."""
     one = options.seed is not None
-    seeds = [options.seed] if one else range(options.first, options.first + options.seeds)
-    started, violations, seen = time.perf_counter(), 0, Counter[str]()
+    started, violations, count, events, seen = time.perf_counter(), 0, 0, 0, Counter[str]()
     for seed in seeds:
-        report = simulate(seed)
-        seen += report.seen
+        report = ENGINES[name](seed)
+        count, seen = count + 1, seen + report.seen
+        events += getattr(report, "events", 0)
         if report.violation is not None:
             violations += 1
-            complain(report, in_full=one)
-    if one:
+            complain(name, report, in_full=one)
+        if options.events is not None and events >= options.events:
+            break
+    if one or options.events is not None:
         print("\n".join(f"{count:6d}  {what}" for what, count in sorted(seen.items())))
     seconds = time.perf_counter() - started
-    print(f"seeds={len(seeds)} violations={violations} seconds={seconds:.1f}")
+    took = f" events={events}" if events else ""
+    print(f"{name}: seeds={count}{took} violations={violations} seconds={seconds:.1f}")
     return 1 if violations else 0
 
 
-def complain(report: Report, *, in_full: bool) -> None:
+def complain(name: str, report: Report | LadderReport, *, in_full: bool) -> None:
     """Say what a seed broke and how to see it again."""
     print(f"seed {report.seed} ({report.country}): {report.violation}", file=sys.stderr)
     if in_full and report.violation is not None and report.violation.__cause__ is not None:
         traceback.print_exception(report.violation.__cause__)
-    print(f"  replay: python -m tests.vopr --seed {report.seed}", file=sys.stderr)
+    print(f"  replay: python -m tests.vopr --of {name} --seed {report.seed}", file=sys.stderr)
 
 
 if __name__ == "__main__":
