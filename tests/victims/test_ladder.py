@@ -216,7 +216,7 @@ def test_a_voice_that_answered_while_calls_were_forwarded_is_not_believed_even_i
 ):
     one = One()
     one.take(warning(4), T0)
-    passing(one, T0 + SECOND)
+    passing(one, T0 + 5 * SECOND)
     one.heard(one.attempts[-1], "ANSWERED", T0 + MINUTE, verdict="NOT_SCAM")
     assert one.told()[-1] == "ended NOT_SCAM"
     one.take(Forwarding(party_token=PARTY, active=True, at_us=T0 + 30 * SECOND), T0 + 2 * MINUTE)
