@@ -57,6 +57,11 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.lifecycle.send:send",
         "console.commands.lifecycle.demo:demo",
     ),
+    "warnings": (
+        "Reach warned parties rung by rung.",
+        "console.commands.warnings.run:run",
+        "console.commands.warnings.words:words",
+    ),
     "recall": (
         "Ask for a payment back from another institution, in ISO 20022.",
         "console.commands.recall.asking:ask,take-in",

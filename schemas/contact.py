@@ -16,6 +16,7 @@ from schemas.contract import (
     IdOrNone,
     Line,
     Micros,
+    SealOrNone,
     Text,
     Token,
     TransactionIdOrNone,
@@ -314,7 +315,10 @@ ContactEvent = (
 
 
 class ContactEntry(Record, frozen=True, kw_only=True):
-    """All that one cause led to, and the party after it (topic `contacts`, key: `party_token`)."""
+    """All that one cause led to, and the party after it (topic `contacts`, key: `party_token`).
+
+    `seal` is of the job that wrote the entry, over all bytes before it; the last field.
+    """
 
     entry_id: Id
     party_token: Token
@@ -323,3 +327,4 @@ class ContactEntry(Record, frozen=True, kw_only=True):
     at_us: Micros
     events: tuple[ContactEvent, ...]
     party: Party
+    seal: SealOrNone = ""

@@ -2,12 +2,23 @@
 
 from typing import Literal, get_args
 
-from schemas.contract import Event, Micros, TokenOrNone, TransactionId
+from msgspec import Struct
 
-Kind = Literal["ANSWER", "ACTION", "LABEL"]
+from schemas.contract import Event, Micros, TokenOrNone, TransactionId, Word
+from schemas.scams import FraudClass
+from schemas.warning import Act
+
+Kind = Literal["ANSWER", "ACTION", "LABEL", "DIALOGUE"]
 Verdict = Literal["UNKNOWN", "LEGITIMATE", "SCAM", "LAUNDERING"]
 
 KINDS, VERDICTS = get_args(Kind), get_args(Verdict)
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """One question of a dialogue and what was chosen (`schemas.warning.Dialogue`)."""
+
+    question: Word
+    choice: Word
 
 
 class Feedback(Event, frozen=True, kw_only=True):
@@ -16,7 +27,8 @@ class Feedback(Event, frozen=True, kw_only=True):
     Attributes:
         feedback_id: derived from its cause, so a repeated message is recognised.
         txn_id: the payment it is about.
-        kind: ANSWER by the warned citizen, ACTION of an analyst, LABEL at the end of an investigation.
+        kind: ANSWER by the warned citizen, ACTION of an analyst, LABEL at the end of an investigation,
+            DIALOGUE what the citizen chose at the button.
         verdict: SCAM if a victim paid a scammer, LAUNDERING if scam money was moved on, LEGITIMATE if
             neither, UNKNOWN while it is open.
         known_at_us: when it became known, microseconds UTC; training uses nothing that became known later.
@@ -25,6 +37,9 @@ class Feedback(Event, frozen=True, kw_only=True):
         debtor: who paid. With the two accounts what was found is remembered; without, it only trains.
         debtor_account: from where, as in the payment.
         creditor_account: to where.
+        fraud_class: kind of scam that an investigation found; "" if none is told.
+        answers: of a dialogue, in the order they were given.
+        act: button that was pressed after it, "" if none was.
 
     """
 
@@ -38,3 +53,6 @@ class Feedback(Event, frozen=True, kw_only=True):
     debtor: TokenOrNone = ""
     debtor_account: TokenOrNone = ""
     creditor_account: TokenOrNone = ""
+    fraud_class: FraudClass | Literal[""] = ""
+    answers: tuple[Answered, ...] = ()
+    act: Act | Literal[""] = ""

@@ -16,7 +16,8 @@ LABEL = np.dtype([("txn_id", "S36"), ("kind", "u1"), ("known_us", "i8"), ("verdi
 #: No verdict; else its place in `schemas.feedback.VERDICTS`.
 NONE = -1
 UNKNOWN, LEGITIMATE, SCAM, LAUNDERING = range(len(VERDICTS))
-_ANSWER = KINDS.index("ANSWER")
+#: What a guided victim says: that all is well.
+_SAID = [KINDS.index("ANSWER"), KINDS.index("DIALOGUE")]
 
 #: The verdict that each leg's model looks for; the other leg's is neither good nor bad to it.
 SOUGHT = {"credit": SCAM, "debit": LAUNDERING}
@@ -32,7 +33,7 @@ def table(feedback: Iterable[Feedback]) -> Rows:
         for each in feedback
     ]
     found = np.array(rows, LABEL)
-    return np.sort(found[found["kind"] != _ANSWER])
+    return np.sort(found[~np.isin(found["kind"], _SAID)])
 
 
 def verdicts(found: Rows, txn_id: NDArray[np.bytes_], by_us: float) -> Codes:

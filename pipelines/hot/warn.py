@@ -5,13 +5,14 @@ from functools import lru_cache
 import numpy as np
 
 from measures.law.jurisdiction import Regime
+from measures.victims.contacts import grade_kind
 from models.features import FloatArray, Legs
 from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
 from schemas.ids import derived_id
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
 from schemas.scams import FraudClass
 from schemas.units import DAY_US, HOUR_US, MINUTE_US
-from schemas.warning import Channel, GradeKind, Severity, Warning
+from schemas.warning import Channel, Severity, Warning
 
 #: Where to say it, by severity: domain.md 2.1.
 CHANNELS: dict[int, tuple[Channel, ...]] = {
@@ -64,7 +65,6 @@ def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, h
     until = _local(law, until_us // MINUTE_US, words.until) if until_us else ""
     language, text = policy.words.warning(said, policy.language, grade, held=hold, until=until)
     spoken = language if language in policy.law.languages else policy.language
-    grade_kind: GradeKind = "FUND" if grade >= 3 else "CONTACT"
     return Warning(
         warning_id=derived_id("warning", paid.txn_id, paid.debtor, grade),
         dedup_key=derived_id("warned", paid.debtor, said, grade),
@@ -72,7 +72,7 @@ def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, h
         party_token=paid.debtor,
         severity=grade,
         grade=rule.grades[grade],
-        grade_kind=grade_kind,
+        grade_kind=grade_kind(grade),
         fraud_class=said,
         posterior=verdict.score,
         top_reasons=verdict.reasons,

@@ -5,9 +5,9 @@ orders, accounts ─ Read ─ Open ─ by order number ─ Register ─ by accou
                                                                                      └─ dead letters
 
 Time is the broker's time of receipt, never what a message claims. Terms end by event-time timers, which
-are believed only if the clock agrees, or by ticks through Kafka (`alarm.py`). What a command led to is
-written, in one entry, before read positions are committed: a crash repeats messages, whose replies then
-say DUPLICATE, and never leaves half a transition.
+are believed only if the clock agrees, or by ticks through Kafka (`pipelines/alarm_clock.py`). What a
+command led to is written, in one entry, before read positions are committed: a crash repeats messages,
+whose replies then say DUPLICATE, and never leaves half a transition.
 """
 
 from contextlib import closing

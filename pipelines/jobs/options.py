@@ -213,7 +213,7 @@ class JobSettings:
             start_said=bool(given.kafka_start),
             warmup_h=given.ledger_warmup_h,
             models=_models(given.model_bundle, given.model_registry, given.model_registry_trust),
-            policy=_policy(given),
+            policy=policy_of(options),
             shards=shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,
@@ -242,6 +242,24 @@ def in_process_options(words: Sequence[str]) -> PipelineOptions:
     return options
 
 
+def policy_of(options: PipelineOptions) -> policy.Policy:
+    """Read the policy that is asked for; an option may stand in for how far back it believes events.
+
+    Raises:
+        ConfigError: an option cannot be used; says which and how to mend it.
+
+    """
+    given = options.view_as(StoplineOptions)
+    found = policy.load(
+        policy.named(given.policy_file, given.country),
+        read_laws(Path(given.law_dir) if given.law_dir else None),
+        given.language,
+    )
+    if given.clock_past_days is None:
+        return found
+    return replace(found, clock=msgspec.structs.replace(found.clock, past_days=given.clock_past_days))
+
+
 def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     """Read where the brokers are.
 
@@ -262,18 +280,6 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     settings.client_security()
     read_seal(settings.seal_key)
     return settings
-
-
-def _policy(given: StoplineOptions) -> policy.Policy:
-    """Read the policy; an option may stand in for how far back it believes events."""
-    found = policy.load(
-        policy.named(given.policy_file, given.country),
-        read_laws(Path(given.law_dir) if given.law_dir else None),
-        given.language,
-    )
-    if given.clock_past_days is None:
-        return found
-    return replace(found, clock=msgspec.structs.replace(found.clock, past_days=given.clock_past_days))
 
 
 def _models(bundle: str, registry: str, trusted: str) -> Source:

@@ -13,10 +13,10 @@ from pathlib import Path
 from schemas import token_keys
 from schemas.contract import SEAL_CHARS
 from schemas.errors import ConfigError
-from schemas.topics import MEASURES, TRACES
+from schemas.topics import CONTACTS, MEASURES, TRACES
 
 #: Topics whose entries a job reads back as its own.
-SEALED = (MEASURES, TRACES)
+SEALED = (MEASURES, TRACES, CONTACTS)
 
 #: Why an entry is passed over.
 UNSEALED = "No seal of the job key, or one that does not hold - at `$.seal`"

@@ -17,8 +17,8 @@ from measures.state.register import Registered
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within, read_once
 from pipelines.kafka.seal import read_seal
-from pipelines.lifecycle.alarm import tick_message
 from schemas import topics
+from schemas.commands import AccountMessage, Tick
 from schemas.errors import SchemaError
 from schemas.journal import JournalEntry
 
@@ -99,6 +99,12 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
             woken += 1
     producer.flush()
     return woken
+
+
+def tick_message(token: str, jurisdiction: str) -> bytes:
+    """Return the message that lets time pass on an account."""
+    message = AccountMessage(account_token=token, jurisdiction=jurisdiction, command=Tick())
+    return msgspec.json.encode(message)
 
 
 def journal_entry(value: bytes) -> JournalEntry | None:

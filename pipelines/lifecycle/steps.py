@@ -23,10 +23,16 @@ from measures.engine.intake import AccountState, Applied, Arrival
 from measures.refusal import Refusal
 from measures.state.account import next_due_us
 from measures.state.register import Registered
+from pipelines.alarm_clock import alarm_clock
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.alarm import alarm_clock, tick_message
-from pipelines.lifecycle.records import Source, journal_record, letter_record, refund_record
+from pipelines.lifecycle.journal import tick_message
+from pipelines.lifecycle.records import (
+    Source,
+    journal_record,
+    letter_record,
+    refund_record,
+)
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
 from pipelines.streams.clock import window
@@ -321,7 +327,8 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     def _wake(self, kept: AccountState, due: Any) -> None:
         at_us = next_due_us(kept.account)
         if self._settings.ticks:
-            alarm_clock(self._settings.kafka).set(kept.account.account_token, kept.jurisdiction, at_us)
+            clock = alarm_clock(self._settings.kafka, topics.ACCOUNTS, tick_message)
+            clock.set(kept.account.account_token, kept.jurisdiction, at_us)
         elif at_us is None:
             due.clear()
         else:

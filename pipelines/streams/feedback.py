@@ -23,7 +23,7 @@ _FEEDBACK = msgspec.json.Decoder(Feedback)
 def found(feedback: Feedback) -> Rows:
     """Return what a finding says to the ledgers, FOUND[1], or FOUND[0] if that is nothing."""
     parties = feedback.debtor, feedback.debtor_account, feedback.creditor_account
-    soothed = feedback.kind == "ANSWER" and feedback.verdict != "SCAM"
+    soothed = feedback.kind in ("ANSWER", "DIALOGUE") and feedback.verdict != "SCAM"
     rows = np.zeros(int(all(parties) and not soothed), FOUND)
     for row in rows:
         row["debtor"], row["debtor_account"], row["creditor_account"] = token_words(parties)

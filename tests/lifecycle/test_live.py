@@ -13,9 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pipelines.alarm_clock import AlarmClock
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
-from pipelines.lifecycle.alarm import AlarmClock
+from pipelines.lifecycle.journal import tick_message
 from schemas import topics
 from schemas.journal import JournalEntry
 from schemas.order import Order
@@ -142,7 +143,7 @@ def test_a_country_file_is_checked_by_line(tmp_path: Path) -> None:
 
 
 def test_an_alarm_is_the_latest_wish_of_its_account() -> None:
-    clock = AlarmClock(KafkaSettings("none:1"))
+    clock = AlarmClock(KafkaSettings("none:1"), "accounts", tick_message)
     clock.set("a", "CN", 10)
     clock.set("a", "CN", 30)
     clock.set("b", "IN", 20)

@@ -1,4 +1,4 @@
-"""Alarms by message, for the in-process runner: at the due time a Tick goes to topic `accounts`.
+"""Alarms by message, for the in-process runner: at the due time a tick goes to a topic that the job reads.
 
 That runner keeps no watermark between the begin and the end of time: it fires every event-time timer at
 once, again and again (Beam 2.77, `fn_runner._build_watermark_updates`), so that each pass would cost as
@@ -9,13 +9,10 @@ import heapq
 import logging
 import threading
 import time
-
-import msgspec
+from collections.abc import Callable
 
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.process import PROCESS
-from schemas import topics
-from schemas.commands import AccountMessage, Tick
 from schemas.errors import StoplineError
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,23 +21,22 @@ _LOGGER = logging.getLogger(__name__)
 LOOK_S = 0.25
 
 
-def tick_message(token: str, jurisdiction: str) -> bytes:
-    """Return the message that lets time pass on an account."""
-    message = AccountMessage(account_token=token, jurisdiction=jurisdiction, command=Tick())
-    return msgspec.json.encode(message)
+#: From a token and a jurisdiction to the message that lets time pass there.
+TickMessage = Callable[[str, str], bytes]
 
 
 class AlarmClock:
-    """Next due time of every account of this process; one thread sends the ticks."""
+    """Next due time of every account or party of this process; one thread sends the ticks."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, topic: str, message: TickMessage) -> None:
         self._settings = settings
+        self._topic, self._message = topic, message
         self._lock = threading.Lock()
         self._next: dict[str, tuple[int, str]] = {}
         self._agenda: list[tuple[int, str]] = []
 
     def set(self, token: str, jurisdiction: str, due_us: int | None) -> None:
-        """Wake an account at `due_us` (microseconds UTC) instead of any earlier wish; None for never."""
+        """Wake one at `due_us` (microseconds UTC) instead of any earlier wish; None for never."""
         with self._lock:
             if due_us is None:
                 self._next.pop(token, None)
@@ -49,7 +45,7 @@ class AlarmClock:
                 heapq.heappush(self._agenda, (due_us, token))
 
     def due(self, now_us: int) -> list[tuple[str, str]]:
-        """Take the accounts whose time has come: tokens and jurisdictions."""
+        """Take those whose time has come: tokens and jurisdictions."""
         found = []
         with self._lock:
             while self._agenda and self._agenda[0][0] <= now_us:
@@ -70,8 +66,8 @@ class AlarmClock:
                 try:
                     producer = open_producer(self._settings)
                     for token, jurisdiction in waiting:
-                        value = tick_message(token, jurisdiction)
-                        producer.send(topics.ACCOUNTS, token.encode(), value, (), now_us)
+                        value = self._message(token, jurisdiction)
+                        producer.send(self._topic, token.encode(), value, (), now_us)
                     producer.flush()
                     waiting = []
                 except StoplineError as error:
@@ -79,12 +75,12 @@ class AlarmClock:
             time.sleep(LOOK_S)
 
 
-def alarm_clock(settings: KafkaSettings) -> AlarmClock:
-    """Return the process's alarm clock for these brokers; starts its thread on first use."""
+def alarm_clock(settings: KafkaSettings, topic: str, message: TickMessage) -> AlarmClock:
+    """Return the process's alarm clock for a topic of these brokers; starts its thread on first use."""
 
     def started() -> AlarmClock:
-        clock = AlarmClock(settings)
+        clock = AlarmClock(settings, topic, message)
         threading.Thread(target=clock.run, name="alarm-clock", daemon=True).start()
         return clock
 
-    return PROCESS.shared("alarm clock", settings, started)
+    return PROCESS.shared("alarm clock", (settings, topic), started)

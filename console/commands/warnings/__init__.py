@@ -1,0 +1,1 @@
+"""`stopline warnings`: the ladder that talks a victim out of it."""

@@ -1,0 +1,36 @@
+"""What the victims job and its channels send: entries, outcomes, refused messages."""
+
+from pipelines.hot.records import dead_letter_record, record
+from pipelines.kafka.sink import OutRecord
+from pipelines.lifecycle.records import Source
+from schemas import topics
+from schemas.contact import ContactEntry, Outcome
+from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.ids import derived_id
+
+
+def contact_record(entry: ContactEntry) -> OutRecord:
+    """Return an entry for topic `contacts`, keyed by its party."""
+    return record(
+        topics.CONTACTS, entry.party_token, entry, entry.jurisdiction,
+        event_id=entry.entry_id, event_type="fp.warning.contact.v1",
+        subject=f"party:{entry.party_token}", time_us=entry.at_us,
+    )  # fmt: skip
+
+
+def outcome_record(outcome: Outcome, jurisdiction: str) -> OutRecord:
+    """Return an outcome for topic `warning_outcomes`, keyed by its party."""
+    return record(
+        topics.WARNING_OUTCOMES, outcome.party_token, outcome, jurisdiction,
+        event_id=derived_id("outcome", outcome.key, outcome.state, outcome.at_us),
+        event_type="fp.warning.outcome.v1", subject=f"party:{outcome.party_token}", time_us=outcome.at_us,
+    )  # fmt: skip
+
+
+def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
+    """Return a refused message for topic `dead_letters`."""
+    letter = dead_letter(
+        source.topic, source.partition, source.offset, timestamp_us=source.at_us, stage="victims",
+        error_code=code, message=message, value=source.value,
+    )  # fmt: skip
+    return dead_letter_record(letter, law)

@@ -1,0 +1,204 @@
+"""The two steps of the victims job: read messages, drive the ladder of each party."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import msgspec
+from apache_beam import coders
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
+
+from measures.victims import ladder
+from measures.victims.contacts import contact_severity, contact_warning
+from measures.victims.ladder import Answer, Command, Forwarding
+from pipelines.alarm_clock import alarm_clock
+from pipelines.kafka.port import Chunk
+from pipelines.kafka.sink import OutRecord
+from pipelines.lifecycle.records import Source
+from pipelines.lifecycle.steps import LATEST_US, TIMER_ROUNDING_US, UNKNOWN_LAW, fault_text
+from pipelines.victims.journal import tick_message
+from pipelines.victims.records import contact_record, letter_record
+from pipelines.victims.settings import VictimsSettings
+from schemas import topics
+from schemas.clue import read as read_clue
+from schemas.contact import OutcomeMessage, Party, PartyTick, Verdict
+from schemas.errors import StoplineError
+from schemas.feedback import Feedback
+from schemas.warning import Warning
+
+#: What cannot be read of a message.
+_UNREADABLE = (ValueError, OverflowError, RecursionError)
+
+#: A party answers in the bank's app or to its people.
+_ANSWERS: Mapping[str, Verdict] = {"LEGITIMATE": "NOT_SCAM", "SCAM": "DISSUADED"}
+_ACTS: Mapping[str, Verdict] = {"STOP": "DISSUADED", "HANG_UP": "DISSUADED", "CONTINUE": "CONTINUED"}
+
+_WARNING = msgspec.json.Decoder(Warning)
+_OUTCOME = msgspec.json.Decoder(OutcomeMessage)
+_FEEDBACK = msgspec.json.Decoder(Feedback)
+_SOURCE = msgspec.msgpack.Decoder(Source)
+_PARTY = msgspec.msgpack.Decoder(Party)
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def _feedback(value: bytes, _: VictimsSettings) -> Command | None:
+    """Read what a party answered; other findings are no command."""
+    found = _FEEDBACK.decode(value)
+    if found.kind not in ("ANSWER", "DIALOGUE") or not found.cause_id or not found.debtor:
+        return None
+    said = _ACTS.get(found.act) if found.kind == "DIALOGUE" else _ANSWERS.get(found.verdict)
+    return Answer(
+        party_token=found.debtor,
+        warning_id=found.cause_id,
+        verdict=said or "UNKNOWN",
+        at_us=found.known_at_us,
+    )
+
+
+def _clue(value: bytes, settings: VictimsSettings) -> Command | None:
+    """Read what a clue says of forwarding, or warn of a contact; other clues are no command."""
+    if b"FORWARDING" not in value and b'"grade"' not in value and b"call-forwarding" not in value:
+        return None
+    clue = read_clue(value)
+    if clue is None:
+        return None
+    if clue.kind == "FORWARDING":
+        return Forwarding(party_token=clue.party, active=clue.active, at_us=clue.at_us)
+    if contact_severity(clue) is None:
+        return None
+    return contact_warning(clue, settings.policy.law, settings.policy.words.victims, settings.policy.language)
+
+
+_READ: Mapping[str, Callable[[bytes, VictimsSettings], Command | None]] = {
+    topics.WARNINGS: lambda value, _: _WARNING.decode(value),
+    topics.WARNING_OUTCOMES: lambda value, _: _OUTCOME.decode(value),
+    topics.FEEDBACK: _feedback,
+    topics.CLUES: _clue,
+}
+
+
+class OpenFn(beam.DoFn):  # type: ignore[misc]
+    """Read messages; yields (party, message as received), refused messages as dead letters."""
+
+    _opened = Metrics.counter("stopline.victims", "messages")
+    _refused = Metrics.counter("stopline.victims", "unreadable")
+
+    def __init__(self, settings: VictimsSettings) -> None:
+        self._settings = settings
+
+    def process(self, chunk: Chunk) -> Iterator[Any]:
+        """Read every message of a chunk. Live it counts as received now: a ladder begins when it can."""
+        clock_us = self._settings.clock()
+        columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
+        for value, partition, offset, at_us in zip(*columns, strict=True):
+            source = Source(
+                topic=chunk.topic, partition=partition, offset=offset, at_us=clock_us or at_us, value=value
+            )
+            if not 0 < at_us < LATEST_US:
+                yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
+                continue
+            try:
+                command = _READ[chunk.topic](value, self._settings)
+            except _UNREADABLE as error:
+                code = "INVALID" if isinstance(error, msgspec.ValidationError) else "NOT_JSON"
+                yield self._refuse(source, code, str(error)[:200])
+                continue
+            if command is not None:
+                self._opened.inc()
+                yield command.party_token, _ENCODE(source)
+
+    def _refuse(self, source: Source, code: Any, message: str) -> TaggedOutput:
+        self._refused.inc()
+        return TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
+
+
+class PartyFn(beam.DoFn):  # type: ignore[misc]
+    """Drive the ladder of a party; yields journal entries as records.
+
+    A fault leaves the party as it was and puts the message aside.
+    """
+
+    HELD = ReadModifyWriteStateSpec("held", coders.BytesCoder())
+    DUE = TimerSpec("due", TimeDomain.WATERMARK)
+
+    _entries = Metrics.counter("stopline.victims", "entries")
+    _faults = Metrics.counter("stopline.victims", "faults")
+
+    def __init__(self, settings: VictimsSettings) -> None:
+        self._settings = settings
+
+    def setup(self) -> None:
+        """Read the journal: what it says is no message's fault."""
+        self._settings.past()
+
+    def process(
+        self,
+        element: tuple[str, bytes],
+        state: Any = beam.DoFn.StateParam(HELD),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[Any]:
+        """Apply one message to its party."""
+        token, source = element[0], _SOURCE.decode(element[1])
+        try:
+            command = _READ[source.topic](source.value, self._settings)
+            assert command is not None
+            yield from self._applied(token, command, source.at_us, state, due)
+        except StoplineError as error:
+            self._faults.inc()
+            yield TaggedOutput("refused", letter_record(source, "NO_LAW", str(error), UNKNOWN_LAW))
+        except Exception as error:
+            self._faults.inc()
+            yield TaggedOutput("refused", letter_record(source, "FAULT", fault_text(error), UNKNOWN_LAW))
+
+    @on_timer(DUE)  # type: ignore[untyped-decorator]
+    def on_due(
+        self,
+        token: str = beam.DoFn.KeyParam,
+        state: Any = beam.DoFn.StateParam(HELD),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[Any]:
+        """Let the party's next due time pass, if the clock has reached it; a runner may fire early."""
+        party = self._party(token, state)
+        at_us = ladder.next_due_us(party) if party else None
+        if party is None or at_us is None:
+            return
+        clock_us = max(self._settings.clock(), party.clock_us)
+        if at_us <= clock_us:
+            yield from self._applied(token, PartyTick(party_token=token), clock_us, state, due)
+        elif self._settings.clock():
+            due.set(_timer(at_us))
+
+    def _applied(self, token: str, command: Command, at_us: int, state: Any, due: Any) -> list[OutRecord]:
+        party = self._party(token, state)
+        law = command.jurisdiction if isinstance(command, Warning) else party.jurisdiction if party else ""
+        after, events = ladder.apply(party, command, self._settings.rules(law), at_us)
+        kept = _ENCODE(after)
+        changed = after.version != (party.version if party else 0)
+        records = [contact_record(ladder.entry(after, events))] if changed else []
+        state.write(kept)
+        self._wake(after, due)
+        self._entries.inc(len(records))
+        return records
+
+    def _party(self, token: str, state: Any) -> Party | None:
+        if encoded := state.read():
+            return _PARTY.decode(encoded)
+        return self._settings.past().get(token)
+
+    def _wake(self, party: Party, due: Any) -> None:
+        at_us = ladder.next_due_us(party)
+        if self._settings.ticks:
+            clock = alarm_clock(self._settings.kafka, topics.WARNING_OUTCOMES, tick_message)
+            clock.set(party.party_token, party.jurisdiction, at_us)
+        elif at_us is None:
+            due.clear()
+        else:
+            due.set(_timer(at_us))
+
+
+def _timer(at_us: int) -> Timestamp:
+    return Timestamp(micros=at_us + TIMER_ROUNDING_US)
