@@ -19,7 +19,8 @@ from pipelines.alarm_clock import alarm_clock
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.records import Source
-from pipelines.lifecycle.steps import LATEST_US, TIMER_ROUNDING_US, UNKNOWN_LAW, fault_text
+from pipelines.lifecycle.steps import TIMER_ROUNDING_US, UNKNOWN_LAW, fault_text
+from pipelines.streams.clock import window
 from pipelines.victims.journal import tick_message
 from pipelines.victims.records import contact_record, letter_record
 from pipelines.victims.settings import VictimsSettings
@@ -81,6 +82,13 @@ _READ: Mapping[str, Callable[[bytes, VictimsSettings], Command | None]] = {
 }
 
 
+def _stated(command: Command) -> tuple[str, int]:
+    """Return the time that a command states, and the field it stands in; "" if it states none."""
+    if isinstance(command, Warning):
+        return "issued_at_us", command.issued_at_us
+    return ("", 0) if isinstance(command, PartyTick) else ("at_us", command.at_us)
+
+
 class OpenFn(beam.DoFn):  # type: ignore[misc]
     """Read messages; yields (party, message as received), refused messages as dead letters."""
 
@@ -93,13 +101,14 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk. Live it counts as received now: a ladder begins when it can."""
         clock_us = self._settings.clock()
-        columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
-        for value, partition, offset, at_us in zip(*columns, strict=True):
+        times = window(chunk, self._settings.policy.clock, clock_us or None).long_ago()
+        columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
+        for place, (value, partition, offset, at_us) in enumerate(zip(chunk.values, *columns, strict=True)):
             source = Source(
                 topic=chunk.topic, partition=partition, offset=offset, at_us=clock_us or at_us, value=value
             )
-            if not 0 < at_us < LATEST_US:
-                yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
+            if not source.at_us:
+                yield self._refuse(source, "FUTURE", "No record time that can be, and a replay has no clock")
                 continue
             try:
                 command = _READ[chunk.topic](value, self._settings)
@@ -107,7 +116,12 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 code = "INVALID" if isinstance(error, msgspec.ValidationError) else "NOT_JSON"
                 yield self._refuse(source, code, str(error)[:200])
                 continue
-            if command is not None:
+            if command is None:
+                continue
+            field, stated_us = _stated(command)
+            if fault := times.fault(place, stated_us, field) if field else None:
+                yield self._refuse(source, *fault)
+            else:
                 self._opened.inc()
                 yield command.party_token, _ENCODE(source)
 
