@@ -5,19 +5,22 @@ from typing import Literal
 from schemas.alert import Leg, Outcome
 from schemas.contract import Event, Micros
 
-AlarmKind = Literal["MASS_STOP_BRAKED"]
+AlarmKind = Literal["MASS_STOP_BRAKED", "LEDGER_FULL"]
 
 
 class Alarm(Event, frozen=True, kw_only=True):
-    """A model or rule asks to hold more payments than the policy allows; version 1. Message key: `kind`.
+    """What people must look at; version 1. Message key: `kind`.
 
-    One a clock hour of event time at most, for each shard of the account ledger and each leg.
+    MASS_STOP_BRAKED: a model or rule asks to hold more payments than the policy allows. LEDGER_FULL: a ledger
+    has as many rows as the policy allows, and forgets those seen longest ago. One a clock hour of event time
+    at most, for each shard, and each leg or ledger; fields that belong to the other kind are left out.
 
     Attributes:
-        alarm_id: derived from policy, shard, leg and hour: a retry or replay gives the same id.
-        shard: the shard of the account ledger that counts.
+        alarm_id: derived from policy, shard, leg or ledger, and hour: a retry or replay gives the same id.
+        leg: whose outcomes are braked.
+        shard: the shard of the ledger, for a brake of that of accounts.
         txn_id: the first payment of the hour that was braked.
-        at_us: its event time, microseconds UTC.
+        at_us: its event time, or the newest that the ledger knows, microseconds UTC.
         decided: legs of the shard in the hour before it, with it.
         held: how many of them were held.
         per_10k: the limit, of 10,000.
@@ -25,20 +28,26 @@ class Alarm(Event, frozen=True, kw_only=True):
         fallback: what the model's outcomes become from here on, until the share allows them again.
         policy: version and hash of the policy that sets the limit.
         model: digest of the bundle that scored.
+        ledger: which one is full.
+        forgotten: rows it forgot at this moment.
+        rows_max: how many rows the policy allows it, over all shards (`memory`).
 
     """
 
     alarm_id: str
     kind: AlarmKind
     jurisdiction: str
-    leg: Leg
+    leg: Leg | None = None
     shard: int
-    txn_id: str
+    txn_id: str = ""
     at_us: Micros
-    decided: int
-    held: int
-    per_10k: int
-    min_count: int
-    fallback: Outcome
+    decided: int = 0
+    held: int = 0
+    per_10k: int = 0
+    min_count: int = 0
+    fallback: Outcome | None = None
     policy: str
-    model: str
+    model: str = ""
+    ledger: str = ""
+    forgotten: int = 0
+    rows_max: int = 0

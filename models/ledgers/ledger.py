@@ -95,7 +95,9 @@ class Ledger:
         if table.used > keep.rows:
             first = table.used - int(keep.rows * KEPT_SHARE)
             before_us = max(before_us, int(np.partition(seen_us, first)[first]))
-        return before_us if self.drop(table, before_us) else None
+        dropped = self.drop(table, before_us)
+        table.forgotten += dropped
+        return before_us if dropped else None
 
     def drop(self, table: Table, before_us: int) -> int:
         """Drop the rows last seen before a time, but those that are needed; returns how many."""

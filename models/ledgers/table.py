@@ -23,13 +23,15 @@ _SEED = np.frombuffer(secrets.token_bytes(16), np.uint64)
 class Table:
     """Rows of one shard and the index that finds them by key; grows by doubling.
 
-    `late` counts the facts that came after much newer ones of their row (`ledger.LATE_US`).
+    `late` counts the facts that came after much newer ones of their row (`ledger.LATE_US`), `forgotten` the
+    rows that were too many or too old.
     """
 
     rows: Rows
     used: int
     slots: NDArray[np.int32]
     late: int = 0
+    forgotten: int = 0
 
     @classmethod
     def empty(cls, row: np.dtype[np.void]) -> Self:

@@ -54,6 +54,7 @@ class Accounts:
     ) -> None:
         self._decider = decider
         self._keep = decider.keep(shards)
+        self._forgotten = decider.forgotten()
         self._shards = shards
         self._tracer = tracer
         self._decided = decided
@@ -89,7 +90,8 @@ class Accounts:
         else:
             for number, facts in stated.items():
                 store.add(known.accounts, number, *facts, keep=self._keep)
-        return self._outputs(traces, deciding, min(received.received_us for received in batch))
+        alarms = list(self._forgotten.alarms(store))
+        return self._outputs(traces, alarms, deciding, min(received.received_us for received in batch))
 
     def _seen(
         self, legs: Rows, account: Rows, shard: Shards, store: Store
@@ -137,10 +139,16 @@ class Accounts:
         return fresh
 
     def _outputs(
-        self, traces: list[OutRecord], deciding: list[Future[Decided]], received_us: int
+        self,
+        traces: list[OutRecord],
+        alarms: list[OutRecord],
+        deciding: list[Future[Decided]],
+        received_us: int,
     ) -> Iterator[Output]:
         for record in traces:
             yield Output("traces", record, received_us)
+        for record in alarms:
+            yield Output("alerts", record, received_us)
         for alerts, warnings, logged in (each.result() for each in deciding):
             for record in alerts:
                 yield Output("alerts", record, received_us)

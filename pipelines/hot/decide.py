@@ -15,6 +15,7 @@ from models.scoring.bundle import LegModel
 from pipelines.hot.alert import alert
 from pipelines.hot.brake import Brake
 from pipelines.hot.decision_log import rows as log_rows
+from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.records import alarm_record, alert_record
 from pipelines.hot.serving import InUse, Scored, Source, in_use
 from pipelines.hot.warn import fraud_classes, warning
@@ -57,6 +58,10 @@ class Decider:
     def keep(self, shards: int) -> Keep:
         """Return what one of the shards of the account ledger keeps."""
         return self._policy.memory.of_shard(shards)
+
+    def forgotten(self) -> Forgotten:
+        """Return what tells people of rows that were forgotten."""
+        return Forgotten(self._policy)
 
     def brake(self, shard: int, counts: bytes | None) -> Brake | None:
         """Return the brake of a shard of the account ledger; None if the policy has none."""

@@ -40,7 +40,12 @@ class HotPath(NamedTuple):
     def decided(self, blocks: Iterable[Output], store: Store) -> Iterator[Output]:
         """Take decoded blocks through payers, accounts and dissuade; the states of all are in one store."""
         asked: list[Output] = []
-        for output in _through(self.accounts, _through(self.payers, blocks, store), store):
+        legs: list[Output] = []
+        alarms: list[Output] = []
+        for output in _through(self.payers, blocks, store):
+            (legs if output.tag == "blocks" else alarms).append(output)
+        yield from alarms
+        for output in _through(self.accounts, legs, store):
             if output.tag == "asked":
                 asked.append(output)
             else:
@@ -60,8 +65,8 @@ def _through(stage: Stage, blocks: Iterable[Output], store: Store) -> Iterator[O
 class OneStageFn(beam.DoFn):  # type: ignore[misc]
     """Read and decide a key's partitions each time its timer fires; the ledgers have one shard, number 0.
 
-    Outputs, each on its tag: records of `alerts` (and alarms), `warnings`, `traces` and `dead_letters`;
-    `decisions`, blocks for the decision log; `reached`, where reading stands.
+    Outputs, each on its tag: records of `alerts` (and alarms), `alarms`, `warnings`, `traces` and
+    `dead_letters`; `decisions`, blocks for the decision log; `reached`, where reading stands.
     """
 
     POSITIONS = ReadByTimer.POSITIONS

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from models.ledgers.history import payer_facts
+from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.stage import BATCH_BYTES, Output
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows, Shards, bound, by_shard, concatenated, event_order, put, shard_of
@@ -19,7 +20,7 @@ from schemas.rows.transfers import TRANSFER
 
 
 class Payers:
-    """Adds payments to their payers' ledger; emits `blocks` for the shards of the accounts.
+    """Adds payments to their payers' ledger; emits `blocks` for the shards of the accounts, and `alarms`.
 
     All payments of a bundle are one batch, whatever their shards: an account's legs come in order
     of event time.
@@ -32,6 +33,7 @@ class Payers:
         self._policy = policy
         self._shards = shards
         self._streams = streams
+        self._forgotten = Forgotten(policy)
 
     def setup(self) -> None:
         """Nothing is loaded."""
@@ -55,6 +57,8 @@ class Payers:
             legs = self._known(known, transfers[part], shard[part], own.until(until_us), store)
             for number, block in self._by_account(legs, passing.until(until_us)):
                 yield Output("blocks", (number, block), received_us)
+        for alarm in self._forgotten.alarms(store):
+            yield Output("alarms", alarm, received_us)
 
     def _known(
         self, known: Ledgers, transfers: Rows, shard: Shards, others: FactsByShard, store: Store

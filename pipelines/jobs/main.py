@@ -62,6 +62,7 @@ class Outputs(NamedTuple):
     warnings: "beam.PCollection[OutRecord]"
     traces: "beam.PCollection[OutRecord]"
     dead_letters: "beam.PCollection[OutRecord]"
+    alarms: "beam.PCollection[OutRecord]"
 
 
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
@@ -69,25 +70,25 @@ def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     path, of = hot_path(settings), settings.state_of
     decode = beam.ParDo(DecodeFn(path.decode)).with_output_types(Any, blocks=Block, dead_letters=OutRecord)
     decoded = chunks | "Decode" >> decode.with_outputs("blocks", "dead_letters")
-    legs = (decoded.blocks | "Payers" >> apart(path.payers, of, blocks=Block)).blocks
-    decided = legs | "Accounts" >> apart(
+    paid = decoded.blocks | "Payers" >> apart(path.payers, of, blocks=Block, alarms=OutRecord)
+    decided = paid.blocks | "Accounts" >> apart(
         path.accounts, of, alerts=OutRecord, traces=OutRecord, asked=Block, decisions=bytes
     )
     warnings = (decided.asked | "Dissuade" >> apart(path.dissuade, of, warnings=OutRecord)).warnings
     _log(decided.decisions, settings)
-    return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters)
+    return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters, paid.alarms)
 
 
 def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: JobSettings) -> Outputs:
     """Apply the hot path as one stage with its source, whose partitions have one key; one shard."""
-    records = ("alerts", "traces", "warnings", "dead_letters")
+    records = ("alerts", "traces", "warnings", "dead_letters", "alarms")
     types = {**dict.fromkeys(records, OutRecord), "decisions": bytes, "reached": Mark}
     one = OneStageFn(source.reader(), hot_path(settings), settings.state_of)
     stage = beam.ParDo(one).with_output_types(Any, **types)
     decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*types)
     source.commit(decided.reached)
     _log(decided.decisions, settings)
-    return Outputs(decided.alerts, decided.warnings, decided.traces, decided.dead_letters)
+    return Outputs(decided.alerts, decided.warnings, decided.traces, decided.dead_letters, decided.alarms)
 
 
 def hot_path(settings: JobSettings) -> HotPath:

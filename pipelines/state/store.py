@@ -32,6 +32,15 @@ class Received(NamedTuple):
     received_us: int
 
 
+class Forgot(NamedTuple):
+    """So many rows that a shard's ledger forgot, and the newest time it knows, microseconds UTC."""
+
+    ledger: str
+    shard: int
+    rows: int
+    at_us: int
+
+
 class Store:
     """Of each shard small values, which are written at the end of the bundle, and ledgers.
 
@@ -44,6 +53,7 @@ class Store:
         self._heads: dict[int, Head] = {}
         self._logs: dict[tuple[str, int], Logs] = {}
         self._once: dict[str, Any] = {}
+        self._forgotten: list[Forgot] = []
         self._objects: dict[tuple[str, int], tuple[Any, Callable[[Any], bytes]]] = {}
 
     def open(self, shard: int, head: Any, logs: Mapping[str, Logs]) -> None:
@@ -71,7 +81,18 @@ class Store:
 
     def add(self, ledger: Ledger, shard: int, *parts: Rows, keep: Keep | None = None) -> Rows:
         """Add facts to a shard's ledger; return what was known before each of its main kind."""
-        return shard_state.observe(ledger, shard, parts, *self._states(ledger, shard), keep)
+        states = self._states(ledger, shard)
+        views = shard_state.observe(ledger, shard, parts, *states, keep)
+        if keep is not None and (table := shard_state.known(ledger, shard, *states)).forgotten:
+            newest_us = int(table.filled["last_us"].max())
+            self._forgotten.append(Forgot(ledger.name, shard, table.forgotten, newest_us))
+            table.forgotten = 0
+        return views
+
+    def forgotten(self) -> "list[Forgot]":
+        """Return what ledgers forgot since this was last asked for."""
+        found, self._forgotten = self._forgotten, []
+        return found
 
     def observe(
         self,

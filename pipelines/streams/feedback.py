@@ -33,7 +33,8 @@ def found(feedback: Feedback) -> Rows:
 
 def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read findings, each as a fact of an account and one of a payer."""
-    rows, letters = each(chunk, FOUND, lambda value: [found(_FEEDBACK.decode(value))], window, "known_at_us")
+    times = window.long_ago()  # labels come in bulk, long after
+    rows, letters = each(chunk, FOUND, lambda value: [found(_FEEDBACK.decode(value))], times, "known_at_us")
     silent = len(chunk.values) - len(rows) - len(letters)
     return Decoded(facts_of(rows), letters, {"findings": len(rows), "feedback_without_finding": silent})
 

@@ -41,6 +41,7 @@ def test_labels_are_those_of_the_running_jobs(job: JobSettings) -> None:
     assert labels.found == [
         "Read", "Decode", "Payers", "Accounts", "Dissuade",
         "Send alerts", "Send warnings", "Send traces", "Send dead_letters",
+        "Send alarms",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,11 +13,14 @@ from models.ledgers.ledger import Keep
 from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
 from pipelines import policy
+from pipelines.hot.forgotten import Forgotten
 from pipelines.policy import MemoryPolicy
 from pipelines.state import shard_state
 from pipelines.state.shard_state import Version, observe, rebuilt
+from pipelines.state.store import Store
 from pipelines.streams.measures import FOREVER
 from pipelines.telemetry import TELEMETRY
+from schemas.alarm import Alarm
 from schemas.units import DAY_US, HOUR_US
 from tests.hotpath.states import Shard
 
@@ -54,7 +58,7 @@ def test_a_ledger_of_nothing_but_new_tokens_stays_bounded_and_is_rebuilt_bit_for
         observe(PAYERS, number, [new], shard.version, shard.logs, keep)
         table = shard_state._live[PAYERS.name, number][1]
         assert (
-            table.used <= 200 + 650
+            table.used <= 200 + 750
         )  # facts of half a table come before a snapshot, and that is finished first
         assert known(table, 50 * block + 49) == [True]
         again = rebuilt(PAYERS, shard.logs, version(shard))
@@ -103,6 +107,23 @@ def test_a_table_that_forgot_gives_its_room_back_and_finds_the_rest() -> None:
     assert len(table.rows) == 128
     assert table.filled.tobytes() == rows[::50].tobytes()
     assert known(table, 0, 50, 51) == [True, True, False]
+
+
+def test_a_full_ledger_is_an_alarm_once_an_hour_of_each_shard_and_no_secret_is_in_it() -> None:
+    rules = replace(policy.load(), memory=MemoryPolicy(rows=10_000, days=400))
+    keep, forgotten, shard = rules.memory.of_shard(10), Forgotten(rules), Shard()
+    store = Store()
+    store.open(3, shard.head, {PAYERS.name: shard.logs})
+    told = []
+    for block in range(60):
+        store.add(PAYERS, 3, facts(500 * block, 500, T0 + block * HOUR_US // 30), keep=keep)
+        told += [msgspec.json.decode(record.value, type=Alarm) for record in forgotten.alarms(store)]
+
+    assert [(alarm.kind, alarm.ledger, alarm.shard, alarm.rows_max) for alarm in told] == [
+        ("LEDGER_FULL", "payers", 3, 10_000)
+    ] * 2
+    assert all(alarm.forgotten > 0 and alarm.at_us > T0 for alarm in told)
+    assert len({alarm.alarm_id for alarm in told}) == 2
 
 
 def test_the_bound_is_a_policys_and_shared_by_the_shards() -> None:
