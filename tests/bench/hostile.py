@@ -1,8 +1,8 @@
 """`python -m tests.bench.hostile --tokens 1000000`: payments of tokens nobody saw, chosen to collide.
 
 The hot path takes ordinary payments, in chunks as the source hands them out; then the same with hostile ones
-in between, whose tokens differ in a few bits. It says the p99 of the ordinary chunks before and during, and how
-the process's memory grew, against what the policy's bound comes to.
+in between, whose tokens differ in a few bits. It says the p99 of the ordinary chunks before and during, and
+how the process's memory grew, against what the policy's bound comes to.
 """
 
 import argparse
@@ -151,11 +151,17 @@ def measure(tokens: int, rows: int, chunks: int = 300) -> Figures:
         during.append(hot.take(given[number % 40]))
         if number % 50 == 0:
             peak = max(peak, rss_mb())
+    p99_before, p99_during = (round(float(np.percentile(each, 99)) * 1e3, 2) for each in (before, during))
     return Figures(
-        tokens, round(time.monotonic() - began, 1), *(round(float(np.percentile(each, 99)) * 1e3, 2)
-        for each in (before, during)), round(rss), round(max(peak, rss_mb())), round(hot.bytes_max(rows) / 1e6),
+        tokens,
+        round(time.monotonic() - began, 1),
+        p99_before,
+        p99_during,
+        round(rss),
+        round(max(peak, rss_mb())),
+        round(hot.bytes_max(rows) / 1e6),
         TELEMETRY.counts().get("forgotten", 0),
-    )  # fmt: skip
+    )
 
 
 def main() -> int:
