@@ -41,6 +41,12 @@ SkipDamaged = Annotated[
     typer.Option("--skip-damaged", help="Leave out files of the log that are damaged or none of it."),
 ]
 
+#: Of the commands that simulate worlds.
+Clues = Annotated[
+    float,
+    typer.Option("--clues", min=0, max=1, help="Share of people whose operator tells of calls and devices."),
+]
+
 #: Of the jobs that run for ever.
 Runner = Annotated[Literal["in-process", "flink"], typer.Option("--runner", help="Where the job runs.")]
 Partitions = Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from console import options
 from console.lab.stressing import Mixes, Size, stressed
 from console.views import tables
 from fixtures import mix
@@ -31,6 +32,7 @@ def stress(
         int, typer.Option(help="Days of a world; the first seven only fill the ledgers.", min=9)
     ] = 21,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
+    clues: options.Clues = 0.0,
     out: Annotated[Path | None, typer.Option(help="File to write the figures to, as JSON.")] = None,
 ) -> None:
     """Measure a bundle in worlds whose scammers choose tactics, beside an ordinary bank model and an oracle.
@@ -44,7 +46,7 @@ def stress(
     rules = policy.load(policy.DEFAULT)
     loaded = bundle.load(model_bundle, features=computable())
     chosen = Mixes(mix.load("train"), mix.load("choose"), mix.load(mixes))
-    size = Size(seed, worlds, days=days, accounts=accounts, scam_rate=scam_rate)
+    size = Size(seed, worlds, days=days, accounts=accounts, scam_rate=scam_rate, clues=clues)
     with Console(stderr=True).status(f"living through {6 * worlds} worlds of {accounts:,} accounts"):
         found = stressed(loaded, chosen, size, rules)
     found = {"bundle": loaded.version, "mixes": mixes, **size._asdict(), **found}

@@ -41,6 +41,7 @@ def train_bundle(
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 20_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     mix: Annotated[str, typer.Option(help="How scammers work: a mix's name or YAML file.")] = "",
+    clues: options.Clues = 0.0,
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
@@ -61,7 +62,7 @@ def train_bundle(
         rows = labelled_import(payments, rules, known_by=known_by, delay_days=split.delay)
         source = f"payments imported to {payments.name}"
     elif decision_log is None:
-        simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, mix)
+        simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, mix, clues)
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
             rows = joined([each for _, each in of_worlds(simulated, rules)])
         source = recipe(simulated, trees, windows)

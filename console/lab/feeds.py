@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from fixtures.scenario import Scenario
-from fixtures.stream import feedback, messages
+from fixtures.stream import clues, feedback, messages
 from fixtures.world import World
 from pipelines.jobs import main
 from pipelines.jobs.options import kafka_settings
@@ -61,6 +61,7 @@ def streamed(scenario: Scenario, currency: str = "CNY") -> Iterator[tuple[KafkaS
             decided = {number: offset for (_, number), offset in admin.end_offsets(places).items()}
         send(settings, payments.filter(pc.invert(began)))
         send_feedback(settings, world)
+        send_clues(settings, world)
         yield settings, decided
         process.close_connections()
 
@@ -80,6 +81,14 @@ def send_feedback(settings: KafkaSettings, world: World) -> None:
     for each in feedback(world.truth, world.payments):
         key = (each.case_family_id or each.txn_id).encode()
         producer.send(topics.FEEDBACK, key, msgspec.json.encode(each), (), each.known_at_us)
+    producer.flush()
+
+
+def send_clues(settings: KafkaSettings, world: World) -> None:
+    """Send a world's clues under their own time."""
+    producer = open_producer(settings)
+    for each in clues(world.clues):
+        producer.send(topics.CLUES, each.party.encode(), msgspec.json.encode(each), (), each.at_us)
     producer.flush()
 
 

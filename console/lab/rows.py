@@ -11,16 +11,18 @@ import pyarrow.compute as pc
 from console.lab.values import instant_us
 from fixtures import mix
 from fixtures.plan import RING_PARTS
-from fixtures.stream import feedback
+from fixtures.stream import clues, feedback
 from fixtures.world import World, simulate
 from models.features import versions
 from models.learning import labels
 from models.learning.stream import LegRows, Recorded, of_log, of_recorded
+from models.ledgers.clues import CLUE_FACT
 from models.ledgers.findings import FOUND, facts_of
 from models.scoring.bundle import LEGS
 from pipelines.hot.decision_log import read as decision_log
 from pipelines.policy import Policy
 from pipelines.state.shards import concatenated
+from pipelines.streams.clues import clue_fact
 from pipelines.streams.feedback import found
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
@@ -38,7 +40,10 @@ def of_world(world: World, policy: Policy) -> Recorded:
         world.truth["scam"].to_numpy(zero_copy_only=False),
         world.truth["laundering"].to_numpy(zero_copy_only=False),
         pc.is_in(world.truth["part"], pa.array(tuple(RING_PARTS.values()))).to_numpy(zero_copy_only=False),
-        facts_of(concatenated(list(map(found, feedback(world.truth, world.payments))), FOUND)),
+        (
+            *facts_of(concatenated(list(map(found, feedback(world.truth, world.payments))), FOUND)),
+            concatenated([clue_fact(each) for each in clues(world.clues)], CLUE_FACT),
+        ),
     )
 
 
@@ -138,18 +143,24 @@ def existing_log(folder: Path) -> Path:
 
 
 class Worlds(NamedTuple):
-    """Simulated worlds, one a seed; `scam_rate` is scams per payment, `mix` names how scammers work."""
+    """Simulated worlds, one a seed; `scam_rate` is scams per payment, `mix` names how scammers work.
+
+    `clues` is the share of people whose operator tells of calls and devices.
+    """
 
     seeds: Sequence[int]
     days: int
     accounts: int
     scam_rate: float
     mix: str = ""
+    clues: float = 0.0
 
 
 def of_worlds(worlds: Worlds, rules: Policy) -> Iterator[tuple[int, dict[str, LegRows]]]:
     """Simulate worlds one after the other; yields seed and rows."""
     chosen = mix.load(worlds.mix) if worlds.mix else None
     for seed in worlds.seeds:
-        world = simulate(seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate, mix=chosen)
+        world = simulate(
+            seed, worlds.days, worlds.accounts, scam_rate=worlds.scam_rate, mix=chosen, clues=worlds.clues
+        )
         yield seed, of_recorded(of_world(world, rules))

@@ -31,6 +31,7 @@ class Size(NamedTuple):
 
     The first `history_days` only fill the ledgers. Scams are `scam_rate` of payments, dozens of times the
     rate of life, so that small worlds have cases; figures that depend on the rate are given at that of life.
+    `clues` is the share of people whose operator tells of calls and devices.
     """
 
     seed: int
@@ -39,6 +40,7 @@ class Size(NamedTuple):
     history_days: int = 7
     accounts: int = 5_000
     scam_rate: float = 0.0015
+    clues: float = 0.0
 
     def other(self, first: int) -> "Size":
         """Return worlds like these of other seeds."""
@@ -64,7 +66,9 @@ def live(mix: Mix | None, size: Size, rules: Policy, through: dict[str, float] |
 
 
 def _live(mix: Mix | None, seed: int, size: Size, rules: Policy, through: dict[str, float] | None) -> Lived:
-    world = simulate(seed, size.days, size.accounts, scam_rate=size.scam_rate, mix=mix, through=through)
+    world = simulate(
+        seed, size.days, size.accounts, scam_rate=size.scam_rate, mix=mix, through=through, clues=size.clues
+    )
     stream = recorded(world, rules)
     shown = stream.transfers["at_us"] >= START_US + size.history_days * DAY
     rows = {leg: each.take(shown) for leg, each in of_recorded(stream).items()}

@@ -29,6 +29,7 @@ def recipe(worlds: Worlds, trees: int, windows: str) -> str:
         f"--accounts {worlds.accounts} --scam-rate {worlds.scam_rate} --trees {trees}"
         + (f" --windows {windows}" if windows else "")
         + (f" --mix {worlds.mix}" if worlds.mix else "")
+        + (f" --clues {worlds.clues:g}" if worlds.clues else "")
     )
     return f"{count} simulated worlds, by `{words}`" if count > 1 else f"a world simulated by `{words}`"
 

@@ -9,6 +9,9 @@ from schemas.rows.compiled import inlined
 
 MINUTE_S = 60.0
 
+#: What began longer ago has ended, though nobody said so: a lost message makes nobody's call endless.
+_LASTS_MIN = 240.0
+
 #: Contact this long ago says nothing of a payment now.
 _OLD_H = 168.0
 
@@ -20,16 +23,23 @@ def _goes_on_min(leg: Leg, kind: int) -> float:
 
 
 @inlined
+def _now_min(leg: Leg, kind: int) -> float:
+    """Return the same of what lasts hours at most."""
+    minutes = _goes_on_min(leg, kind)
+    return minutes if minutes <= _LASTS_MIN else np.nan
+
+
+@inlined
 def _ago_h(leg: Leg, kind: int) -> float:
     """Return how many hours ago something was, nan if it never was or long ago."""
     hours = leg.payer.clue_since_s[kind] / HOUR_S
     return hours if hours < _OLD_H else np.nan
 
 
-@feature(credit="PAYER_GUIDED")
+@feature(credit="PAYER_GUIDED", version=2)
 def strange_call_min(leg: Leg) -> float:
     """Minutes the payer has been in a call with an unknown or foreign number, now."""
-    return float(_goes_on_min(leg, clues.CALL))
+    return float(_now_min(leg, clues.CALL))
 
 
 @feature(credit="PAYER_GUIDED")
@@ -50,16 +60,16 @@ def graded_contact_h(leg: Leg) -> float:
     return float(leg.payer.clue_graded_s / HOUR_S)
 
 
-@feature(credit="PAYER_GUIDED")
+@feature(credit="PAYER_GUIDED", version=2)
 def screen_shared_min(leg: Leg) -> float:
     """Minutes the payer's screen has been shared, by the operator's or app's word."""
-    return float(_goes_on_min(leg, clues.SCREEN_SHARE))
+    return float(_now_min(leg, clues.SCREEN_SHARE))
 
 
-@feature(credit="PAYER_GUIDED")
+@feature(credit="PAYER_GUIDED", version=2)
 def remote_controlled_min(leg: Leg) -> float:
     """Minutes the payer's device has been controlled remotely, by the operator's or app's word."""
-    return float(_goes_on_min(leg, clues.REMOTE_CONTROL))
+    return float(_now_min(leg, clues.REMOTE_CONTROL))
 
 
 @feature(credit="PAYER_GUIDED")

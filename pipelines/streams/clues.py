@@ -27,8 +27,11 @@ def fact(value: bytes) -> list[Rows]:
     if len(value) > VALUE_BYTES_MAX:
         raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
     found = clue.read(value)
-    if found is None:
-        return []
+    return [] if found is None else [clue_fact(found)]
+
+
+def clue_fact(found: clue.Clue) -> Rows:
+    """Return a clue as CLUE_FACT[1]."""
     row = np.zeros(1, CLUE_FACT)
     row["key"], row["at_us"] = token_words([found.party]), found.at_us
     if found.counterparty:
@@ -39,7 +42,7 @@ def fact(value: bytes) -> list[Rows]:
         | STRANGE * (found.overseas or not found.known)
         | GRADED * (found.grade >= GRADED_FROM)
     )
-    return [row]
+    return row
 
 
 def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
