@@ -41,6 +41,11 @@ SkipDamaged = Annotated[
     typer.Option("--skip-damaged", help="Leave out files of the log that are damaged or none of it."),
 ]
 
+#: Of the commands that train.
+Windows = Annotated[
+    str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
+]
+
 #: Of the commands that simulate worlds.
 Clues = Annotated[
     float,

@@ -30,9 +30,7 @@ def train_bundle(
     kafka_security: options.KafkaSecurity = [],  # noqa: B006
     known_by: options.KnownBy = "",
     skip_damaged: options.SkipDamaged = False,
-    windows: Annotated[
-        str, typer.Option(help="Days of train,validation,test,delay; default 63,7,7,7, in a world 11,7,7,1.")
-    ] = "",
+    windows: options.Windows = "",
     policy_file: options.PolicyFile = None,
     country: options.Country = "",
     seed: Annotated[int, typer.Option(help="Seed of the first world and of the trees.", min=0)] = 1,
