@@ -42,6 +42,17 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.blocks.listing:add,lift,confirm",
         "console.commands.blocks.giving:check,export",
     ),
+    "casework": (
+        "Run the office: reports, blocking entries, the registry.",
+        "console.commands.casework.run:run",
+        "console.commands.casework.say:say",
+    ),
+    "reports": (
+        "Report scams; see whom it was asked of and what came of it.",
+        "console.commands.reports.sending:send,revoke",
+        "console.commands.reports.answering:answer,judge",
+        "console.commands.reports.showing:show,export,import",
+    ),
     "check": (
         "Take the first 1,000 payments through decode and model, and say what is wrong",
         "console.commands.check",

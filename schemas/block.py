@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, get_args
 
+import msgspec
 from msgspec import Meta
 
-from schemas.contract import Event, Micros
+from schemas.contract import Count, Event, Id, IdOrNone, Micros, SealOrNone
 
 BlockKind = Literal[
     "DOMAIN", "URL", "IP", "NUMBER", "NUMBER_RANGE", "SENDER_ID", "APP_HASH", "IMEI", "WALLET"
@@ -18,11 +19,57 @@ Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Source(Event, frozen=True, kw_only=True):
-    """Who says so: a reporter, or an authority with the number of its decision."""
+    """Who says so: a reporter, or an authority with the number of its decision.
+
+    `report_id` is the report it was said in, `action` what was asked for; both are empty where nobody told.
+    """
 
     reporter: Name
     authority: bool
     decision: Annotated[str, Meta(max_length=128)]
+    report_id: IdOrNone = ""
+    action: Literal["", "LABEL", "WARN", "STEP_UP", "GREY", "BLOCK"] = ""
+
+
+class Objection(Event, frozen=True, kw_only=True):
+    """Somebody objects to an entry: acknowledged within an hour, decided within a day, or a person is told.
+
+    Attributes:
+        objection_id: names it.
+        filed_us: when it came.
+        ack_due_us: by when it is acknowledged.
+        decide_due_us: by when it is decided.
+        acked_us: when it was, 0 if not.
+        decided_us: when it was, 0 if not.
+        upheld: the entry should not have been.
+        by: who decided.
+        reason: why.
+        overdue_us: the first of its clocks that nobody heard, 0 if none.
+
+    """
+
+    objection_id: Id
+    filed_us: Micros
+    ack_due_us: Micros
+    decide_due_us: Micros
+    acked_us: Micros = 0
+    decided_us: Micros = 0
+    upheld: bool = False
+    by: Annotated[str, Meta(max_length=128)] = ""
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+    overdue_us: Micros = 0
+
+
+class Ticket(Event, frozen=True, kw_only=True):
+    """Somebody is asked to take a thing down: to whom, when, done, seen to be gone, seen again."""
+
+    to: Name
+    asked_us: Micros
+    due_us: Micros
+    done_us: Micros = 0
+    gone_us: Micros = 0
+    again_us: Micros = 0
+    overdue: bool = False
 
 
 class BlockEntry(Event, frozen=True, kw_only=True):
@@ -43,6 +90,12 @@ class BlockEntry(Event, frozen=True, kw_only=True):
         documents_needed: what the owner shows.
         review: why a person must look, "" if nobody must.
         version: counts the changes of the entry.
+        objection: the newest one, if anybody objected.
+        ticket: the newest request to take it down, if there is one.
+        sighted: how often operators saw it after it was blocked: the proof that a block works.
+        blocked_us: since when it stops, 0 while it does not.
+        wrongful_us: for how long it stopped what it should not have, microseconds.
+        seal: of the job that wrote it (`pipelines.kafka.seal`).
 
     """
 
@@ -60,3 +113,14 @@ class BlockEntry(Event, frozen=True, kw_only=True):
     documents_needed: tuple[str, ...] = ()
     review: str = ""
     version: Annotated[int, Meta(ge=1, le=2**31)] = 1
+    objection: Objection | None = None
+    ticket: Ticket | None = None
+    sighted: Annotated[dict[Name, Count], Meta(max_length=64)] = msgspec.field(default_factory=dict)
+    blocked_us: Micros = 0
+    wrongful_us: Micros = 0
+    seal: SealOrNone = ""
+
+    @property
+    def key(self) -> str:
+        """Its id."""
+        return self.entry_id

@@ -111,8 +111,9 @@ def _type(of: Any) -> pa.DataType:
         return _type(arguments[0])
     if origin in (typing.Union, types.UnionType):
         return _type(next(each for each in arguments if each is not type(None)))
-    if origin is tuple:
-        return pa.list_(_type(arguments[0]))
+    if origin in (tuple, frozenset, dict):
+        inner = [_type(each) for each in arguments if each is not ...]
+        return pa.map_(*inner) if origin is dict else pa.list_(inner[0])
     if origin is Literal:
         return pa.string()
     if issubclass(of, Struct):

@@ -11,6 +11,7 @@ from schemas.action import Action
 from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.block import BlockEntry
+from schemas.casework import CaseworkMessage
 from schemas.clue import Clue
 from schemas.commands import AccountMessage
 from schemas.contact import ContactEntry, OutcomeMessage
@@ -22,6 +23,8 @@ from schemas.measure import Refund
 from schemas.order import Order
 from schemas.payment import Payment
 from schemas.reply import Reply
+from schemas.report import Report, ReportCase, Reporter, ReportOutcome, Revocation
+from schemas.subject import Suspicion
 from schemas.trace import Trace
 from schemas.warning import Warning
 
@@ -38,6 +41,10 @@ RECORDS: Mapping[str, type[Struct]] = {
     "alarm.v1": Alarm,
     "block.v1": BlockEntry,
     "clue.v1": Clue,
+    "report_case.v1": ReportCase,
+    "report_outcome.v1": ReportOutcome,
+    "reporter.v1": Reporter,
+    "suspicion.v1": Suspicion,
 }
 
 #: What engines read and write: name and version -> the records a message may be.
@@ -50,11 +57,17 @@ LEGAL: Mapping[str, tuple[type[Struct], ...]] = {
     "warning_outcome.v1": get_args(OutcomeMessage),
 }
 
+#: What the casework job reads: name and version -> the records a message may be.
+CASEWORK: Mapping[str, tuple[type[Struct], ...]] = {
+    "report.v1": (Report, Revocation),
+    "casework.v1": get_args(CaseworkMessage),
+}
+
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return every JSON Schema of this release by its name."""
     single = {name: (record,) for name, record in RECORDS.items()}
-    return {name: json_schema(name, *records) for name, records in {**single, **LEGAL}.items()}
+    return {name: json_schema(name, *records) for name, records in {**single, **LEGAL, **CASEWORK}.items()}
 
 
 def stored(name: str) -> dict[str, Any]:

@@ -5,6 +5,16 @@ from collections.abc import Mapping
 PAYMENTS = "payments"
 CLUES = "clues"
 REPORTS = "reports"
+REPORT_ACTIONS = "report_actions"
+REPORT_OUTCOMES = "report_outcomes"
+REPORTERS = "reporters"
+CASEWORK = "casework"
+CASEWORK_INTERNAL = "casework_internal"
+BLOCKS = "blocks"
+SUSPICIONS = "suspicions"
+LISTINGS = "listings"
+LIST_VERSIONS = "list_versions"
+RECTIFICATIONS = "rectifications"
 ORDERS = "orders"
 ACCOUNTS = "accounts"
 REGISTRY = "registry"
@@ -20,6 +30,11 @@ DEAD_LETTERS = "dead_letters"
 ALARMS = "alarms"
 ACTIONS = "actions"
 
+#: What the casework job keeps of its aggregates, whole and by key, and reads back when it starts.
+CASEWORK_STATES = (
+    REPORT_ACTIONS, REPORTERS, BLOCKS, SUSPICIONS, LISTINGS, LIST_VERSIONS, RECTIFICATIONS,
+)  # fmt: skip
+
 #: Broker-side settings of topics that need any.
 TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     REGISTRY: {"cleanup.policy": "compact"},
@@ -29,6 +44,10 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     TRACES: {"retention.ms": "-1"},
     CONTACTS: {"retention.ms": "-1"},
     ACTIONS: {"retention.ms": "-1"},
+    REPORTS: {"message.timestamp.type": "LogAppendTime"},
+    CASEWORK: {"message.timestamp.type": "LogAppendTime"},
+    CASEWORK_INTERNAL: {"message.timestamp.type": "LogAppendTime"},
+    **{topic: {"cleanup.policy": "compact"} for topic in CASEWORK_STATES},
 }
 
 #: What the main job writes; what it reads is told by the table of its streams.
@@ -40,3 +59,7 @@ VICTIMS_WRITTEN = (CONTACTS, DEAD_LETTERS)
 
 #: What the lifecycle job reads and what it writes.
 LIFECYCLE_READ, LIFECYCLE_WRITTEN = (ORDERS, ACCOUNTS), (MEASURES, REFUNDS, DEAD_LETTERS)
+
+#: What the casework job reads and what it writes besides its states.
+CASEWORK_READ = (REPORTS, CASEWORK, CASEWORK_INTERNAL, TRACES)
+CASEWORK_WRITTEN = (CASEWORK_INTERNAL, REPORT_OUTCOMES, DEAD_LETTERS)

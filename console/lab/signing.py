@@ -1,14 +1,17 @@
-"""What an authority does: make its key, sign and send an order."""
+"""What an authority does: make its key, sign what it says."""
 
 import time
 from pathlib import Path
 
 import msgspec
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.authority.keys import KeyEntry, public_entry, read_keys, write_keys
+from measures.authority.signing import sign_payload
 from measures.law.calendar import EPOCH, MICROSECOND
 from measures.law.country_file import Laws
+from schemas import strict_json
 from schemas.errors import ConfigError
 from schemas.order import Actor
 from schemas.units import DAY_US
@@ -48,3 +51,20 @@ def new_key(
 
 def _iso(at_us: int) -> str:
     return (EPOCH + at_us * MICROSECOND).isoformat(timespec="seconds")
+
+
+def signed(payload: bytes, key: Path, kind: str) -> bytes:
+    """Sign a message of a kind with a private key file.
+
+    Raises:
+        ConfigError: the key cannot be used.
+
+    """
+    try:
+        signing = msgspec.json.decode(strict_json.read(key), type=dict[str, str])
+        private = OKPKey.import_key({"kty": "OKP", **signing})
+        return sign_payload(payload, private, signing.get("kid", ""), kind)
+    except (msgspec.MsgspecError, JoseError, ValueError) as error:
+        raise ConfigError(
+            f"{key} cannot sign: {error}; make a key with: stopline lifecycle keygen"
+        ) from error

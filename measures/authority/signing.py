@@ -61,10 +61,17 @@ def sign(order: Order, private: OKPKey, key_id: str) -> bytes:
 
     Raises ValueError if `key_id` is not 1 to 128 printable ASCII characters.
     """
+    return sign_payload(msgspec.json.encode(order, order="sorted"), private, key_id)
+
+
+def sign_payload(payload: bytes, private: OKPKey, key_id: str, kind: str = TYPE) -> bytes:
+    """Sign a message of a kind; returns a compact JWS.
+
+    Raises ValueError if `key_id` is not 1 to 128 printable ASCII characters.
+    """
     if not _KEY_ID.fullmatch(key_id):
         raise ValueError(f"key id {key_id!r} must be 1 to 128 printable ASCII characters without spaces")
-    header = {"alg": ALGORITHM, "kid": key_id, "typ": TYPE}
-    payload = msgspec.json.encode(order, order="sorted")
+    header = {"alg": ALGORITHM, "kid": key_id, "typ": kind}
     return jws.serialize_compact(header, payload, private, algorithms=[ALGORITHM]).encode()
 
 
@@ -74,25 +81,36 @@ def open_order(message: bytes, ring: KeyRing, received_at_us: int) -> Opened | R
     Refused: another algorithm or type, an unknown or expired key, a broken signature, a key of another
     authority or jurisdiction, numbers and fields against `schemas/json/order.v1.json`.
     """
-    header = _header(message)
+    opened = open_payload(message, ring, received_at_us)
+    if isinstance(opened, Refusal):
+        return opened
+    payload, key = opened
+    try:
+        order = _DECODER.decode(payload)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Refusal(why=Why.MALFORMED, detail=explained(error))
+    if (order.authority_id, order.jurisdiction) != (key.authority_id, key.jurisdiction):
+        return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another authority")
+    return Opened(order, key.actor)
+
+
+def open_payload(
+    message: bytes, ring: KeyRing, received_at_us: int, kind: str = TYPE
+) -> tuple[bytes, AuthorityKey] | Refusal:
+    """Check a signed message of a kind; returns what was signed, unread, and the key; a fault is a value."""
+    header = _header(message, kind)
     if isinstance(header, Refusal):
         return header
     key = ring.good(header.get("kid"), received_at_us)
     if key is None:
         return Refusal(why=Why.UNKNOWN_KEY, detail="unknown key, or not in its window")
     try:
-        payload = jws.deserialize_compact(message, key.public, algorithms=[ALGORITHM]).payload
-        order = _DECODER.decode(payload)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        return Refusal(why=Why.MALFORMED, detail=explained(error))
+        return jws.deserialize_compact(message, key.public, algorithms=[ALGORITHM]).payload, key
     except (JoseError, ValueError, TypeError):
         return Refusal(why=Why.BAD_SIGNATURE, detail="the signature does not hold")
-    if (order.authority_id, order.jurisdiction) != (key.authority_id, key.jurisdiction):
-        return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another authority")
-    return Opened(order, key.actor)
 
 
-def _header(message: bytes) -> dict[str, object] | Refusal:
+def _header(message: bytes, kind: str) -> dict[str, object] | Refusal:
     """Read the protected header before anything is trusted; it may hold nothing but alg, typ and kid."""
     if len(message) > MAX_BYTES:
         return Refusal(why=Why.TOO_LARGE, detail=f"longer than {MAX_BYTES} bytes")
@@ -100,6 +118,6 @@ def _header(message: bytes) -> dict[str, object] | Refusal:
         header = jws.extract_compact(message).headers()
     except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Refusal(why=Why.MALFORMED, detail="not a compact JWS")
-    if header.get("alg") != ALGORITHM or header.get("typ") != TYPE or set(header) - {"alg", "typ", "kid"}:
-        return Refusal(why=Why.BAD_SIGNATURE, detail=f"an order is signed with {ALGORITHM}, typ {TYPE}")
+    if header.get("alg") != ALGORITHM or header.get("typ") != kind or set(header) - {"alg", "typ", "kid"}:
+        return Refusal(why=Why.BAD_SIGNATURE, detail=f"it is signed with {ALGORITHM}, typ {kind}")
     return dict(header)

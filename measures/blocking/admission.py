@@ -87,6 +87,7 @@ def admitted(request: Request, before: BlockEntry | None, guard: Guard) -> Block
     known = before.sources if running and before else ()
     sources = tuple({each.reporter: each for each in (*known, request.source)}.values())
     review = guard.objection(request.kind, value)
+    seen = running and before is not None and before.state == "ACTIVE" and before.review == review
     strongest = (
         request.action if not (running and before) else max(before.action, request.action, key=ACTIONS.index)
     )
@@ -95,8 +96,8 @@ def admitted(request: Request, before: BlockEntry | None, guard: Guard) -> Block
         entry_id=derived_id("block", request.kind, value),
         kind=request.kind,
         value=value,
-        action=_allowed(strongest, sources),
-        state="IN_REVIEW" if review else "ACTIVE",
+        action=allowed(strongest, sources),
+        state="IN_REVIEW" if review and not seen else "ACTIVE",
         valid_from_us=before.valid_from_us if running and before else request.at_us,
         valid_to_us=max(ends_us, before.valid_to_us) if running and before else ends_us,
         sources=sources,
@@ -109,7 +110,8 @@ def admitted(request: Request, before: BlockEntry | None, guard: Guard) -> Block
     )
 
 
-def _allowed(action: BlockAction, sources: tuple[Source, ...]) -> BlockAction:
+def allowed(action: BlockAction, sources: tuple[Source, ...]) -> BlockAction:
+    """Return how far an action goes for who asks for it: an authority, two reporters, or less."""
     if any(each.authority for each in sources) or len(sources) >= REPORTERS_TO_BLOCK:
         return action
     return min(action, "LABEL", key=ACTIONS.index)

@@ -50,6 +50,15 @@ def form(kind: BlockKind, value: str, region: str = "") -> str:
     return _FORMS[kind](text, region)
 
 
+def region_of(jurisdiction: str) -> str:
+    """Return the region of telephone numbers of a country as our files name it.
+
+    >>> region_of("UK"), region_of("CN")
+    ('GB', 'CN')
+    """
+    return "GB" if jurisdiction == "UK" else jurisdiction
+
+
 def registrable(domain: str) -> str | None:
     """Return the part of a domain that somebody registers, None for a public suffix.
 

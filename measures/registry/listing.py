@@ -12,46 +12,12 @@ from measures.law.jurisdiction import Regime
 from measures.law.notices import Told
 from measures.refusal import Refusal, first_fault
 from schemas.ids import derived_id
-from schemas.measure import Notice
-from schemas.order import Actor, Record, Scope
+from schemas.order import Actor, Scope
 from schemas.reply import Why
+from schemas.subject import FunctionCut, Listing
 
 replace = msgspec.structs.replace
 LIVE = ("LISTED", "APPLIED", "UNDER_APPEAL")
-
-
-class FunctionCut(Record, frozen=True, kw_only=True):
-    """One function the person may not use, until when."""
-
-    function: str
-    until_us: int
-
-
-class Listing(Record, frozen=True, kw_only=True):
-    """One person's listing; states LISTED, APPLIED, UNDER_APPEAL, LIFTED, EXPIRED, REMOVED.
-
-    `acknowledged` holds the institutions that applied it, `removed` those that took it back.
-    """
-
-    listing_id: str
-    subject_token: str
-    ground: str
-    state: str
-    regime: str
-    authority_id: str
-    decision_no: str
-    cuts: tuple[FunctionCut, ...]
-    exempt: tuple[str, ...]
-    institutions: frozenset[str]
-    listed_from_us: int
-    listed_to_us: int
-    notice: Notice
-    due_us: int | None
-    acknowledged: frozenset[str] = frozenset()
-    removed: frozenset[str] = frozenset()
-    missing: frozenset[str] = frozenset()
-    ended_why: str = ""
-    ended_by: tuple[str, ...] = ()
 
 
 def enter(

@@ -13,10 +13,13 @@ from pathlib import Path
 from schemas import token_keys
 from schemas.contract import SEAL_CHARS
 from schemas.errors import ConfigError
-from schemas.topics import CONTACTS, MEASURES, TRACES
+from schemas.topics import CASEWORK_INTERNAL, CASEWORK_STATES, CONTACTS, MEASURES, TRACES
+
+#: Journals, whose entries of before there was a key can be sealed later.
+JOURNALS = (MEASURES, TRACES)
 
 #: Topics whose entries a job reads back as its own.
-SEALED = (MEASURES, TRACES, CONTACTS)
+SEALED = (*JOURNALS, CONTACTS, CASEWORK_INTERNAL, *CASEWORK_STATES)
 
 #: Why an entry is passed over.
 UNSEALED = "No seal of the job key, or one that does not hold - at `$.seal`"
@@ -63,7 +66,7 @@ def believed(file: str) -> list[str]:
     if file:
         return []
     return [
-        f"no --seal_key: whoever may write topic {' or '.join(SEALED)} is believed "
+        f"no --seal_key: whoever may write topic {' or '.join(JOURNALS)} is believed "
         "(docs/threat-model.md says how to seal them)"
     ]
 

@@ -17,10 +17,10 @@ from pipelines.kafka.refusals import Refused
 from pipelines.kafka.seal import SEALED, Seal, read_seal
 from schemas.dead_letter import shortened
 from schemas.errors import SinkError
-from schemas.topics import CONTACTS, DEAD_LETTERS, MEASURES
+from schemas.topics import CASEWORK_STATES, CONTACTS, DEAD_LETTERS, MEASURES
 
 #: State that is read back by version: nothing of it is put aside.
-KEPT_WHOLE = (MEASURES, CONTACTS)
+KEPT_WHOLE = (MEASURES, CONTACTS, *CASEWORK_STATES)
 
 
 class OutRecord(NamedTuple):

@@ -7,7 +7,7 @@ import msgspec
 from pipelines.hot.records import trace_record
 from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
-from pipelines.kafka.seal import SEALED, read_seal
+from pipelines.kafka.seal import JOURNALS, read_seal
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.journal import journal_entry
 from pipelines.lifecycle.records import journal_record
@@ -34,7 +34,7 @@ def seal_past(settings: KafkaSettings) -> int:
     there: set[bytes] = set()
     bare: dict[bytes, tuple[OutRecord, int]] = {}
     with closing(open_admin(settings)) as admin:
-        written = [topic for topic in SEALED if topic in admin.describe(SEALED)]
+        written = [topic for topic in JOURNALS if topic in admin.describe(JOURNALS)]
     for chunk in chunks_within(settings, captured_bounds(settings, written)):
         for value, at_us in zip(chunk.values, chunk.timestamps.tolist(), strict=True):
             if seal.holds(chunk.topic, value):

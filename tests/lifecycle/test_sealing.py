@@ -13,7 +13,7 @@ from pipelines.hot.records import trace_record
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
-from pipelines.kafka.seal import SEALED, read_seal
+from pipelines.kafka.seal import JOURNALS, read_seal
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.sealing import seal_past
 from schemas import token_keys, topics
@@ -60,7 +60,7 @@ def past(kafka: KafkaSettings) -> journal.Past:
 
 
 def held(kafka: KafkaSettings) -> list[tuple[str, bytes, int]]:
-    found = chunks_within(kafka, captured_bounds(kafka, SEALED))
+    found = chunks_within(kafka, captured_bounds(kafka, JOURNALS))
     return [
         (chunk.topic, value, at_us)
         for chunk in found
@@ -110,7 +110,7 @@ def test_a_journal_of_before_the_key_is_taken_over_once(
     assert past(sealed) == known
     seal = read_seal(sealed.seal_key)
     assert seal is not None
-    times = {topic: {at_us for of, _, at_us in before if of == topic} for topic in SEALED}
+    times = {topic: {at_us for of, _, at_us in before if of == topic} for topic in JOURNALS}
     fresh = [each for each in held(kafka) if seal.holds(each[0], each[1])]
     assert len(fresh) == count and all(at_us in times[topic] for topic, _, at_us in fresh)
     (trace,) = (msgspec.json.decode(value, type=Trace) for topic, value, _ in fresh if topic == topics.TRACES)

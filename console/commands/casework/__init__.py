@@ -1,0 +1,1 @@
+"""`stopline casework`: the job of reports, blocking entries and the registry."""

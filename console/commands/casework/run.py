@@ -1,0 +1,64 @@
+"""`stopline casework run`: reports, blocking entries and the registry, for ever."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.ending import end_on_signals
+from console.lab import blocklist
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, GuardFiles, LawDir, Partitions, Runner
+from measures.aggregate import Office
+from measures.authority.keys import read_keys
+from measures.law.country_file import read_laws
+from pipelines.casework.settings import CaseworkSettings
+from pipelines.jobs import casework
+from pipelines.jobs.options import kafka_settings, options_told
+from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.kafka.seal import believed
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(context_settings=BEAM_FLAGS, epilog=options_told("kafka", "seal"))
+def run(
+    context: typer.Context,
+    *,
+    keys: Annotated[
+        Path | None, typer.Option(help="JSON file of the authorities' public keys; without it none is known.")
+    ] = None,
+    runner: Runner = "in-process",
+    partitions: Partitions = 4,
+    create_topics: CreateTopics = False,
+    fresh: Fresh = False,
+    law_dir: LawDir = None,
+    guard: GuardFiles = [],  # noqa: B006
+    replay: Annotated[bool, typer.Option(help="Read what is there, then stop.")] = False,
+) -> None:
+    """Take reports, ask recipients, keep blocking entries and the registry of suspicions and listings.
+
+    Reads topics reports, casework and traces; writes report_actions, report_outcomes, blocks, suspicions,
+    listings and dead letters. Begins with the states these topics hold. At-least-once: what comes again has
+    its effect once. Options of Kafka are told below, the others are Beam's.
+
+    Example: stopline casework run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
+    """
+    options = options_for(runner, context.args)
+    laws = read_laws(law_dir)
+    kept, lacking = blocklist.guard(guard)
+    settings = CaseworkSettings(
+        kafka_settings(options),
+        Office(laws, kept),
+        read_keys(keys, laws) if keys else (),
+        keys_file=keys.resolve() if keys else None,
+    )
+    for said in filter(None, (lacking, *believed(settings.kafka.seal_key))):
+        typer.echo(said)
+    casework.preflight(settings.kafka, partitions, create_topics=create_topics)
+    if replay:
+        casework.replay(settings, options)
+    elif runner == "flink":
+        run_on_flink(casework.job(settings), context.args, typer.echo, fresh=fresh)
+    else:
+        end_on_signals(typer.echo)
+        run_in_process(casework.job(settings), context.args, typer.echo)

@@ -1,0 +1,51 @@
+"""Cases of reports on a terminal."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from schemas.report import Action, ReportCase
+
+
+def overview(cases: Mapping[str, ReportCase]) -> Table:
+    """Return every open case in a line, those with somebody's clock run out first."""
+    shown = Table(
+        "report", "reporter", "state", "asked", "acted", "refused", "late", "since", title="Open reports"
+    )
+    running = [each for each in cases.values() if not each.closed_us]
+    for each in sorted(running, key=lambda case: (-_late(case), case.received_us)):
+        results = [action.result for action in each.actions]
+        counts = (len(results), results.count("ACTED"), results.count("REFUSED"), _late(each))
+        shown.add_row(each.key, each.report.reporter, each.state, *map(str, counts), _at(each.received_us))
+    return shown
+
+
+def case(found: ReportCase) -> Table:
+    """Return who was asked what, in order."""
+    word = "authority" if found.authority else f"private, quality {found.quality / 10:.0f} %"
+    title = f"{found.key} of {found.report.reporter} ({word}): {found.state} {found.verdict} {found.why}"
+    shown = Table(
+        "recipient", "asked", "entity", "sent", "acknowledged", "done", "result", title=title.strip()
+    )
+    for each in found.actions:
+        entity = found.report.entities[each.entity]
+        shown.add_row(
+            each.recipient, each.kind, f"{entity.kind} {entity.value}", _at(each.sent_us), _at(each.acked_us),
+            _at(each.done_us), _said(each),
+        )  # fmt: skip
+    return shown
+
+
+def _said(action: Action) -> str:
+    late = f"ESCALATED {_at(action.escalated_us)} " if action.escalated_us else ""
+    said = " ".join(filter(None, (action.result, action.reason, action.known, action.proof)))
+    return late + said if said else f"{late}due {_at(action.act_due_us)}"
+
+
+def _late(case: ReportCase) -> int:
+    return sum(each.escalated_us > 0 and not each.done_us for each in case.actions)
+
+
+def _at(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(" ", "seconds") if at_us else ""

@@ -1,0 +1,1 @@
+"""Cases: what is reported, whom it is asked of, what came of it."""

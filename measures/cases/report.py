@@ -1,0 +1,255 @@
+"""A report's case: taken, asked of recipients, answered or escalated, closed, told back."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from measures.aggregate import Aggregate, Applied, Followed, Office, Publish, Refuse, Send, moved
+from measures.blocking.forms import form, region_of
+from measures.cases.asking import (
+    BLOCKABLE,
+    BLOCKLIST,
+    DESK,
+    MACHINES,
+    REGISTRY,
+    Ask,
+    action,
+    first_wave,
+    next_wave,
+    undoing,
+)
+from schemas import topics
+from schemas.block import Source
+from schemas.casework import Confirm, CountOutcome, DoAction, OpenCase, TakeBack, Withdraw
+from schemas.contract import TOKEN_PATTERN
+from schemas.ids import derived_id
+from schemas.report import Action, Answer, Entity, Finding, ReportCase, ReportOutcome, Revocation
+from schemas.units import HOUR_US
+
+_TOKEN = re.compile(TOKEN_PATTERN)
+
+#: States in which nothing is owed any more but a finding.
+_TOLD = ("ACTED", "DISMISSED", "REVOKED", "CLOSED")
+
+
+def entity_key(entity: Entity, jurisdiction: str) -> str:
+    """Name what an entity is about, in one form whatever its spelling.
+
+    Raises:
+        ValueError: the value is nothing of its kind.
+
+    """
+    kind: Any = entity.kind
+    if kind in BLOCKABLE and entity.role != "VICTIM":
+        return derived_id("block", kind, form(kind, entity.value, region_of(jurisdiction)))
+    if not _TOKEN.match(entity.value):
+        raise ValueError(f"{entity.role} {kind} is named by a token, never in clear")
+    return derived_id("subject", kind, entity.value)
+
+
+def apply(case: ReportCase | None, key: str, command: Any, at_us: int, office: Office) -> Applied:
+    """Apply a command to the case of report `key`."""
+    if isinstance(command, OpenCase):
+        return _open(case, command, at_us, office)
+    if case is None:
+        return Applied(None, (Refuse("there is no such report"),))
+    return _TAKES[type(command)](case, command, at_us, office)
+
+
+def due(case: ReportCase) -> int | None:
+    """Return when somebody's clock runs out next, or the case closes unanswered."""
+    clocks = [_owed(each) for each in case.actions if _owed(each)]
+    if case.state not in ("CLOSED", "REVOKED"):
+        clocks.append(case.received_us + case.report.ttl_h * HOUR_US)
+    return min(clocks, default=None)
+
+
+def tick(case: ReportCase, at_us: int, office: Office) -> Applied:
+    """Escalate to a person whatever was owed at `at_us`, or close the case without a finding."""
+    late = [each for each in case.actions if _owed(each) == at_us]
+    if late:
+        asked = [replace(each, escalated_us=at_us) if each in late else each for each in case.actions]
+        for each in late:
+            look = replace(
+                action(case.report, each.entity, Ask("LOOK", DESK), at_us),
+                action_id=derived_id("action", each.action_id, "escalated"),
+                reason=f"{each.recipient} has not {'acted' if each.acked_us else 'answered'}: {each.kind}",
+            )
+            asked.append(look)
+        return _after(case, moved(case, actions=tuple(asked)), at_us)
+    return _after(
+        case, moved(case, state="CLOSED", verdict="UNKNOWN", closed_us=at_us, why="nobody found"), at_us
+    )
+
+
+def _owed(each: Action) -> int:
+    """When an action's next clock runs out; 0 if nothing is owed, or a person has been told already."""
+    if each.done_us or each.escalated_us or each.recipient == DESK:
+        return 0
+    return each.act_due_us if each.acked_us else min(each.ack_due_us, each.act_due_us)
+
+
+def _open(case: ReportCase | None, command: OpenCase, at_us: int, office: Office) -> Applied:
+    """Take a report; the same again asks once more what has no answer, another of its id is refused."""
+    report = command.report
+    if case is not None:
+        if case.report != report:
+            return Applied(case, (Refuse("the report id stands for another report"),))
+        return Applied(case, _sends(case, [each for each in case.actions if not each.done_us]))
+    fresh = ReportCase(
+        report=report,
+        authority=command.authority,
+        quality=command.quality,
+        state="FANNED_OUT",
+        received_us=at_us,
+        version=1,
+    )
+    if faults := _unreadable(fresh):
+        return Applied(None, (Refuse(f"an entity is nothing of its kind: {faults}"),))
+    if command.discredited:
+        look = action(report, 0, Ask("LOOK", DESK), at_us)
+        fresh = replace(
+            fresh, state="IN_REVIEW", actions=(look,), why="most reports of this reporter were wrong"
+        )
+        return Applied(fresh)
+    asked = first_wave(report, at_us)
+    if not asked:
+        return _after(
+            None,
+            replace(fresh, state="DISMISSED", why="it names nobody of whom anything can be asked"),
+            at_us,
+        )
+    fresh = replace(fresh, actions=asked)
+    return Applied(fresh, _sends(fresh, asked))
+
+
+def _unreadable(case: ReportCase) -> str:
+    for each in case.report.entities:
+        try:
+            entity_key(each, case.report.jurisdiction)
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+def _sends(case: ReportCase, actions: Any) -> tuple[Followed, ...]:
+    """Hand actions for parts of the job to them; everybody else reads the case."""
+    report = case.report
+    source = Source(
+        reporter=report.reporter, authority=case.authority, decision=report.case_no if case.authority else "",
+        report_id=report.report_id, action="BLOCK",
+    )  # fmt: skip
+    found: list[Followed] = []
+    for each in actions:
+        if each.recipient in MACHINES:
+            entity = report.entities[each.entity]
+            do = DoAction(
+                report_id=report.report_id, action=each, entity=entity, source=source,
+                priority=report.priority, jurisdiction=report.jurisdiction, fraud_class=report.fraud_class,
+                origin=report.origin,                 legal_basis=report.legal_basis,
+            )  # fmt: skip
+            kind = "block" if each.recipient == BLOCKLIST else "suspicion"
+            found.append(Send(kind, entity_key(entity, report.jurisdiction), do))
+    return tuple(found)
+
+
+def _answered(case: ReportCase, answer: Answer, at_us: int, office: Office) -> Applied:
+    """Take an answer of the recipient that was asked; the first result counts."""
+    asked = next((each for each in case.actions if each.action_id == answer.action_id), None)
+    if asked is None or asked.recipient != answer.recipient:
+        return Applied(case, (Refuse("nothing like that was asked of this recipient"),))
+    if answer.result == "REFUSED" and not answer.reason.strip():
+        return Applied(case, (Refuse("who refuses names a reason"),))
+    if asked.done_us or (not answer.result and asked.acked_us):
+        return Applied(case)
+    done = replace(asked, acked_us=asked.acked_us or at_us, known=answer.known or asked.known)
+    if answer.result:
+        done = replace(done, done_us=at_us, result=answer.result, reason=answer.reason, proof=answer.proof)
+    more = next_wave(case.report, asked, answer.effect, at_us) if answer.result == "ACTED" else ()
+    known = {each.action_id for each in case.actions}
+    asked_now = [each for each in more if each.action_id not in known and case.state == "FANNED_OUT"]
+    actions = tuple(done if each is asked else each for each in case.actions) + tuple(asked_now)
+    acted = answer.result == "ACTED" and not case.first_action_us
+    after = moved(case, actions=actions, first_action_us=at_us if acted else case.first_action_us)
+    return _after(case, after, at_us)
+
+
+def _found(case: ReportCase, finding: Finding, at_us: int, office: Office) -> Applied:
+    """Close a case; one that was wrong is undone, everywhere."""
+    if case.state in ("CLOSED", "REVOKED"):
+        same = case.verdict == finding.verdict
+        return Applied(case, () if same else (Refuse("the case is closed with another finding"),))
+    actions, sends = case.actions, _parts(case, Confirm(report_id=case.key, reporter=case.report.reporter))
+    if finding.verdict == "REJECTED":
+        actions = (*actions, *undoing(case.report, actions, at_us))
+        undo = Withdraw(report_id=case.key, reporter=case.report.reporter, rejected=True)
+        sends = _parts(case, undo)
+    why = f"{finding.by}: {finding.reason}"[:1000]
+    after = moved(case, state="CLOSED", verdict=finding.verdict, closed_us=at_us, actions=actions, why=why)
+    return _after(case, after, at_us, sends)
+
+
+def _taken_back(case: ReportCase, command: TakeBack, at_us: int, office: Office) -> Applied:
+    """Undo what a report alone brought about; only its own reporter takes it back."""
+    revoked: Revocation = command.revocation
+    if revoked.reporter != case.report.reporter or (case.authority and not command.authority):
+        return Applied(case, (Refuse("only who reported takes a report back"),))
+    if case.state in ("CLOSED", "REVOKED"):
+        return Applied(case)
+    undo = Withdraw(report_id=case.key, reporter=case.report.reporter)
+    actions = (*case.actions, *undoing(case.report, case.actions, at_us))
+    after = moved(case, state="REVOKED", closed_us=at_us, actions=actions, why=revoked.reason)
+    return _after(case, after, at_us, _parts(case, undo))
+
+
+def _parts(case: ReportCase, command: Any) -> tuple[Followed, ...]:
+    """Tell the parts of the job that were asked."""
+    kinds = {BLOCKLIST: "block", REGISTRY: "suspicion"}
+    places = dict.fromkeys((each.entity, each.recipient) for each in case.actions if each.recipient in kinds)
+    return tuple(
+        Send(kinds[recipient], entity_key(case.report.entities[place], case.report.jurisdiction), command)
+        for place, recipient in places
+    )
+
+
+def _after(was: ReportCase | None, case: ReportCase, at_us: int, sends: tuple[Followed, ...] = ()) -> Applied:
+    """Notice the last answer, tell the reporter of a new state, count what was closed in its record."""
+    if case.state == "FANNED_OUT" and case.actions and all(each.done_us for each in case.actions):
+        case = replace(case, state="ACTED", all_actions_us=at_us)
+    followed = list(sends)
+    if case.state in _TOLD and (was is None or (case.state, case.verdict) != (was.state, was.verdict)):
+        followed.append(_outcome(case, at_us))
+        if case.state in ("CLOSED", "REVOKED"):
+            counted = CountOutcome(report_id=case.key, verdict=case.verdict, revoked=case.state == "REVOKED")
+            followed.append(Send("reporter", case.report.reporter, counted))
+    return Applied(case, tuple(followed))
+
+
+def _outcome(case: ReportCase, at_us: int) -> Publish:
+    results = [each.result for each in case.actions]
+    told = ReportOutcome(
+        report_id=case.key,
+        reporter=case.report.reporter,
+        state=case.state,
+        verdict=case.verdict,
+        asked=len(results),
+        acted=results.count("ACTED"),
+        refused=results.count("REFUSED"),
+        at_us=at_us,
+        version=case.version,
+    )
+    named = derived_id("outcome", case.key, case.version)
+    return Publish(topics.REPORT_OUTCOMES, case.report.reporter, told, "fp.clue.outcome.v1", named)
+
+
+_TAKES: Mapping[type, Callable[[ReportCase, Any, int, Office], Applied]] = {
+    Answer: _answered,
+    Finding: _found,
+    TakeBack: _taken_back,
+}
+
+REPORT = Aggregate(
+    kind="report", topic=topics.REPORT_ACTIONS, state=ReportCase, apply=apply, due=due, tick=tick
+)

@@ -1,0 +1,126 @@
+"""The casework job's aggregates, and how a message finds the one it is for.
+
+A stage is a step of the job: what an aggregate sends to a later stage goes on in the graph, what it sends to
+its own or an earlier one goes through Kafka, because graphs have no cycles.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from measures.aggregate import Aggregate, Send
+from measures.authority.signing import AuthorityKey, KeyRing, open_payload
+from measures.blocking.entry import BLOCK
+from measures.blocking.forms import form
+from measures.cases.report import REPORT
+from measures.cases.reporter import REPORTER
+from measures.refusal import Refusal
+from measures.registry import suspicion
+from measures.registry.suspicion import SUSPICION
+from schemas import casework
+from schemas.casework import CaseworkMessage, TakeBack, TakeReport
+from schemas.contract import explained
+from schemas.ids import derived_id
+from schemas.reply import Why
+from schemas.report import Answer, Finding, Report, Revocation
+
+#: What is signed on topics `reports` and `casework`.
+TYPE = "stopline-casework+jws"
+
+#: Largest message of the two topics.
+BYTES_MAX = 1 << 18
+
+#: The stages, first to last, each with its aggregates.
+STAGES: tuple[tuple[Aggregate, ...], ...] = ((REPORTER,), (REPORT,), (BLOCK, SUSPICION))
+
+AGGREGATES: Mapping[str, Aggregate] = {each.kind: each for stage in STAGES for each in stage}
+
+_REPORTS = msgspec.json.Decoder(Report | Revocation)
+_CASEWORK = msgspec.json.Decoder(CaseworkMessage)
+
+
+def read_report(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Refusal:
+    """Read a message of topic `reports`; who signs it is the reporter it is believed to be of."""
+    opened = _opened(message, ring, at_us, _REPORTS)
+    if isinstance(opened, Refusal):
+        return opened
+    said, key = opened
+    of = getattr(said, "jurisdiction", key.jurisdiction if key else "")
+    if key and (said.reporter, of) != (key.authority_id, key.jurisdiction):
+        return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another reporter or country")
+    if isinstance(said, Revocation):
+        taken = TakeBack(revocation=said, authority=key is not None)
+        return [Send("report", said.report_id, taken)]
+    return [Send("reporter", said.reporter, TakeReport(report=said, authority=key is not None))]
+
+
+def read_casework(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Refusal:
+    """Read a message of topic `casework`; what only an authority may say counts only where it is signed."""
+    opened = _opened(message, ring, at_us, _CASEWORK)
+    if isinstance(opened, Refusal):
+        return opened
+    said, key = opened
+    try:
+        return ROUTES[type(said)](said, key)
+    except ValueError as error:
+        return Refusal(why=Why.MALFORMED, detail=str(error))
+
+
+def _opened(
+    message: bytes, ring: KeyRing, at_us: int, decoder: Any
+) -> tuple[Any, AuthorityKey | None] | Refusal:
+    key = None
+    if len(message) > BYTES_MAX:
+        return Refusal(why=Why.TOO_LARGE, detail=f"longer than {BYTES_MAX:,} bytes")
+    if message.startswith(b"ey"):
+        signed = open_payload(message, ring, at_us, TYPE)
+        if isinstance(signed, Refusal):
+            return signed
+        message, key = signed
+    try:
+        return decoder.decode(message), key
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return Refusal(why=Why.MALFORMED, detail=explained(error))
+
+
+def _block(said: casework.AskBlock, key: AuthorityKey | None) -> list[Send]:
+    source = _believed(said.source, key)
+    entry = derived_id("block", said.kind, form(said.kind, said.value, said.region))
+    return [Send("block", entry, replace(said, source=source))]
+
+
+def _suspect(said: casework.SuspectSubject, key: AuthorityKey | None) -> list[Send]:
+    told = replace(said, source=_believed(said.source, key))
+    return [Send("suspicion", suspicion.key_of(said.kind, said.token), told)]
+
+
+def _believed(source: Any, key: AuthorityKey | None) -> Any:
+    """Return a source as whoever signed it; unsigned nobody is an authority."""
+    if key is None:
+        return replace(source, authority=False)
+    return replace(source, authority=True, reporter=key.authority_id)
+
+
+def _to(kind: str, field: str) -> Callable[[Any, Any], list[Send]]:
+    return lambda said, key: [Send(kind, getattr(said, field), said)]
+
+
+#: Message -> the commands it is. Everything an institution may say, in one table.
+ROUTES: Mapping[type, Callable[[Any, AuthorityKey | None], list[Send]]] = {
+    Answer: _to("report", "report_id"),
+    Finding: _to("report", "report_id"),
+    casework.AskBlock: _block,
+    **{
+        each: _to("block", "entry_id")
+        for each in (
+            casework.ConfirmBlock, casework.LiftBlock, casework.ObjectToBlock, casework.AnswerObjection,
+            casework.SightBlocked, casework.AnswerTicket,
+        )
+    },
+    casework.SuspectSubject: _suspect,
+    casework.JudgeSubject: _to("suspicion", "subject_id"),
+    casework.CountSettlements: _to("suspicion", "subject_id"),
+    casework.Recycled: _to("suspicion", "subject_id"),
+}  # fmt: skip

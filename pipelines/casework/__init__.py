@@ -1,0 +1,1 @@
+"""The casework job's steps: open messages, drive aggregates, keep their states."""

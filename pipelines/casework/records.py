@@ -1,0 +1,61 @@
+"""What the casework job sends: states, deliveries to its own parts, what is told, refused messages."""
+
+from typing import Any
+
+import msgspec
+
+from measures.aggregate import Aggregate, Publish, Send
+from pipelines.hot.records import dead_letter_record, record
+from pipelines.kafka.sink import OutRecord
+from pipelines.lifecycle.records import Source
+from schemas import topics
+from schemas.casework import Delivery
+from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.ids import derived_id
+
+#: The law of what is under none by itself.
+NO_LAW = "XX"
+
+_ENCODE = msgspec.json.Encoder(order="deterministic").encode
+
+
+def state_record(of: Aggregate, state: Any, at_us: int) -> OutRecord:
+    """Return an aggregate's state for its topic, keyed by its name."""
+    return record(
+        of.topic, state.key, _ENCODE(state), getattr(state, "jurisdiction", NO_LAW),
+        event_id=derived_id("state", of.kind, state.key, state.version),
+        event_type=f"fp.casework.{of.kind}.v1", subject=f"{of.kind}:{state.key}", time_us=at_us,
+    )  # fmt: skip
+
+
+def delivery_message(kind: str, key: str, command: Any) -> bytes:
+    """Return the message that carries a command to an aggregate."""
+    return _ENCODE(Delivery(kind=kind, key=key, command=command))
+
+
+def delivery_record(send: Send, source: Source, number: int, at_us: int) -> OutRecord:
+    """Return a command on its way to an earlier stage, or to its own."""
+    value = delivery_message(send.kind, send.key, send.command)
+    named = derived_id("delivery", source.topic, source.partition, source.offset, send.kind, send.key, number)
+    return record(
+        topics.CASEWORK_INTERNAL, f"{send.kind}/{send.key}", value, NO_LAW,
+        event_id=named, event_type="fp.casework.delivery.v1", subject=f"{send.kind}:{send.key}",
+        time_us=at_us,
+    )  # fmt: skip
+
+
+def told_record(publish: Publish, at_us: int) -> OutRecord:
+    """Return what somebody outside is told."""
+    return record(
+        publish.topic, publish.key, _ENCODE(publish.record), NO_LAW, event_id=publish.event_id,
+        event_type=publish.event_type, subject=publish.key, time_us=at_us,
+    )  # fmt: skip
+
+
+def letter_record(source: Source, code: ErrorCode, message: str) -> OutRecord:
+    """Return a refused message for topic `dead_letters`."""
+    letter = dead_letter(
+        source.topic, source.partition, source.offset, timestamp_us=source.at_us, stage="casework",
+        error_code=code, message=message, value=source.value,
+    )  # fmt: skip
+    return dead_letter_record(letter, NO_LAW)

@@ -1,0 +1,306 @@
+"""The steps of the casework job: open messages, then one stage of aggregates after the other.
+
+Every command of a message passes all stages; each stage takes those of its own kinds. A stage yields its
+commands in the order of their messages when its bundle ends.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import msgspec
+from apache_beam import coders
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
+
+from measures.aggregate import Aggregate, Applied, Publish, Refuse, Send, run
+from measures.authority.keys import FollowedKeys
+from measures.authority.signing import KeyRing
+from measures.casework import AGGREGATES, STAGES, read_casework, read_report
+from measures.engine.intake import unquoted
+from measures.refusal import Refusal
+from measures.registry.suspicion import key_of
+from pipelines.alarm_clock import alarm_clock
+from pipelines.casework.records import (
+    delivery_message,
+    delivery_record,
+    letter_record,
+    state_record,
+    told_record,
+)
+from pipelines.casework.settings import CaseworkSettings
+from pipelines.kafka.port import Chunk
+from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
+from pipelines.lifecycle.records import Source
+from pipelines.lifecycle.steps import CODES, LATEST_US, TIMER_ROUNDING_US, VOUCHED_US, fault_text
+from schemas import topics
+from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
+from schemas.dead_letter import ErrorCode
+from schemas.order import Record
+from schemas.reply import Why
+from schemas.trace import Trace
+from schemas.units import DAY_US
+
+
+class Item(Record, frozen=True, kw_only=True):
+    """One command on its way through the job, and the message that brought it about."""
+
+    source: Source
+    kind: str
+    key: str
+    command: CaseworkMessage | InternalCommand
+
+
+class Held(NamedTuple):
+    """State of one aggregate: itself, when its newest message came, and when a timer last came early."""
+
+    state: Any
+    newest_us: int
+    early_at_us: int = 0
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_ITEM = msgspec.msgpack.Decoder(Item).decode
+_HELD = {
+    each.kind: msgspec.msgpack.Decoder(tuple[each.state, int, int]).decode  # type: ignore[name-defined]
+    for each in AGGREGATES.values()
+}
+_STATE = {each.kind: msgspec.json.Decoder(each.state).decode for each in AGGREGATES.values()}
+_STAGE_OF = {each.kind: number for number, stage in enumerate(STAGES) for each in stage}
+_DELIVERY = msgspec.json.Decoder(Delivery).decode
+_TRACE = msgspec.json.Decoder(Trace).decode
+
+
+class OpenFn(beam.DoFn):  # type: ignore[misc]
+    """Read messages and check who signed them; yields (kind and key, item), refused ones as dead letters."""
+
+    _opened = Metrics.counter("stopline.casework", "messages")
+    _refused = Metrics.counter("stopline.casework", "unreadable")
+    _faults = Metrics.counter("stopline.casework", "faults")
+
+    def __init__(self, settings: CaseworkSettings) -> None:
+        self._settings = settings
+        self._keys: FollowedKeys | None = None
+        self._seal: Seal | None = None
+
+    def setup(self) -> None:
+        """Begin to follow the file of public keys."""
+        settings = self._settings
+        self._keys = FollowedKeys(settings.keys, settings.keys_file, settings.office.laws)
+        self._seal = read_seal(settings.kafka.seal_key)
+
+    def process(self, chunk: Chunk) -> Iterator[Any]:
+        """Read every message of a chunk."""
+        assert self._keys is not None
+        ring, clock_us = self._keys.ring(), self._settings.clock()
+        latest_us = clock_us + DAY_US if clock_us else LATEST_US
+        columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
+        for value, partition, offset, at_us in zip(*columns, strict=True):
+            source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
+            if not 0 < at_us < latest_us:
+                yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
+                continue
+            try:
+                read = self._read(source, ring, clock_us)
+                if isinstance(read, Refusal):
+                    known = CODES.get(read.why, "INVALID")
+                    code = "UNSEALED" if read.detail == UNSEALED else known
+                    yield self._refuse(source, code, f"{read.why}: {unquoted(read.detail)}")
+                    continue
+                items = [
+                    (f"{each.kind}/{each.key}", _item(source, each))
+                    for each in read
+                    if each.kind in AGGREGATES
+                ]
+            except Exception as error:
+                self._faults.inc()
+                yield self._refuse(source, "FAULT", fault_text(error))
+                continue
+            self._opened.inc()
+            yield from items
+
+    def _read(self, source: Source, ring: KeyRing, clock_us: int) -> list[Send] | Refusal:
+        topic, value = source.topic, source.value
+        vouched = topic in self._settings.append_time or abs(source.at_us - clock_us) <= VOUCHED_US
+        key_at_us = source.at_us if vouched or not clock_us else clock_us
+        if topic == topics.REPORTS:
+            return read_report(value, ring, key_at_us)
+        if topic == topics.CASEWORK:
+            return read_casework(value, ring, key_at_us)
+        if self._seal and topic in SEALED and not self._seal.holds(topic, value):
+            return Refusal(why=Why.BAD_SIGNATURE, detail=UNSEALED)
+        if topic == topics.CASEWORK_INTERNAL:
+            told = _DELIVERY(value)
+            return [Send(told.kind, told.key, told.command)]
+        return [_traced(_TRACE(value))]
+
+    def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
+        self._refused.inc()
+        return TaggedOutput("refused", letter_record(source, code, message))
+
+
+class StageFn(beam.DoFn):  # type: ignore[misc]
+    """Drive the aggregates of one stage; yields the commands that go on, and records to send.
+
+    A fault, of an aggregate or of what it would write, leaves it as it was and puts the message aside.
+    """
+
+    HELD = ReadModifyWriteStateSpec("held", coders.BytesCoder())
+    DUE = TimerSpec("due", TimeDomain.WATERMARK)
+
+    _changes = Metrics.counter("stopline.casework", "changes")
+    _refusals = Metrics.counter("stopline.casework", "refusals")
+    _faults = Metrics.counter("stopline.casework", "faults")
+
+    def __init__(self, settings: CaseworkSettings, stage: int) -> None:
+        self._settings, self._stage = settings, stage
+        self._onward: list[tuple[Source, int, str, bytes, Timestamp]] = []
+        self._newest_us = 0
+
+    def setup(self) -> None:
+        """Read the states: what they say is no message's fault."""
+        self._settings.past()
+
+    def start_bundle(self) -> None:
+        """Begin a bundle."""
+        self._onward = []
+
+    def process(
+        self,
+        element: tuple[str, bytes],
+        held: Any = beam.DoFn.StateParam(HELD),
+        due: Any = beam.DoFn.TimerParam(DUE),
+        stamp: Any = beam.DoFn.TimestampParam,
+    ) -> Iterator[Any]:
+        """Apply one command to its aggregate, or hand on what a later stage takes."""
+        named, encoded = element
+        kind = named.partition("/")[0]
+        if _STAGE_OF[kind] != self._stage:
+            item = _ITEM(encoded)
+            self._onward.append((item.source, len(self._onward), named, encoded, stamp))
+            return
+        item, of = _ITEM(encoded), AGGREGATES[kind]
+        at_us = item.source.at_us
+        command = None if isinstance(item.command, Tick) else item.command
+        try:
+            known = self._held(of, item.key, held)
+            applied = run(of, item.key, known.state, command, at_us=at_us, office=self._settings.office)
+            kept = Held(applied.state, max(at_us, known.newest_us))
+            records = self._written(of, known.state, applied, item.source, stamp)
+            encoded = _ENCODE(kept)
+        except Exception as error:
+            self._faults.inc()
+            yield TaggedOutput("records", letter_record(item.source, "FAULT", fault_text(error)))
+            return
+        if kept.state is not None:
+            held.write(encoded)
+            self._wake(of, item.key, kept.state, due)
+        yield from records
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Yield what goes on, in order of receipt."""
+        for _, _, named, encoded, stamp in sorted(self._onward, key=lambda each: each[:2]):
+            yield WindowedValue((named, encoded), stamp, (GlobalWindow(),))
+
+    @on_timer(DUE)  # type: ignore[untyped-decorator]
+    def on_due(
+        self,
+        named: str = beam.DoFn.KeyParam,
+        held: Any = beam.DoFn.StateParam(HELD),
+        due: Any = beam.DoFn.TimerParam(DUE),
+        stamp: Any = beam.DoFn.TimestampParam,
+    ) -> Iterator[Any]:
+        """Let the next due time pass, if the clock has reached it; a runner may fire early."""
+        kind, _, key = named.partition("/")
+        of = AGGREGATES[kind]
+        known = self._held(of, key, held)
+        at_us = of.due(known.state) if known.state is not None else None
+        if at_us is None:
+            return
+        self._newest_us = max(self._newest_us, known.newest_us)
+        reached_us = max(self._newest_us, self._settings.clock())
+        source = Source(
+            at_us=at_us, topic=topics.CASEWORK_INTERNAL, partition=-1, offset=-1,
+            value=delivery_message(kind, key, Tick()),
+        )  # fmt: skip
+        if at_us <= reached_us:
+            try:
+                applied = run(of, key, known.state, None, at_us=at_us, office=self._settings.office)
+                records = self._written(of, known.state, applied, source, stamp)
+                encoded = _ENCODE(Held(applied.state, known.newest_us))
+            except Exception as error:
+                self._faults.inc()
+                yield TaggedOutput("records", letter_record(source, "FAULT", fault_text(error)))
+                return
+            held.write(encoded)
+            self._wake(of, key, applied.state, due)
+            yield from records
+            return
+        if known.early_at_us != reached_us:
+            held.write(_ENCODE(known._replace(early_at_us=reached_us)))
+            due.set(_timer(at_us))
+
+    def _held(self, of: Aggregate, key: str, held: Any) -> Held:
+        if encoded := held.read():
+            return Held(*_HELD[of.kind](encoded))
+        if value := self._settings.past().states.get((of.kind, key)):
+            return Held(_STATE[of.kind](value), 0)
+        return Held(None, 0)
+
+    def _written(self, of: Aggregate, was: Any, applied: Applied, source: Source, stamp: Any) -> list[Any]:
+        """Return what goes out, as records: what cannot be written changes nothing."""
+        now_us = self._settings.clock() or source.at_us
+        found, ahead = [], []
+        if applied.state is not None and applied.state != was:
+            self._changes.inc()
+            found.append(state_record(of, applied.state, source.at_us))
+        for number, each in enumerate(applied.followed):
+            if isinstance(each, Refuse):
+                self._refusals.inc()
+                found.append(letter_record(source, "CONFLICT", unquoted(each.detail)))
+            elif isinstance(each, Publish):
+                found.append(told_record(each, source.at_us))
+            elif each.kind in AGGREGATES and _STAGE_OF[each.kind] > self._stage:
+                ahead.append((f"{each.kind}/{each.key}", _item(source, each)))
+            elif each.kind in AGGREGATES:
+                found.append(delivery_record(each, source, number, now_us))
+        for named, encoded in ahead:
+            self._onward.append((source, len(self._onward), named, encoded, stamp))
+        return [TaggedOutput("records", each) for each in found]
+
+    def _wake(self, of: Aggregate, key: str, state: Any, due: Any) -> None:
+        at_us, named = of.due(state), f"{of.kind}/{key}"
+        if self._settings.ticks:
+            alarm_clock(self._settings.kafka, topics.CASEWORK_INTERNAL, _tick).set(named, of.kind, at_us)
+        elif at_us is None:
+            due.clear()
+        else:
+            due.set(_timer(at_us))
+
+
+def _item(source: Source, send: Send) -> bytes:
+    return _ENCODE(Item(source=source, kind=send.kind, key=send.key, command=send.command))
+
+
+def _tick(named: str, kind: str) -> bytes:
+    return delivery_message(kind, named.partition("/")[2], Tick())
+
+
+def _traced(trace: Trace) -> Send:
+    told = TraceTold(
+        trace_id=trace.trace_id,
+        amount_minor=trace.amount_minor,
+        currency=trace.currency,
+        case_family=trace.case_family,
+        at_us=trace.at_us,
+    )
+    return Send("suspicion", key_of("ACCOUNT", trace.creditor_account), told)
+
+
+def _timer(at_us: int) -> Timestamp:
+    return Timestamp(micros=at_us + TIMER_ROUNDING_US)

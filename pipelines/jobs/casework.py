@@ -1,0 +1,119 @@
+"""The casework job: reports, blocking entries, the registry, each an aggregate of its own.
+
+reports, casework, casework_internal, traces ─ Read ─ Open ─ stage after stage ─┬─ states, outcomes
+                                                        └ dead letters          ├─ casework_internal
+                                                                                └─ dead letters
+
+Time is the broker's time of receipt. A state is written whole, by version, before read positions are
+committed: after a crash messages come again, have their effect once and are answered again.
+"""
+
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from measures.casework import STAGES
+from pipelines.casework.past import states_bounds, wake
+from pipelines.casework.settings import CaseworkSettings
+from pipelines.casework.steps import OpenFn, StageFn
+from pipelines.in_process import runner
+from pipelines.jobs.job import Job
+from pipelines.kafka.port import Chunk, KafkaSettings, open_admin
+from pipelines.kafka.preflight import append_time, new_topics, require_topics
+from pipelines.kafka.reading.bounded import ReadChunksBounded
+from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
+from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.sink import OutRecord, WriteRecords
+from pipelines.lifecycle.settings import no_clock, wall_clock_us
+from pipelines.state.identity import Identity
+from schemas import topics
+
+NAME = "stopline-casework"
+
+#: Reports are few and urgent: a bundle is cut after this long, and what it read goes on.
+READ_TIME_S = 0.1
+
+#: Messages of one read; a report waits for those before it.
+CHUNK_ROWS = 200
+
+
+def build(chunks: "beam.PCollection[Chunk]", settings: CaseworkSettings) -> dict[str, "beam.PCollection"]:
+    """Apply the job to chunks of its topics; returns what it emits, by a name, records ready to send."""
+    keyed = tuple[str, bytes]
+    opening = beam.ParDo(OpenFn(settings)).with_output_types(keyed, refused=OutRecord)
+    opened = chunks | "Open" >> opening.with_outputs("refused", main="items")
+    found = {"unreadable": opened.refused}
+    items = opened.items
+    for number, stage in enumerate(STAGES):
+        name = " and ".join(each.kind for each in stage)
+        driving = beam.ParDo(StageFn(settings, number)).with_output_types(keyed, records=OutRecord)
+        done = items | f"Drive {name}" >> driving.with_outputs("records", main="items")
+        items, found[name] = done.items, done.records
+    return found
+
+
+def write(outputs: dict[str, "beam.PCollection"], settings: CaseworkSettings) -> None:
+    """Send what the job emits to its topics."""
+    for name, records in outputs.items():
+        _ = records | f"Send {name}" >> WriteRecords(settings.kafka)
+
+
+def job(settings: CaseworkSettings) -> Job:
+    """Return the casework job, to be run for ever."""
+    return Job(NAME, partial(_in_process, settings), partial(on_flink, settings), partial(_of, settings))
+
+
+def _of(settings: CaseworkSettings) -> Identity:
+    with closing(open_admin(settings.kafka)) as admin:
+        return Identity(cluster_id=admin.cluster_id())
+
+
+def preflight(kafka: KafkaSettings, partitions: int, *, create_topics: bool) -> None:
+    """Check broker and topics before anything is read.
+
+    Raises:
+        BrokerError: they are not as needed; says the command that mends it.
+
+    """
+    names = dict.fromkeys((*topics.CASEWORK_READ, *topics.CASEWORK_WRITTEN, *topics.CASEWORK_STATES))
+    require_topics(kafka, new_topics(names, partitions), create_topics=create_topics)
+
+
+def replay(settings: CaseworkSettings, options: PipelineOptions | None = None) -> None:
+    """Run the job over what its topics hold now; clocks run by the time of the messages."""
+    settings = replace(settings, clock=no_clock)
+    with beam.Pipeline(runner=runner.in_process(), options=options) as pipeline:
+        chunks = pipeline | "Read" >> ReadChunksBounded(settings.kafka, *topics.CASEWORK_READ)
+        write(build(chunks, settings), settings)
+
+
+def _in_process(settings: CaseworkSettings, pipeline: beam.Pipeline) -> str:
+    """Apply the job to a pipeline whose runner forgets everything and keeps no event time."""
+    settings, said = _rebuilt(replace(settings, ticks=True))
+    read = ReadChunks(
+        settings.kafka, *topics.CASEWORK_READ, chunk_rows=CHUNK_ROWS, max_read_time_s=READ_TIME_S
+    )
+    write(build(pipeline | "Read" >> read, settings), settings)
+    return said
+
+
+def on_flink(settings: CaseworkSettings, pipeline: beam.Pipeline) -> None:
+    """Apply the job as it runs on Flink, where clocks are timers of its checkpoints."""
+    settings, _ = _rebuilt(settings)
+    read = ReadChunksKeyed(settings.kafka, *topics.CASEWORK_READ, chunk_rows=CHUNK_ROWS)
+    write(build(pipeline | "Read" >> read, settings), settings)
+
+
+def _rebuilt(settings: CaseworkSettings) -> tuple[CaseworkSettings, str]:
+    """Take over the states as they are now, and wake those with something due."""
+    settings = replace(
+        settings,
+        states=states_bounds(settings.kafka),
+        append_time=append_time(settings.kafka, topics.CASEWORK_READ),
+    )
+    known = settings.past()
+    woken = wake(settings.kafka, known, wall_clock_us())
+    return settings, f"{len(known.states):,} states taken over, {woken:,} with something due"

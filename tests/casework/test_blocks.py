@@ -1,0 +1,153 @@
+"""A blocking entry as it lives: objections by their clocks, wrongful time, take-downs, proof, its end."""
+
+import msgspec
+
+from measures.aggregate import Office
+from measures.blocking.admission import ACKNOWLEDGE_US, DAYS, DECIDE_US, Guard
+from schemas.block import BlockEntry, Source
+from schemas.casework import (
+    AnswerObjection,
+    AnswerTicket,
+    AskBlock,
+    ConfirmBlock,
+    LiftBlock,
+    ObjectToBlock,
+    SightBlocked,
+)
+from tests.casework.kit import DAY, HOUR, MINUTE, T0, Bureau, report, site
+
+
+def ask(value: str = "evil.example", reporter: str = "bank-1", **fields: object) -> AskBlock:
+    given = {"kind": "DOMAIN", "value": value, "action": "BLOCK"} | fields
+    return AskBlock(source=Source(reporter=reporter, authority=True, decision=""), **given)
+
+
+def blocked(bureau: Bureau) -> BlockEntry:
+    """A site that two banks reported."""
+    for reporter in ("bank-2", "bank-3"):
+        bureau.report(report(reporter, site(), reporter=reporter, origin="BANK"))
+    return only(bureau)
+
+
+def only(bureau: Bureau) -> BlockEntry:
+    [entry] = bureau.all("block")
+    assert isinstance(entry, BlockEntry)
+    return entry
+
+
+def test_a_message_that_claims_an_authority_without_a_signature_is_a_private_word() -> None:
+    bureau = Bureau()
+
+    bureau.say(ask())
+
+    assert (only(bureau).action, only(bureau).sources[0].authority) == ("LABEL", False)
+
+
+def test_an_upheld_objection_lifts_at_that_instant_and_the_wrongful_minutes_are_counted() -> None:
+    bureau = Bureau()
+    entry = blocked(bureau)
+    bureau.wait(2 * HOUR)
+    bureau.say(ObjectToBlock(entry_id=entry.entry_id, objection_id="objection-1"))
+    filed = only(bureau).objection
+
+    bureau.wait(MINUTE)
+    answer = AnswerObjection(entry_id=entry.entry_id, objection_id="objection-1", by=("desk-1",))
+    bureau.say(answer)
+    bureau.wait(HOUR)
+    bureau.say(msgspec.structs.replace(answer, decided=True, upheld=True, reason="it is a shop"))
+
+    after = only(bureau)
+    assert filed is not None
+    assert (filed.ack_due_us - filed.filed_us, filed.decide_due_us - filed.filed_us) == (
+        ACKNOWLEDGE_US, DECIDE_US,
+    )  # fmt: skip
+    assert (after.state, after.valid_to_us) == ("LIFTED", bureau.now)
+    assert after.wrongful_us == 3 * HOUR + MINUTE
+    assert after.objection is not None
+    assert after.objection.overdue_us == 0
+
+
+def test_an_objection_nobody_hears_is_overdue_to_the_second_and_the_entry_stays() -> None:
+    bureau = Bureau()
+    entry = blocked(bureau)
+    bureau.say(ObjectToBlock(entry_id=entry.entry_id, objection_id="objection-1"))
+
+    bureau.wait(3 * DAY)
+
+    after = only(bureau)
+    assert after.objection is not None
+    assert after.objection.overdue_us == T0 + HOUR
+    assert (after.state, after.action) == ("ACTIVE", "BLOCK")
+
+
+def test_what_was_lifted_is_not_listed_again_by_the_same_report() -> None:
+    bureau = Bureau()
+    entry = blocked(bureau)
+    bureau.say(LiftBlock(entry_id=entry.entry_id, by=("desk-1",), reason="a shop"))
+
+    bureau.report(report("bank-2", site(), reporter="bank-2", origin="BANK"))
+
+    assert only(bureau).state == "LIFTED"
+
+
+def test_an_entry_ends_after_the_days_of_its_kind_and_is_kept_by_a_new_report() -> None:
+    bureau = Bureau()
+    blocked(bureau)
+    bureau.wait(60 * DAY)
+    bureau.report(report("bank-4", site(), reporter="bank-4", origin="BANK"))
+
+    bureau.wait((DAYS["DOMAIN"] - 30) * DAY)
+    alive = only(bureau).state
+    bureau.wait(30 * DAY)
+
+    assert (alive, only(bureau).state) == ("ACTIVE", "LIFTED")
+    assert only(bureau).wrongful_us == 0
+
+
+def test_what_a_person_confirmed_stays_confirmed_when_another_reports_it() -> None:
+    bureau = Bureau(Office(guard=Guard(domains=frozenset({"evil.example"}))))
+    entry = blocked(bureau)
+    waiting = entry.state
+    bureau.say(ConfirmBlock(entry_id=entry.entry_id, by=("desk-1",)))
+
+    bureau.report(report("bank-4", site(), reporter="bank-4", origin="BANK"))
+
+    assert (waiting, only(bureau).state) == ("IN_REVIEW", "ACTIVE")
+
+
+def test_a_take_down_has_a_ticket_of_a_day_and_what_came_of_it_is_kept() -> None:
+    bureau = Bureau()
+    entry = blocked(bureau)
+    bureau.wait(HOUR)
+    bureau.say(AnswerTicket(entry_id=entry.entry_id, state="GONE", at_us=bureau.now))
+    done = only(bureau).ticket
+    bureau.wait(DAY)
+    bureau.say(AnswerTicket(entry_id=entry.entry_id, state="AGAIN", at_us=bureau.now))
+
+    after = only(bureau).ticket
+    assert done is not None and after is not None
+    assert (done.to, done.due_us) == ("platform:all", T0 + DAY)
+    assert (after.done_us, after.gone_us, after.again_us, after.overdue) == (
+        T0 + HOUR, T0 + HOUR, T0 + HOUR + DAY, False,
+    )  # fmt: skip
+
+
+def test_a_take_down_that_does_not_come_is_overdue() -> None:
+    bureau = Bureau()
+    blocked(bureau)
+
+    bureau.wait(2 * DAY)
+
+    after = only(bureau).ticket
+    assert after is not None
+    assert after.overdue
+
+
+def test_operators_say_how_often_they_still_see_what_is_blocked_and_a_repetition_counts_once() -> None:
+    bureau = Bureau()
+    entry = blocked(bureau)
+
+    for count in (3, 3, 8, 5):
+        bureau.say(SightBlocked(entry_id=entry.entry_id, operator="operator-1", count=count))
+
+    assert only(bureau).sighted == {"operator-1": 8}
