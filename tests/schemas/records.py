@@ -66,7 +66,8 @@ def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
     if origin is Literal or isinstance(of, enum.EnumType):
         return st.sampled_from(arguments or list(of))
     if origin in COMPOSED:
-        return COMPOSED[origin](*(values(each) for each in arguments if each is not ...))
+        drawn = COMPOSED[origin](*(values(each) for each in arguments if each is not ...))
+        return drawn.filter(lambda each: len(each) >= meta.min_length) if meta and meta.min_length else drawn
     if of is int:
         least = -INT64 if meta is None or meta.ge is None else int(meta.ge)
         return st.integers(least, INT64 - 1 if meta is None or meta.le is None else int(meta.le))

@@ -164,7 +164,7 @@ def test_a_record_survives_an_arrow_table_of_its_schema(name: str, data: st.Data
     drawn = data.draw(st.lists(record(of), min_size=1, max_size=3))
     rows = [msgspec.to_builtins(each, builtin_types=(bytes,)) for each in drawn]
     (table,) = pa.Table.from_pylist(rows, schema=arrow_schema(of)).to_batches()
-    back = [without_nulls(row) for row in table.to_pylist()]
+    back = [without_nulls(row) for row in table.to_pylist(maps_as_pydicts="strict")]
 
     assert [msgspec.convert(row, of, builtin_types=(bytes,)) for row in back] == drawn
 
