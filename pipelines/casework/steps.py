@@ -37,14 +37,15 @@ from pipelines.casework.settings import CaseworkSettings
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.lifecycle.records import Source
-from pipelines.lifecycle.steps import CODES, LATEST_US, TIMER_ROUNDING_US, VOUCHED_US, fault_text
+from pipelines.lifecycle.steps import CODES, TIMER_ROUNDING_US, VOUCHED_US, fault_text
+from pipelines.policy import USUAL_CLOCK
+from pipelines.streams.clock import window
 from schemas import topics
 from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
 from schemas.dead_letter import ErrorCode
 from schemas.order import Record
 from schemas.reply import Why
 from schemas.trace import Trace
-from schemas.units import DAY_US
 
 
 class Item(Record, frozen=True, kw_only=True):
@@ -98,12 +99,17 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         """Read every message of a chunk."""
         assert self._keys is not None
         ring, clock_us = self._keys.ring(), self._settings.clock()
-        latest_us = clock_us + DAY_US if clock_us else LATEST_US
-        columns = (chunk.values, chunk.partitions.tolist(), chunk.offsets.tolist(), chunk.timestamps.tolist())
+        times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
+        columns = (
+            chunk.values,
+            chunk.partitions.tolist(),
+            chunk.offsets.tolist(),
+            times.received_us.tolist(),
+        )
         for value, partition, offset, at_us in zip(*columns, strict=True):
             source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
-            if not 0 < at_us < latest_us:
-                yield self._refuse(source, "FUTURE", f"received at {at_us}, which cannot be")
+            if not at_us:
+                yield self._refuse(source, "FUTURE", "No record time that can be, and a replay has no clock")
                 continue
             try:
                 read = self._read(source, ring, clock_us)
