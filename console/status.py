@@ -96,6 +96,8 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
         parts.append(f"{forgotten:,} forgotten")
     if braked := counts.get("braked"):
         parts.append(f"BRAKED {braked:,}")
+    if lacks := [name.removeprefix("lacks_") for name in counts if name.startswith("lacks_")]:
+        parts.append(f"WITHOUT {', '.join(sorted(lacks))}")
     if lost := counts.get("decision_log_rows_lost"):
         parts.append(f"NOT LOGGED {lost:,}")
     return "  ".join(parts)

@@ -67,11 +67,20 @@ class Finding(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """An optional field that payments lack: the share of them, and whether the model was trained with it."""
+    """An optional field that payments lack.
+
+    Attributes:
+        field: its name.
+        share: of the payments that lack it.
+        trained: whether the model was trained mostly with it.
+        trained_without: share of the payments trained on that lacked it, None if the bundle does not say.
+
+    """
 
     field: str
     share: float
     trained: bool
+    trained_without: float | None = None
 
 
 class Acted(NamedTuple):
@@ -182,7 +191,8 @@ def _lacking(fields: list[Fields], models: InUse) -> list[Lacking]:
         default = CONTRACT[name].default
         silent = sum(each.get(name) in ((None,) if default is False else (None, default)) for each in fields)
         if silent and (default is not False or silent == len(fields)):  # a signal that is absent is false
-            found.append(Lacking(name, silent / len(fields), _trained(feature, models)))
+            without = models.live.bundle.credit.missing.get(name)
+            found.append(Lacking(name, silent / len(fields), _trained(feature, models), without))
     return sorted(found, key=lambda each: (not each.trained, -each.share))
 
 

@@ -18,7 +18,9 @@ def told(found: Checked) -> Iterator[RenderableType]:
         table = figures("optional field", "lacks in", "the model was trained", title="not sent")
         for each in found.lacking:
             share = "all" if each.share == 1 else f"{each.share:.1%}"
-            table.add_row(each.field, share, "with it" if each.trained else "mostly without it")
+            usually = "with it" if each.trained else "mostly without it"
+            trained = usually if each.trained_without is None else f"{each.trained_without:.0%} without it"
+            table.add_row(each.field, share, trained)
         yield table
         yield "A model is weaker without what it was trained with: docs/models.md, `stopline stress`."
     if not found.acted:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.ensemble._hist_gradient_boosting import binning
 
+from models.features import fields
 from models.learning import evaluate
 from models.scoring.bundle import FloatArray, LegParts
 from models.scoring.trees import Trees
@@ -252,6 +253,7 @@ def fit_leg(
             "points_that_cannot_fire": sorted(
                 name for name, threshold in thresholds.items() if not np.isfinite(threshold)
             ),
+            "missing": fields.missing(X[refit], features),
             "test": measure(y[test], probability(final, X[test]), amount[test], thresholds, count[test]),
         },
     )

@@ -17,7 +17,7 @@ import platform
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ class LegModel:
     """The classifier of one leg.
 
     `features` maps the names of its columns, in order, to their versions in the catalogue; `groups` a reason
-    code to column numbers.
+    code to column numbers; `missing` optional fields of payments to the share of rows trained on that lacked
+    them, nothing in bundles of before it was noted.
     """
 
     features: Mapping[str, int]
@@ -62,6 +63,7 @@ class LegModel:
     thresholds: Mapping[str, float]
     baseline: FloatArray
     groups: Mapping[str, tuple[int, ...]]
+    missing: Mapping[str, float] = field(default_factory=dict)
 
     def score(self, X: FloatArray) -> FloatArray:
         """Probability of a scam, float64[n, features] -> float64[n]; nan is a missing value.
@@ -245,7 +247,8 @@ def _leg(path: Path, leg: str, model: bytes, tables: dict[str, Any]) -> LegModel
         reason: tuple(column[name] for name in names) for reason, names in tables["groups.json"].items()
     }
     trees.raw(baseline[np.newaxis])  # compile now, not at the first payment
-    return LegModel(features, trees, thresholds, baseline, groups)
+    missing = {str(name): float(share) for name, share in tables["metrics.json"].get("missing", {}).items()}
+    return LegModel(features, trees, thresholds, baseline, groups, missing)
 
 
 def _classifier(file: Path, content: bytes) -> HistGradientBoostingClassifier:

@@ -16,6 +16,7 @@ from pipelines.hot.alert import alert
 from pipelines.hot.brake import Brake
 from pipelines.hot.decision_log import rows as log_rows
 from pipelines.hot.forgotten import Forgotten
+from pipelines.hot.lacking import LACKING
 from pipelines.hot.records import alarm_record, alert_record
 from pipelines.hot.serving import InUse, Scored, Source, in_use
 from pipelines.hot.warn import fraud_classes, warning
@@ -116,6 +117,7 @@ class Decider:
             ]
             TELEMETRY.count("warnings_too_late", len(told) - len(warnings))
             TELEMETRY.decided(legs.transfer["received_us"])
+            LACKING.note(legs.transfer, models.live.model(leg))
         if shadow is not None:
             _compare(live, shadow)
         records = [alert_record(made) for made in alerts if made]
