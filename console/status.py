@@ -96,6 +96,10 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
         parts.append(f"{forgotten:,} forgotten")
     if braked := counts.get("braked"):
         parts.append(f"BRAKED {braked:,}")
+    if silent := counts.get("clue_feed_silent"):
+        parts.append(f"CLUES FELL SILENT {silent:,}")
+    if ended := counts.get("clue_subscription_ended"):
+        parts.append(f"CLUE SUBSCRIPTIONS ENDED {ended:,}")
     if lacks := [name.removeprefix("lacks_") for name in counts if name.startswith("lacks_")]:
         parts.append(f"WITHOUT {', '.join(sorted(lacks))}")
     if lost := counts.get("decision_log_rows_lost"):

@@ -5,7 +5,7 @@ from typing import Literal
 from schemas.alert import Leg, Outcome
 from schemas.contract import Event, Micros
 
-AlarmKind = Literal["MASS_STOP_BRAKED", "LEDGER_FULL"]
+AlarmKind = Literal["MASS_STOP_BRAKED", "LEDGER_FULL", "CLUE_FEED_SILENT", "CLUE_SUBSCRIPTION_ENDED"]
 
 
 class Alarm(Event, frozen=True, kw_only=True):
@@ -13,7 +13,9 @@ class Alarm(Event, frozen=True, kw_only=True):
 
     MASS_STOP_BRAKED: a model or rule asks to hold more payments than the policy allows. LEDGER_FULL: a ledger
     has as many rows as the policy allows, and forgets those seen longest ago. One a clock hour of event time
-    at most, for each shard, and each leg or ledger; fields that belong to the other kind are left out.
+    at most, for each shard, and each leg or ledger. CLUE_FEED_SILENT: nothing came of a feed for three of its
+    usual gaps, at least a minute; CLUE_SUBSCRIPTION_ENDED: an operator says that no more will come.
+    Fields that belong to the other kinds are left out.
 
     Attributes:
         alarm_id: derived from policy, shard, leg or ledger, and hour: a retry or replay gives the same id.
@@ -31,6 +33,8 @@ class Alarm(Event, frozen=True, kw_only=True):
         ledger: which one is full.
         forgotten: rows it forgot at this moment.
         rows_max: how many rows the policy allows it, over all shards (`memory`).
+        feed: topic that fell silent, at `at_us`, or whose subscription ended.
+        silent_s: for how long, seconds, when it was noticed.
 
     """
 
@@ -51,3 +55,5 @@ class Alarm(Event, frozen=True, kw_only=True):
     ledger: str = ""
     forgotten: int = 0
     rows_max: int = 0
+    feed: str = ""
+    silent_s: int = 0

@@ -11,6 +11,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from pipelines.hot.apart import tagged
+from pipelines.hot.feeds import Feeds
 from pipelines.hot.records import dead_letter_record
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
@@ -40,11 +41,14 @@ class _Split(NamedTuple):
     counts: Mapping[str, int]
     received_us: int
     messages: int
+    topic: str
+    newest_us: int
 
 
 class Decode:
     """Decodes chunks beside what goes on; emits `blocks` of rows by shard, and `dead_letters` as records.
 
+    Alarms about feeds go with the letters.
     `live` messages are compared with this machine's clock, those of a replay with the records around them.
     Journals of the jobs count only with a seal, where a key is named. `in_flight` is the folder in which
     processes of the job note what they work on; "" for none.
@@ -66,6 +70,7 @@ class Decode:
         self._seal_key = seal_key
         self._in_flight = in_flight
         self._progress = Progress()
+        self._feeds = Feeds(policy)
         self._streams = {stream.topic: stream for stream in streams}
         self._payments = payments_among(streams)
 
@@ -102,8 +107,9 @@ class Decode:
         """Return what chunks held, each shard's rows as one block, and what they counted as metrics."""
         shared: _Shared = {}
         counts: Counter[str] = Counter()
-        first_us = None
+        first_us, newest = None, dict[str, int]()
         for split in (each.result() for each in begun):
+            newest[split.topic] = max(newest.get(split.topic, -1), split.newest_us)
             first_us = split.received_us if first_us is None else min(first_us, split.received_us)
             counts.update({**split.counts, "dead_letters": len(split.letters)})
             TELEMETRY.count("read", split.messages)
@@ -115,6 +121,8 @@ class Decode:
                 shared.setdefault(shard, {}).setdefault(rows.dtype, []).append(rows)
         for shard, kinds in sorted(shared.items()):
             yield Output("blocks", (shard, bound(*kinds.values())), first_us or 0)
+        for record in self._feeds.alarms(newest, counts["clue_subscriptions_ended"]):
+            yield Output("dead_letters", record, first_us or 0)
         for name, count in counts.items():
             if count:
                 Metrics.counter("stopline.decode", name).inc(count)
@@ -148,6 +156,8 @@ class Decode:
             decoded.counts,
             int(times.received_us.min()) if len(times.received_us) else 0,
             len(chunk.values) + len(put_aside),
+            stream.topic,
+            int(times.received_us.max()) if len(times.received_us) else -1,
         )
 
     def _stream(self, chunk: Chunk) -> Stream:
