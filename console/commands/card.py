@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from console.lab import summary
 from models.scoring import bundle
 
 app = typer.Typer(add_completion=False)
@@ -19,3 +20,5 @@ def card(model_bundle: Annotated[Path, typer.Argument(help="Directory of the bun
     loaded = bundle.load(model_bundle)
     print(f"Bundle {loaded.version}, digest {loaded.digest}\n")
     print((model_bundle / "card.md").read_text(encoding="utf-8"), end="")
+    if (found := summary.kept(model_bundle, loaded.version)) is not None:
+        print("\n## Under stress\n", *summary.lines(found), sep="\n")

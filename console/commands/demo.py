@@ -7,12 +7,14 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from console.lab import summary
 from console.lab.showing import shown
 from console.lab.values import terminal_language
 from console.options import Country, Language, ModelBundle, PolicyFile
 from console.views import demo as views
 from fixtures.world import START_US, simulate
 from models import SHIPPED
+from models.scoring import bundle
 from pipelines import policy
 from pipelines.hot import serving
 from schemas.units import DAY_US
@@ -63,4 +65,4 @@ def demo(
         if not console.is_terminal:
             console.line()  # Rich ends what is live on a terminal only
     console.print(views.scoreboard(board.result(), rules.currency))
-    console.print("Figures on simulated scams are easier than on real ones: docs/models.md.", style="dim")
+    console.print(views.beside(summary.kept(model_bundle, bundle.load(model_bundle).version)), style="dim")

@@ -1,6 +1,7 @@
 """`stopline stress`: what a bundle does where scammers choose tactics it was never trained on."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,10 @@ import typer
 from rich.console import Console
 
 from console import options
-from console.lab.stressing import Mixes, Size, stressed
-from console.views import tables
+from console.lab import summary
+from console.lab.living import Size
+from console.lab.stressing import Mixes, stressed
+from console.views import stress as view
 from fixtures import mix
 from models.features import computable
 from models.scoring import bundle
@@ -26,14 +29,17 @@ def stress(
         str, typer.Option(help="Mix to measure in: train, choose, test or a YAML file like them.")
     ] = "test",
     seed: Annotated[int, typer.Option(help="Seed of the first world measured in.", min=0)] = 50_000,
-    worlds: Annotated[int, typer.Option(help="Worlds of each kind.", min=1)] = 4,
-    accounts: Annotated[int, typer.Option(help="Accounts of a world.")] = 5_000,
+    worlds: Annotated[int, typer.Option(help="Worlds of each kind.", min=1)] = 10,
+    accounts: Annotated[int, typer.Option(help="Accounts of a world.")] = 4_000,
     days: Annotated[
         int, typer.Option(help="Days of a world; the first seven only fill the ledgers.", min=9)
     ] = 21,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     clues: options.Clues = 0.0,
     out: Annotated[Path | None, typer.Option(help="File to write the figures to, as JSON.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Put a summary beside the bundle, for `demo` and `card`.")
+    ] = False,
 ) -> None:
     """Measure a bundle in worlds whose scammers choose tactics, beside an ordinary bank model and an oracle.
 
@@ -43,7 +49,7 @@ def stress(
 
     Example: stopline stress models/shipped --mixes test --worlds 2
     """
-    rules = policy.load(policy.DEFAULT)
+    console, rules = Console(highlight=False), policy.load(policy.DEFAULT)
     loaded = bundle.load(model_bundle, features=computable())
     chosen = Mixes(mix.load("train"), mix.load("choose"), mix.load(mixes))
     size = Size(seed, worlds, days=days, accounts=accounts, scam_rate=scam_rate, clues=clues)
@@ -53,15 +59,8 @@ def stress(
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found, indent=1) + "\n")
-    table = tables.figures(
-        "held on arrival", "or before exit", "innocents per 10,000", "disturbed per victim", "oracle",
-        title=f"mix {mixes}: scam value, bundle {loaded.version}", names="",
-    )  # fmt: skip
-    for name in ("mix", "worst_tactic", "required_fields_only", "base_rate", "ordinary_model"):
-        each = found[name]
-        table.add_row(
-            name, f"{each['held_on_arrival']:.1%}", f"{each['held_before_exit']:.1%}",
-            f"{each['innocents_per_10k']:.2f}", f"{each['disturbed_per_victim']:,.1f}",
-            f"{each['oracle']:.1%}",
-        )  # fmt: skip
-    Console(highlight=False).print(table)
+    if keep:
+        command = f"stopline stress {model_bundle} --mixes {mixes} --worlds {worlds} --seed {seed}"
+        summary.keep(model_bundle, found, command=command, day=datetime.now(UTC).date().isoformat())
+    for table in view.tables(found):
+        console.print(table)

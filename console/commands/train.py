@@ -9,11 +9,11 @@ from rich.console import Console
 from console import options
 from console.lab.feedback import log_feedback
 from console.lab.imported import labelled_import, windows_fitting
-from console.lab.rows import DecisionLog, Worlds, labelled_log, of_worlds
-from console.lab.training import recipe, require_room, write_bundle
+from console.lab.rows import DecisionLog, Worlds, labelled_log
+from console.lab.training import Settings, recipe, require_room, simulated, write_bundle
 from console.lab.values import windows_of
 from console.views import training
-from models.learning.stream import SHORT, joined
+from models.learning.stream import SHORT
 from models.learning.train import Windows
 from pipelines import policy
 
@@ -40,6 +40,7 @@ def train_bundle(
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     mix: Annotated[str, typer.Option(help="How scammers work: a mix's name or YAML file.")] = "",
     clues: options.Clues = 0.0,
+    choose: Annotated[str, typer.Option(help="Mix of other worlds to choose thresholds on.")] = "",
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
@@ -56,24 +57,23 @@ def train_bundle(
     usual = windows_fitting(payments) if payments else SHORT if decision_log is None else Windows()
     split = windows_of(windows, usual)
     require_room(out, replace=replace)
+    apart = None
     if payments is not None:
         rows = labelled_import(payments, rules, known_by=known_by, delay_days=split.delay)
         source = f"payments imported to {payments.name}"
     elif decision_log is None:
-        simulated = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, mix, clues)
+        made = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, mix, clues)
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):
-            rows = joined([each for _, each in of_worlds(simulated, rules)])
-        source = recipe(simulated, trees, windows)
+            rows, apart = simulated(made, choose, rules)
+        source = recipe(made, trees, windows, choose)
     else:
         with console.status(f"reading {decision_log}"):
             log = DecisionLog(decision_log, skip_damaged, console.print)
             rows = labelled_log(log, labels, rules, known_by=known_by, delay_days=split.delay)
         source = "a decision log"
-    count = len(rows["credit"].y)
     synthetic = decision_log is None and payments is None
-    with console.status(f"training on {count:,} payments"):
-        bundle = write_bundle(
-            out, rows, source=source, synthetic=synthetic, windows=split, seed=seed, max_iter=trees
-        )
+    with console.status(f"training on {len(rows['credit'].y):,} payments"):
+        how = Settings(source, synthetic, split, seed, trees)
+        bundle = write_bundle(out, rows, how, apart)
     console.print(training.table(out))
     console.print(training.summary(bundle.version, out, rows))

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from console.lab import stressing
-from console.lab.stressing import Lived, Size
+from console.lab.living import Lived, Size
+from console.lab.living import live as live_worlds
 from fixtures import mix
 from models.features import FloatArray
 from models.learning.evaluate import threshold_at_innocent_holds
@@ -80,7 +80,7 @@ def on_rows(candidate: Bundle, live: Bundle, rows: Rows, where: str) -> list[Com
 
 def in_frozen_worlds(candidate: Bundle, live: Bundle, rules: Policy, size: Size = FROZEN) -> list[Compared]:
     """Compare in worlds whose scammers choose tactics."""
-    worlds = stressing.live(mix.load("test"), size, rules)
+    worlds = live_worlds(mix.load("test"), size, rules)
     return [each for world in worlds for each in on_rows(candidate, live, world.rows, _name(world))]
 
 

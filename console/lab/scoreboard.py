@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from models.learning.stress import STOPS_ASKED
 from schemas.alert import Alert
 from schemas.warning import Warning
 
@@ -24,8 +25,9 @@ class Fact(NamedTuple):
 class Scoreboard:
     """Alerts and warnings as they come, held against the truth.
 
-    Money counts as stopped at the victim if the credit leg of his payment was delayed, held or stopped, and
-    as caught at a mule if a later debit of the same case was, up to what the case still owes.
+    Money counts as stopped at the victim if the credit leg of his payment was held or stopped, and as caught
+    at a mule if a later debit of the same case was, up to what the case still owes. Of a victim's payment
+    that was only delayed `STOPS_ASKED` counts, since he may still send it, and of a mule's nothing.
     """
 
     payments: int
@@ -58,19 +60,21 @@ class Scoreboard:
 
     def result(self) -> "Result":
         """Add up what is known now."""
-        acted = {(alert.txn_id, alert.leg) for alert in self.alerts.values()}
+        acted: dict[tuple[str, str], float] = {}
+        for alert in self.alerts.values():
+            kept = 1.0 if alert.outcome != "DELAY" else STOPS_ASKED if alert.leg == "CREDIT" else 0.0
+            acted[alert.txn_id, alert.leg] = max(kept, acted.get((alert.txn_id, alert.leg), 0.0))
         owed: defaultdict[str, int] = defaultdict(int)
         scam_minor = stopped_minor = scams = stopped = 0
         for txn_id, fact in self.facts.items():
             if fact.scam:
                 scams, scam_minor = scams + 1, scam_minor + fact.amount_minor
-                if (txn_id, "CREDIT") in acted:
-                    stopped, stopped_minor = stopped + 1, stopped_minor + fact.amount_minor
-                else:
-                    owed[fact.case_id] += fact.amount_minor
+                kept_minor = round(fact.amount_minor * acted.get((txn_id, "CREDIT"), 0.0))
+                stopped, stopped_minor = stopped + ((txn_id, "CREDIT") in acted), stopped_minor + kept_minor
+                owed[fact.case_id] += fact.amount_minor - kept_minor
         caught: defaultdict[str, int] = defaultdict(int)
         for txn_id, fact in self.facts.items():
-            if not fact.scam and (txn_id, "DEBIT") in acted:
+            if not fact.scam and acted.get((txn_id, "DEBIT")):
                 caught[fact.case_id] += fact.amount_minor
         caught_minor = sum(min(amount, owed[case]) for case, amount in caught.items())
         innocent = {txn_id for txn_id, _ in acted} - self.facts.keys()

@@ -1,20 +1,16 @@
-"""Worlds with scammers who choose, what a bundle does there, and how much of it could be known."""
+"""What a bundle does in worlds with scammers who choose, and how much of it could be known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from console.lab.rows import of_world as recorded
+from console.lab.living import Lived, Size, live, to_grow_on
 from fixtures.mix import Mix
-from fixtures.plan import DAY
-from fixtures.world import START_US, World, simulate
 from models.features import FloatArray
 from models.learning import stress
-from models.learning.ordinary import Scorer, fit_ordinary
-from models.learning.stream import LegRows, joined, of_recorded
+from models.learning.ordinary import Learner, Scorer, fit_ordinary
+from models.learning.stream import LegRows
 from models.learning.stress import Point, Stressed
 from models.learning.train import LEG_SETTINGS, fit_classifier, leaf_penalty, probability
 from models.scoring.bundle import LEGS, Bundle
@@ -26,121 +22,49 @@ CREDIT_PER_10K, DEBIT_PER_10K = 4.0, 1.0
 DISTURBED_MAX = 3.0
 
 
-class Size(NamedTuple):
-    """Worlds of one kind: how many from which seed on, how long, how large.
+class Scores(NamedTuple):
+    """Scores of both legs of one world, float64[n] each."""
 
-    The first `history_days` only fill the ledgers. Scams are `scam_rate` of payments, dozens of times the
-    rate of life, so that small worlds have cases; figures that depend on the rate are given at that of life.
-    `clues` is the share of people whose operator tells of calls and devices.
-    """
-
-    seed: int
-    worlds: int
-    days: int = 21
-    history_days: int = 7
-    accounts: int = 5_000
-    scam_rate: float = 0.0015
-    clues: float = 0.0
-
-    def other(self, first: int) -> "Size":
-        """Return worlds like these of other seeds."""
-        return self._replace(seed=self.seed + first)
+    credit: FloatArray
+    debit: FloatArray
 
 
-class Lived(NamedTuple):
-    """One world after its history: rows of both legs, their truth (scores are 0), and what nobody knew then.
+class Judge:
+    """Whatever scores a world; the worst there is scores 0 throughout."""
 
-    `hidden` counts the scam payments so far of the payee's account, of the payer, and the payee's own debits
-    of scam money, float64[n, 3]: known to the world at once, to a bank days later or never.
-    """
-
-    rows: dict[str, LegRows]
-    truth: Stressed
-    hidden: FloatArray
+    def scores(self, world: Lived) -> Scores:
+        """Return the scores of both legs."""
+        nothing = np.zeros(len(world.hidden))
+        return Scores(nothing, nothing)
 
 
-def live(mix: Mix | None, size: Size, rules: Policy, through: dict[str, float] | None = None) -> list[Lived]:
-    """Simulate worlds of `mix`, None for the easy world, one after the other."""
-    seeds = range(size.seed, size.seed + size.worlds)
-    return [_live(mix, seed, size, rules, through) for seed in seeds]
+class Ours(Judge):
+    """Both legs of a bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def scores(self, world: Lived) -> Scores:
+        """Return the scores of both legs."""
+        credit, debit = (
+            model.score(world.rows[leg].columns(model.features))
+            for leg, model in ((leg, self._bundle.leg(leg)) for leg in LEGS)
+        )
+        return Scores(credit, debit)
 
 
-def _live(mix: Mix | None, seed: int, size: Size, rules: Policy, through: dict[str, float] | None) -> Lived:
-    world = simulate(
-        seed, size.days, size.accounts, scam_rate=size.scam_rate, mix=mix, through=through, clues=size.clues
-    )
-    stream = recorded(world, rules)
-    shown = stream.transfers["at_us"] >= START_US + size.history_days * DAY
-    rows = {leg: each.take(shown) for leg, each in of_recorded(stream).items()}
-    truth = _truth(world, seed, stream.transfers, stream.value)
-    return Lived(rows, truth.take(shown), _hidden(world)[shown])
+class Ordinary(Judge):
+    """The ordinary bank model, which looks at payers alone and never holds what leaves an account."""
+
+    def __init__(self, rows: Mapping[str, LegRows], learner: Learner) -> None:
+        self._scorer: Scorer = fit_ordinary(rows["credit"], learner)
+
+    def scores(self, world: Lived) -> Scores:
+        """Return scores of the payee's leg, none of the payer's."""
+        return Scores(self._scorer(world.rows["credit"]), np.zeros(len(world.hidden)))
 
 
-def _truth(world: World, seed: int, transfers: NDArray[np.void], value: FloatArray) -> Stressed:
-    truth, n = world.truth, len(transfers)
-
-    def column(name: str) -> NDArray[Any]:
-        return np.asarray(truth[name].to_numpy(zero_copy_only=False))
-
-    case = pa.array(truth["case_id"].to_pylist()).dictionary_encode()
-    number = case.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return Stressed(
-        at_us=transfers["at_us"],
-        value=value,
-        good=column("part").astype(str) == "",
-        scam=column("scam"),
-        leaves=column("hop") == 1,
-        case=np.where(column("case_id").astype(str) == "", -1, number),
-        tactic=column("tactic").astype(str),
-        payer=transfers["debtor"][:, 1],
-        world=np.full(n, seed),
-        cleared_us=column("cleared_us"),
-        credit=np.zeros(n),
-        debit=np.zeros(n),
-    )
-
-
-def _hidden(world: World) -> FloatArray:
-    names = ("debtor_account", "creditor_account")
-    debtor, creditor = (world.payments[name].to_pylist() for name in names)
-    scam, laundering = (world.truth[name].to_pylist() for name in ("scam", "laundering"))
-    received: dict[str, int] = {}
-    lost: dict[str, int] = {}
-    moved: dict[str, int] = {}
-    out = np.zeros((len(debtor), 3))
-    for row, (payer, payee) in enumerate(zip(debtor, creditor, strict=True)):
-        out[row] = received.get(payee, 0), lost.get(payer, 0), moved.get(payee, 0)
-        if scam[row]:
-            received[payee] = received.get(payee, 0) + 1
-            lost[payer] = lost.get(payer, 0) + 1
-        if laundering[row]:
-            moved[payer] = moved.get(payer, 0) + 1
-    return out
-
-
-def scored(
-    worlds: Sequence[Lived], credit: Callable[[Lived], FloatArray], debit: Callable[[Lived], FloatArray]
-) -> Stressed:
-    """Return the payments of all worlds with their scores."""
-    return stress.joined([world.truth._replace(credit=credit(world), debit=debit(world)) for world in worlds])
-
-
-def by_bundle(bundle: Bundle, worlds: Sequence[Lived]) -> Stressed:
-    """Score with both legs of a bundle."""
-
-    def of(leg: str) -> Callable[[Lived], FloatArray]:
-        model = bundle.leg(leg)
-        return lambda world: model.score(world.rows[leg].columns(model.features))
-
-    return scored(worlds, of("credit"), of("debit"))
-
-
-def by_ordinary(scorer: Scorer, worlds: Sequence[Lived]) -> Stressed:
-    """Score with the ordinary model, which looks at payers alone and never holds what leaves an account."""
-    return scored(worlds, lambda world: scorer(world.rows["credit"]), lambda world: world.truth.debit)
-
-
-class Oracle:
+class Oracle(Judge):
     """What could be known: trees grown on worlds of the very mix they are measured in, of other seeds.
 
     They know the law of the world, and of every payment before whether it was a scam, at once. No posterior
@@ -148,25 +72,32 @@ class Oracle:
     kind find rather than for everything.
     """
 
-    def __init__(self, worlds: Sequence[Lived], seed: int = 0) -> None:
-        hidden = np.concatenate([each.hidden for each in worlds])
-        rows = joined([each.rows for each in worlds])
+    def __init__(self, worlds: Iterator[Lived], seed: int = 0) -> None:
+        rows, hidden = to_grow_on(worlds)
         self._trees = {}
         for leg in LEGS:
-            y = rows[leg].y
-            X = np.column_stack([rows[leg].X, hidden])[y >= 0]
+            used = rows[leg].y >= 0
+            X, y = np.column_stack([rows[leg].X, hidden[leg]])[used], rows[leg].y[used]
             grid = {**LEG_SETTINGS, "l2_regularization": leaf_penalty(int((y == 1).sum()))}
-            self._trees[leg] = fit_classifier(X, y[y >= 0], seed=seed, **grid)
-
-    def score(self, worlds: Sequence[Lived]) -> Stressed:
-        """Score both legs."""
-
-        def of(leg: str) -> Callable[[Lived], FloatArray]:
-            return lambda world: probability(
-                self._trees[leg], np.column_stack([world.rows[leg].X, world.hidden])
+            self._trees[leg] = fit_classifier(
+                X, y, seed=seed, sample_weight=rows[leg].payments()[used], **grid
             )
 
-        return scored(worlds, of("credit"), of("debit"))
+    def scores(self, world: Lived) -> Scores:
+        """Return the scores of both legs."""
+        credit, debit = (
+            probability(self._trees[leg], np.column_stack([world.rows[leg].X, world.hidden])) for leg in LEGS
+        )
+        return Scores(credit, debit)
+
+
+def scored(worlds: Iterator[Lived], judges: Mapping[str, Judge]) -> dict[str, Stressed]:
+    """Return the payments of all worlds with each judge's scores; one world at a time is held."""
+    parts: dict[str, list[Stressed]] = {name: [] for name in judges}
+    for world in worlds:
+        for name, judge in judges.items():
+            parts[name].append(world.truth._replace(**judge.scores(world)._asdict()))
+    return {name: stress.joined(each) for name, each in parts.items()}
 
 
 class Mixes(NamedTuple):
@@ -179,42 +110,53 @@ class Mixes(NamedTuple):
 
 def stressed(bundle: Bundle, mixes: Mixes, size: Size, rules: Policy) -> dict[str, Any]:
     """Return the figures of `make stress`: section -> what is held, whom it disturbs, and the oracle's."""
-    bare = mixes.test.required_fields_only()
-    ordinary_rows = joined([each.rows for each in live(mixes.train, size.other(1_000), rules)])["credit"]
-    trees, line = (fit_ordinary(ordinary_rows, learner) for learner in ("trees", "logistic"))
-    del ordinary_rows
-    oracle = Oracle(live(mixes.test, size.other(2_000), rules))
-    chosen = by_bundle(bundle, live(mixes.choose, size.other(3_000), rules))
-    worlds = live(mixes.test, size, rules)
-    ours, theirs, lines = by_bundle(bundle, worlds), by_ordinary(trees, worlds), by_ordinary(line, worlds)
-    known = oracle.score(worlds)
-    del worlds
+    grown, _ = to_grow_on(live(mixes.train, size.other(1_000), rules))
+    judges = {
+        "ours": Ours(bundle), "trees": Ordinary(grown, "trees"), "line": Ordinary(grown, "logistic"),
+        "oracle": Oracle(live(mixes.test, size.other(2_000), rules)),
+    }  # fmt: skip
+    del grown
+    chosen = scored(live(mixes.choose, size.other(3_000), rules), {"ours": judges["ours"]})["ours"]
+    found = scored(live(mixes.test, size, rules), judges)
+    ours, trees, known = found["ours"], found["trees"], found["oracle"]
     at, best = _budget(ours), _budget(known)
     tactics, ceilings = stress.by_tactic(ours, at), stress.by_tactic(known, best)
-    worst = min(tactics, key=lambda name: tactics[name]["held_on_arrival"])
+    worst = stress.worst(tactics)
     careful = quiet_point(chosen)
-    own = stress.point_at(theirs, CREDIT_PER_10K + DEBIT_PER_10K, 0)
-    ceiling = stress.figures(known, best)["held_on_arrival"]
-    sections = {
-        "mix": {**stress.figures(ours, at), "oracle": ceiling, "harm": stress.harm(ours, at),
+    ceiling = _oracle(known, best)
+    own = stress.point_at(trees, CREDIT_PER_10K + DEBIT_PER_10K, 0)
+    return {
+        "mix": {**_figures(ours, at), **ceiling, "waits": stress.waits(ours, at),
                 "at_5_to_1": stress.value_at_ratio(ours, 5), "by_seed": _by_seed(ours, at)},
         "worst_tactic": {**tactics[worst], "oracle": ceilings[worst]["held_on_arrival"], "tactic": worst},
-        "base_rate": {**stress.figures(ours, careful),
-                      "oracle": stress.figures(known, quiet_point(known))["held_on_arrival"],
-                      "base_rate": stress.BASE_RATE, "harm": stress.harm(ours, careful)},
-        "ordinary_model": {**stress.figures(theirs, own), "oracle": ceiling,
-                           "at_5_to_1": stress.value_at_ratio(theirs, 5),
-                           "at_5_to_1_logistic": stress.value_at_ratio(lines, 5)},
+        "required_fields_only": _required_only(bundle, mixes.test, size, rules),
+        "base_rate": {**_figures(ours, careful), **_oracle(known, quiet_point(known)),
+                      "base_rate": stress.BASE_RATE, "waits": stress.waits(ours, careful)},
+        "ordinary_model": {**_figures(trees, own), **ceiling,
+                           **{f"at_{ratio}_to_1": stress.value_at_ratio(trees, ratio) for ratio in (5, 10)},
+                           "at_5_to_1_interval": stress.ratio_interval(trees, 5),
+                           "at_5_to_1_logistic": stress.value_at_ratio(found["line"], 5)},
+        "tactics": {name: {**tactics[name], "oracle": ceilings[name]["held_on_arrival"]} for name in tactics},
+        "harm": stress.harm(ours, at),
     }  # fmt: skip
-    known_bare = Oracle(live(bare, size.other(2_000), rules))
-    bare_worlds = live(bare, size, rules)
-    ours_bare, best_bare = by_bundle(bundle, bare_worlds), known_bare.score(bare_worlds)
-    sections["required_fields_only"] = {
-        **stress.figures(ours_bare, _budget(ours_bare)),
-        "oracle": stress.figures(best_bare, _budget(best_bare))["held_on_arrival"],
-    }
-    return {**sections, "tactics": {name: {**tactics[name], "oracle": ceilings[name]["held_on_arrival"]}
-                                    for name in tactics}}  # fmt: skip
+
+
+def _required_only(bundle: Bundle, test: Mix, size: Size, rules: Policy) -> dict[str, Any]:
+    bare = test.required_fields_only()
+    judges = {"ours": Ours(bundle), "oracle": Oracle(live(bare, size.other(2_000), rules))}
+    found = scored(live(bare, size, rules), judges)
+    ours, known = found["ours"], found["oracle"]
+    return {**_figures(ours, _budget(ours)), **_oracle(known, _budget(known))}
+
+
+def _figures(of: Stressed, point: Point) -> dict[str, Any]:
+    counts = stress.tallies(of, point)
+    return {**stress.ratios(counts), "interval": stress.interval(counts)}
+
+
+def _oracle(known: Stressed, best: Point) -> dict[str, float]:
+    found = stress.figures(known, best)
+    return {"oracle": found["held_on_arrival"], "oracle_before_exit": found["held_before_exit"]}
 
 
 def _budget(of: Stressed) -> Point:
@@ -222,11 +164,18 @@ def _budget(of: Stressed) -> Point:
 
 
 def quiet_point(of: Stressed) -> Point:
-    """Return the lowest scores that disturb at most `DISTURBED_MAX` customers a victim in life."""
+    """Return the lowest score on arrival that disturbs at most `DISTURBED_MAX` customers a victim in life.
+
+    Where there are several worlds the upper end of the interval over them does.
+    """
     best = Point(float("inf"), float("inf"))
     for per_10k in np.geomspace(0.02, 5.0, 40):
         point = stress.point_at(of, float(per_10k), 0.0)._replace(debit=float("inf"))
-        if stress.figures(of, point)["disturbed_per_victim"] <= DISTURBED_MAX:
+        counts = stress.tallies(of, point)
+        at_most = stress.interval(counts) or {
+            name: [each, each] for name, each in stress.ratios(counts).items()
+        }
+        if at_most["disturbed_per_victim"][1] <= DISTURBED_MAX:
             best = point
     return best
 

@@ -1,5 +1,8 @@
 """What `stopline demo` shows while it goes and at its end."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
@@ -53,3 +56,17 @@ def scoreboard(result: Result, currency: str) -> Table:
     table.add_row("good payments held", f"{result.innocent_held:,}  {per_10_000:.1f} per 10,000")
     table.add_row("others warned", f"{result.others_warned:,}")
     return table
+
+
+def beside(stress: Mapping[str, Any] | None) -> str:
+    """Say what the figures of an easy world are worth, with those of worlds whose scammers choose."""
+    if stress is None:
+        return "This world is easy; no figures of a hard one lie beside the bundle: stopline stress --keep."
+    mix, worst, plain = (stress[name] for name in ("mix", "worst_tactic", "ordinary_model"))
+    return (
+        f"This world is easy. Where scammers choose tactics the model never saw it holds "
+        f"{mix['held_on_arrival']:.0%} of scam money on arrival and {mix['held_before_exit']:.0%} before it "
+        f"leaves the first account, at {mix['innocents_per_10k']:.1f} of 10,000 good payments; of the worst "
+        f"tactic {worst['held_on_arrival']:.0%}; an ordinary model {plain['held_on_arrival']:.0%}; knowable "
+        f"{mix['oracle']:.0%} ({stress['command']}, {stress['date']}). Real scams are harder still."
+    )

@@ -30,7 +30,9 @@ def table(path: Path) -> Table:
 def summary(version: str, out: Path, rows: Mapping[str, LegRows]) -> str:
     """Say which bundle came of how many payments and scams."""
     scams = ", ".join(f"{int((each.y == 1).sum()):,} {leg}" for leg, each in rows.items())
-    return f"bundle {version} in {out}: {len(rows['credit'].y):,} payments, scams by leg: {scams}"
+    return (
+        f"bundle {version} in {out}: {rows['credit'].payments().sum():,.0f} payments, scams by leg: {scams}"
+    )
 
 
 def _digits(value: float | None, digits: int) -> str:

@@ -142,12 +142,28 @@ def innocence(y: ArrayLike, score: ArrayLike, weight: Weight = None) -> FloatArr
     return innocent
 
 
+def _at_most(count: FloatArray) -> FloatArray:
+    """Return the upper bound of Poisson means at the same confidence, float64[n]."""
+    more = count + 1
+    bound: FloatArray = more * (1 - 1 / (9 * more) + _CERTAIN_Z / (3 * np.sqrt(more))) ** 3
+    return bound
+
+
 def threshold_at_innocent_holds(
-    y: ArrayLike, score: ArrayLike, per_10_000: float, weight: Weight = None
+    y: ArrayLike, score: ArrayLike, per_10_000: float, weight: Weight = None, *, certain: bool = False
 ) -> float:
-    """Lowest threshold that holds at most `per_10_000` of 10,000 good payments; infinite if none does."""
-    good = weights(weight, len(np.asarray(y)))[np.asarray(y) != 1].sum()
+    """Lowest threshold that holds at most `per_10_000` of 10,000 good payments; infinite if none does.
+
+    With `certain` the payments held are the upper bound, at 80 % confidence, of what their number tells.
+    """
+    y = np.asarray(y)
+    count = weights(weight, len(y))
+    good = count[y != 1].sum()
     score, _, false = _alerts(y, score, weight)
+    if certain and len(false):
+        # Rows that stand for several payments tell no more than rows do.
+        each = good / max((y != 1).sum(), 1)
+        false = each * _at_most(false / each) if each else false
     return _last(score, false * 10_000 <= per_10_000 * good)
 
 

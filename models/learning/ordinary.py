@@ -41,16 +41,16 @@ def fit_ordinary(rows: LegRows, learner: Learner = "trees", seed: int = 0) -> Sc
 
     """
     used = rows.y >= 0
-    X, y = rows.columns(COLUMNS)[used], rows.y[used]
+    X, y, weight = rows.columns(COLUMNS)[used], rows.y[used], rows.payments()[used]
     if learner == "logistic":
         line = make_pipeline(
             SimpleImputer(strategy="median", add_indicator=True),
             StandardScaler(),
             LogisticRegression(max_iter=300),
-        ).fit(_finite(X), y)
+        ).fit(_finite(X), y, logisticregression__sample_weight=weight)
         return lambda other: np.asarray(line.predict_proba(_finite(other.columns(COLUMNS)))[:, 1])
     settings = {**LEG_SETTINGS, "l2_regularization": leaf_penalty(int((y == 1).sum()))}
-    trees = fit_classifier(X, y, seed=seed, **settings)
+    trees = fit_classifier(X, y, seed=seed, sample_weight=weight, **settings)
     return lambda other: probability(trees, other.columns(COLUMNS))
 
 

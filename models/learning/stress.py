@@ -3,19 +3,34 @@
 Money counts once, as it leaves the victim; a ring's rebates and tests are neither innocent nor scams.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.features import FloatArray
+from models.learning.card import segments
 from models.learning.evaluate import threshold_at_innocent_holds
 
 BoolArray = NDArray[np.bool_]
 
 #: Scam payments per payment in life: 1 to 5 in 100,000 (domain report 3.3).
 BASE_RATE = 3e-5
+
+#: Of the value of payments delayed with a question so much is not sent after all [assumed]: of 2.13 million
+#: payments that Vietnam's register had warned of by December 2025, 31.5 % were paused or cancelled.
+STOPS_ASKED = 0.315
+
+#: A tactic with fewer cases in all worlds together tells too little to be called the worst.
+CASES_MIN = 30
+
+_DRAWS, _MIDDLE = 400, (0.05, 0.95)
+
+
+#: How long a payer's account has been open.
+TENURES = ("under a year", "one to five years", "over five years")
 
 
 class Stressed(NamedTuple):
@@ -29,7 +44,11 @@ class Stressed(NamedTuple):
         leaves: from the first account on, bool[n].
         case: number of the case, -1 if none, int64[n]; of one world only.
         tactic: name of the case's tactic, str[n].
+        coached: the victim was told what to answer and goes on after a question, bool[n].
         payer: the paying party, uint64[n]; of one world only.
+        age_band: of the payer, "" if unknown, str[n].
+        tenure: how long the payer's account has been open, one of `TENURES`, str[n].
+        institution: the payer's, str[n].
         world: number of the world, int64[n].
         cleared_us: when the payment, were it held and good, would be freed, int64[n].
         credit: scores of the payee's leg, float64[n].
@@ -44,7 +63,11 @@ class Stressed(NamedTuple):
     leaves: BoolArray
     case: NDArray[np.int64]
     tactic: NDArray[np.str_]
+    coached: BoolArray
     payer: NDArray[np.uint64]
+    age_band: NDArray[np.str_]
+    tenure: NDArray[np.str_]
+    institution: NDArray[np.str_]
     world: NDArray[np.int64]
     cleared_us: NDArray[np.int64]
     credit: FloatArray
@@ -80,38 +103,91 @@ def point_at(of: Stressed, credit_per_10k: float, debit_per_10k: float) -> Point
     return Point(credit, debit)
 
 
-def figures(of: Stressed, point: Point, base_rate: float = BASE_RATE) -> dict[str, float]:
+class Tally(NamedTuple):
+    """What a world comes to at one point: money in minor units, payments, customers, victims."""
+
+    sent: float = 0.0
+    stopped: float = 0.0
+    caught: float = 0.0
+    good: float = 0.0
+    wrongly_held: float = 0.0
+    disturbed: float = 0.0
+    scams: float = 0.0
+    victims: float = 0.0
+    moved_by_delay: float = 0.0
+
+
+def tally(of: Stressed, point: Point) -> Tally:
+    """Count one world. Of what leaves the first account no more is caught than its case had lost."""
+    arrived, leaving = of.credit >= point.credit, of.debit >= point.debit
+    stopped, caught = of.scam & arrived, of.leaves & leaving
+    wrong = of.good & (arrived | leaving)
+    owed, left = (_by_case(of, rows) for rows in (of.scam & ~arrived, caught))
+    return Tally(
+        sent=float(of.value[of.scam].sum()),
+        stopped=float(of.value[stopped].sum()),
+        caught=sum(min(owed[case], left.get(case, 0.0)) for case in owed),
+        good=float(of.good.sum()),
+        wrongly_held=float(wrong.sum()),
+        disturbed=float(len(np.unique(of.payer[wrong]))),
+        scams=float(of.scam.sum()),
+        victims=float(len(np.unique(of.case[stopped]))),
+        moved_by_delay=float(of.value[stopped & ~of.coached].sum()),
+    )
+
+
+def tallies(of: Stressed, point: Point) -> list[Tally]:
+    """Count each world by itself."""
+    return [tally(of.take(of.world == world), point) for world in np.unique(of.world).tolist()]
+
+
+def ratios(counts: Sequence[Tally], base_rate: float = BASE_RATE) -> dict[str, float]:
     """Return what is held, and whom it disturbs, where `base_rate` of all payments are scams.
 
-    `held_before_exit` adds to the value held on arrival what was held as it left the first account, at most
-    what had arrived unheld in its case. `disturbed_per_victim` counts paying customers with a good payment
-    held for each victim with a scam payment held; infinite without one.
+    `held_before_exit` adds to the value held on arrival what was held as it left the first account.
+    `disturbed_per_victim` counts paying customers with a good payment held for each victim with a scam
+    payment held; infinite without one. `saved_by_delay` is what would be saved if payments were delayed on
+    arrival, with a question, instead of held: `STOPS_ASKED` of the value, nothing of coached victims.
     """
-    arrived, leaving = of.credit >= point.credit, of.debit >= point.debit
-    held = arrived | leaving
-    sent = float(of.value[of.scam].sum())
-    stopped, caught = of.scam & arrived, of.leaves & leaving
-    owed, left = (_by_case(of, rows) for rows in (of.scam & ~arrived, caught))
-    before = sum(min(owed[case], left.get(case, 0.0)) for case in owed)
-    good = int(of.good.sum())
-    disturbed = len(np.unique(np.column_stack([of.world, of.payer])[of.good & held], axis=0))
-    victims = len(np.unique(np.column_stack([of.world, of.case])[stopped], axis=0))
-    scams = int(of.scam.sum())
-    per_good, per_scam = disturbed / max(good, 1), victims / max(scams, 1)
+    sums = np.sum(np.array(counts, float).reshape(-1, len(Tally._fields)), axis=0)
+    of = Tally(*sums.tolist())
+    per_good, per_scam = of.disturbed / max(of.good, 1), of.victims / max(of.scams, 1)
+    sent = of.sent or 1.0
     return {
-        "held_on_arrival": float(of.value[stopped].sum()) / sent if sent else 0.0,
-        "held_before_exit": (float(of.value[stopped].sum()) + before) / sent if sent else 0.0,
-        "innocents_per_10k": 10_000 * float((of.good & held).sum()) / max(good, 1),
+        "held_on_arrival": of.stopped / sent,
+        "held_before_exit": (of.stopped + of.caught) / sent,
+        "innocents_per_10k": 10_000 * of.wrongly_held / max(of.good, 1),
         "disturbed_per_victim": (
             per_good * (1 - base_rate) / (per_scam * base_rate) if per_scam else float("inf")
         ),
+        "saved_by_delay": STOPS_ASKED * of.moved_by_delay / sent,
     }
 
 
-def _by_case(of: Stressed, rows: BoolArray) -> dict[tuple[int, int], float]:
-    money: dict[tuple[int, int], float] = {}
-    for world, case, value in zip(of.world[rows], of.case[rows], of.value[rows], strict=True):
-        money[int(world), int(case)] = money.get((int(world), int(case)), 0.0) + float(value)
+def figures(of: Stressed, point: Point, base_rate: float = BASE_RATE) -> dict[str, float]:
+    """Return the ratios of all worlds together."""
+    return ratios(tallies(of, point), base_rate)
+
+
+def interval(counts: Sequence[Tally], base_rate: float = BASE_RATE) -> dict[str, list[float]]:
+    """Return the middle 90 % of each ratio over worlds drawn with replacement; empty of one world."""
+    if len(counts) < 2:
+        return {}
+    draw = np.random.default_rng(0)
+    again = [
+        ratios([counts[world] for world in draw.integers(0, len(counts), len(counts))], base_rate)
+        for _ in range(_DRAWS)
+    ]
+    return {
+        name: [float(np.quantile([each[name] for each in again], edge, method="nearest")) for edge in _MIDDLE]
+        for name in again[0]
+    }
+
+
+def _by_case(of: Stressed, rows: BoolArray) -> dict[int, float]:
+    money: dict[int, float] = {}
+    for case, value in zip(of.case[rows].tolist(), of.value[rows].tolist(), strict=True):
+        money[case] = money.get(case, 0.0) + value
     return money
 
 
@@ -125,26 +201,51 @@ def by_tactic(of: Stressed, point: Point) -> dict[str, dict[str, float]]:
     return found
 
 
+def worst(tactics: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the tactic of which least is held on arrival, of those with `CASES_MIN` cases if any has."""
+    enough = [name for name, each in tactics.items() if each["cases"] >= CASES_MIN]
+    return min(enough or tactics, key=lambda name: tactics[name]["held_on_arrival"])
+
+
 def value_at_ratio(of: Stressed, ratio: float, base_rate: float = BASE_RATE) -> float:
     """Return the share of scam value alerted on arrival at `ratio` false alerts per true one.
 
     Each scam payment counts as often as makes scams `base_rate` of all payments.
     """
+    return _value_at_ratio(_alerted(of), ratio, base_rate)
+
+
+def _alerted(of: Stressed) -> FloatArray:
+    """Return score, value and whether it is a scam of good payments and scams, float64[3, n]."""
     used = of.good | of.scam
-    scam, value = of.scam[used], of.value[used]
-    order = np.argsort(-of.credit[used], kind="stable")
-    weight = base_rate / (1 - base_rate) * (~scam).sum() / max(scam.sum(), 1)
-    true, false = np.cumsum(scam[order]) * weight, np.cumsum(~scam[order])
-    allowed = np.flatnonzero((false <= ratio * true) & scam[order])
-    if not len(allowed):
-        return 0.0
-    found = np.cumsum((value * scam)[order])
-    return float(found[allowed[-1]] / found[-1])
+    return np.array([of.credit[used], of.value[used], of.scam[used]], np.float64)
 
 
-def harm(of: Stressed, point: Point) -> dict[str, Any]:
+def _value_at_ratio(alerts: FloatArray, ratio: float, base_rate: float) -> float:
+    _, value, scam = alerts[:, np.argsort(-alerts[0], kind="stable")]
+    weight = base_rate / (1 - base_rate) * (1 - scam).sum() / max(scam.sum(), 1)
+    allowed = np.flatnonzero((np.cumsum(1 - scam) <= ratio * np.cumsum(scam) * weight) & (scam > 0))
+    found = np.cumsum(value * scam)
+    return float(found[allowed[-1]] / found[-1]) if len(allowed) else 0.0
+
+
+def ratio_interval(of: Stressed, ratio: float, draws: int = 60) -> list[float]:
+    """Return the middle 90 % of `value_at_ratio` over worlds drawn again with replacement."""
+    draw = np.random.default_rng(0)
+    parts = [_alerted(of.take(of.world == world)) for world in np.unique(of.world).tolist()]
+    again = [
+        _value_at_ratio(
+            np.concatenate([parts[world] for world in draw.integers(0, len(parts), len(parts))], axis=1),
+            ratio, BASE_RATE,
+        )
+        for _ in range(draws)
+    ]  # fmt: skip
+    return [float(np.quantile(again, edge)) for edge in _MIDDLE]
+
+
+def waits(of: Stressed, point: Point) -> dict[str, Any]:
     """Return how long good payments are held until somebody frees them, minutes."""
-    wrong = of.good & ((of.credit >= point.credit) | (of.debit >= point.debit))
+    wrong = wrongly_held(of, point)
     minutes = (of.cleared_us - of.at_us)[wrong] / 60e6
     if not len(minutes):
         return {"wrongful_holds": 0, "median_min": None, "p95_min": None}
@@ -152,4 +253,19 @@ def harm(of: Stressed, point: Point) -> dict[str, Any]:
         "wrongful_holds": len(minutes),
         "median_min": float(np.median(minutes)),
         "p95_min": float(np.quantile(minutes, 0.95)),
+    }
+
+
+def wrongly_held(of: Stressed, point: Point) -> BoolArray:
+    """Return which good payments are held on either leg, bool[n]."""
+    return of.good & ((of.credit >= point.credit) | (of.debit >= point.debit))
+
+
+def harm(of: Stressed, point: Point) -> dict[str, list[dict[str, Any]]]:
+    """Return good payments held per 10,000 by age band, tenure and institution, each with its interval."""
+    held = wrongly_held(of, point)[of.good].astype(float)
+    nothing = np.zeros(len(held), np.int8)
+    return {
+        name: [asdict(each) for each in segments(getattr(of, name)[of.good], nothing, held, 1.0)]
+        for name in ("age_band", "tenure", "institution")
     }

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from sklearn.ensemble._hist_gradient_boosting import binning
 
 from models.features import fields
 from models.learning import evaluate
+from models.learning.disguise import disguised
 from models.scoring.bundle import FloatArray, LegParts
 from models.scoring.trees import Trees
 from schemas.errors import ModelError
@@ -140,6 +141,21 @@ def time_split(day: ArrayLike, *, test_start: float, windows: Windows = Windows(
     )
 
 
+class Apart(NamedTuple):
+    """Rows to choose thresholds on that no tree has seen, of other worlds than those trained on.
+
+    Attributes:
+        X: features, float64[n, k], columns as in training.
+        y: 1 for a scam, 0 for good, int8[n].
+        weight: how many payments of life each row stands for, float64[n].
+
+    """
+
+    X: FloatArray
+    y: NDArray[np.int8]
+    weight: FloatArray
+
+
 def operating_points(
     y: ArrayLike, score: ArrayLike, weight: evaluate.Weight = None, *, reported: bool = False
 ) -> dict[str, float]:
@@ -148,16 +164,24 @@ def operating_points(
     Ratios count as many true alerts as are certain at 80 %. Where the labels are what people
     `reported` and found out, innocent holds count an unlabelled row by the chance that it is innocent
     (`evaluate.innocence`): scams nobody reported stand at the top of the scores, and counted as innocent
-    they would push every threshold above all others.
+    they would push every threshold above all others. Innocent holds, too, count at the upper bound of what
+    their number tells at 80 %, where the rows are enough for any.
     """
     innocent = evaluate.innocence(y, score, weight) if reported else weight
     return {
         "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5, weight, certain=True),
         "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10, weight, certain=True),
-        "innocent_1_per_10k": evaluate.threshold_at_innocent_holds(y, score, 1, innocent),
-        "innocent_2_per_10k": evaluate.threshold_at_innocent_holds(y, score, 2, innocent),
-        "innocent_5_per_10k": evaluate.threshold_at_innocent_holds(y, score, 5, innocent),
+        "innocent_1_per_10k": _at_innocent_holds(y, score, 1, innocent),
+        "innocent_2_per_10k": _at_innocent_holds(y, score, 2, innocent),
+        "innocent_5_per_10k": _at_innocent_holds(y, score, 5, innocent),
     }
+
+
+def _at_innocent_holds(y: ArrayLike, score: ArrayLike, per_10_000: float, innocent: evaluate.Weight) -> float:
+    sure = evaluate.threshold_at_innocent_holds(y, score, per_10_000, innocent, certain=True)
+    if np.isfinite(sure):
+        return sure
+    return evaluate.threshold_at_innocent_holds(y, score, per_10_000, innocent)
 
 
 def fit_leg(
@@ -172,6 +196,7 @@ def fit_leg(
     weight: evaluate.Weight = None,
     windows: Windows = Windows(),
     seed: int = 0,
+    apart: Apart | None = None,
     **grid: Any,
 ) -> LegParts:
     """Train one leg on rows up to now, and measure it on the newest `windows.test` days.
@@ -191,6 +216,7 @@ def fit_leg(
         weight: how many payments each row stands for; None is one.
         windows: lengths of the split.
         seed: seed of the trees' binning.
+        apart: rows to choose the thresholds on instead of the validation days.
         grid: settings that override `LEG_SETTINGS`, `leaf_penalty` and `SAFE_SETTINGS`.
 
     Raises:
@@ -224,18 +250,23 @@ def fit_leg(
             )
 
     def fit(rows: NDArray[np.intp], labels: NDArray[np.int8]) -> HistGradientBoostingClassifier:
-        weighted = None if weight is None else count[rows]
         penalty = leaf_penalty(int((labels[rows] == 1).sum()))
         settings = {**LEG_SETTINGS, "l2_regularization": penalty, **grid}
-        return fit_classifier(X[rows], labels[rows], seed=seed, sample_weight=weighted, **settings)
+        seen, target, often = disguised(
+            X[rows], labels[rows], count[rows], names=list(features), groups=groups, seed=seed
+        )
+        return fit_classifier(seen, target, seed=seed, sample_weight=often, **settings)
 
     final = fit(refit, late)
     # Where the first days hold no scam, the thresholds come from rows that the trees have seen.
     seen = len(np.unique(early[train])) < 2
-    first = final if seen else fit(train, early)
-    thresholds = operating_points(
-        late[validation], probability(first, X[validation]), count[validation], reported=known is not None
-    )
+    if apart is not None:
+        seen, thresholds = False, operating_points(apart.y, probability(final, apart.X), apart.weight)
+    else:
+        first = final if seen else fit(train, early)
+        thresholds = operating_points(
+            late[validation], probability(first, X[validation]), count[validation], reported=known is not None
+        )
     return LegParts(
         classifier=final,
         features=features,
@@ -250,6 +281,7 @@ def fit_leg(
                 for (name, rows), labels in zip(used.items(), (early, late, late, y), strict=True)
             },
             "thresholds_seen_in_training": seen,
+            "thresholds_from_rows_apart": 0 if apart is None else len(apart.y),
             "points_that_cannot_fire": sorted(
                 name for name, threshold in thresholds.items() if not np.isfinite(threshold)
             ),

@@ -19,7 +19,11 @@ def rows(**columns) -> Stressed:
         "leaves": np.array([0, 0, 1, 0, 0, 0, 0], bool),
         "case": np.array([0, 0, 0, -1, -1, -1, -1]),
         "tactic": np.array(["a", "a", "a", "", "", "", ""]),
+        "coached": np.zeros(7, bool),
         "payer": np.array([1, 1, 2, 3, 3, 4, 4], np.uint64),
+        "age_band": np.array(["60+"] * 5 + ["18-25"] * 2),
+        "tenure": np.array(["over five years"] * 7),
+        "institution": np.array(["BANK"] * 7),
         "world": np.zeros(7, np.int64),
         "cleared_us": np.arange(7) * 60_000_000 + 600_000_000,
         "credit": np.array([0.9, 0.2, 0, 0.8, 0.7, 0.1, 0.1]),
@@ -60,8 +64,8 @@ def test_value_at_a_ratio_counts_scams_as_rare_as_they_are_in_life():
 
 
 def test_wrongful_holds_last_until_somebody_frees_them():
-    assert stress.harm(rows(), Point(0.5, 0.5)) == {"wrongful_holds": 2, "median_min": 10, "p95_min": 10}
-    assert stress.harm(rows(), Point(0.99, 0.99))["median_min"] is None
+    assert stress.waits(rows(), Point(0.5, 0.5)) == {"wrongful_holds": 2, "median_min": 10, "p95_min": 10}
+    assert stress.waits(rows(), Point(0.99, 0.99))["median_min"] is None
 
 
 def test_tactics_are_told_apart_beside_the_same_good_payments():
@@ -71,6 +75,43 @@ def test_tactics_are_told_apart_beside_the_same_good_payments():
     assert set(found) == {"a", "b"}
     assert found["a"]["cases"] == 1
     assert found["a"]["innocents_per_10k"] == 5_000
+
+
+def test_harm_is_told_by_group_with_an_interval_around_it():
+    found = stress.harm(rows(), Point(0.5, 0.5))
+
+    assert {each["name"]: each["innocent_holds_per_10k"] for each in found["age_band"]} == {
+        "60+": 10_000,
+        "18-25": 0,
+    }
+    for each in (*found["age_band"], *found["tenure"], *found["institution"]):
+        assert each["low_per_10k"] <= each["innocent_holds_per_10k"] <= each["high_per_10k"]
+
+
+def test_a_delay_saves_what_its_victims_do_not_send_after_all_and_nothing_of_those_told_what_to_answer():
+    told = rows(coached=np.array([1, 1, 0, 0, 0, 0, 0], bool))
+    point = Point(0.5, np.inf)
+
+    assert stress.figures(rows(), point)["saved_by_delay"] == pytest.approx(stress.STOPS_ASKED * 100 / 400)
+    assert stress.figures(told, point)["saved_by_delay"] == 0
+    assert stress.figures(told, point)["held_on_arrival"] == pytest.approx(100 / 400)
+
+
+def test_the_interval_over_worlds_holds_the_ratio_and_one_world_has_none():
+    worlds = [rows(world=np.full(7, seed), value=np.array([100.0 * seed, 300, 350, 9, 9, 9, 9]))
+              for seed in range(1, 9)]  # fmt: skip
+    counts = stress.tallies(stress.joined(worlds), Point(0.5, 0.5))
+    low, high = stress.interval(counts)["held_on_arrival"]
+
+    assert low < stress.ratios(counts)["held_on_arrival"] < high
+    assert stress.interval(counts[:1]) == {}
+
+
+def test_the_worst_tactic_is_one_with_enough_cases_where_there_is_one():
+    few, many = {"held_on_arrival": 0.1, "cases": 2.0}, {"held_on_arrival": 0.5, "cases": 40.0}
+
+    assert stress.worst({"few": few, "many": many}) == "many"
+    assert stress.worst({"few": few}) == "few"
 
 
 @pytest.mark.parametrize("learner", ["trees", "logistic"])

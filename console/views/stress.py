@@ -1,0 +1,49 @@
+"""What `stopline stress` found, as tables."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from console.views import tables as plain
+
+_SECTIONS = ("mix", "worst_tactic", "required_fields_only", "base_rate", "ordinary_model")
+
+
+def tables(found: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield what is held, in all and by tactic, and whom it harms."""
+    held = plain.figures(
+        "held on arrival", "or before exit", "innocents per 10,000", "disturbed per victim", "oracle",
+        title=f"mix {found['mixes']}: scam value, bundle {found['bundle']}", names="",
+    )  # fmt: skip
+    for name in _SECTIONS:
+        _add(held, name, found[name])
+    yield held
+    single = plain.figures(
+        "held on arrival", "or before exit", "cases", "oracle", title="by tactic, same point", names=""
+    )
+    for name, each in found["tactics"].items():
+        single.add_row(
+            name, f"{each['held_on_arrival']:.1%}", f"{each['held_before_exit']:.1%}", f"{each['cases']:.0f}",
+            f"{each['oracle']:.1%}",
+        )  # fmt: skip
+    yield single
+    for title, groups in found["harm"].items():
+        harm = plain.figures(
+            "held per 10,000", "interval", "good payments", title=f"harm by {title}", names=""
+        )
+        for each in groups:
+            harm.add_row(
+                each["name"] or "unknown", f"{each['innocent_holds_per_10k']:.2f}",
+                f"{each['low_per_10k']:.2f} to {each['high_per_10k']:.2f}", f"{each['good_payments']:,}",
+            )  # fmt: skip
+        yield harm
+
+
+def _add(table: Table, name: str, each: Mapping[str, Any]) -> None:
+    low_high = each.get("interval", {}).get("held_on_arrival")
+    span = f" ({low_high[0]:.0%} to {low_high[1]:.0%})" if low_high else ""
+    table.add_row(
+        name, f"{each['held_on_arrival']:.1%}{span}", f"{each['held_before_exit']:.1%}",
+        f"{each['innocents_per_10k']:.2f}", f"{each['disturbed_per_victim']:,.1f}", f"{each['oracle']:.1%}",
+    )  # fmt: skip
