@@ -71,6 +71,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "warnings": (
         "Reach warned parties rung by rung.",
         "console.commands.warnings.run:run",
+        "console.commands.warnings.send:send",
         "console.commands.warnings.words:words",
     ),
     "recall": (

@@ -1,0 +1,1 @@
+"""The channels that carry tries out, behind one port (`port.py`)."""
