@@ -15,6 +15,7 @@ from measures.law.country_file import SHIPPED, Laws
 from measures.law.jurisdiction import Jurisdiction
 from measures.money.taint import LEAST_MINOR
 from models.ledgers.ledger import Keep
+from pipelines.institution import EVERYBODY, Institution, institution
 from pipelines.words import Words
 from pipelines.words import load as load_words
 from schemas import strict_yaml
@@ -149,6 +150,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tracing: TracingPolicy = TracingPolicy()
     brake: BrakePolicy | None = None
     words: str = ""
+    institution: tuple[str, ...] = ()
     named_classes: tuple[FraudClass, ...] = ()
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
@@ -169,6 +171,7 @@ class Policy:
         tracing: where following tainted money ends.
         brake: how much the model may hold at most; None for no limit.
         words: of reasons and warnings.
+        institution: whose accounts alerts are about.
         named_classes: kinds of scam that warnings name: guessed rightly in 80 % of a labelled log.
         clock: which event times can be true.
         memory: what the ledgers keep.
@@ -184,6 +187,7 @@ class Policy:
     tracing: TracingPolicy
     brake: BrakePolicy | None
     words: Words
+    institution: Institution = EVERYBODY
     named_classes: frozenset[FraudClass] = frozenset()
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
@@ -236,8 +240,12 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(POLICIES.glob("*.yaml"))}
 
 
-def load(path: Path = DEFAULT, laws: Laws = SHIPPED, language: str = "") -> Policy:
-    """Read a policy file; `laws` has the country it names, `language` stands in for the file's unless "".
+def load(
+    path: Path = DEFAULT, laws: Laws = SHIPPED, language: str = "", codes: tuple[str, ...] = ()
+) -> Policy:
+    """Read a policy file; `laws` has the country it names.
+
+    `language`, and the `codes` of an institution, stand in for the file's unless there are none.
 
     Raises:
         ConfigError: the file is missing or breaks a rule; names file and field.
@@ -261,7 +269,7 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED, language: str = "") -> Poli
             f"{file.brake.least}; use a milder one, such as WARN"
         )
     words, own = load_words(path.parent / file.words if file.words else None, law.words)
-    said = raw + own + (language.encode() if language != file.language else b"")
+    said = raw + own + ",".join(codes).encode() + (language.encode() if language != file.language else b"")
     return Policy(
         stamp=f"{file.version}-{hashlib.sha256(said).hexdigest()[:12]}",
         law=law,
@@ -272,6 +280,9 @@ def load(path: Path = DEFAULT, laws: Laws = SHIPPED, language: str = "") -> Poli
         tracing=file.tracing,
         brake=file.brake,
         words=words,
+        institution=institution(
+            codes or file.institution, "--institution" if codes else f"policy {path.name}"
+        ),
         named_classes=frozenset(file.named_classes),
         clock=file.clock,
         memory=file.memory,

@@ -30,6 +30,8 @@ _LOGGER = logging.getLogger(__name__)
 FIRST: Mapping[str, str] = {
     "without_legal_ground": "the model would hold a payment, and the law of its day gives no ground; check "
     "the policy's jurisdiction and the payments' times",
+    "of_others": "the model would hold a payment of which no account to act on is kept here; whose are kept "
+    "says --institution",
     "late": "a payment came over ten minutes after newer ones of its party or account; it is decided, "
     "and what was asked in between did not know it",
     "forgotten": "a ledger is full and forgets those seen longest ago; raise `memory` in the policy",

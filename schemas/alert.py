@@ -7,6 +7,7 @@ from schemas.measure import Notice
 
 Outcome = Literal["APPROVE", "WARN", "DELAY", "HOLD", "STOP"]
 Leg = Literal["CREDIT", "DEBIT"]
+AccountSide = Literal["", "DEBTOR", "CREDITOR"]
 
 
 class Reason(Event, frozen=True, kw_only=True):
@@ -29,8 +30,13 @@ class Alert(Event, frozen=True, kw_only=True):
         leg: CREDIT: the payee looks like a mule and the payer like a victim. DEBIT: suspicious money leaves.
         outcome: DELAY and HOLD are about the payment, STOP is about the account as well.
         measure_rule: the country file's rule that lets the institution act; its clock starts at execution.
-        account_token: the account to act on: the payee's on CREDIT, the payer's on DEBIT.
+        account_token: the account to act on: the payee's on CREDIT, the payer's on DEBIT; but on CREDIT the
+            payer's for an institution that keeps it alone.
+        account_side: whose that is: DEBTOR or CREDITOR of the payment.
         counterparty_token: the account on the other side.
+        debtor_agent: BIC or national code of who keeps the payer's account, where the payment says.
+        creditor_agent: likewise of the payee's.
+        uetr: of the payment, where its id is one.
         party_token: the paying party.
         score: calibrated probability.
         reasons: strongest first.
@@ -67,3 +73,7 @@ class Alert(Event, frozen=True, kw_only=True):
     offset: int
     received_us: int
     notices: tuple[Notice, ...] = ()
+    account_side: AccountSide = ""
+    debtor_agent: str = ""
+    creditor_agent: str = ""
+    uetr: str = ""

@@ -10,9 +10,11 @@ from measures.law.notices import Texts, Told, draft, local_time, money
 from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
+from pipelines.institution import Sides
 from pipelines.policy import OUTCOMES, STOP, Policy, Verdict
-from schemas.alert import Alert, Leg, Reason
+from schemas.alert import AccountSide, Alert, Leg, Reason
 from schemas.ids import derived_id
+from schemas.iso20022.values import is_uetr
 from schemas.measure import Notice
 from schemas.order import Scope
 from schemas.rows.transfers import Paid
@@ -35,8 +37,13 @@ class Ground(NamedTuple):
     party: Literal["HOLDER", "PAYER"]
 
 
-def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict) -> list[Ground]:
-    """Return what lets the institution act, the gravest first: on the account, and on the payment itself."""
+def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict, kept: Sides) -> list[Ground]:
+    """Return what lets the institution act, the gravest first: on the account, and on the payment itself.
+
+    It holds the payer's payment where it keeps that account, and what arrived where it keeps the payee's.
+    """
+    if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
+        return []
     stop, freeze = law.rule(StopRule), law.rule(FreezeRule)
     if verdict.enforced_minor == NOTHING_LEAVES and stop is not None:
         return [Ground("stop", stop, "STOP_ORDERED", "HOLDER")]
@@ -45,7 +52,9 @@ def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict) -> list[Ground
     payee, payer = law.hold_at("payee_hold", paid.at_us), law.hold_at("payer_delay", paid.at_us)
     on_account = [Ground(*payee, "PAYEE_SUSPECT", "HOLDER")] if payee else []
     on_payment = [Ground(*payer, "SCAM_SUSPECTED", "PAYER")] if payer and leg == "CREDIT" else []
-    if leg == "DEBIT" or verdict.outcome == STOP:
+    if leg == "DEBIT" or not kept.debtor:
+        return on_account
+    if verdict.outcome == STOP and kept.creditor:
         return on_account and on_account + on_payment
     return on_payment
 
@@ -89,15 +98,17 @@ def _in_force(policy: Policy, verdict: Verdict) -> Reason:
 
 
 def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) -> Alert | None:
-    """Make the alert about one leg; None where the law of the day gives no ground to act."""
+    """Make the alert about one leg; None where the law of the day gives no ground to act on our accounts."""
+    kept = policy.institution.sides(paid.debtor_agent, paid.creditor_agent)
     law = policy.law.on(paid.at_us)
-    grounds = _grounds(law, leg, paid, verdict)
+    grounds = _grounds(law, leg, paid, verdict, kept)
     if not grounds:
         return None
     notices = [notice for ground in grounds for notice in _notices(law, ground, paid)]
     enforced = [_in_force(policy, verdict)] if verdict.enforced_minor else []
     account, counterparty = paid.creditor_account, paid.debtor_account
-    if leg == "DEBIT":
+    side: AccountSide = "DEBTOR" if leg == "DEBIT" or not kept.creditor else "CREDITOR"
+    if side == "DEBTOR":
         account, counterparty = counterparty, account
     return Alert(
         alert_id=derived_id("alert", paid.txn_id, leg, policy.stamp),
@@ -121,4 +132,8 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) ->
         partition=paid.partition,
         offset=paid.offset,
         received_us=paid.received_us,
+        account_side=side,
+        debtor_agent=paid.debtor_agent,
+        creditor_agent=paid.creditor_agent,
+        uetr=paid.txn_id if is_uetr(paid.txn_id) else "",
     )

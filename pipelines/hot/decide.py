@@ -20,6 +20,7 @@ from pipelines.hot.lacking import LACKING
 from pipelines.hot.records import alarm_record, alert_record
 from pipelines.hot.serving import InUse, Scored, Source, in_use
 from pipelines.hot.warn import fraud_classes, warning
+from pipelines.institution import Sides
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, STOP, WARN, Policy, Verdict
 from pipelines.state.shards import event_order
@@ -113,9 +114,10 @@ class Decider:
             warnings = [
                 warning(self._policy, *each, kind, hold=made is not None)
                 for each, kind, made in zip(told, kinds, alerts, strict=True)
-                if each[0].received_us >= self._warn_from_us
+                if each[0].received_us >= self._warn_from_us and self._kept(each[0]).debtor
             ]
-            TELEMETRY.count("warnings_too_late", len(told) - len(warnings))
+            late = sum(payment.received_us < self._warn_from_us for payment, _ in told)
+            TELEMETRY.count("warnings_too_late", late)
             TELEMETRY.decided(legs.transfer["received_us"])
             LACKING.note(legs.transfer, models.live.model(leg))
         if shadow is not None:
@@ -129,13 +131,20 @@ class Decider:
         )
 
     def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
-        """Return the alert about a leg, if it is held and the law of the day gives a ground to act."""
+        """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act."""
         if verdict.outcome < DELAY:
+            return None
+        kept = self._kept(payment)
+        if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
+            TELEMETRY.count("of_others", 1)
             return None
         made = alert(self._policy, model, leg, payment, verdict)
         if made is None:
             TELEMETRY.count("without_legal_ground", 1)
         return made
+
+    def _kept(self, payment: Paid) -> Sides:
+        return self._policy.institution.sides(payment.debtor_agent, payment.creditor_agent)
 
     def _explained(
         self, model: LegModel, leg: Leg, X: FloatArray, figures: Mapping[str, FloatArray]

@@ -118,6 +118,13 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             "--language", default="", help="of reasons and warnings, not the policy's, such as en"
         )
         parser.add_argument(
+            "--institution",
+            default="",
+            metavar="CODE[,CODE]",
+            help="BICs or national codes of your own: alerts and warnings are about accounts it keeps, and "
+            "name only what it may do; about all accounts if not given",
+        )
+        parser.add_argument(
             "--ledger_shards",
             type=int,
             default=None,
@@ -254,6 +261,7 @@ def policy_of(options: PipelineOptions) -> policy.Policy:
         policy.named(given.policy_file, given.country),
         read_laws(Path(given.law_dir) if given.law_dir else None),
         given.language,
+        tuple(code.strip() for code in given.institution.split(",") if code.strip()),
     )
     if given.clock_past_days is None:
         return found

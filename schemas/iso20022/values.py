@@ -37,9 +37,14 @@ def printable(tag: str, value: str) -> str:
     return value
 
 
+def is_uetr(value: str) -> bool:
+    """Tell whether an id is a unique end-to-end transaction reference."""
+    return bool(_UETR.fullmatch(value))
+
+
 def uetr(value: str) -> str:
     """Return a unique end-to-end transaction reference: a version 4 UUID in lower case (RFC 4122)."""
-    if not _UETR.fullmatch(value):
+    if not is_uetr(value):
         raise SchemaError(f"{value[:40]!r} is no UETR; it is a version 4 UUID in lower case")
     return value
 

@@ -50,6 +50,8 @@ TRANSFER = np.dtype(
         ("offset", "i8"),
         ("received_us", "i8"),
         ("clearing_serial", "S35"),
+        ("debtor_agent", "S14"),
+        ("creditor_agent", "S14"),
     ],
     align=True,
 )
@@ -66,6 +68,8 @@ class Paid(NamedTuple):
     currency: str
     at_us: int
     signals: int
+    debtor_agent: str
+    creditor_agent: str
     partition: int
     offset: int
     received_us: int
@@ -81,6 +85,7 @@ _CODES: Mapping[str, Mapping[str, int]] = {
         ("purpose_code", PURPOSES),
     )
 }
+_TEXTS = ("clearing_serial", "debtor_agent", "creditor_agent")
 _TOKENS = ("debtor", "debtor_account", "creditor_account")
 _NUMBERS = (
     "accepted_at_us", "amount_minor", "balance_after_minor", "payee_added_at_us", "creditor_opened_at_us",
@@ -212,8 +217,9 @@ def of_columns(columns: Mapping[str, Sequence[Any]], rows: int) -> Rows:
     out = np.zeros(rows, TRANSFER)
     out["txn_id"] = _ascii("txn_id", columns["txn_id"], 36)
     out["currency"] = _ascii("currency", columns["currency"], 3)
-    if any(columns["clearing_serial"]):
-        out["clearing_serial"] = [serial.encode("ascii", "replace") for serial in columns["clearing_serial"]]
+    for name in _TEXTS:
+        if any(columns[name]):
+            out[name] = [text.encode("ascii", "replace") for text in columns[name]]
     for name in _NUMBERS:
         out[_COLUMNS[name].name] = np.fromiter(columns[name], np.int64, rows)
     for name in _TOKENS:

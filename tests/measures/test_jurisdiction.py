@@ -9,6 +9,7 @@ import measures
 from measures.law.calendar import Calendar, Term, from_iso
 from measures.law.country_file import FOLDER, REASON_CODES, jurisdiction, load
 from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
+from pipelines import policy
 from schemas.errors import ConfigError
 from schemas.order import Target, VictimTransfer
 from schemas.reply import ReplyCode
@@ -32,8 +33,11 @@ def line_of(path: Path, needle: str) -> int:
     return next(n for n, line in enumerate(path.read_text().splitlines(), 1) if needle in line)
 
 
-def test_ten_countries_are_shipped() -> None:
-    assert COUNTRIES == ["AU", "BR", "CN", "HK", "IN", "KR", "MY", "SG", "TH", "UK"]
+def test_twelve_countries_and_two_generic_laws_are_shipped_each_with_a_policy() -> None:
+    assert COUNTRIES == [
+        "AU", "BR", "CN", "EU", "HK", "IN", "KR", "MY", "PH", "SG", "TH", "UK", "US", "VN"
+    ]  # fmt: skip
+    assert sorted(policy.load(file).law.id for file in policy.shipped().values()) == COUNTRIES
 
 
 @pytest.mark.parametrize("country", COUNTRIES)

@@ -72,7 +72,10 @@ def test_a_row_says_what_its_payment_says(drawn: list[Payment]) -> None:
     assert (rows == of_payments(drawn)).all()
     for row, told, said in zip(rows, paid(rows), drawn, strict=True):
         for name in set(told._fields) & set(said.__struct_fields__):
-            assert getattr(told, name) == getattr(said, name)
+            written = getattr(said, name)
+            if isinstance(written, str):  # of other than ASCII a row has a question mark, no zeros at its end
+                written = written.encode("ascii", "replace").decode().rstrip("\0")
+            assert getattr(told, name) == written
         assert (told.at_us, told.signals) == (said.accepted_at_us, row["signals"])
         for name in ("balance_after_minor", "payee_added_at_us", "creditor_opened_at_us"):
             assert row[name] == getattr(said, name)
