@@ -152,7 +152,7 @@ def test_an_owners_country_is_two_files_in_a_folder_of_its_own(tmp_path: Path) -
 
     assert laws.of("XX").notice("SCAM_SUSPECTED", "Invented act", "tlh").language == "tlh"
     assert laws.of("UK").id == "UK"
-    with pytest.raises(ConfigError, match="use one of AU, BR, CN, HK, IN, KR, MY, SG, TH, UK, XX"):
+    with pytest.raises(ConfigError, match=r"use one of AU, BR, CN, .* UK, US, VN, XX"):
         laws.of("ZZ")
 
 
