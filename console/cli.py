@@ -73,6 +73,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.warnings.run:run",
         "console.commands.warnings.send:send",
         "console.commands.warnings.words:words",
+        "console.commands.warnings.report:report",
     ),
     "recall": (
         "Ask for a payment back from another institution, in ISO 20022.",

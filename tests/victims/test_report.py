@@ -1,0 +1,77 @@
+"""What warnings did: shares with intervals, and citizens who answer as is assumed."""
+
+import math
+
+import pytest
+
+from console.lab.dissuading import ANSWERS, MISTAKEN, REACHED, Lived, Paid, lived
+from console.lab.talking import Share, discrimination, figures
+from console.views.warned import plain, table
+from measures.law.country_file import jurisdiction
+from measures.victims.ladder import Rules
+from schemas.alert import Reason
+from tests.tokens import token_of
+from tests.victims.test_ladder import DAY, HOUR, T0, warning
+
+RULES = Rules(jurisdiction("CN"), hold_out_percent=5)
+PARTIES = [token_of(f"citizen-{n}") for n in range(600)]
+
+
+def lives(severity: int, *, scam: bool, seed: int = 1) -> list[Lived]:
+    """Six hundred parties, each warned once, who pay three times more within ten days."""
+    paid = {party: [Paid(T0 + days * DAY + HOUR, 100_000, scam) for days in (0, 3, 9)] for party in PARTIES}
+    asked = [warning(severity, party=party, warning_id=f"w-{party}") for party in PARTIES]
+    return lived(asked, paid, RULES, seed)
+
+
+def test_citizens_answer_as_is_assumed_and_others_are_frightened_less() -> None:
+    victims, others = (figures(lives(1, scam=scam)) for scam in (True, False))
+
+    for found, share in ((victims, ANSWERS["SMS"]), (others, ANSWERS["SMS"] * MISTAKEN)):
+        low, high = found.stop_rate.interval
+        assert low <= share <= high and found.stop_rate.of > 500 * REACHED["SMS"][0]
+    assert victims.over_caution.of == 0 and others.victims_stopped.of == 0
+
+
+def test_a_graver_warning_stops_more_and_less_is_lost_after_it() -> None:
+    mild, grave = (figures(lives(severity, scam=True)) for severity in (1, 4))
+
+    assert grave.stop_rate.value > 0.6
+    assert mild.stop_rate.value < 0.1
+    assert grave.lost_30d_minor < mild.lost_30d_minor
+    assert grave.lost_7d.value <= grave.lost_30d.value
+    assert grave.held_out == 0 and 15 <= mild.held_out <= 45
+    assert mild.told_lost.of + mild.held_out_lost.of == len(PARTIES)
+    assert 0 < grave.first_contact_s <= 1
+
+
+def test_what_a_register_hit_names_stops_more_than_a_card_that_names_nothing() -> None:
+    hit = (Reason(code="FOUND_BEFORE", contribution=2.0, text=""),)
+    paid = {party: [Paid(T0 + HOUR, 1, True)] for party in PARTIES}
+    plain_ = [warning(2, party=party, warning_id=f"w-{party}") for party in PARTIES]
+    named = [warning(2, party=party, warning_id=f"w-{party}", top_reasons=hit) for party in PARTIES]
+    by_app = [
+        sum(each.channel == "IN_APP" and each.verdict == "DISSUADED" for each in lived(some, paid, RULES, 1))
+        for some in (plain_, named)
+    ]
+
+    assert by_app[1] > 1.8 * by_app[0]
+
+
+def test_the_same_seed_gives_the_same_figures() -> None:
+    assert plain(figures(lives(3, scam=True))) == plain(figures(lives(3, scam=True)))
+    assert table(figures(lives(3, scam=True))).row_count > 10
+
+
+@pytest.mark.parametrize(("count", "of"), [(0, 10), (10, 10), (3, 7), (50, 1000)])
+def test_an_interval_holds_its_share_and_lies_between_0_and_1(count: int, of: int) -> None:
+    low, high = Share(count, of).interval
+
+    assert 0 <= low <= count / of <= high <= 1
+
+
+def test_caution_alone_is_no_discrimination_and_nothing_counted_is_no_figure() -> None:
+    assert discrimination(Share(50, 100), Share(50, 100)) == pytest.approx(0)
+    assert discrimination(Share(90, 100), Share(10, 100)) > 2
+    assert math.isnan(discrimination(Share(0, 0), Share(1, 2)))
+    assert plain(figures([]))["stop_rate"] == {"count": 0, "of": 0, "value": None, "low": None, "high": None}
