@@ -106,6 +106,10 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.desk.run:run",
         "console.commands.desk.audit:audit",
     ),
+    "cases": ("Show open cases, the most urgent first; feed other desks", "console.commands.cases.listing"),
+    "case": ("Show one case: why, the money's way, what happened", "console.commands.cases.one"),
+    "explain": ("Say why a payment was stopped", "console.commands.cases.explain"),
+    "measures": ("Show the measures in force", "console.commands.cases.measures"),
     "dead-letters": (
         "Look at refused messages; send them again.",
         "console.commands.dead_letters",

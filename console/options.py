@@ -80,6 +80,17 @@ RefusedFor = Annotated[
 ]
 RefusedOf = Annotated[str, typer.Option("--topic", help="Only those of this topic.")]
 
+#: Of the commands that look at what the desk shows.
+DeskFolder = Annotated[Path, typer.Option("--folder", help="Of a desk that runs on this machine.")]
+DeskBrokers = Annotated[
+    str, typer.Option("--kafka_brokers", help="host:port; read the topics instead of a desk's store.")
+]
+DeskTime = Annotated[
+    Literal["wall", "stream"],
+    typer.Option("--clock", help="stream: by the newest event, for simulated days."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
 #: Of the commands about the registry of bundles.
 RegistryFolder = Annotated[Path, typer.Option("--registry", help="Folder of the registry.")]
 RegistryTrust = Annotated[

@@ -72,9 +72,9 @@ class Follower:
             except BrokerError as error:
                 self.wrong = str(error)
                 _LOGGER.error("the desk does not get on: %s", error)
-                self._close()
+                self.close()
                 self._stopped.wait(LOOK_S)
-        self._close()
+        self.close()
 
     def start(self) -> threading.Thread:
         """Run in a thread of its own."""
@@ -225,12 +225,13 @@ class Follower:
         self._looked = time.monotonic()
 
     def _anew(self) -> None:
-        self._close()
+        self.close()
         self.store.clear()
         self._touched.clear()
         self.changed, self.caught_up = 0, False
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the consumers; a later step opens them again."""
         for consumer in self._consumers.values():
             consumer.close()
         self._consumers.clear()

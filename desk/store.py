@@ -31,16 +31,22 @@ CREATE TABLE unreadable(
 
 
 class Store:
-    """One file of the read model; `tables` are the statements that make what the projections fill."""
+    """One file of the read model; `tables` are the statements that make what the projections fill.
 
-    def __init__(self, path: Path, tables: Sequence[str]) -> None:
+    A file of other tables is made `anew`, or refused (`StateError`).
+    """
+
+    def __init__(self, path: Path, tables: Sequence[str], *, anew: bool = True) -> None:
         self.path = path
         self._made = (_OWN, *tables)
         self._threads = threading.local()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = self._opened()
-        if self._value("format") != self.format:
-            self.clear()
+        if self._value("format") == self.format:
+            return
+        if not anew:
+            raise StateError(f"{path} is of another release of the desk; start that one, it builds it anew")
+        self.clear()
 
     @property
     def format(self) -> str:

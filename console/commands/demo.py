@@ -1,6 +1,7 @@
 """`stopline demo`: a simulated world through the real job, on a broker of its own, in under a minute."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from console.lab.showing import shown
 from console.lab.values import terminal_language
 from console.options import Country, Language, ModelBundle, PolicyFile
 from console.views import demo as views
+from console.web.serve import beside, wait
 from fixtures.world import START_US, simulate
 from models import SHIPPED
 from models.scoring import bundle
@@ -36,6 +38,7 @@ def demo(
     policy_file: PolicyFile = None,
     country: Country = "",
     language: Language = "",
+    desk: Annotated[bool, typer.Option(help="Open the desk's pages beside it.")] = True,
 ) -> None:
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
 
@@ -57,6 +60,7 @@ def demo(
             day = shown(
                 world, START_US + history_days * DAY_US,
                 bundle=model_bundle, flags=flags, rate=rate, say=status.update,
+                beside=partial(beside, rules, console.print) if desk else nullcontext,
             )  # fmt: skip
             board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:
@@ -64,5 +68,7 @@ def demo(
                 live.update(views.picture(board, moment, rules.currency))
         if not console.is_terminal:
             console.line()  # Rich ends what is live on a terminal only
-    console.print(views.scoreboard(board.result(), rules.currency))
-    console.print(views.beside(summary.kept(model_bundle, bundle.load(model_bundle).version)), style="dim")
+        console.print(views.scoreboard(board.result(), rules.currency))
+        console.print(views.beside(summary.kept(model_bundle, bundle.load(model_bundle).version)), style="dim")
+        if desk and console.is_terminal:
+            wait(console.print)

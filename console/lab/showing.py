@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,12 +42,19 @@ class Moment(NamedTuple):
 
 @contextmanager
 def shown(
-    world: World, begins_us: int, *, bundle: Path, flags: Sequence[str], rate: int, say: Callable[[str], None]
+    world: World,
+    begins_us: int,
+    *,
+    bundle: Path,
+    flags: Sequence[str],
+    rate: int,
+    say: Callable[[str], None],
+    beside: Callable[[KafkaSettings], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[tuple[Scoreboard, Iterator[Moment]]]:
     """Run the job over a world: what was before `begins_us` at once, then the rest at `rate` a second.
 
-    `flags` are further options of the job. The board fills as its moments are taken; they end when every
-    payment is decided.
+    `flags` are further options of the job, `beside` is what else runs on the same broker. The board fills as
+    its moments are taken; they end when every payment is decided.
 
     Raises:
         BrokerError: the job ended or does not get on.
@@ -62,7 +69,7 @@ def shown(
         say(f"sending {history.num_rows:,} payments of the past")
         send_at_rate(settings, history)
         commit_at_end(settings)
-        with watching.running(settings, bundle, (*flags, *AS_OF_TODAY)) as job:
+        with beside(settings), watching.running(settings, bundle, (*flags, *AS_OF_TODAY)) as job:
             say("filling the ledgers with the past")
             job.wait_for(history.num_rows, "observed")
             threading.Thread(target=send_at_rate, args=(settings, rest, rate), daemon=True).start()

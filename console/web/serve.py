@@ -4,11 +4,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvicorn
 
+from console.lab.serving import opened
 from console.web.app import create_app
 from console.web.render import environment
 from console.web.sessions import Sessions
@@ -16,7 +18,10 @@ from console.web.visit import Site
 from console.web.words import read_words
 from desk.desk import Desk
 from desk.roles import Person, Role
+from measures.law.country_file import SHIPPED
 from pipelines.kafka.local.brokers import HOST, free_port
+from pipelines.kafka.port import KafkaSettings
+from pipelines.policy import Policy
 from schemas.errors import ConfigError, SinkError
 
 #: Who is let in unless told otherwise: two people, because large sums need two.
@@ -94,5 +99,20 @@ def links(site: Site, address: str, seats: Sequence[Person]) -> Iterator[str]:
 
 def wait(said: Callable[[str], None]) -> None:
     """Stay until the process is asked to end."""
-    said("Ctrl-C ends the desk; what was decided is on Kafka.")
-    threading.Event().wait()
+    said("The desk stays open. Ctrl-C ends it; what was decided is on Kafka.")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+@contextmanager
+def beside(rules: Policy, said: Callable[[str], None], settings: KafkaSettings) -> Iterator[None]:
+    """Open a desk of its own on a broker while the block runs, and say where; it goes by stream time."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="stopline-desk-")))
+        desk = opened(settings, rules, SHIPPED, folder, clock="stream", create_topics=True)
+        site = site_of(stack.enter_context(desk), folder, policy_stamp=rules.stamp)
+        address = stack.enter_context(served(site))
+        said("The desk, for two people:")
+        for line in links(site, address, people(SEATS)):
+            said(f"  {line}")
+        yield

@@ -1,0 +1,1 @@
+"""`stopline cases`, `case`, `explain`, `measures`: what the desk shows, on a terminal."""

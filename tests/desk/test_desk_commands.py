@@ -1,0 +1,130 @@
+"""What the desk shows, on a terminal and for other desks."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from console.cli import main
+from console.lab.looking import looked
+from desk.audit import Audit
+from desk.cases import case_id_of
+from pipelines.kafka.local.brokers import EmbeddedBroker
+from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.reading import process
+from schemas import topics
+from tests.desk import kit, story
+
+
+@pytest.fixture(scope="module")
+def kafka_told() -> Iterator[KafkaSettings]:
+    with EmbeddedBroker() as broker:
+        settings = KafkaSettings(broker.address)
+        kit.create_topics(settings)
+        story.tell(settings, small=5)
+        yield settings
+        process.close_connections()
+
+
+def ran(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr("sys.argv", ["stopline", *words])
+        main()
+    code = int(ended.value.code or 0)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_cases_a_case_its_reasons_and_measures_are_told(
+    kafka_told: KafkaSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--kafka_brokers", kafka_told.brokers, "--clock", "stream")
+    mule = case_id_of(kit.token("mule"))
+
+    code, out, _ = ran(capsys, "cases", *where, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    assert rows[0]["case_id"] == mule and len(rows) == 6
+
+    code, out, _ = ran(capsys, "case", "tx-mule-1", *where, "--json")
+    found = json.loads(out)
+    assert (code, found["case_id"]) == (0, mule)
+    assert [len(layer) for layer in found["way"]["layers"]] == [1, 2, 1, 1]
+    assert found["alerts_"][0]["reasons"][0]["text"]
+
+    code, out, _ = ran(capsys, "explain", "tx-mule-1", *where)
+    assert code == 0 and "+3.4" in out
+
+    code, out, _ = ran(capsys, "measures", *where, "--json")
+    assert code == 0 and [row["state"] for row in json.loads(out)] == ["HELD"]
+
+
+def test_a_name_that_nobody_knows_and_a_folder_without_a_desk_are_one_sentence(
+    kafka_told: KafkaSettings, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, _, err = ran(capsys, "case", "nobody", "--kafka_brokers", kafka_told.brokers)
+    assert code == 1 and "no case is called 'nobody'" in " ".join(err.split())
+
+    code, _, err = ran(capsys, "cases", "--folder", str(tmp_path))
+    assert code == 1 and "no desk keeps its store" in " ".join(err.split())
+
+
+def test_what_is_pulled_after_a_place_is_what_changed_and_a_webhook_gets_it_once(
+    kafka_told: KafkaSettings, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    follower = kit.follower(kafka_told, tmp_path)
+    follower.catch_up()
+    got: list[bytes] = []
+
+    class Far(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(503 if len(got) == 1 else 200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Far)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/"
+    words = ("cases", "--folder", str(tmp_path), "--webhook", url, "--list", "alerts")
+
+    assert ran(capsys, *words)[0] == 3  # the far side is down
+    assert ran(capsys, *words)[:2] == (0, "8 lines sent\n")
+    assert ran(capsys, *words)[:2] == (0, "0 lines sent\n")
+    kit.send(kafka_told, topics.ALERTS, [kit.alert(900, "late")])
+    while not follower.step():
+        pass
+    assert ran(capsys, *words)[:2] == (0, "1 lines sent\n")
+    server.shutdown()
+    assert got[0] == got[1] and len(got) == 3
+
+    code, out, place = ran(capsys, "cases", "--folder", str(tmp_path), "--after", "", "--limit", "5")
+    code, rest, _ = ran(capsys, "cases", "--folder", str(tmp_path), "--after", place.strip())
+    with looked(tmp_path) as look:
+        count = len(look.store.rows("SELECT * FROM cases"))
+    assert code == 0 and len(out.splitlines()) == 5 and len(rest.splitlines()) == count - 5
+    follower.close()
+
+
+def test_the_audit_command_says_where_the_chain_breaks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "audit.jsonl"
+    chain = Audit(file)
+    for what in ("view.queue", "view.case", "leave"):
+        chain.write("lead-1", "lead", what)
+
+    assert ran(capsys, "desk", "audit", "--chain", str(file))[:2] == (
+        0,
+        "3 lines, 0 actions compared, 0 faults\n",
+    )
+
+    file.write_bytes(file.read_bytes().replace(b"view.case", b"view.area"))
+    code, out, _ = ran(capsys, "desk", "audit", "--chain", str(file))
+    assert code == 1 and out.startswith("line 2: was changed\n")
