@@ -69,6 +69,8 @@ def demo(
         if not console.is_terminal:
             console.line()  # Rich ends what is live on a terminal only
         console.print(views.scoreboard(board.result(), rules.currency))
-        console.print(views.beside(summary.kept(model_bundle, bundle.load(model_bundle).version)), style="dim")
+        console.print(
+            views.beside(summary.kept(model_bundle, bundle.load(model_bundle).version)), style="dim"
+        )
         if desk and console.is_terminal:
             wait(console.print)
