@@ -75,6 +75,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.warnings.words:words",
         "console.commands.warnings.report:report",
     ),
+    "numbers": ("Grade telephone numbers; find SIM boxes.", "console.commands.numbers"),
     "recall": (
         "Ask for a payment back from another institution, in ISO 20022.",
         "console.commands.recall.asking:ask,take-in",

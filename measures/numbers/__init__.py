@@ -1,0 +1,1 @@
+"""Telephone numbers: how suspect each is, and which are SIM boxes and dens."""

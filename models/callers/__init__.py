@@ -1,0 +1,1 @@
+"""Who calls: numbers that behave like SIM boxes, hour by hour, and the dens they belong to."""
