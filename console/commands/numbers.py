@@ -58,8 +58,8 @@ def evaluate(
     Example: stopline numbers evaluate --worlds 1 --people 2000
     """
     table = tables.figures(
-        "seed", "cards", "found within an hour", "at all", "median minutes", "innocent numbers", "taken for boxes",
-        title="SIM boxes", names="seed",
+        "seed", "cards", "found within an hour", "at all", "median minutes",
+        "innocent numbers", "taken for boxes", title="SIM boxes", names="seed",
     )  # fmt: skip
     for each in range(seed, seed + worlds):
         found = numbers.found_in(each, people, dens)
