@@ -45,7 +45,7 @@ chaos-long: $(READY) ## twenty rounds on one partition, five on four
 	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --rescale --report bench/chaos-4.json
 
 train: $(READY) ## train the demo's model from scratch
-	@$(BIN)/stopline train --out models/shipped --replace --seed 1001 --worlds 12 --accounts 4000 \
+	@$(BIN)/stopline train --out models/shipped --replace --seed 1001 --worlds 16 --accounts 4000 \
 		--scam-rate 0.003 --mix train --choose choose --windows 13,6,7,1
 
 stress: $(READY) ## the shipped model where scammers choose their tactics; further mixes with MIXES=file
