@@ -5,7 +5,9 @@ from sklearn.utils.stats import _weighted_percentile
 from models.learning.evaluate import average_precision
 from models.learning.train import (
     DAY_US,
+    Apart,
     Windows,
+    by_value,
     fit_classifier,
     fit_leg,
     measure,
@@ -259,3 +261,51 @@ def test_scams_nobody_reported_do_not_push_the_thresholds_up():
     assert naive > corrected
     at = measure(truth, p, np.ones(len(p)), {"it": corrected})["points"]["it"]
     assert at["innocent_holds_per_10k"] < 20
+
+
+def test_of_few_good_payments_more_score_below_a_point_of_innocent_holds_than_it_allows():
+    draw = np.random.default_rng(0)
+
+    def held(rows: int) -> float:
+        score = draw.random(rows)
+        least = operating_points(np.zeros(rows), score)["innocent_5_per_10k"]
+        return 10_000 * float((score >= least).mean())
+
+    assert held(40_000) < 4.5
+    assert held(40_000) < held(4_000_000) <= 5
+
+
+def test_a_scam_weighs_about_as_its_amount_and_scams_together_as_many_as_there_are():
+    y, amount = np.array([0, 1, 1, 1, 0]), np.array([1e9, 1_000.0, 10_000.0, 100_000.0, 5.0])
+
+    weight = by_value(y, amount)
+
+    assert weight[y == 0].tolist() == [1, 1]
+    assert weight[y == 1].sum() == pytest.approx(3)
+    assert weight[1] < weight[2] < weight[3] < 10 * weight[2]
+
+
+def test_trees_that_learn_by_value_put_the_larger_of_two_doubtful_payments_first():
+    draw = np.random.default_rng(2)
+    rows = 30_000
+    amount = np.exp(draw.normal(8, 1.5, rows))
+    y = (draw.random(rows) < 0.02).astype(np.int8)
+    parts = fit_leg(
+        X=np.log(amount)[:, None], y=y, features={"amount": 1}, groups={"AMOUNT_UNUSUAL": ["amount"]},
+        time=np.linspace(0, 40, rows) * DAY_US, amount=amount, windows=WINDOWS, max_iter=40,
+    )  # fmt: skip
+
+    small, large = probability(parts.classifier, np.log([[500.0], [50_000.0]]))
+
+    assert large > 5 * small
+
+
+def test_thresholds_are_chosen_on_rows_apart_where_there_are_any():
+    X, y = rare_scams(50_000, 0.01, seed=9)
+    rows = {**stream(), "groups": {"CONTEXT": ["f0"]}}
+
+    parts = fit_leg(**rows, windows=WINDOWS, max_iter=20, apart=Apart(X, y, np.ones(len(y))))
+
+    score = probability(parts.classifier, X)
+    assert parts.metrics["thresholds_from_rows_apart"] == len(y)
+    assert parts.thresholds == operating_points(y, score, np.ones(len(y)))
