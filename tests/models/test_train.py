@@ -210,6 +210,16 @@ def test_a_column_that_tells_nothing_is_passed_over(column):
     )
 
 
+def test_a_column_known_in_a_handful_of_many_rows_is_passed_over():
+    X, y = rare_scams(250_000, 0.01)
+    X[:, 3] = np.nan
+    X[7, 3] = 1.0
+
+    trees = fit_classifier(X[:, [0, 3]], y, sample_weight=np.ones(len(y)), max_iter=2)
+
+    assert np.unique(probability(trees, np.array([[0.0, 1.0], [0.0, 5.0], [0.0, np.nan]]))).size == 1
+
+
 def test_ten_scams_make_a_model_that_says_on_how_little_it_stands():
     rows = stream(rows=20_000)
     day = rows["time"] / DAY_US
