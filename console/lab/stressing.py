@@ -12,7 +12,7 @@ from models.learning import stress
 from models.learning.ordinary import Learner, Scorer, fit_ordinary
 from models.learning.stream import LegRows
 from models.learning.stress import Point, Stressed
-from models.learning.train import LEG_SETTINGS, fit_classifier, leaf_penalty, probability
+from models.learning.train import LEG_SETTINGS, by_value, fit_classifier, leaf_penalty, probability
 from models.scoring.bundle import LEGS, Bundle
 from pipelines.policy import Policy
 
@@ -79,9 +79,8 @@ class Oracle(Judge):
             used = rows[leg].y >= 0
             X, y = np.column_stack([rows[leg].X, hidden[leg]])[used], rows[leg].y[used]
             grid = {**LEG_SETTINGS, "l2_regularization": leaf_penalty(int((y == 1).sum()))}
-            self._trees[leg] = fit_classifier(
-                X, y, seed=seed, sample_weight=rows[leg].payments()[used], **grid
-            )
+            weight = rows[leg].payments()[used] * by_value(y, rows[leg].value[used])
+            self._trees[leg] = fit_classifier(X, y, seed=seed, sample_weight=weight, **grid)
 
     def scores(self, world: Lived) -> Scores:
         """Return the scores of both legs."""
