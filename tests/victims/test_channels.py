@@ -65,7 +65,8 @@ class Far:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                far.posts.append((self.path, dict(self.headers), body))
+                head = {**self.headers, "came-us": str(time.time_ns() // 1000)}
+                far.posts.append((self.path, head, body))
                 time.sleep(far.wait_s)
                 status, said = far.answers.pop(0) if far.answers else (200, b"{}")
                 self.send_response(status)
