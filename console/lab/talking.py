@@ -1,12 +1,14 @@
 """What warnings did: how many stopped, who lost money after all, who was frightened off for nothing."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median
 from typing import NamedTuple
 
 from console.lab.dissuading import Lived
+from schemas.warning import Warning
 
 _NORMAL = NormalDist()
 _Z = _NORMAL.inv_cdf(0.975)
@@ -40,11 +42,15 @@ class Share:
         return low if self.count else 0.0, high if self.count < self.of else 1.0
 
 
+#: A kind of scam is named only if its guesses were right in this share of a labelled log.
+NAMED_FROM = 0.8
+
+
 class Row(NamedTuple):
-    """A group of delivered warnings: how many stopped within a day."""
+    """A group of warnings and its share."""
 
     name: str
-    stopped: Share
+    share: Share
 
 
 class Figures(NamedTuple):
@@ -61,6 +67,8 @@ class Figures(NamedTuple):
         lost_7d_minor, lost_30d_minor: what they paid.
         first_contact_s: median seconds from the warning to the first try that left.
         cost_per_averted: cost of all tries per minor unit that victims then did not pay.
+        named: by kind of scam, guesses that were right, of all warnings it was guessed for; `NAMED_FROM`
+            is asked of a kind before a policy lets it be named.
         told_lost, held_out_lost: victims of severity 1 and 2 that lost money, told and held out.
 
     """
@@ -81,6 +89,7 @@ class Figures(NamedTuple):
     cost_per_averted: float
     told_lost: Share
     held_out_lost: Share
+    named: tuple[Row, ...] = ()
 
 
 def figures(lives: Sequence[Lived]) -> Figures:
@@ -121,6 +130,19 @@ def figures(lives: Sequence[Lived]) -> Figures:
         told_lost=_lost(each for each in mild if not each.held_out),
         held_out_lost=_lost(each for each in mild if each.held_out),
     )
+
+
+def named_rightly(warnings: Iterable[Warning], kinds: Mapping[str, str]) -> tuple[Row, ...]:
+    """Return how often each kind was guessed rightly; `kinds` has what was found of payments that were scams.
+
+    A genuine payment that was warned about counts as guessed wrongly.
+    """
+    right, all_ = Counter[str](), Counter[str]()
+    for warning in warnings:
+        if warning.fraud_class != "UNKNOWN":
+            all_[warning.fraud_class] += 1
+            right[warning.fraud_class] += kinds.get(warning.txn_id) == warning.fraud_class
+    return tuple(Row(kind, Share(right[kind], count)) for kind, count in sorted(all_.items()))
 
 
 def discrimination(hit: Share, alarm: Share) -> float:

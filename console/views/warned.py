@@ -28,9 +28,8 @@ def plain(found: Figures) -> dict[str, Any]:
     """Return the figures as plain values; shares as count, of, value and interval."""
     out: dict[str, Any] = {}
     for name, value in found._asdict().items():
-        out[name] = (
-            [{"name": row.name, **_plain(row.stopped)} for row in value] if name == "by" else _plain(value)
-        )
+        rows = isinstance(value, tuple)
+        out[name] = [{"name": row.name, **_plain(row.share)} for row in value] if rows else _plain(value)
     return out
 
 
@@ -52,7 +51,8 @@ def _lines(found: Figures) -> list[tuple[str, str]]:
         ("told", f"{found.told:,}"),
         ("held out, severity 1 and 2", f"{found.held_out:,}"),
         ("stopped within 24 h, of delivered", _share(found.stop_rate)),
-        *((f"  {row.name}", _share(row.stopped)) for row in found.by),
+        *((f"  {row.name}", _share(row.share)) for row in found.by),
+        *((f"guessed {row.name}, rightly", _share(row.share)) for row in found.named),
         ("victims stopped, of victims reached", _share(found.victims_stopped)),
         ("genuine payments abandoned (over-caution)", _share(found.over_caution)),
         ("discrimination d'", f"{found.discrimination:.2f}"),
