@@ -24,8 +24,13 @@ def picture(board: Scoreboard, moment: Moment, currency: str) -> Group:
         f"{len(board.alerts):>8,} alerts   {sum(board.severities.values()):>8,} warnings   "
         f"saved {(result.stopped_minor + result.caught_minor) / one:,.0f} of {result.scam_minor / one:,.0f}"
     )
-    newest = [Text(line(alert)) for alert in list(board.alerts.values())[-6:]]
+    newest = [shown_line(alert) for alert in list(board.alerts.values())[-6:]]
     return Group(Panel(Group(head, sums), title="Stopline"), *newest)
+
+
+def shown_line(alert: Alert) -> Text:
+    """Return an alert as one line of a terminal; words without blanks would go to the next as a whole."""
+    return Text(line(alert), no_wrap=True, overflow="ellipsis")
 
 
 def line(alert: Alert) -> str:

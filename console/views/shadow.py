@@ -5,6 +5,7 @@ from rich.table import Table
 
 from console.views.tables import figures
 from models.learning.shadow import Comparison, Flagged
+from schemas.currencies import digits_of
 
 
 def table(leg: str, found: Comparison) -> Table:
@@ -18,7 +19,8 @@ def table(leg: str, found: Comparison) -> Table:
     for name, flagged in (("warned or held", found.warned), ("held", found.held)):
         table.add_row(name, *_row(flagged), f"{flagged.overlap:.1%}")
         for currency in sorted({*flagged.live_minor, *flagged.shadow_minor}):
-            values = (each.get(currency, 0) / 100 for each in (flagged.live_minor, flagged.shadow_minor))
+            one = 10 ** (digits_of(currency) or 0)
+            values = (each.get(currency, 0) / one for each in (flagged.live_minor, flagged.shadow_minor))
             table.add_row(f"  {currency}", *(f"{value:,.0f}" for value in values))
     return table
 
