@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,9 +11,11 @@ from rich.live import Live
 
 from console.lab import summary
 from console.lab.showing import shown
+from console.lab.story import story
 from console.lab.values import terminal_language
 from console.options import Country, Language, ModelBundle, PolicyFile
 from console.views import demo as views
+from console.views.drawing import draw
 from console.web.serve import beside, wait
 from fixtures.world import START_US, simulate
 from models import SHIPPED
@@ -39,6 +42,7 @@ def demo(
     country: Country = "",
     language: Language = "",
     desk: Annotated[bool, typer.Option(help="Open the desk's pages beside it.")] = True,
+    picture: Annotated[Path | None, typer.Option(help="Draw what is shown to this SVG file, too.")] = None,
 ) -> None:
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
 
@@ -65,12 +69,14 @@ def demo(
             board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:
             for moment in moments:
-                live.update(views.picture(board, moment, rules.currency))
+                shows = views.picture(board, moment, rules.currency)
+                live.update(shows)
         if not console.is_terminal:
             console.line()  # Rich ends what is live on a terminal only
-        console.print(views.scoreboard(board.result(), rules.currency))
-        console.print(
-            views.beside(summary.kept(model_bundle, bundle.load(model_bundle).version)), style="dim"
-        )
+        hard = summary.kept(model_bundle, bundle.load(model_bundle).version)
+        end = views.ending(board, story(board, world.payments), rules, hard)
+        console.print(*end, sep="\n")
+        if picture is not None:
+            draw(picture, [shows, *end])
         if desk and console.is_terminal:
             wait(console.print)

@@ -34,6 +34,7 @@ class Scoreboard:
     facts: dict[str, Fact]
     alerts: dict[str, Alert] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
+    warnings: dict[str, Warning] = field(default_factory=dict)
     severities: Counter[int] = field(default_factory=Counter)
 
     @classmethod
@@ -57,6 +58,7 @@ class Scoreboard:
         for warning in warnings:
             self.severities[warning.severity] += 1
             self.warned.add(warning.party_token)
+            self.warnings[warning.txn_id] = warning
 
     def result(self) -> "Result":
         """Add up what is known now."""

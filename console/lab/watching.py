@@ -15,8 +15,8 @@ from pipelines.kafka.local.brokers import tied_to_starter
 from pipelines.kafka.port import KafkaSettings
 from schemas.errors import BrokerError
 
-#: A job that decides nothing for this long is given up.
-STALL_S = 60.0
+#: A job that decides nothing for this long is given up; until it says anything at all it may take longer.
+STALL_S, BEGIN_S = 120.0, 600.0
 
 
 class Job:
@@ -39,12 +39,15 @@ class Job:
         """Wait until the child has counted so many.
 
         Raises:
-            BrokerError: it ended, or did not get there in time.
+            BrokerError: it ended, or counts no further.
 
         """
-        deadline = time.monotonic() + STALL_S
+        reached, progressed = -1, time.monotonic()
         while self.status.get(count, 0) < least:
-            if self.ended() or time.monotonic() > deadline:
+            if self.status and self.status.get(count, 0) > reached:
+                reached, progressed = self.status.get(count, 0), time.monotonic()
+            patience_s = STALL_S if reached >= 0 else BEGIN_S
+            if self.ended() or time.monotonic() > progressed + patience_s:
                 raise BrokerError(f"the job does not get on; it said: {self.last_words()}")
             time.sleep(0.05)
 

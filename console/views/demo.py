@@ -1,15 +1,20 @@
 """What `stopline demo` shows while it goes and at its end."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from console.lab.scoreboard import Result, Scoreboard
 from console.lab.showing import Moment
+from console.lab.story import SHORT, Step
+from pipelines.policy import Policy
 from schemas.alert import Alert
 from schemas.currencies import digits_of
 
@@ -48,7 +53,7 @@ def scoreboard(result: Result, currency: str) -> Table:
 
     def money(minor: int) -> str:
         share = minor / max(result.scam_minor, 1)
-        return f"{minor / 10 ** (digits_of(currency) or 0):>16,.0f} {currency}  {share:>5.1%}"
+        return f"{_money(minor, currency):>20}  {share:>5.1%}"
 
     table = Table(show_header=False, title="Scoreboard")
     table.add_row("payments", f"{result.payments:,}")
@@ -75,3 +80,59 @@ def beside(stress: Mapping[str, Any] | None) -> str:
         f"tactic {worst['held_on_arrival']:.0%}; an ordinary model {plain['held_on_arrival']:.0%}; knowable "
         f"{mix['oracle']:.0%} ({stress['command']}, {stress['date']}). Real scams are harder still."
     )
+
+
+def ending(
+    board: Scoreboard, case: list[Step], rules: Policy, stress: Mapping[str, Any] | None = None
+) -> list[RenderableType]:
+    """Return what is said at the end: a case, the sums, and how the same bundle did in hard worlds."""
+    shown = [told(case, rules.currency, rules.law.timezone)] if case else []
+    return [*shown, scoreboard(board.result(), rules.currency), Text(beside(stress), style="dim")]
+
+
+def told(steps: list[Step], currency: str, zone: str) -> Panel:
+    """Tell one case as a story, in local time."""
+    lines: list[RenderableType] = []
+    for step in steps[:SHORT]:
+        lines += _said(step, currency, ZoneInfo(zone))
+    if len(steps) > SHORT:
+        lines.append(Text(f"  and {len(steps) - SHORT} payments more", style="dim"))
+    paid = sum(step.amount_minor for step in steps if step.scam)
+    kept = sum(step.amount_minor for step in steps if step.scam and step.held)
+    caught = min(sum(step.amount_minor for step in steps if not step.scam and step.held), paid - kept)
+    gone = _money(paid - kept - caught, currency)
+    lines.append(
+        Text(
+            f"Of {_money(paid, currency)} {_money(kept, currency)} never left the victim, "
+            f"{_money(caught, currency)} was kept at a mule, {gone} is gone."
+        )
+    )
+    return Panel(Group(*lines), title="One case of these")
+
+
+def _said(step: Step, currency: str, zone: ZoneInfo) -> list[RenderableType]:
+    at = datetime.fromtimestamp(step.at_us / 1e6, zone)
+    who = f"a payer{f' aged {step.payer_age}' if step.payer_age else ''}" if step.scam else "a mule"
+    seen = f", {' and '.join(step.seen)}," if step.seen else ""
+    does = "pays a scammer" if step.scam else "moves on"
+    found: list[RenderableType] = [
+        Text(f"{at:%d %b %H:%M}  {who}{seen} {does} {_money(step.amount_minor, currency)}")
+    ]
+    if step.warning:
+        found.append(_below(f"warned: {step.warning.text}", "yellow"))
+    if step.alert:
+        why = step.alert.reasons[0].text
+        done = "delayed" if step.alert.outcome == "DELAY" else "held"
+        found.append(_below(f"{done}: {why}", "green" if step.held else ""))
+    elif not step.warning:
+        found.append(_below("not seen", "red"))
+    return found
+
+
+def _below(said: str, style: str) -> Padding:
+    return Padding(Text(said, style=style), (0, 0, 0, 14))
+
+
+def _money(minor: int, currency: str) -> str:
+    digits = digits_of(currency) or 0
+    return f"{minor / 10**digits:,.0f} {currency}"
