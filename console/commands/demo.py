@@ -69,13 +69,11 @@ def demo(
             board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:
             for moment in moments:
-                shows = views.picture(board, moment, rules.currency)
-                live.update(shows)
+                live.update(shows := views.picture(board, moment, rules.currency))
         if not console.is_terminal:
             console.line()  # Rich ends what is live on a terminal only
         hard = summary.kept(model_bundle, bundle.load(model_bundle).version)
-        end = views.ending(board, story(board, world.payments), rules, hard)
-        console.print(*end, sep="\n")
+        console.print(*(end := views.ending(board, story(board, world.payments), rules, hard)), sep="\n")
         if picture is not None:
             draw(picture, [shows, *end])
         if desk and console.is_terminal:
