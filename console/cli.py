@@ -46,12 +46,18 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Run the office: reports, blocking entries, the registry.",
         "console.commands.casework.run:run",
         "console.commands.casework.say:say",
+        "console.commands.casework.league:league",
     ),
     "reports": (
         "Report scams; see whom it was asked of and what came of it.",
         "console.commands.reports.sending:send,revoke",
         "console.commands.reports.answering:answer,judge",
         "console.commands.reports.showing:show,export,import",
+    ),
+    "listings": (
+        "Give out a country's list of subjects, take it over, look somebody up.",
+        "console.commands.listings.giving:publish,take,lookup",
+        "console.commands.listings.saying:enter",
     ),
     "check": (
         "Take the first 1,000 payments through decode and model, and say what is wrong",

@@ -12,6 +12,7 @@ import msgspec
 
 from measures.blocking.admission import Guard
 from measures.law.country_file import SHIPPED, Laws
+from schemas.casework import Recall, Tick
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -73,6 +74,7 @@ class Aggregate:
         apply: state (None before the first), key, command, microseconds UTC, office -> after.
         due: when it must be looked at next; None for never.
         tick: what time brings at `due`.
+        standing: what has to follow from a state as it is, safe to be sent again: a crash may have lost it.
 
     """
 
@@ -82,10 +84,11 @@ class Aggregate:
     apply: Callable[[Any, str, Any, int, Office], Applied]
     due: Callable[[Any], int | None] = lambda state: None
     tick: Callable[[Any, int, Office], Applied] = lambda state, at_us, office: Applied(state)
+    standing: Callable[[Any, int], tuple[Followed, ...]] = lambda state, at_us: ()
 
 
 def run(of: Aggregate, key: str, state: Any, command: Any, *, at_us: int, office: Office) -> Applied:
-    """Let time pass up to `at_us`, then apply a command; None only lets time pass.
+    """Let time pass up to `at_us`, then apply a command; `Tick` only lets time pass, as None does.
 
     Due times happen at their own instant, however late anybody looks.
 
@@ -99,7 +102,9 @@ def run(of: Aggregate, key: str, state: Any, command: Any, *, at_us: int, office
         followed += more
         if (then := of.due(state)) is not None and then <= due:
             raise ValueError(f"{of.kind} is due at {then} again after {due}")
-    if command is not None:
+    if isinstance(command, Recall):
+        followed += of.standing(state, at_us) if state is not None else ()
+    elif command is not None and not isinstance(command, Tick):
         state, more = of.apply(state, key, command, at_us, office)
         followed += more
     return Applied(state, tuple(followed))

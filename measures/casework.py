@@ -18,7 +18,10 @@ from measures.cases.report import REPORT
 from measures.cases.reporter import REPORTER
 from measures.refusal import Refusal
 from measures.registry import suspicion
+from measures.registry.listed import LISTED
+from measures.registry.rectification import INSTITUTION
 from measures.registry.suspicion import SUSPICION
+from measures.registry.versions import VERSIONS
 from schemas import casework
 from schemas.casework import CaseworkMessage, TakeBack, TakeReport
 from schemas.contract import explained
@@ -33,7 +36,12 @@ TYPE = "stopline-casework+jws"
 BYTES_MAX = 1 << 18
 
 #: The stages, first to last, each with its aggregates.
-STAGES: tuple[tuple[Aggregate, ...], ...] = ((REPORTER,), (REPORT,), (BLOCK, SUSPICION))
+STAGES: tuple[tuple[Aggregate, ...], ...] = (
+    (REPORTER,),
+    (REPORT, VERSIONS),
+    (BLOCK, SUSPICION, LISTED),
+    (INSTITUTION,),
+)
 
 AGGREGATES: Mapping[str, Aggregate] = {each.kind: each for stage in STAGES for each in stage}
 
@@ -96,6 +104,13 @@ def _suspect(said: casework.SuspectSubject, key: AuthorityKey | None) -> list[Se
     return [Send("suspicion", suspicion.key_of(said.kind, said.token), told)]
 
 
+def _list(said: casework.ListSubject, key: AuthorityKey | None) -> list[Send]:
+    if key is None or key.jurisdiction != said.jurisdiction:
+        raise ValueError("only an authority of the country lists a subject; sign it with its key")
+    entering = casework.EnterListing(said=said, authority_id=key.authority_id, actor=key.actor)
+    return [Send("listing", suspicion.key_of(said.kind, said.token), entering)]
+
+
 def _believed(source: Any, key: AuthorityKey | None) -> Any:
     """Return a source as whoever signed it; unsigned nobody is an authority."""
     if key is None:
@@ -122,5 +137,13 @@ ROUTES: Mapping[type, Callable[[Any, AuthorityKey | None], list[Send]]] = {
     casework.SuspectSubject: _suspect,
     casework.JudgeSubject: _to("suspicion", "subject_id"),
     casework.CountSettlements: _to("suspicion", "subject_id"),
-    casework.Recycled: _to("suspicion", "subject_id"),
+    casework.Recycled: lambda said, key: [
+        Send(kind, said.subject_id, said) for kind in ("suspicion", "listing")
+    ],
+    casework.ListSubject: _list,
+    casework.ApplyListing: _to("list", "jurisdiction"),
+    casework.StatePeers: _to("institution", "institution"),
+    casework.Rectify: _to("institution", "institution"),
+    casework.AppealListing: _to("listing", "subject_id"),
+    casework.DecideListing: _to("listing", "subject_id"),
 }  # fmt: skip

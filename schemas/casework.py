@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from schemas.block import BlockAction, BlockKind, Name, Source
 from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, Text, Token
+from schemas.order import Actor
+from schemas.rectification import Track
 from schemas.report import Action, Answer, Entity, Finding, Report, Revocation, Verdict
 from schemas.scams import FraudClass
 from schemas.subject import Role, SubjectKind, SubjectSource, Tier
@@ -164,7 +166,6 @@ class DecideListing(Command, frozen=True, kw_only=True, tag="DECIDE_LISTING"):
 class StatePeers(Command, frozen=True, kw_only=True, tag="STATE_PEERS"):
     """How an institution stands: accounts, payments asked for, refused and limited wrongly, in 30 days."""
 
-    jurisdiction: Country
     institution: Name
     accounts: Count
     asked: Count
@@ -175,9 +176,8 @@ class StatePeers(Command, frozen=True, kw_only=True, tag="STATE_PEERS"):
 class Rectify(Command, frozen=True, kw_only=True, tag="RECTIFY"):
     """An institution gives its plan or evidence; a supervisor verifies it."""
 
-    jurisdiction: Country
     institution: Name
-    unit: Annotated[str, Meta(max_length=64)] = ""
+    track: Track
     step: Literal["PLAN", "EVIDENCE", "VERIFIED", "REFUSED"]
     by: By
     reference: Annotated[str, Meta(max_length=200)] = ""
@@ -283,8 +283,7 @@ class CountMule(Command, frozen=True, kw_only=True, tag="COUNT_MULE"):
     """A subject of an institution was confirmed, or no longer is."""
 
     subject_id: Id
-    unit: Annotated[str, Meta(max_length=64)] = ""
-    track: Literal["ACCOUNTS", "OUTLET", "INSIDER"] = "ACCOUNTS"
+    track: Track = "ACCOUNTS"
     confirmed: bool = True
 
 
@@ -292,20 +291,33 @@ class Changed(Command, frozen=True, kw_only=True, tag="CHANGED"):
     """A listing changed: the list of its country gets a version with it."""
 
     subject_id: Id
+    listing_id: Id
     listed: bool
     at_us: Micros
 
 
 class Acknowledged(Command, frozen=True, kw_only=True, tag="ACKNOWLEDGED"):
-    """An institution has applied a listing, or its removal."""
+    """An institution has applied a listing (`listed`), or its removal."""
 
     institution: Name
     applied_us: Micros
-    of_version: Count
+    listed: bool
+
+
+class EnterListing(Command, frozen=True, kw_only=True, tag="ENTER_LISTING"):
+    """An authority's listing, with who signed it."""
+
+    said: ListSubject
+    authority_id: Name
+    actor: Actor
 
 
 class Tick(Command, frozen=True, kw_only=True, tag="TICK"):
     """Time passes."""
+
+
+class Recall(Command, frozen=True, kw_only=True, tag="RECALL"):
+    """The job has started anew: what follows from the state as it is is sent again."""
 
 
 InternalCommand = (
@@ -320,7 +332,9 @@ InternalCommand = (
     | CountMule
     | Changed
     | Acknowledged
+    | EnterListing
     | Tick
+    | Recall
 )
 
 

@@ -22,9 +22,10 @@ from schemas.journal import JournalEntry
 from schemas.measure import Refund
 from schemas.order import Order
 from schemas.payment import Payment
+from schemas.rectification import Rectification
 from schemas.reply import Reply
 from schemas.report import Report, ReportCase, Reporter, ReportOutcome, Revocation
-from schemas.subject import Suspicion
+from schemas.subject import ListedSubject, ListVersions, Suspicion
 from schemas.trace import Trace
 from schemas.warning import Warning
 
@@ -45,6 +46,8 @@ RECORDS: Mapping[str, type[Struct]] = {
     "report_outcome.v1": ReportOutcome,
     "reporter.v1": Reporter,
     "suspicion.v1": Suspicion,
+    "list_versions.v1": ListVersions,
+    "rectification.v1": Rectification,
 }
 
 #: What engines read and write: name and version -> the records a message may be.
@@ -60,6 +63,7 @@ LEGAL: Mapping[str, tuple[type[Struct], ...]] = {
 #: What the casework job reads: name and version -> the records a message may be.
 CASEWORK: Mapping[str, tuple[type[Struct], ...]] = {
     "report.v1": (Report, Revocation),
+    "listed_subject.v1": (ListedSubject,),
     "casework.v1": get_args(CaseworkMessage),
 }
 

@@ -7,6 +7,7 @@ are cut, others that stay.
 
 from typing import Annotated, Literal, get_args
 
+import msgspec
 from msgspec import Meta
 
 from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, SealOrNone, Text, Token, Word
@@ -233,3 +234,41 @@ class ListedSubject(Event, frozen=True, kw_only=True):
     def key(self) -> str:
         """Its id."""
         return self.subject_id
+
+
+class ListChange(Event, frozen=True, kw_only=True):
+    """A listing came onto a list (`listed`), or went from it, as the change of a number."""
+
+    number: Count
+    subject_id: Id
+    listing_id: Id
+    listed: bool
+    at_us: Micros
+
+
+class ListVersions(Event, frozen=True, kw_only=True):
+    """The newest changes of a country's list (topic `list_versions`); version 1. Message key: `jurisdiction`.
+
+    Attributes:
+        jurisdiction: whose list.
+        number: of the newest change.
+        named: the opaque name of the version with it.
+        changes: the newest ones, oldest first.
+        applied: up to which change each institution has applied the list, before its newest word and with it.
+        version: counts the changes of this record.
+        seal: of the job that wrote it.
+
+    """
+
+    jurisdiction: Country
+    number: Count
+    named: Id
+    changes: tuple[ListChange, ...] = ()
+    applied: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    version: Count = 1
+    seal: SealOrNone = ""
+
+    @property
+    def key(self) -> str:
+        """Its country."""
+        return self.jurisdiction

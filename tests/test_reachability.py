@@ -10,7 +10,6 @@ PACKAGES = ("schemas", "measures", "models", "pipelines", "desk", "console", "fi
 #: Modules that no command or job reaches yet: why, and the issue that will wire them in.
 UNREACHED = {
     "measures.authority.platform": "the seam of a national platform; its owner brings the other side",
-    "measures.registry.listing": "joint punishment of listed persons; the registry issue of this round",
 }
 
 #: Folders whose modules are found at run time: the module that finds them -> folder.

@@ -1,10 +1,12 @@
 """Cases of reports on a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.table import Table
 
+from measures.registry.rectification import Standing
+from schemas.rectification import Rectification
 from schemas.report import Action, ReportCase
 
 
@@ -33,6 +35,21 @@ def case(found: ReportCase) -> Table:
         shown.add_row(
             each.recipient, each.kind, f"{entity.kind} {entity.value}", _at(each.sent_us), _at(each.acked_us),
             _at(each.done_us), _said(each),
+        )  # fmt: skip
+    return shown
+
+
+def league(lines: Sequence[Standing], known: Mapping[str, Rectification]) -> Table:
+    """Return institutions in the order of a league, with the notices that are open."""
+    shown = Table(
+        "institution", "mules of 100,000", "refused of 10,000", "wrong limits", "stands out", "open"
+    )
+    for line in lines:
+        notices = [each for each in known[line.institution].notices if each.state != "VERIFIED"]
+        open_ = ", ".join(f"{each.track} {each.state} tier {each.tier}" for each in notices)
+        shown.add_row(
+            line.institution, f"{line.rate:.1f}", str(line.refusal_per_10k), str(line.wrongly_limited),
+            " ".join(line.flags), open_,
         )  # fmt: skip
     return shown
 

@@ -84,6 +84,21 @@ def tick(case: ReportCase, at_us: int, office: Office) -> Applied:
     )
 
 
+def standing(case: ReportCase, at_us: int) -> tuple[Followed, ...]:
+    """Return what follows from a case as it is: what is not answered is asked, what is closed is told."""
+    undone = case.state == "REVOKED" or case.verdict == "REJECTED"
+    if not case.closed_us:
+        return _sends(case, [each for each in case.actions if not each.done_us])
+    named = {"report_id": case.key, "reporter": case.report.reporter}
+    command = Withdraw(**named, rejected=case.verdict == "REJECTED") if undone else Confirm(**named)
+    return (*(_parts(case, command) if undone or case.verdict == "CONFIRMED" else ()), _counted(case))
+
+
+def _counted(case: ReportCase) -> Send:
+    told = CountOutcome(report_id=case.key, verdict=case.verdict, revoked=case.state == "REVOKED")
+    return Send("reporter", case.report.reporter, told)
+
+
 def _owed(each: Action) -> int:
     """When an action's next clock runs out; 0 if nothing is owed, or a person has been told already."""
     if each.done_us or each.escalated_us or each.recipient == DESK:
@@ -97,7 +112,7 @@ def _open(case: ReportCase | None, command: OpenCase, at_us: int, office: Office
     if case is not None:
         if case.report != report:
             return Applied(case, (Refuse("the report id stands for another report"),))
-        return Applied(case, _sends(case, [each for each in case.actions if not each.done_us]))
+        return Applied(case, standing(case, at_us))
     fresh = ReportCase(
         report=report,
         authority=command.authority,
@@ -222,8 +237,7 @@ def _after(was: ReportCase | None, case: ReportCase, at_us: int, sends: tuple[Fo
     if case.state in _TOLD and (was is None or (case.state, case.verdict) != (was.state, was.verdict)):
         followed.append(_outcome(case, at_us))
         if case.state in ("CLOSED", "REVOKED"):
-            counted = CountOutcome(report_id=case.key, verdict=case.verdict, revoked=case.state == "REVOKED")
-            followed.append(Send("reporter", case.report.reporter, counted))
+            followed.append(_counted(case))
     return Applied(case, tuple(followed))
 
 
@@ -251,5 +265,11 @@ _TAKES: Mapping[type, Callable[[ReportCase, Any, int, Office], Applied]] = {
 }
 
 REPORT = Aggregate(
-    kind="report", topic=topics.REPORT_ACTIONS, state=ReportCase, apply=apply, due=due, tick=tick
+    kind="report",
+    topic=topics.REPORT_ACTIONS,
+    state=ReportCase,
+    apply=apply,
+    due=due,
+    tick=tick,
+    standing=standing,
 )

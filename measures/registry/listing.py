@@ -126,13 +126,13 @@ def decide_appeal(
     if not upheld:
         applied = listing.acknowledged >= listing.institutions
         return replace(listing, state="APPLIED" if applied else "LISTED")
-    return _ended(listing, "LIFTED", f"APPEAL: {reasons}", by=by, regime=regime, now=now)
+    return ended(listing, "LIFTED", f"APPEAL: {reasons}", by=by, regime=regime, now=now)
 
 
 def tick(listing: Listing, regime: Regime, now: int) -> Listing:
     """Let the listing run out, and name the institutions that owe an acknowledgement."""
     if listing.state in LIVE and now >= listing.listed_to_us:
-        return _ended(listing, "EXPIRED", "TERM_ENDED", by=(), regime=regime, now=now)
+        return ended(listing, "EXPIRED", "TERM_ENDED", by=(), regime=regime, now=now)
     if listing.due_us is None or now < listing.due_us:
         return listing
     answered = listing.acknowledged if listing.state in LIVE else listing.removed
@@ -147,9 +147,10 @@ def cuts_in_force(listing: Listing, at_us: int) -> frozenset[str]:
     return frozenset(cut.function for cut in listing.cuts if at_us < cut.until_us)
 
 
-def _ended(
+def ended(
     listing: Listing, state: str, why: str, *, by: tuple[str, ...], regime: Regime, now: int
 ) -> Listing:
+    """Return a listing that has ended, and until when institutions remove it."""
     rule = regime.listing
     due = regime.calendar.add(now, rule.acknowledge) if rule else None
     return replace(listing, state=state, ended_why=why, ended_by=by, due_us=due, missing=frozenset())

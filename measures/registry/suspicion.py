@@ -174,15 +174,23 @@ def _suspected(known: Suspicion, source: SubjectSource, at_us: int) -> Suspicion
 def _tiered(known: Suspicion, at_us: int, *, held: bool) -> Suspicion:
     """Return a suspicion with the tier of its sources; a fresh hold waits for a person."""
     tier = tier_of(known.sources)
-    if tier == 0:
-        return replace(
-            known, tier=0, state="ENDED", review_due_us=0, ended_why="WITHDRAWN", valid_to_us=at_us
-        )
     if tier < 3 or known.reviewed_by:
         return replace(known, tier=tier, state="ACTIVE", review_due_us=0)
     if held and known.state == "IN_REVIEW":
         return replace(known, tier=3)
     return replace(known, tier=3, state="IN_REVIEW", review_due_us=at_us + REVIEW_US)
+
+
+def _lowered(known: Suspicion, at_us: int) -> Suspicion:
+    """Return a suspicion with what its sources still carry; fewer sources never raise a tier."""
+    tier = min(known.tier, tier_of(known.sources))
+    if tier == 3:
+        return known
+    if tier == 0:
+        return replace(
+            known, tier=0, state="ENDED", review_due_us=0, ended_why="WITHDRAWN", valid_to_us=at_us
+        )
+    return replace(known, tier=tier, state="ACTIVE", review_due_us=0)
 
 
 def _remembered(known: Suspicion, history: tuple[Happened, ...], at_us: int) -> Suspicion:
@@ -208,7 +216,7 @@ def _withdrawn(known: Suspicion, command: Withdraw, at_us: int, office: Office) 
     sources = tuple(each for each in known.sources if each.report_id != command.report_id)
     after = _remembered(replace(known, sources=sources), history, at_us)
     if sources != known.sources and known.state in ("ACTIVE", "IN_REVIEW"):
-        after = _tiered(after, at_us, held=known.tier == 3)
+        after = _lowered(after, at_us)
     after = moved(
         known, **{name: getattr(after, name) for name in after.__struct_fields__ if name != "version"}
     )
@@ -281,7 +289,12 @@ def confirmed_mule(known: Suspicion) -> bool:
 
 def _mule(was: Suspicion, known: Suspicion) -> tuple[Followed, ...]:
     """Tell the institution's record of a subject that is confirmed now, or no longer is."""
-    if confirmed_mule(was) == confirmed_mule(known) or not known.institution:
+    return () if confirmed_mule(was) == confirmed_mule(known) else standing(known, 0)
+
+
+def standing(known: Suspicion, at_us: int) -> tuple[Followed, ...]:
+    """Return what the institution's record is told of a subject as it is."""
+    if not known.institution:
         return ()
     counted = CountMule(
         subject_id=known.subject_id, track=TRACKS.get(known.kind, "ACCOUNTS"), confirmed=confirmed_mule(known)
@@ -304,5 +317,11 @@ _TAKES: Mapping[type, Callable[[Suspicion, Any, int, Office], Applied]] = {
 }
 
 SUSPICION = Aggregate(
-    kind="suspicion", topic=topics.SUSPICIONS, state=Suspicion, apply=apply, due=due, tick=tick
+    kind="suspicion",
+    topic=topics.SUSPICIONS,
+    state=Suspicion,
+    apply=apply,
+    due=due,
+    tick=tick,
+    standing=standing,
 )

@@ -192,10 +192,9 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             return
         item, of = _ITEM(encoded), AGGREGATES[kind]
         at_us = item.source.at_us
-        command = None if isinstance(item.command, Tick) else item.command
         try:
             known = self._held(of, item.key, held)
-            applied = run(of, item.key, known.state, command, at_us=at_us, office=self._settings.office)
+            applied = run(of, item.key, known.state, item.command, at_us=at_us, office=self._settings.office)
             kept = Held(applied.state, max(at_us, known.newest_us))
             records = self._written(of, known.state, applied, item.source, stamp)
             encoded = _ENCODE(kept)

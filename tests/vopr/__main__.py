@@ -1,6 +1,6 @@
 """`python -m tests.vopr --seed N`, `--seeds COUNT` or `--events COUNT`: run pure engines through bad weather.
 
-Two are run: the legal engine (`law`) and the ladder of warnings (`ladder`); `--of` chooses one.
+The legal engine (`law`), the ladder of warnings (`ladder`), the casework job (`casework`); `--of` takes one.
 """
 
 import argparse
@@ -12,15 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from tests.vopr.ladder import LadderReport, climb
+from tests.vopr.office import OfficeReport, simulate_office
 from tests.vopr.run import Report, simulate
 
-ENGINES: Mapping[str, Callable[[int], Report | LadderReport]] = {"law": simulate, "ladder": climb}
+AnyReport = Report | LadderReport | OfficeReport
+
+ENGINES: Mapping[str, Callable[[int], AnyReport]] = {
+    "law": simulate, "ladder": climb, "casework": simulate_office,
+}  # fmt: skip
 
 
 def main() -> int:
     """Run the seeds asked for; exit code 1 if an invariant was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.vopr", description=__doc__)
-    parser.add_argument("--of", choices=ENGINES, help="one engine (default both)")
+    parser.add_argument("--of", choices=ENGINES, help="one engine (default all)")
     parser.add_argument("--seed", type=int, help="run this one seed and say what happened in it")
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds to run (default 100)")
     parser.add_argument("--first", type=int, default=0, help="first of the seeds (default 0)")
@@ -56,9 +61,9 @@ def run(name: str, options: argparse.Namespace, seeds: "range | list[int] | iter
     return 1 if violations else 0
 
 
-def complain(name: str, report: Report | LadderReport, *, in_full: bool) -> None:
+def complain(name: str, report: AnyReport, *, in_full: bool) -> None:
     """Say what a seed broke and how to see it again."""
-    print(f"seed {report.seed} ({report.country}): {report.violation}", file=sys.stderr)
+    print(f"seed {report.seed} ({getattr(report, 'country', name)}): {report.violation}", file=sys.stderr)
     if in_full and report.violation is not None and report.violation.__cause__ is not None:
         traceback.print_exception(report.violation.__cause__)
     print(f"  replay: python -m tests.vopr --of {name} --seed {report.seed}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""`stopline listings`: a country's list, signed, taken over, looked up."""

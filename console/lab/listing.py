@@ -1,0 +1,139 @@
+"""A country's list as its keeper publishes it and an institution takes it, and look-ups with a quota."""
+
+import base64
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from console.lab.feeds import topic_values
+from measures.authority.keys import read_keys, ring_of
+from measures.refusal import Refusal
+from measures.registry import distribution, quota
+from measures.registry.distribution import NOTHING, Held, Row
+from measures.registry.suspicion import key_of
+from pipelines.kafka.port import KafkaSettings
+from schemas import strict_json, topics
+from schemas.errors import ConfigError, cause
+from schemas.subject import ListedSubject, ListVersions, Suspicion
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_BUCKETS = msgspec.json.Decoder(dict[str, quota.Bucket])
+
+
+def newest(kafka: KafkaSettings, topic: str, of: type[S]) -> dict[str, S]:
+    """Return the newest version of every state of a topic, by key."""
+    found: dict[str, Any] = {}
+    decode = msgspec.json.Decoder(of).decode
+    for value in topic_values(kafka, topic):
+        try:
+            state: Any = decode(value)
+        except (msgspec.MsgspecError, ValueError):
+            continue
+        if state.key not in found or state.version >= found[state.key].version:
+            found[state.key] = state
+    return found
+
+
+def published(kafka: KafkaSettings, country: str, key: Path, folder: Path) -> Iterator[tuple[Path, int]]:
+    """Write a country's list whole and as the change since the last one written; yields paths and octets.
+
+    Raises:
+        ConfigError: the key cannot be used, or nothing was ever listed there.
+
+    """
+    private, key_id = _signing(key)
+    versions = newest(kafka, topics.LIST_VERSIONS, ListVersions).get(country)
+    if versions is None:
+        raise ConfigError(f"nothing was ever listed in {country}; see `stopline casework say`")
+    listed = newest(kafka, topics.LISTINGS, ListedSubject).values()
+    now = Held(versions.named, distribution.rows(each for each in listed if each.jurisdiction == country))
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = folder / f"{country}.whole"
+    before = _held(whole)
+    if before.version not in ("", now.version):
+        change = folder / f"{country}.{now.version}.change"
+        yield change, change.write_bytes(distribution.file(now, before, country, private, key_id))
+    yield whole, whole.write_bytes(distribution.file(now, NOTHING, country, private, key_id))
+
+
+def taken(files: Iterable[Path], keys: Path, held: Path) -> tuple[str, int]:
+    """Take lists and changes over into the file `held`; returns version and number of subjects.
+
+    Raises:
+        ConfigError: a file is not signed by a key that is good now, or is for another version.
+
+    """
+    ring, now_us = ring_of(read_keys(keys)), time.time_ns() // 1000
+    have = _held(held)
+    for path in files:
+        try:
+            after = distribution.applied(have, path.read_bytes(), ring, now_us)
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be taken over: {cause(error)}; fetch it again") from error
+        if isinstance(after, Refusal):
+            raise ConfigError(f"{path} is refused: {after.detail}; ask who keeps the list")
+        if after is None:
+            raise ConfigError(f"{path} is a change of another version; take the whole list")
+        have = after
+    head = distribution.Head(
+        jurisdiction="", version=have.version, since="", digest=distribution.digest(have.rows),
+        lines=len(have.rows),
+    )  # fmt: skip
+    held.parent.mkdir(parents=True, exist_ok=True)
+    rows = [msgspec.json.encode(have.rows[name]) for name in sorted(have.rows)]
+    held.write_bytes(b"\n".join([msgspec.json.encode(head), *rows]) + b"\n")
+    return have.version, len(have.rows)
+
+
+def looked_up(kafka: KafkaSettings, kind: str, token: str, caller: str, folder: Path) -> str:
+    """Return what is in force on a subject as JSON, within the caller's quota.
+
+    Raises:
+        ConfigError: the quota is used up.
+
+    """
+    now_us, named = time.time_ns() // 1000, key_of(kind, token)
+    suspected = newest(kafka, topics.SUSPICIONS, Suspicion).get(named)
+    listed = newest(kafka, topics.LISTINGS, ListedSubject).get(named)
+    found = quota.answer(suspected, listed, now_us)
+    file = folder / "quotas.json"
+    buckets = _BUCKETS.decode(file.read_bytes()) if file.exists() else {}
+    buckets[caller], allowed = quota.asked(buckets.get(caller), quota.FIRM, now_us, known=found is not None)
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.encode(buckets))
+    if not allowed:
+        raise ConfigError(f"{caller} has asked too often for who is not there; ask again in some minutes")
+    return msgspec.json.encode(found or quota.Answer()).decode()
+
+
+def _held(path: Path) -> Held:
+    """Read a list that this machine wrote itself; nothing if there is none."""
+    if not path.exists():
+        return NOTHING
+    try:
+        head, *lines = path.read_bytes().splitlines()
+        plain = head if head.startswith(b"{") else _payload(head)
+        version = msgspec.json.decode(plain, type=distribution.Head).version
+        rows = [msgspec.json.decode(line, type=Row) for line in lines]
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise ConfigError(f"{path} is no list: {cause(error)}; delete it and take the whole list") from error
+    return Held(version, {(row.kind, row.token): row for row in rows})
+
+
+def _payload(signed: bytes) -> bytes:
+    body = signed.split(b".")[1]
+    return base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))
+
+
+def _signing(key: Path) -> tuple[OKPKey, str]:
+    try:
+        given = msgspec.json.decode(strict_json.read(key), type=dict[str, str])
+        return OKPKey.import_key({"kty": "OKP", **given}), given.get("kid", "")
+    except (msgspec.MsgspecError, JoseError, ValueError) as error:
+        raise ConfigError(f"{key} cannot sign: {error}; make one with: stopline lifecycle keygen") from error
