@@ -159,3 +159,46 @@ def test_the_same_rows_in_another_format_give_the_same_payments(format: str, tmp
     convert(load(str(tmp_path / "map2.yaml")), table, tmp_path / "out2", SECRET)
 
     assert payments_of(tmp_path / "out2").equals(payments_of(out))
+
+
+@pytest.mark.parametrize(
+    ("how", "written", "minor"),
+    [
+        ('decimal: ","', "1.234,56", 123456), ('decimal: ","', "12,5", 1250),
+        ('decimal: ","', "1 234,56", 123456),
+        ('decimal: "."', "1,234.56", 123456), ('decimal: "."', "1'234'567.80", 123456780),
+        ("minus: paid", "-12.50", 1250), ('decimal: ",", minus: paid', "-1.234.567,89", 123456789),
+    ],
+)  # fmt: skip
+def test_amounts_are_read_as_they_are_written_there(
+    tmp_path: Path, how: str, written: str, minor: int
+) -> None:
+    mapping = MINIMAL.replace("unit: major", f"unit: major, {how}")
+    _, out = imported(tmp_path, f't1,2026-03-02T10:00:00Z,"{written}",EUR,a,b', mapping=mapping)
+    assert payments_of(out)["amount_minor"].to_pylist() == [minor]
+
+
+@pytest.mark.parametrize(
+    ("how", "written"),
+    [
+        ("minus: paid", "12.50"),
+        ('decimal: ","', "12.50"),
+        ('decimal: "."', "12,50"),
+        ('decimal: "."', "1,23,4.5"),
+    ],
+)
+def test_an_amount_that_is_written_otherwise_is_refused(tmp_path: Path, how: str, written: str) -> None:
+    mapping = MINIMAL.replace("unit: major", f"unit: major, {how}")
+    rows = (f't1,2026-03-02T10:00:00Z,"{written}",EUR,a,b', 't2,2026-03-02T10:00:00Z,"-1",EUR,a,b',
+            't3,2026-03-02T10:00:00Z,"1",EUR,a,b')  # fmt: skip
+    report, _ = imported(tmp_path, *rows, mapping=mapping)
+    assert report.first_refused["amount_minor: cannot be read"] == 1
+
+
+def test_serial_days_and_days_first_are_times(tmp_path: Path) -> None:
+    serial = MINIMAL.replace("unit: text", 'unit: days, since: "1899-12-30"')
+    _, out = imported(tmp_path, "t1,46083.4375,1,EUR,a,b", mapping=serial)
+    (tmp_path / "b").mkdir()
+    first = MINIMAL.replace("unit: text", 'unit: text, format: "%d/%m/%Y %H:%M"')
+    _, other = imported(tmp_path / "b", "t1,02/03/2026 10:30,1,EUR,a,b", mapping=first)
+    assert payments_of(out)["accepted_at_us"].to_pylist() == payments_of(other)["accepted_at_us"].to_pylist()

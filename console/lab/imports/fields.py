@@ -79,7 +79,9 @@ def _text(
 
 
 def _amount(cells: Cells) -> Values:
-    number = pd.to_numeric(cells.text.where(cells.present), errors="coerce").to_numpy(float)
+    number = pd.to_numeric(_ungrouped(cells).where(cells.present), errors="coerce").to_numpy(float)
+    if cells.field.minus:
+        number = -number
     if cells.field.unit == "major":
         digits = {code: digits_of(code) for code in cells.currency.unique()}
         number = np.round(number * 10.0 ** cells.currency.map(digits).to_numpy(float))
@@ -92,6 +94,19 @@ def _amount(cells: Cells) -> Values:
             wrong &= ~(number < 0)
     values = pd.Series(np.where(fits, number, -1).astype(np.int64), cells.text.index)
     return Values(values, cells.present & fits, wrong)
+
+
+def _ungrouped(cells: Cells) -> "pd.Series[Any]":
+    """Return amounts without marks that group digits, with a point before the fraction."""
+    group = "," if cells.field.decimal == "." else "."
+    bare = cells.text.astype(str).str.replace(r"[\s'\u2019]", "", regex=True)
+    grouped = bare.str.fullmatch(rf"[+-]?\d{{1,3}}(\{group}\d{{3}})+(\{cells.field.decimal}\d*)?")
+    bare = bare.where(~grouped, bare.str.replace(group, "", regex=False))
+    return (
+        bare
+        if group == ","
+        else bare.where(~bare.str.contains(".", regex=False), "no amount").str.replace(",", ".")
+    )
 
 
 def _time(cells: Cells) -> Values:

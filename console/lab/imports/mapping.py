@@ -52,6 +52,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         unit: of amounts `minor` or `major` units; of times a unit since `since`, or `text` in `format`.
+        decimal: of amounts, what stands before the fraction; the other mark and blanks group digits.
+        minus: `paid` where amounts that leave the account have a minus; those without are refused.
         since: ISO 8601 time that `unit` counts from, 1970 if absent.
         format: of times in text, as strptime takes it; ISO 8601 if absent.
         zone: IANA time zone of times in text that name none, UTC if absent.
@@ -67,6 +69,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constant: str = ""
     numbered: str = ""
     unit: Unit | None = None
+    decimal: Literal[".", ","] = "."
+    minus: Literal["", "paid"] = ""
     since: str = ""
     format: str = ""
     zone: str = ""
