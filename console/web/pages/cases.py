@@ -11,6 +11,7 @@ from desk.acting.plan import REASONS, Plan, RefusedError
 from desk.case_file import CaseFile, case_file
 from desk.desk import Form as Filled
 from schemas.action import ActionKind
+from schemas.currencies import decimal, digits_of
 
 router = APIRouter()
 
@@ -194,12 +195,19 @@ def _form(
 ) -> Response:
     if not visit.may_act(given.kind):
         raise HTTPException(403)
+    given = with_defaults(given, file)
     values: dict[str, Any] = {
         "kind": given.kind, "given": given, "reasons": REASONS[given.kind], "file": file,
         "case_row": file.row, "error": error, "alert": file.lead, "now": visit.now_us,
-        "rules": visit.desk.rules(file.row["jurisdiction"]), **_plan(visit, with_defaults(given, file)),
+        "rules": visit.desk.rules(file.row["jurisdiction"]), **_plan(visit, given),
     }  # fmt: skip
     return visit.page("form.html", status, case=file.row["case_id"], law=file.row["jurisdiction"], **values)
+
+
+def _asked_sum(file: CaseFile) -> str:
+    """Return what a hold would begin with: what can still be frozen on the account, else what is open."""
+    row, here = file.row, file.way.layers[0][0].freezable_minor
+    return decimal(here or row["amount_minor"], digits_of(row["currency"]) or 0)
 
 
 def with_defaults(given: Filled, file: CaseFile) -> Filled:
@@ -210,7 +218,7 @@ def with_defaults(given: Filled, file: CaseFile) -> Filled:
     terms = {}
     if given.kind == "HOLD":
         terms = {
-            "rule": alert.measure_rule, "amount": "", "currency": alert.currency, "txn_id": alert.txn_id,
-            "received_us": str(alert.received_us),
+            "rule": alert.measure_rule, "amount": _asked_sum(file), "currency": alert.currency,
+            "txn_id": alert.txn_id, "received_us": str(alert.received_us),
         }  # fmt: skip
     return given._replace(terms=terms)

@@ -1,0 +1,185 @@
+"""The pages in a real browser (Debian's Chromium): by keyboard, at 400 pixels, cut off and back again."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from console.web.serve import served
+from console.web.visit import Site
+from desk.cases import case_id_of
+from desk.desk import Desk
+from desk.roles import Person, Role
+from pipelines.kafka.port import KafkaSettings
+from schemas import topics
+from tests.desk import kit, story
+from tests.desk.site import desk_on
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="needs Debian's chromium and chromium-driver",
+    ),
+]
+
+#: Where pictures are kept to be looked at, if anywhere.
+PICTURES = os.environ.get("DESK_PICTURES", "")
+
+MULE = case_id_of(kit.token("mule"))
+
+
+def browser(width: int = 1280, language: str = "en") -> Any:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--lang={language}"):
+        options.add_argument(word)
+    options.add_experimental_option("prefs", {"intl.accept_languages": language})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    made = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    shape = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    made.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
+    return made
+
+
+@pytest.fixture
+def told(kafka: KafkaSettings, tmp_path: Path) -> Iterator[tuple[Desk, Site, str, KafkaSettings]]:
+    story.tell(kafka, small=20)
+    with desk_on(kafka, tmp_path) as (desk, site), served(site) as address:
+        yield desk, site, address, kafka
+
+
+def seated(site: Site, address: str, name: str, role: str, **how: Any) -> Any:
+    made = browser(**how)
+    made.get(f"{address}/enter?token={site.sessions.token(Person(name, Role(role)))}")
+    return made
+
+
+def until(holds: Any, seconds: float = 10.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found
+    return found
+
+
+def picture(made: Any, name: str) -> None:
+    if PICTURES:
+        made.save_screenshot(f"{PICTURES}/{name}.png")
+
+
+def rows(made: Any) -> list[str]:
+    return made.execute_script("return [...document.querySelectorAll('tr[data-case]')].map(r => r.id)")
+
+
+def complaints(made: Any) -> list[str]:
+    return [each["message"] for each in made.get_log("browser") if "favicon" not in each["message"]]
+
+
+def test_an_alert_is_on_the_page_within_a_second_and_a_cut_line_neither_loses_nor_doubles_a_row(
+    told: tuple[Desk, Site, str, KafkaSettings],
+) -> None:
+    _, site, address, kafka = told
+    made = seated(site, address, "lead-1", "lead")
+    try:
+        before = until(lambda: rows(made))
+        time.sleep(1.0)
+        began = time.monotonic()
+        kit.send(kafka, topics.ALERTS, [kit.alert(300, "new-1")])
+        until(lambda: case_id_of(kit.token("new-1")) in rows(made))
+        print("seen after", round(time.monotonic() - began, 2), "s")
+        offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        made.execute_cdp_cmd("Network.enable", {})
+        made.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+        kit.send(kafka, topics.ALERTS, [kit.alert(301 + n, f"cut-{n}") for n in range(5)])
+        time.sleep(1.5)
+        online = {**offline, "offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+        made.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+
+        wanted = {case_id_of(kit.token(f"cut-{n}")) for n in range(5)} | set(before)
+        until(lambda: wanted <= set(rows(made)), 45)
+        found = rows(made)
+        assert len(found) == len(set(found)) == len(before) + 6
+    finally:
+        made.quit()
+
+
+def test_a_case_is_opened_and_decided_with_the_keyboard_alone(
+    told: tuple[Desk, Site, str, KafkaSettings],
+) -> None:
+    desk, site, address, _ = told
+    made = seated(site, address, "lead-1", "lead")
+    try:
+        until(lambda: rows(made))
+        body = made.find_element(By.TAG_NAME, "body")
+        body.send_keys("j")
+        focused = made.switch_to.active_element
+        assert focused.get_attribute("href").endswith(rows(made)[0])
+        focused.send_keys(Keys.ENTER)
+        until(lambda: made.current_url.endswith(MULE))
+        picture(made, "case-1280")
+        link = made.find_element(By.CSS_SELECTOR, "nav.acts a[href$=ESCALATE]")
+        for _ in range(40):  # as a person tabs
+            if made.switch_to.active_element == link:
+                break
+            made.switch_to.active_element.send_keys(Keys.TAB)
+        assert made.switch_to.active_element == link
+        link.send_keys(Keys.ENTER)
+        until(lambda: made.current_url.endswith("ESCALATE"))
+        picture(made, "form-1280")
+        made.find_element(By.NAME, "reason").send_keys("large")
+        made.find_element(By.NAME, "reason").send_keys(Keys.TAB, Keys.ENTER)
+        until(lambda: "#done" in made.current_url)
+        assert desk.store.rows("SELECT kind FROM actions")[0]["kind"] == "ESCALATE"
+        assert complaints(made) == []
+    finally:
+        made.quit()
+
+
+def test_two_people_free_a_large_sum_each_in_a_browser_of_their_own(
+    told: tuple[Desk, Site, str, KafkaSettings],
+) -> None:
+    desk, site, address, _ = told
+    first = seated(site, address, "lead-1", "lead")
+    second = seated(site, address, "lead-2", "lead")
+    try:
+        first.get(f"{address}/cases/{MULE}/DISMISS")
+        first.find_element(By.CSS_SELECTOR, "form.sheet button.button").click()
+        until(lambda: "You decided" in first.page_source)
+        second.get(f"{address}/cases/{MULE}")
+        picture(second, "second-1280")
+        second.find_element(By.CSS_SELECTOR, ".second input[value=DO]").click()
+        second.find_element(By.CSS_SELECTOR, ".second button").click()
+        until(
+            lambda: desk.store.rows("SELECT decision FROM cases WHERE case_id = ?", MULE)[0][0] == "DISMISS"
+        )
+        assert complaints(first) == complaints(second) == []
+    finally:
+        first.quit()
+        second.quit()
+
+
+@pytest.mark.parametrize(("width", "language"), [(1280, "zh-CN"), (400, "en"), (640, "en")])
+def test_pages_fit_without_scrolling_sideways_and_complain_of_nothing(
+    told: tuple[Desk, Site, str, KafkaSettings], width: int, language: str
+) -> None:
+    """640 pixels are what a page of 1280 has left at 200 %."""
+    _, site, address, _ = told
+    made = seated(site, address, "lead-1", "lead", width=width, language=language)
+    try:
+        for path in ("queue", f"cases/{MULE}", f"cases/{MULE}/HOLD", "intake", "model", "health", "bulk"):
+            made.get(f"{address}/{path}")
+            wide = made.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, (path, width, wide)
+            picture(made, f"{path.replace('/', '-')[-20:]}-{width}")
+        assert complaints(made) == []
+    finally:
+        made.quit()
