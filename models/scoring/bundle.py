@@ -211,7 +211,7 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
         raise ModelError(
             f"{path} has bundle schema {manifest.get('schema')!r}, this release reads {SCHEMA}; train again."
         )
-    for name, here in _versions().items():
+    for name, here in _read_by().items():
         there = manifest.get("versions", {}).get(name)
         if there != here:
             raise ModelError(
@@ -306,9 +306,16 @@ def _parse(path: Path, name: str, content: bytes) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    python = ".".join(platform.python_version_tuple()[:2])
+    """Return the versions a bundle was made with, to be kept in its manifest."""
+    return {"python": ".".join(platform.python_version_tuple()[:2]), **_read_by()}
+
+
+def _read_by() -> dict[str, str]:
+    """Return what has to be the same where a bundle is read: the libraries whose objects and arrays it holds.
+
+    Nothing in it is Python's own, no pickle and no bytecode: another minor reads the same trees.
+    """
     return {
-        "python": python,
         "scikit-learn": sklearn.__version__,
         "skops": skops.__version__,
         "numpy": np.__version__,
