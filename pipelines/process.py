@@ -36,6 +36,11 @@ class Process:
         assert found is not None
         return found
 
+    def forget(self, what: str, whose: Hashable) -> None:
+        """Give up the `what` of `whose`, if there is one."""
+        with self._lock:
+            self._held.pop((what, whose), None)
+
     def threads(self, name: str, count: int = 1) -> ThreadPoolExecutor:
         """Return the threads of a name."""
         return self.shared("threads", name, lambda: ThreadPoolExecutor(count, name))

@@ -41,14 +41,13 @@ def run(
     Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
     """
     options = options_for(runner, context.args)
-    on_flink = runner == "flink"
-    settings = JobSettings.of(options, default_shards=main.FLINK_SHARDS if on_flink else main.SHARDS)
+    settings = JobSettings.of(options)
     main.preflight(settings, partitions, create_topics=create_topics)
     cautions = calendar_cautions([settings.policy.law], wall_clock_us())
     for said in (*cautions, *trusted(settings.models), *believed(settings.kafka.seal_key)):
         say(status, said)
     job = main.job(settings)
-    if on_flink:
+    if runner == "flink":
         run_on_flink(job, context.args, typer.echo, fresh=fresh)
         return
     end_on_signals(partial(say, status), close_all)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.features import FloatArray, Legs, Rows
 from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
@@ -34,24 +33,28 @@ def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
     return facts
 
 
-def account_facts(transfers: Rows, value: FloatArray, credit: NDArray[np.bool_], payer: Rows) -> Rows:
-    """Return legs as their accounts see them, ACCOUNT_FACT[n]; `credit` tells which leg each row is.
+def account_facts(facts: Rows, transfers: Rows, value: FloatArray, payer: Rows, *, credit: bool) -> None:
+    """Write the debit or credit legs of payments, as their accounts see them, into ACCOUNT_FACT[n].
 
     A payee is new by what the payment says, else by what the ledger knows of the payer (`payer`, its views).
     """
-    side = credit[:, None]
-    facts = np.empty(len(transfers), ACCOUNT_FACT)
-    facts["key"] = np.where(side, transfers["creditor_account"], transfers["debtor_account"])
+    own, other = ("creditor_account", "debtor_account") if credit else ("debtor_account", "creditor_account")
+    facts["key"] = transfers[own]
     facts["at_us"] = transfers["at_us"]
     facts["value"] = value
-    facts["counterparty"] = np.where(
-        credit, transfers["debtor_account"][:, 1], transfers["creditor_account"][:, 1]
-    )
+    facts["counterparty"] = transfers[other][:, 1]
     facts["credit"] = credit
     added_us = transfers["payee_added_at_us"]
     never_paid = (payer["payee_paid"] == 0) & (payer["age_s"] >= REMEMBERS_S)
     new_payee = np.where(added_us >= 0, transfers["at_us"] - added_us < NEW_PAYEE_US, never_paid)
     facts["risky"] = new_payee | (transfers["signals"] > 0)
+
+
+def both_legs(transfers: Rows, value: FloatArray, payer: Rows) -> Rows:
+    """Return both legs of payments as their accounts see them, ACCOUNT_FACT[2 n], of each the debit first."""
+    facts = np.empty(2 * len(transfers), ACCOUNT_FACT)
+    account_facts(facts[::2], transfers, value, payer, credit=False)
+    account_facts(facts[1::2], transfers, value, payer, credit=True)
     return facts
 
 
@@ -79,9 +82,9 @@ def history(
         return ledger.fold(Table.empty(ledger.row), [facts, *own])
 
     payer = fold(payers, payer_facts(transfers, value))
-    both = np.repeat(transfers, 2)
-    credit = np.tile([False, True], len(transfers))
-    account = fold(accounts, account_facts(both, np.repeat(value, 2), credit, np.repeat(payer, 2)))
+    account = fold(accounts, both_legs(transfers, value, payer))
+    debits = np.arange(0, len(account), 2)
     return History(
-        Legs(transfers, value, payer, account[credit]), Legs(transfers, value, payer, account[~credit])
+        Legs(transfers, value, payer, account.take(debits + 1)),
+        Legs(transfers, value, payer, account.take(debits)),
     )

@@ -24,6 +24,7 @@ from schemas.rows.compiled import compiled, fetch, inlined
 from schemas.units import MINUTE_US
 
 Columns = Sequence[tuple[Any, ...]]
+Places = NDArray[np.int64]
 
 #: A fact this much older than the newest of its row is late: what was asked in between did not know it.
 LATE_US = 10 * MINUTE_US
@@ -70,14 +71,15 @@ class Ledger:
     """A ledger: its name, the type of its rows, the kinds of facts it takes, and the fold that adds them.
 
     `fold(table, parts)` adds parts, each of one kind, and returns a view for each fact of the main kind, the
-    first of `facts`.
+    first of `facts`. That of a ledger of `ledger_of` takes as a third the places of those in order of events,
+    where they do not stand in it.
     """
 
     name: str
     row: np.dtype[np.void]
     facts: tuple[np.dtype[np.void], ...]
     view: np.dtype[np.void]
-    fold: Callable[[Table, Sequence[Rows]], Rows]
+    fold: Callable[..., Rows]
     needed: tuple[Callable[[Rows, int], NDArray[np.bool_]], ...] = ()
 
     def forget(self, table: Table, keep: Keep) -> int | None:
@@ -121,13 +123,18 @@ def ledger_of(name: str, main: Fold, *others: Fold) -> Ledger:
     needed = tuple(fold.needed for fold in folds if fold.needed is not None)
     loop = _loop(name, kinds)
 
-    def fold(table: Table, parts: Sequence[Rows]) -> Rows:
+    def fold(table: Table, parts: Sequence[Rows], order: Places | None = None) -> Rows:
         given = [_together([part for part in parts if part.dtype == kind.fact], kind.fact) for kind in kinds]
-        places = np.concatenate([table.locate(facts["key"]) for facts in given])
-        kind, number = _event_order(given)
+        numbers = [np.arange(len(facts)) for facts in given]
+        if order is not None:
+            numbers[-1] = order
+        located = [
+            table.locate(facts["key"][places] if places is order else facts["key"])
+            for facts, places in zip(given, numbers, strict=True)
+        ]
+        kind, number, places = _event_order(given, numbers, located)
         views = np.empty(len(given[-1]), view)
-        starts = np.cumsum([0, *map(len, given)])[:-1]
-        table.late += loop(table.rows, places[starts[kind] + number], kind, number, views, *given)
+        table.late += loop(table.rows, places, kind, number, views, *given)
         return views
 
     return Ledger(name, row, tuple(each.fact for each in folds), view, fold, needed)
@@ -140,15 +147,20 @@ def _together(parts: Sequence[Rows], fact: np.dtype[np.void]) -> Rows:
     return np.frombuffer(bytearray(b"".join(np.ascontiguousarray(part).data for part in parts)), fact)
 
 
-def _event_order(given: Sequence[Rows]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the kind of each fact, in order of events, and its number within its kind; the last is main."""
+def _event_order(
+    given: Sequence[Rows], numbers: Sequence[Places], located: Sequence[Places]
+) -> tuple[Places, Places, Places]:
+    """Return of each fact, in order of events, its kind, its number within its kind and its row.
+
+    `numbers` and `located` tell the last two of each kind, in its own order; the last kind is main.
+    """
     sizes = [len(facts) for facts in given]
-    kind = np.repeat(np.arange(len(given)), sizes)
-    number = np.concatenate([np.arange(size) for size in sizes])
     if not any(sizes[:-1]):
-        return kind, number
-    order = np.argsort(np.concatenate([facts["at_us"] for facts in given]), kind="stable")
-    return kind[order], number[order]
+        return np.full(sizes[-1], len(given) - 1), numbers[-1], located[-1]
+    kind = np.repeat(np.arange(len(given)), sizes)
+    at_us = [facts["at_us"][places] for facts, places in zip(given, numbers, strict=True)]
+    order = np.argsort(np.concatenate(at_us), kind="stable")
+    return kind[order], np.concatenate(numbers)[order], np.concatenate(located)[order]
 
 
 def _loop(name: str, kinds: Sequence[Fold]) -> Callable[..., int]:

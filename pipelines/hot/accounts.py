@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import Legs
-from models.ledgers.history import account_facts
+from models.features import FloatArray, Legs
+from models.ledgers.accounts import ACCOUNT_FACT
+from models.ledgers.history import account_facts, both_legs
 from pipelines.hot.brake import Brake
 from pipelines.hot.decide import Decided, Decider, enforced_minor
 from pipelines.hot.dissuade import blocks
@@ -19,11 +20,20 @@ from pipelines.hot.tracer import Tracer
 from pipelines.kafka.sink import OutRecord
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, concatenated, event_order
-from pipelines.state.store import Received, Store, facts_of, runs, shards_of, sorted_out
+from pipelines.state.store import FactsByShard, Received, Store, facts_of, runs, shards_of, sorted_out
 from pipelines.streams.moves import MOVE
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import ledgers_of
 from pipelines.telemetry import LATENCY_GAUGES, TELEMETRY
+
+
+class Side(NamedTuple):
+    """Debits or credits before they reach their accounts: as in `Legs`, with the shard of each."""
+
+    transfer: Rows
+    value: FloatArray
+    payer: Rows
+    shard: Shards
 
 
 class _Side(NamedTuple):
@@ -34,11 +44,16 @@ class _Side(NamedTuple):
     runs: list[tuple[int, slice]]
 
 
+#: What decides the order of events.
+STOOD = np.dtype([("at_us", "i8"), ("partition", "i4"), ("offset", "i8")])
+
+
 class Accounts:
     """Adds legs to their accounts' ledger, scores and decides them.
 
     Emits `alerts`, alerts and alarms as records to send; `traces`, where tainted money went, as records;
-    `asked`, blocks of what to tell whom, by shard of party; `decisions`, blocks for the decision log.
+    `asked`, what to tell whom, as warnings, or as blocks of them by shard of party where it takes batches;
+    `decisions`, blocks for the decision log.
     """
 
     ledgers: tuple[str, ...] = ("accounts", "taint")
@@ -71,42 +86,51 @@ class Accounts:
     def take(self, batch: Sequence[Received], store: Store) -> Iterator[Output]:
         """Add a batch to the ledgers; what is emitted waits for decisions."""
         known = ledgers_of(self._streams)
-        others = known.accounts.facts[1:]
-        parts = sorted_out(batch, (known.leg, *others, *known.passing))
-        stated = facts_of(parts, others)
+        parts = sorted_out(batch, (known.leg, *known.accounts.facts[1:], *known.passing))
+        sides = _sides(parts.get(known.leg, ()), known.leg)
+        passing = facts_of(parts, known.passing)
+        received_us = min(received.received_us for received in batch)
+        return self._blocks(self.decided(*sides, passing, received_us, store))
+
+    def decided(
+        self, debits: Side, credits: Side, passing: FactsByShard, received_us: int, store: Store
+    ) -> Iterator[Output]:
+        """Add legs and other facts to the ledgers; what is emitted waits for decisions.
+
+        Where both sides are the same payments, these are in order of events.
+        """
+        known = ledgers_of(self._streams).accounts
+        stated: FactsByShard = {}
         traces: list[OutRecord] = []
-        for number, moved in facts_of(parts, [MOVE]).items():
-            traces += self._tracer.heard(number, concatenated(moved, MOVE), store)
+        for number, parts in passing.items():
+            stated[number] = [part for part in parts if part.dtype in known.facts]
+            for moved in (part for part in parts if part.dtype == MOVE):
+                traces += self._tracer.heard(number, moved, store)
+        facts, order, at = _facts(debits, credits)
+        shard = np.empty(len(facts), np.uint16)
+        shard[at[0]], shard[at[1]] = debits.shard, credits.shard
+        account = store.observe(known, shard, facts, order, stated, keep=self._keep)
         deciding: list[Future[Decided]] = []
-        if found := parts.get(known.leg):
-            legs, shard = _debits_first(found)
-            transfer, credit = legs["transfer"], legs["credit"]
-            asked = account_facts(transfer, legs["value"], credit, legs["payer"])
-            account = store.observe(
-                known.accounts, shard, asked, event_order(transfer, credit), stated, keep=self._keep
-            )
-            more, deciding = self._seen(legs, account, shard, store)
+        if len(facts):
+            legs = [
+                Legs(side.transfer, side.value, side.payer, account[places])
+                for side, places in zip((debits, credits), at, strict=True)
+            ]
+            more, deciding = self._seen(legs, (debits.shard, credits.shard), store)
             traces += more
-        else:
-            for number, facts in stated.items():
-                store.add(known.accounts, number, *facts, keep=self._keep)
         alarms = list(self._forgotten.alarms(store))
-        return self._outputs(traces, alarms, deciding, min(received.received_us for received in batch))
+        return self._outputs(traces, alarms, deciding, received_us)
 
     def _seen(
-        self, legs: Rows, account: Rows, shard: Shards, store: Store
+        self, legs: Sequence[Legs], shards: Sequence[Shards], store: Store
     ) -> tuple[list[OutRecord], list[Future[Decided]]]:
-        """Follow tainted money through the debits of legs, and have them and the credits decided."""
-        transfer, value, payer = legs["transfer"], legs["value"], legs["payer"]
-        debits = int(np.count_nonzero(~legs["credit"]))
-        TELEMETRY.count("observed", len(legs) - debits)
-        fresh = self._fresh(transfer)
+        """Follow tainted money through the debits, and have them and the credits decided."""
+        TELEMETRY.count("observed", len(legs[1].value))
         sides = []
-        for credit, part in ((False, slice(debits)), (True, slice(debits, None))):
-            seen, at = Legs(transfer[part], value[part], payer[part], account[part]), shard[part]
-            if not fresh[part].all():
-                seen, at = seen.rows(fresh[part]), at[fresh[part]]
-            sides.append(_Side(seen, enforced_minor(seen, credit), list(runs(at))))
+        for credit, seen, at in zip((False, True), legs, shards, strict=True):
+            fresh = self._fresh(seen.transfer)
+            new = seen if fresh.all() else seen.rows(fresh)
+            sides.append(_Side(new, enforced_minor(new, credit), list(runs(at[fresh]))))
         models = self.models(store)
         deciding = [
             self._deciding(models, side, store, credit=credit)
@@ -152,19 +176,44 @@ class Accounts:
         for alerts, warnings, logged in (each.result() for each in deciding):
             for record in alerts:
                 yield Output("alerts", record, received_us)
-            for asked in blocks(warnings, self._shards):
-                yield Output("asked", asked, received_us)
+            if warnings:
+                yield Output("asked", warnings, received_us)
             if logged:
                 yield Output("decisions", logged, received_us)
         LATENCY_GAUGES.set()
 
+    def _blocks(self, outputs: Iterator[Output]) -> Iterator[Output]:
+        for output in outputs:
+            if output.tag != "asked":
+                yield output
+                continue
+            for asked in blocks(output.element, self._shards):
+                yield output._replace(element=asked)
 
-def _debits_first(found: Sequence[tuple[int, Rows]]) -> tuple[Rows, Shards]:
-    """Return the legs of parts that each hold their debits first, all debits first, and their shards."""
-    if len(found) == 1:
-        return found[0][1], shards_of(found)
+
+def _sides(found: Sequence[tuple[int, Rows]], leg: np.dtype[np.void]) -> tuple[Side, Side]:
+    """Return debits and credits of parts that each hold their debits first."""
     ends = [int(np.count_nonzero(~legs["credit"])) for _, legs in found]
     debits = [(shard, legs[:end]) for (shard, legs), end in zip(found, ends, strict=True)]
     credits = [(shard, legs[end:]) for (shard, legs), end in zip(found, ends, strict=True)]
-    parts = [*debits, *credits]
-    return concatenated([legs for _, legs in parts], found[0][1].dtype), shards_of(parts)
+    return _side(debits, leg), _side(credits, leg)
+
+
+def _side(parts: Sequence[tuple[int, Rows]], leg: np.dtype[np.void]) -> Side:
+    legs = concatenated([rows for _, rows in parts], leg)
+    return Side(legs["transfer"], legs["value"], legs["payer"], shards_of(parts))
+
+
+def _facts(debits: Side, credits: Side) -> tuple[Rows, NDArray[np.int64], tuple[slice, slice]]:
+    """Return legs as their accounts see them, their places in order of events, and where each side's are."""
+    if debits.transfer is credits.transfer:
+        facts = both_legs(*debits[:3])
+        return facts, np.arange(len(facts)), (slice(0, None, 2), slice(1, None, 2))
+    at = slice(len(debits.value)), slice(len(debits.value), None)
+    facts = np.empty(len(debits.value) + len(credits.value), ACCOUNT_FACT)
+    stood = np.empty(len(facts), STOOD)
+    for side, places, credit in zip((debits, credits), at, (False, True), strict=True):
+        account_facts(facts[places], *side[:3], credit=credit)
+        for name in STOOD.names or ():
+            stood[name][places] = side.transfer[name]
+    return facts, event_order(stood, facts["credit"]), at

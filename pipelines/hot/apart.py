@@ -10,7 +10,7 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from pipelines.hot.stage import Output, Passage, Stage
 from pipelines.state.identity import Identity
 from pipelines.state.shards import Block, windowed
-from pipelines.state.store import Received, Store
+from pipelines.state.store import BeamStore, Received
 
 
 class StageFn(beam.DoFn):  # type: ignore[misc]
@@ -32,7 +32,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without blocks."""
-        self._store = Store(self._of)
+        self._store = BeamStore(self._of)
         self._passage = Passage(self._stage, self._store)
 
     def process(  # noqa: PLR0917 - Beam hands over every state by itself

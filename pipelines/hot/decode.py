@@ -20,6 +20,7 @@ from pipelines.kafka.seal import SEALED, read_seal
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
+from pipelines.state.store import Parts
 from pipelines.streams.clock import Progress, Window, now_us, window
 from pipelines.streams.payments import payments_among
 from pipelines.streams.sealed import opened
@@ -29,8 +30,13 @@ from schemas.dead_letter import DeadLetter
 
 _KILLED = "Three processes ended while this message was under way, and one that was given nothing else"
 
-#: Rows by shard and kind.
-_Shared = dict[int, dict[np.dtype[np.void], list[Rows]]]
+
+class Gathered(NamedTuple):
+    """What chunks held: rows by kind, dead letters to send, and when the earliest was received."""
+
+    parts: Parts
+    letters: list[Output]
+    received_us: int
 
 
 class _Split(NamedTuple):
@@ -104,8 +110,20 @@ class Decode:
             noted.settled("ahead")
 
     def finish(self, begun: Iterable["Future[_Split]"]) -> Iterator[Output]:
-        """Return what chunks held, each shard's rows as one block, and what they counted as metrics."""
-        shared: _Shared = {}
+        """Return what chunks held, each shard's rows as one block; count what there was as metrics."""
+        found = self.gathered(begun)
+        yield from found.letters
+        shared: dict[int, dict[np.dtype[np.void], list[Rows]]] = {}
+        for kind, parts in found.parts.items():
+            for shard, rows in parts:
+                shared.setdefault(shard, {}).setdefault(kind, []).append(rows)
+        for shard, kinds in sorted(shared.items()):
+            yield Output("blocks", (shard, bound(*kinds.values())), found.received_us)
+
+    def gathered(self, begun: Iterable["Future[_Split]"]) -> "Gathered":
+        """Return what chunks held; count what there was as metrics."""
+        parts: Parts = {}
+        letters = []
         counts: Counter[str] = Counter()
         first_us, newest = None, dict[str, int]()
         for split in (each.result() for each in begun):
@@ -116,16 +134,15 @@ class Decode:
             for letter in split.letters:
                 TELEMETRY.refused(letter)
                 record = dead_letter_record(letter, self._policy.law.id)
-                yield Output("dead_letters", record, split.received_us)
+                letters.append(Output("dead_letters", record, split.received_us))
             for shard, rows in split.parts:
-                shared.setdefault(shard, {}).setdefault(rows.dtype, []).append(rows)
-        for shard, kinds in sorted(shared.items()):
-            yield Output("blocks", (shard, bound(*kinds.values())), first_us or 0)
+                parts.setdefault(rows.dtype, []).append((shard, rows))
         for record in self._feeds.alarms(newest, counts["clue_subscriptions_ended"]):
-            yield Output("dead_letters", record, first_us or 0)
+            letters.append(Output("dead_letters", record, first_us or 0))
         for name, count in counts.items():
             if count:
                 Metrics.counter("stopline.decode", name).inc(count)
+        return Gathered(parts, letters, first_us or 0)
 
     def _times(self, chunk: Chunk) -> Window:
         """Return what the event times of a chunk may be; asked for in the order chunks were read in."""
@@ -167,6 +184,9 @@ class Decode:
 
 def by_keys(rows: Rows, keys: Sequence[str], shards: int) -> Iterator[tuple[int, Rows]]:
     """Split rows by shard; each goes to the shard of each of its keys, once."""
+    if shards == 1:
+        yield 0, rows
+        return
     before: list[Shards] = []
     for shard in (shard_of(rows[key], shards) for key in keys):
         if before:

@@ -7,7 +7,7 @@ Beam's in-process runner fires event-time timers as soon as they are set, and wo
 So the row of a party that was warned stays, a hundred bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -99,7 +99,10 @@ class Dissuade:
         for received in batch:
             warnings = msgspec.json.decode(received.block, type=list[Warning])
             asked.setdefault(received.shard, []).extend(warnings)
-        received_us = min(received.received_us for received in batch)
+        return self.sent(asked, min(received.received_us for received in batch), store)
+
+    def sent(self, asked: Mapping[int, list[Warning]], received_us: int, store: Store) -> Iterator[Output]:
+        """Let through what may be said of warnings by shard, as records."""
         for shard, warnings in asked.items():
             warnings.sort(key=attrgetter("issued_at_us", "warning_id"))
             for told in self._told(shard, warnings, store):

@@ -1,29 +1,36 @@
-"""The hot path as one stage under one key, the source in it: for Flink, where a job has one subtask.
+"""The hot path as one stage, for jobs that spread nothing: of one shard, in process or one subtask on Flink.
 
-Between stages on Flink a payment waits for a bundle to close, is sent to the TaskManager and back, and
-waits for the next stage's states. A job of one subtask spreads nothing, so here the same functions follow one
-another in a firing of the source's timer: read, decode, payers, accounts, dissuade.
+Apart, a payment is packed, sent and unpacked between stages, and waits for each one's bundle and states. Here
+the same functions follow one another over the same rows: decode, payers, accounts, dissuade. In process the
+ledgers are in memory; on Flink they are state of Beam, and the stage reads by itself, in firings of a timer.
 """
 
-from collections.abc import Iterable, Iterator
+import os
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 from apache_beam import coders, pvalue
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
 
-from pipelines.hot.accounts import Accounts
+from pipelines.hot.accounts import Accounts, Side
 from pipelines.hot.apart import tagged
-from pipelines.hot.decode import Decode
+from pipelines.hot.decode import Decode, Gathered
 from pipelines.hot.dissuade import Dissuade
 from pipelines.hot.payers import Payers
-from pipelines.hot.stage import Output, Passage, Stage
+from pipelines.hot.stage import Output
+from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.keyed_source import ReadByTimer
 from pipelines.kafka.reading.marks import Mark
 from pipelines.process import PROCESS
 from pipelines.state.identity import Identity
-from pipelines.state.store import Received, Store
+from pipelines.state.memory import Memory
+from pipelines.state.store import BeamStore, Store
+from schemas.warning import Warning
 
 #: The ledgers of all stages.
 LEDGERS = (*Payers.ledgers, *Accounts.ledgers, *Dissuade.ledgers)
@@ -37,29 +44,64 @@ class HotPath(NamedTuple):
     accounts: Accounts
     dissuade: Dissuade
 
-    def decided(self, blocks: Iterable[Output], store: Store) -> Iterator[Output]:
-        """Take decoded blocks through payers, accounts and dissuade; the states of all are in one store."""
-        asked: list[Output] = []
-        legs: list[Output] = []
-        alarms: list[Output] = []
-        for output in _through(self.payers, blocks, store):
-            (legs if output.tag == "blocks" else alarms).append(output)
-        yield from alarms
-        for output in _through(self.accounts, legs, store):
+    def decided(self, given: Gathered, store: Store) -> Iterator[Output]:
+        """Take what a bundle held through payers, accounts and dissuade; the states of all are in one store.
+
+        Payments are decided while the next are added to the ledgers.
+        """
+        asked: list[Warning] = []
+        for output in self._decided(given, store):
             if output.tag == "asked":
-                asked.append(output)
+                asked += output.element
             else:
                 yield output
-        yield from _through(self.dissuade, asked, store)
+        if asked:
+            yield from self.dissuade.sent({0: asked}, given.received_us, store)
+
+    def _decided(self, given: Gathered, store: Store) -> Iterator[Output]:
+        under_way: Iterator[Output] = iter(())
+        for seen in self.payers.seen(given.parts, store):
+            side = Side(seen.transfer, seen.value, seen.payer, np.zeros(len(seen.value), np.uint16))
+            outputs = self.accounts.decided(side, side, seen.passing, given.received_us, store)
+            yield from under_way
+            under_way = outputs
+        yield from under_way
+        for alarm in self.payers.alarms(store):
+            yield Output("alarms", alarm, given.received_us)
 
 
-def _through(stage: Stage, blocks: Iterable[Output], store: Store) -> Iterator[Output]:
-    """Take blocks through a stage as a bundle of their own."""
-    passage = Passage(stage, store)
-    for block in blocks:
-        shard, packed = block.element
-        yield from passage.add(Received(shard, packed, block.received_us))
-    yield from passage.rest()
+class InMemoryFn(beam.DoFn):  # type: ignore[misc]
+    """Decide chunks, a bundle at a time, by ledgers in this process's memory; outputs as of `OneStageFn`.
+
+    Functions of Beam come and go with idle times; the ledgers stay as long as the pipeline that was applied.
+    """
+
+    def __init__(self, path: HotPath) -> None:
+        self._path = path
+        self._whose = os.urandom(8)
+        weakref.finalize(self, PROCESS.forget, "memory", self._whose)
+
+    def setup(self) -> None:
+        """Load the models, once per process, and refuse one that does not fit the policy."""
+        self._path.accounts.setup()
+
+    def start_bundle(self) -> None:
+        """Start without chunks; those of the bundle before have come through."""
+        self._path.decode.settled()
+        self._begun: list[Future[Any]] = []
+
+    def process(self, chunk: Chunk) -> None:
+        """Begin with one chunk."""
+        self._begun.append(self._path.decode.begin(chunk))
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Take all there is through the stages."""
+        given = self._path.decode.gathered(self._begun)
+        yield from tagged(given.letters)
+        memory = PROCESS.shared("memory", self._whose, Memory)
+        memory.begin()
+        yield from tagged(self._path.decided(given, memory))
+        memory.save()
 
 
 class OneStageFn(beam.DoFn):  # type: ignore[misc]
@@ -125,17 +167,13 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
                 begun.append(decode.begin(read.value))
         if not begun:
             return
-        blocks = []
-        for output in decode.finish(begun):
-            if output.tag == "blocks":
-                blocks.append(output)
-            else:
-                yield from tagged([output])
+        given = decode.gathered(begun)
+        yield from tagged(given.letters)
         ahead = PROCESS.threads("ahead").submit(self._reader.look_ahead, decode.ahead)
-        store = Store(self._of)
+        store = BeamStore(self._of)
         logs = (payers, other_payers), (accounts, other_accounts), (taint, other_taint), (heard, other_heard)
         store.open(0, stored, dict(zip(LEDGERS, logs, strict=True)))
-        yield from tagged(self._path.decided(blocks, store))
+        yield from tagged(self._path.decided(given, store))
         store.save()
         ahead.result()
 

@@ -5,18 +5,47 @@ pass through, each with the legs of its time, so that they stay in step with the
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from models.features import FloatArray
 from models.ledgers.history import payer_facts
 from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.stage import BATCH_BYTES, Output
+from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows, Shards, bound, by_shard, concatenated, event_order, put, shard_of
-from pipelines.state.store import FactsByShard, InTime, Received, Store, facts_of, shards_of, sorted_out
+from pipelines.state.shards import Rows, bound, by_shard, concatenated, event_order, put, shard_of
+from pipelines.state.store import (
+    FactsByShard,
+    InTime,
+    Parts,
+    Received,
+    Store,
+    facts_of,
+    shards_of,
+    sorted_out,
+)
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import Ledgers, ledgers_of
 from schemas.rows.transfers import TRANSFER
+
+
+class Seen(NamedTuple):
+    """Payments in order of events, and what goes with them to the accounts.
+
+    Attributes:
+        transfer: TRANSFER[n].
+        value: amounts in the job's reference currency, minor units, float64[n].
+        payer: what was known of their payers, n views of the ledger.
+        passing: facts of the accounts up to their time.
+
+    """
+
+    transfer: Rows
+    value: FloatArray
+    payer: Rows
+    passing: FactsByShard
 
 
 class Payers:
@@ -42,8 +71,20 @@ class Payers:
         """Add payments to the ledger; return their legs by the shard of the account, debits first."""
         known = ledgers_of(self._streams)
         received_us = min(received.received_us for received in batch)
+        for seen in self.seen(sorted_out(batch, (TRANSFER, *known.payers.facts[1:], *known.passing)), store):
+            for number, block in self._by_account(known, seen):
+                yield Output("blocks", (number, block), received_us)
+        for alarm in self.alarms(store):
+            yield Output("alarms", alarm, received_us)
+
+    def alarms(self, store: Store) -> Iterator[OutRecord]:
+        """Yield the alarms that are due of what the ledger forgot, as records."""
+        return self._forgotten.alarms(store)
+
+    def seen(self, parts: Parts, store: Store) -> Iterator[Seen]:
+        """Add payments and what else the ledger takes; yield the payments, so many at a time."""
+        known = ledgers_of(self._streams)
         others = known.payers.facts[1:]
-        parts = sorted_out(batch, (TRANSFER, *others, *known.passing))
         paid = parts.get(TRANSFER, [])
         own, passing = InTime(facts_of(parts, others)), InTime(facts_of(parts, known.passing))
         shard, transfers = shards_of(paid), concatenated([rows for _, rows in paid], TRANSFER)
@@ -54,32 +95,27 @@ class Payers:
             part = slice(start, start + rows)
             last = start + rows >= len(transfers)
             until_us = None if last else int(transfers["at_us"][start + rows - 1])
-            legs = self._known(known, transfers[part], shard[part], own.until(until_us), store)
-            for number, block in self._by_account(legs, passing.until(until_us)):
-                yield Output("blocks", (number, block), received_us)
-        for alarm in self._forgotten.alarms(store):
-            yield Output("alarms", alarm, received_us)
+            value = self._policy.value(transfers[part])
+            views = store.observe(
+                known.payers,
+                shard[part],
+                payer_facts(transfers[part], value),
+                np.arange(len(value)),
+                own.until(until_us),
+                keep=self._policy.memory.of_shard(self._shards),
+            )
+            yield Seen(transfers[part], value, views, passing.until(until_us))
 
-    def _known(
-        self, known: Ledgers, transfers: Rows, shard: Shards, others: FactsByShard, store: Store
-    ) -> Rows:
-        """Add payments to the ledger; return them as legs with what was known of their payers."""
-        legs = np.empty(len(transfers), known.leg)
-        put(legs, "transfer", transfers)
-        legs["value"] = value = self._policy.value(transfers)
-        keep = self._policy.memory.of_shard(self._shards)
-        views = store.observe(
-            known.payers, shard, payer_facts(transfers, value), np.arange(len(legs)), others, keep=keep
-        )
-        put(legs, "payer", views)
-        return legs
-
-    def _by_account(self, legs: Rows, passing: FactsByShard) -> Iterator[tuple[int, bytes]]:
+    def _by_account(self, known: Ledgers, seen: Seen) -> Iterator[tuple[int, bytes]]:
+        legs = np.empty(len(seen.value), known.leg)
+        put(legs, "transfer", seen.transfer)
+        put(legs, "payer", seen.payer)
+        legs["value"] = seen.value
         sides: dict[int, list[Rows]] = {}
         for account in ("debtor_account", "creditor_account"):
             for number, part in by_shard(legs, shard_of(legs["transfer"][account], self._shards)):
                 part["credit"] = account == "creditor_account"
                 sides.setdefault(number, []).append(part)
-        for number in sorted({*sides, *passing}):
+        for number in sorted({*sides, *seen.passing}):
             kinds = [sides[number]] if number in sides else []
-            yield number, bound(*kinds, *([part] for part in passing.get(number, ())))
+            yield number, bound(*kinds, *([part] for part in seen.passing.get(number, ())))

@@ -5,7 +5,7 @@ measures ──┤        └ dead letters                                      
 traces ────┘                                                                      ├─ traces
                                                                                   └─ decision log
 
-With one shard on Flink the stages from Read to Dissuade are one (`one_stage`).
+With one shard, which is usual, the stages from Decode to Dissuade are one (`one_stage`).
 """
 
 import time
@@ -24,7 +24,7 @@ from pipelines.hot.decide import Decider
 from pipelines.hot.decision_log.append import LogDecisionsFn, check_folder
 from pipelines.hot.decode import Decode, DecodeFn
 from pipelines.hot.dissuade import Dissuade
-from pipelines.hot.one_stage import HotPath, OneStageFn
+from pipelines.hot.one_stage import HotPath, InMemoryFn, OneStageFn
 from pipelines.hot.payers import Payers
 from pipelines.hot.tracer import Tracer
 from pipelines.in_process.warmup import warm_up
@@ -51,9 +51,6 @@ NAME = "stopline"
 #: Nobody is warned of a payment that the broker received so long before the job began: it is over.
 WARN_WITHIN_US = 30 * MINUTE_US
 
-#: Shards per ledger unless told otherwise, in process and on Flink, where one makes the hot path one stage.
-SHARDS, FLINK_SHARDS = 4, 1
-
 
 class Outputs(NamedTuple):
     """What the main job emits, records ready to send; exposed for tests and replay."""
@@ -63,6 +60,10 @@ class Outputs(NamedTuple):
     traces: "beam.PCollection[OutRecord]"
     dead_letters: "beam.PCollection[OutRecord]"
     alarms: "beam.PCollection[OutRecord]"
+
+
+#: Tags of what one stage emits to be sent.
+_RECORDS = ("alerts", "traces", "warnings", "dead_letters", "alarms")
 
 
 def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
@@ -79,14 +80,26 @@ def build(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
     return Outputs(decided.alerts, warnings, decided.traces, decoded.dead_letters, paid.alarms)
 
 
+def in_process(chunks: "beam.PCollection[Chunk]", settings: JobSettings) -> Outputs:
+    """Apply the hot path to chunks where the runner keeps state in this process: one stage if one shard."""
+    if settings.shards > 1:
+        return build(chunks, settings)
+    types = {**dict.fromkeys(_RECORDS, OutRecord), "decisions": bytes}
+    stage = beam.ParDo(InMemoryFn(hot_path(settings))).with_output_types(Any, **types)
+    return _decided(chunks | "Hot path" >> stage.with_outputs(*types), settings)
+
+
 def build_in_one(pipeline: beam.Pipeline, source: ReadChunksKeyed, settings: JobSettings) -> Outputs:
     """Apply the hot path as one stage with its source, whose partitions have one key; one shard."""
-    records = ("alerts", "traces", "warnings", "dead_letters", "alarms")
-    types = {**dict.fromkeys(records, OutRecord), "decisions": bytes, "reached": Mark}
+    types = {**dict.fromkeys(_RECORDS, OutRecord), "decisions": bytes, "reached": Mark}
     one = OneStageFn(source.reader(), hot_path(settings), settings.state_of)
     stage = beam.ParDo(one).with_output_types(Any, **types)
     decided = source.dealt(pipeline) | "Hot path" >> stage.with_outputs(*types)
     source.commit(decided.reached)
+    return _decided(decided, settings)
+
+
+def _decided(decided: Any, settings: JobSettings) -> Outputs:
     _log(decided.decisions, settings)
     return Outputs(decided.alerts, decided.warnings, decided.traces, decided.dead_letters, decided.alarms)
 
@@ -182,7 +195,7 @@ def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
     settings = _warmed(replace(settings, traced=traced))
     names = topics_read(settings.streams)
     chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *names, start=settings.first)
-    write(build(chunks, settings), settings)
+    write(in_process(chunks, settings), settings)
     return f"reading at {settings.kafka.brokers} as group {settings.kafka.group}; Ctrl-C stops"
 
 

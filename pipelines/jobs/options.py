@@ -127,9 +127,9 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
         parser.add_argument(
             "--ledger_shards",
             type=int,
-            default=None,
-            help="shards per ledger, fixed for a job's life: 4 in process; 1 on Flink, where the hot path is "
-            "then one stage",
+            default=1,
+            help="shards per ledger, fixed for a job's life; with one the hot path is one stage, more are "
+            "for several subtasks or workers on Flink",
         )
         parser.add_argument("--decision_log", default="", help="folder for the daily Parquet decision log")
         parser.add_argument(
@@ -192,17 +192,16 @@ class JobSettings:
         return ByTopic(tuple((stream.topic, begins[stream.begin]) for stream in self.streams))
 
     @classmethod
-    def of(cls, options: PipelineOptions, *, default_shards: int = 4) -> "JobSettings":
-        """Check the options; `default_shards` is what suits the runner.
+    def of(cls, options: PipelineOptions) -> "JobSettings":
+        """Check the options.
 
         Raises:
             ConfigError: one cannot be used; says which and how to mend it.
 
         """
         given = options.view_as(StoplineOptions)
-        shards = default_shards if given.ledger_shards is None else given.ledger_shards
-        if not 1 <= shards <= 1024:
-            raise ConfigError(f"--ledger_shards must be 1 to 1024, got {shards}")
+        if not 1 <= given.ledger_shards <= 1024:
+            raise ConfigError(f"--ledger_shards must be 1 to 1024, got {given.ledger_shards}")
         if not 0 <= given.decision_log_share <= 1:
             raise ConfigError(f"--decision_log_share must be 0 to 1, got {given.decision_log_share}")
         if not 0 <= given.ledger_warmup_h < math.inf:
@@ -221,7 +220,7 @@ class JobSettings:
             warmup_h=given.ledger_warmup_h,
             models=_models(given.model_bundle, given.model_registry, given.model_registry_trust),
             policy=policy_of(options),
-            shards=shards,
+            shards=given.ledger_shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,
             streams=_streams(given.kafka_payments_topic, given.token_keys, given.token_epoch),

@@ -31,7 +31,7 @@ def kept(settings: JobSettings) -> dict[str, list[bytes]]:
 
 def _outputs(pipeline: beam.Pipeline, settings: JobSettings) -> main.Outputs:
     chunks = pipeline | "Read" >> ReadChunksBounded(settings.kafka, *topics_read(settings.streams))
-    return main.build(chunks, settings)
+    return main.in_process(chunks, settings)
 
 
 class KeepFn(beam.DoFn):  # type: ignore[misc]

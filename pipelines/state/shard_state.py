@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import xxhash
+from numpy.typing import NDArray
 
 from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
@@ -131,10 +133,7 @@ def observe(  # noqa: PLR0917 - a shard's states and what is added to them
     """
     held, table = _current(ledger, shard, version, logs)
     del _live[ledger.name, shard]
-    late = table.late
-    views = ledger.fold(table, parts)
-    if table.late > late:
-        TELEMETRY.count("late", table.late - late)
+    views = added(ledger, table, parts)
     written = _logged(ledger, held, parts, table, logs, keep)
     version.write(_VERSION.pack(*written))
     _live[ledger.name, shard] = (written.token, table)
@@ -154,10 +153,8 @@ def _logged(  # noqa: PLR0917 - what a ledger and its log are made of
     )
     due = now.facts_bytes >= max(COMPACT_BYTES, held.rows * table.rows.itemsize // 2)
     if keep and not held.next_rows and (due or table.used > keep.rows):
-        used = table.used
-        before_us = ledger.forget(table, keep)
+        before_us = forgotten(ledger, table, keep)
         if before_us is not None:
-            TELEMETRY.count("forgotten", used - table.used)
             packed = _BEFORE.pack(before_us)
             log.add(sealed(_ENTRY.pack(now.sequence + 1, _FORGET, len(packed)), packed))
             now = now._replace(sequence=now.sequence + 1)
@@ -176,6 +173,24 @@ def _logged(  # noqa: PLR0917 - what a ledger and its log are made of
         return now._replace(next_written=end)
     log.clear()
     return now._replace(snapshots=now.snapshots + 1, rows=end, next_rows=0, next_written=0)
+
+
+def added(ledger: Ledger, table: Table, parts: Sequence[Rows], *order: NDArray[np.int64]) -> Rows:
+    """Add facts to a table and count those that came late; see `Ledger`."""
+    late = table.late
+    views: Rows = ledger.fold(table, parts, *order)
+    if table.late > late:
+        TELEMETRY.count("late", table.late - late)
+    return views
+
+
+def forgotten(ledger: Ledger, table: Table, keep: Keep) -> int | None:
+    """Forget what a table is not to keep and count it; see `Ledger.forget`."""
+    used = table.used
+    before_us = ledger.forget(table, keep)
+    if before_us is not None:
+        TELEMETRY.count("forgotten", used - table.used)
+    return before_us
 
 
 def verify(ledger: str, shard: int, version: Any, logs: Logs) -> None:

@@ -1,5 +1,6 @@
 """States of the shards a bundle brought, as the stages of the hot path use them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
@@ -41,19 +42,80 @@ class Forgot(NamedTuple):
     at_us: int
 
 
-class Store:
-    """Of each shard small values, which are written at the end of the bundle, and ledgers.
+class Store(ABC):
+    """Of each shard small values and ledgers, as a bundle's stages use them."""
+
+    def __init__(self) -> None:
+        self._once: dict[str, Any] = {}
+        self._forgotten: list[Forgot] = []
+
+    @abstractmethod
+    def known(self, ledger: Ledger, shard: int) -> Table:
+        """Return a shard's ledger, to be read only."""
+
+    @abstractmethod
+    def began(self, ledger: Ledger, shard: int) -> bool:
+        """Tell whether anything was ever added to a shard's ledger."""
+
+    @abstractmethod
+    def add(self, ledger: Ledger, shard: int, *parts: Rows, keep: Keep | None = None) -> Rows:
+        """Add facts to a shard's ledger; return what was known before each of its main kind."""
+
+    @abstractmethod
+    def observe(
+        self,
+        ledger: Ledger,
+        shard: Shards,
+        facts: Rows,
+        order: NDArray[np.int64],
+        others: FactsByShard,
+        *,
+        keep: Keep | None = None,
+    ) -> Rows:
+        """Add facts of the main kind in `order`, and others; return what was known before each of those."""
+
+    @abstractmethod
+    def object(
+        self, shard: int, name: str, load: Callable[[bytes | None], T], dump: Callable[[Any], bytes]
+    ) -> T:
+        """Return what `load` makes of a stored value, the same all through the bundle; `dump` stores it."""
+
+    def once(self, name: str, load: Callable[[], T]) -> T:
+        """Return what `load` gave when it was first asked for in the bundle."""
+        if name not in self._once:
+            self._once[name] = load()
+        found: T = self._once[name]
+        return found
+
+    def note_forgotten(self, ledger: Ledger, shard: int, table: Table) -> None:
+        """Note what a table forgot since this was last done."""
+        if table.forgotten:
+            newest_us = int(table.filled["last_us"].max())
+            self._forgotten.append(Forgot(ledger.name, shard, table.forgotten, newest_us))
+            table.forgotten = 0
+
+    def forgotten(self) -> list[Forgot]:
+        """Return what ledgers forgot since this was last asked for."""
+        found, self._forgotten = self._forgotten, []
+        return found
+
+    @abstractmethod
+    def save(self) -> None:
+        """End the bundle."""
+
+
+class BeamStore(Store):
+    """Keeps ledgers as logs, and small values, which are written at the end of the bundle, in Beam's state.
 
     A state of Beam that is held stays good for its key as long as the bundle.
     """
 
     def __init__(self, of: Identity | None = None) -> None:
         """`of` is what the states are to be of; they say so from then on, and others are refused."""
+        super().__init__()
         self._of = of
         self._heads: dict[int, Head] = {}
         self._logs: dict[tuple[str, int], Logs] = {}
-        self._once: dict[str, Any] = {}
-        self._forgotten: list[Forgot] = []
         self._objects: dict[tuple[str, int], tuple[Any, Callable[[Any], bytes]]] = {}
 
     def open(self, shard: int, head: Any, logs: Mapping[str, Logs]) -> None:
@@ -71,30 +133,20 @@ class Store:
                 for ledger, bags in logs.items():
                     shard_state.verify(ledger, shard, self._heads[shard].value(ledger), bags)
 
-    def known(self, ledger: Ledger, shard: int) -> Table:
-        """Return a shard's ledger, to be read only."""
+    def known(self, ledger: Ledger, shard: int) -> Table:  # noqa: D102
         return shard_state.known(ledger, shard, *self._states(ledger, shard))
 
-    def began(self, ledger: Ledger, shard: int) -> bool:
-        """Tell whether anything was ever added to a shard's ledger."""
+    def began(self, ledger: Ledger, shard: int) -> bool:  # noqa: D102
         return self._heads[shard].value(ledger.name).read() is not None
 
-    def add(self, ledger: Ledger, shard: int, *parts: Rows, keep: Keep | None = None) -> Rows:
-        """Add facts to a shard's ledger; return what was known before each of its main kind."""
+    def add(self, ledger: Ledger, shard: int, *parts: Rows, keep: Keep | None = None) -> Rows:  # noqa: D102
         states = self._states(ledger, shard)
         views = shard_state.observe(ledger, shard, parts, *states, keep)
-        if keep is not None and (table := shard_state.known(ledger, shard, *states)).forgotten:
-            newest_us = int(table.filled["last_us"].max())
-            self._forgotten.append(Forgot(ledger.name, shard, table.forgotten, newest_us))
-            table.forgotten = 0
+        if keep is not None:
+            self.note_forgotten(ledger, shard, shard_state.known(ledger, shard, *states))
         return views
 
-    def forgotten(self) -> "list[Forgot]":
-        """Return what ledgers forgot since this was last asked for."""
-        found, self._forgotten = self._forgotten, []
-        return found
-
-    def observe(
+    def observe(  # noqa: D102
         self,
         ledger: Ledger,
         shard: Shards,
@@ -104,7 +156,6 @@ class Store:
         *,
         keep: Keep | None = None,
     ) -> Rows:
-        """Add facts of the main kind in `order`, and others; return what was known before each of those."""
         order = order[np.argsort(shard[order], kind="stable")]
         ordered = facts.take(order)
         views, left = [], dict(others)
@@ -116,24 +167,16 @@ class Store:
         places[order] = np.arange(len(order))
         return concatenated(views, ledger.view).take(places)
 
-    def object(
+    def object(  # noqa: D102
         self, shard: int, name: str, load: Callable[[bytes | None], T], dump: Callable[[Any], bytes]
     ) -> T:
-        """Return what `load` makes of a stored value, the same all through the bundle; `dump` stores it."""
         if (name, shard) not in self._objects:
             self._objects[name, shard] = load(self._heads[shard].value(name).read()), dump
         found: T = self._objects[name, shard][0]
         return found
 
-    def once(self, name: str, load: Callable[[], T]) -> T:
-        """Return what `load` gave when it was first asked for in the bundle."""
-        if name not in self._once:
-            self._once[name] = load()
-        found: T = self._once[name]
-        return found
-
     def save(self) -> None:
-        """Write the small values, at the end of the bundle."""
+        """Write the small values."""
         for (name, shard), (kept, dump) in self._objects.items():
             if kept is not None:
                 self._heads[shard].value(name).write(dump(kept))

@@ -24,7 +24,7 @@ from pipelines.jobs import main as job
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.policy import MemoryPolicy
-from pipelines.state.store import Store
+from pipelines.state.store import BeamStore
 from pipelines.streams.table import STREAMS, ledgers_of
 from pipelines.telemetry import TELEMETRY
 from schemas.payment import Payment
@@ -82,7 +82,7 @@ class ByHand:
         )
         began = time.perf_counter()
         blocks = self.path.decode.finish([self.path.decode.begin(chunk)])
-        store = Store()
+        store = BeamStore()
         store.open(0, self._head, self._logs)
         for _ in self.path.decided([each for each in blocks if each.tag == "blocks"], store):
             pass

@@ -122,7 +122,7 @@ def ours(arguments: tuple[str, ...], history: Mapping[int, int]) -> None:
     settings = replace(JobSettings.of(options), decided=history)
     with beam.Pipeline(runner=in_process(), options=options) as pipeline:
         chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *topics_read(), start=settings.first)
-        main.write(main.build(chunks, settings), settings)
+        main.write(main.in_process(chunks, settings), settings)
 
 
 def sample(clock: int, earlier: NDArray[np.int64]) -> Sample:

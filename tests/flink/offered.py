@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from models import SHIPPED
 from pipelines.flink import cluster, jobs
 from pipelines.flink.jobs import Tuning
-from pipelines.jobs.main import FLINK_SHARDS, on_flink
+from pipelines.jobs.main import on_flink
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
@@ -46,7 +46,7 @@ def offered(
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as log:
         load.create_topics(broker.address)
         options = options_of(broker.address, SHIPPED, Path(log), *more)
-        settings = JobSettings.of(PipelineOptions(list(options), streaming=True), default_shards=FLINK_SHARDS)
+        settings = JobSettings.of(PipelineOptions(list(options), streaming=True))
         with Child(load.offer, broker.address, world, backlog, pace) as feeder:
             feeder.receive()
             cluster.up()

@@ -28,7 +28,7 @@ from pipelines.state import evolve
 from pipelines.state.evolve import Schema
 from pipelines.state.identity import Identity
 from pipelines.state.shard_state import COMPACT_BYTES
-from pipelines.state.store import Store
+from pipelines.state.store import BeamStore
 
 NAME = "toy"
 FACT = np.dtype([("key", "u8", 2)])
@@ -74,7 +74,7 @@ class CountFn(beam.DoFn):
         log: Any = beam.DoFn.StateParam(LOG),
         other: Any = beam.DoFn.StateParam(OTHER),
     ) -> Iterator[OutRecord]:
-        store = Store(self._of)
+        store = BeamStore(self._of)
         store.open(0, head, {"toy": (log, other)})
         values = [int(value) for value in element[1].values]
         facts = np.zeros(len(values), FACT)

@@ -9,7 +9,7 @@ from models.ledgers.ledger import Ledger
 from pipelines.hot.stage import Output, Passage, Stage
 from pipelines.state import shard_state
 from pipelines.state.shards import Block
-from pipelines.state.store import Received, Store
+from pipelines.state.store import BeamStore, Received
 
 
 class Value:
@@ -70,7 +70,7 @@ class Shards:
     def run(self, *blocks: Block, failing: bool = False) -> list[Output]:
         """Take blocks through the stage as a bundle; return what it emits. A failing one takes all back."""
         before = copy.deepcopy(self.states) if failing else {}
-        store = Store()
+        store = BeamStore()
         for shard, (head, logs) in self.states.items():
             store.open(shard, head, logs)
         passage = Passage(self.stage, store)
@@ -85,7 +85,7 @@ class Shards:
         """The rows of a ledger, of all shards."""
         tables = []
         for shard, (head, logs) in self.states.items():
-            store = Store()
+            store = BeamStore()
             store.open(shard, head, logs)
             shard_state._live.pop((ledger.name, shard), None)
             tables.append(store.known(ledger, shard).filled)

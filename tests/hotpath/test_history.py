@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from models.ledgers.history import NEW_PAYEE_US, REMEMBERS_S, account_facts, history
+from models.ledgers.history import NEW_PAYEE_US, REMEMBERS_S, both_legs, history
 from models.ledgers.parties import PAYERS
 from schemas.payment import Payment
 from schemas.rows.transfers import of_payments
@@ -72,8 +72,7 @@ def test_a_payment_is_risky_if_its_payee_is_new_or_its_payer_guided(
     more: dict[str, object], risky: int
 ) -> None:
     rows = of_payments([paid(0, VICTIM, MULE, 1, **more)])
-    payer = np.ones(2, PAYERS.view)
-    both = account_facts(np.repeat(rows, 2), np.ones(2), np.array([False, True]), payer)
+    both = both_legs(rows, np.ones(1), np.ones(1, PAYERS.view))
 
     assert both["risky"].tolist() == [risky, risky]
     assert both["credit"].tolist() == [0, 1]
@@ -93,4 +92,4 @@ def test_without_the_field_a_payee_is_new_if_the_ledger_never_saw_him_paid(
     payer = np.zeros(1, PAYERS.view)
     payer["payee_paid"], payer["age_s"] = paid_before, known_s
 
-    assert account_facts(rows, np.ones(1), np.array([True]), payer)["risky"].tolist() == [risky]
+    assert both_legs(rows, np.ones(1), payer)["risky"].tolist() == [risky, risky]

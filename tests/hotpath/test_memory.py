@@ -16,8 +16,9 @@ from pipelines import policy
 from pipelines.hot.forgotten import Forgotten
 from pipelines.policy import MemoryPolicy
 from pipelines.state import shard_state
+from pipelines.state.memory import Memory
 from pipelines.state.shard_state import Version, observe, rebuilt
-from pipelines.state.store import Store
+from pipelines.state.store import BeamStore
 from pipelines.streams.measures import FOREVER
 from pipelines.telemetry import TELEMETRY
 from schemas.alarm import Alarm
@@ -112,7 +113,7 @@ def test_a_table_that_forgot_gives_its_room_back_and_finds_the_rest() -> None:
 def test_a_full_ledger_is_an_alarm_once_an_hour_of_each_shard_and_no_secret_is_in_it() -> None:
     rules = replace(policy.load(), memory=MemoryPolicy(rows=10_000, days=400))
     keep, forgotten, shard = rules.memory.of_shard(10), Forgotten(rules), Shard()
-    store = Store()
+    store = BeamStore()
     store.open(3, shard.head, {PAYERS.name: shard.logs})
     told = []
     for block in range(60):
@@ -130,3 +131,17 @@ def test_the_bound_is_a_policys_and_shared_by_the_shards() -> None:
     rules = replace(policy.load(), memory=MemoryPolicy(rows=40_000, days=90))
 
     assert rules.memory.of_shard(4) == Keep(10_000, 90 * DAY_US)
+
+
+def test_ledgers_in_memory_stay_bounded_too() -> None:
+    keep, memory = Keep(200, 400 * DAY_US), Memory()
+    nowhere = np.zeros(50, np.uint16)
+    for block in range(60):
+        memory.begin()
+        new = facts(50 * block, 50, T0 + block * HOUR_US)
+        views = memory.observe(PAYERS, nowhere, new, np.arange(50), {}, keep=keep)
+        memory.save()
+        table = memory.known(PAYERS, 0)
+        assert len(views) == 50
+        assert table.used <= 200
+        assert known(table, 50 * block + 49) == [True]

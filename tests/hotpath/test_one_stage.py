@@ -1,5 +1,7 @@
 """The hot path as one stage: the records are those of its stages apart, however firings cut it."""
 
+import gc
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -15,15 +17,19 @@ from console.lab.feeds import streamed
 from console.lab.replaying import job_settings, lines
 from fixtures.scenario import SCENARIOS, load
 from models import SHIPPED
-from pipelines.hot.one_stage import OneStageFn
+from pipelines.hot.one_stage import InMemoryFn, OneStageFn
 from pipelines.jobs.main import hot_path
+from pipelines.jobs.replay import kept
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.bounded import ReplayReader, ReplaySource
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.sink import OutRecord
+from pipelines.process import PROCESS
 from pipelines.state import shard_state
+from pipelines.state.memory import Memory
 from pipelines.streams.table import topics_read
 from schemas import topics
+from schemas.errors import StateError
 from tests.hotpath.states import Bag, Value
 
 
@@ -74,6 +80,41 @@ def test_one_stage_gives_the_records_of_the_stages_apart(to_a_firing: int, resta
             given = _sent(OneStageFn(recorded, hot_path(replace(job, decided=decided))), recorded, restarts)
 
     assert given == expected
+
+
+def test_in_process_one_stage_gives_the_records_of_the_stages_apart() -> None:
+    found = []
+    with streamed(load("police_call")) as (settings, decided):
+        for shards in ("1", "3"):
+            job = job_settings(settings, "--model_bundle", str(SHIPPED), "--ledger_shards", shards)
+            found.append(kept(replace(job, decided=decided)))
+
+    assert found[0] == found[1]
+    assert len(found[0][topics.ALERTS]) > 1
+    assert len(found[0][topics.WARNINGS]) > 1
+
+
+def test_after_a_bundle_that_failed_half_way_ledgers_in_memory_take_no_other() -> None:
+    memory = Memory()
+    memory.begin()
+    memory.save()
+    memory.begin()
+
+    with pytest.raises(StateError, match="start the job again"):
+        memory.begin()
+
+
+def test_ledgers_in_memory_end_with_their_pipeline() -> None:
+    stage = InMemoryFn(None)  # type: ignore[arg-type]
+    held = PROCESS.shared("memory", stage._whose, Memory)
+    whose = stage._whose
+    assert pickle.loads(pickle.dumps(stage))._whose == whose
+
+    del stage
+    gc.collect()
+
+    assert PROCESS.shared("memory", whose, Memory) is not held
+    PROCESS.forget("memory", whose)
 
 
 def _sent(stage: OneStageFn, source: Recorded, restarts: bool) -> list[str]:

@@ -20,7 +20,7 @@ from pipelines.hot.serving import Follower, InUse
 from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import Policy
-from pipelines.state.store import Store
+from pipelines.state.store import BeamStore
 from pipelines.streams.table import STREAMS
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError, ModelError
@@ -204,7 +204,7 @@ def test_models_change_between_bundles_and_never_within_one(
     tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
     accounts = Accounts(Decider(rules, registry, 0.0), tracer, 1, {}, STREAMS)
     accounts.setup()
-    bundle, next_bundle = Store(), Store()
+    bundle, next_bundle = BeamStore(), BeamStore()
     old = accounts.models(bundle)
     promote(registry, other)
     follower = serving._opened[registry.folder, rules.stamp]

@@ -18,7 +18,7 @@ from pipelines.state import shard_state
 from pipelines.state.identity import Identity
 from pipelines.state.shard_state import Head, Version, observe, rebuilt
 from pipelines.state.shards import by_shard, pack, shard_of, unpack
-from pipelines.state.store import Store
+from pipelines.state.store import BeamStore
 from schemas.errors import StateError
 from tests.hotpath.states import Bag, Shard, Value
 from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
@@ -288,31 +288,31 @@ OF = Identity(cluster_id="A", shards=1, currency="CNY", jurisdiction="CN")
 def test_state_says_what_it_is_state_of_and_is_refused_at_its_first_read_by_a_job_of_something_else() -> None:
     head = Value()
     for _ in range(2):
-        store = Store(OF)
+        store = BeamStore(OF)
         store.open(0, head, {})
         store.save()
 
     with pytest.raises(StateError, match="state of this job is of the brokers with cluster id A"):
-        Store(msgspec.structs.replace(OF, cluster_id="B")).open(0, head, {})
+        BeamStore(msgspec.structs.replace(OF, cluster_id="B")).open(0, head, {})
     with pytest.raises(StateError, match="give --ledger_shards 1, or begin without state: --fresh"):
-        Store(msgspec.structs.replace(OF, shards=2)).open(0, head, {})
+        BeamStore(msgspec.structs.replace(OF, shards=2)).open(0, head, {})
 
 
 def test_damage_of_a_ledger_that_is_seldom_asked_for_is_found_at_the_first_read_after_a_restore(
     number: int,
 ) -> None:
     shard, head = Shard(), Value()
-    store = Store(OF)
+    store = BeamStore(OF)
     store.open(number, head, {"payers": shard.logs})
     store.add(PAYERS, number, *blocks_of(PAYERS, 1))
     store.save()
     forget(PAYERS, number)
-    Store(OF).open(number, head, {"payers": shard.logs})  # and is not looked at again
+    BeamStore(OF).open(number, head, {"payers": shard.logs})  # and is not looked at again
 
     damaged = bytearray(shard.logs[0].items[0])
     damaged[-1] ^= 1
     shard.logs[0].items[0] = bytes(damaged)
-    Store(OF).open(number, head, {"payers": shard.logs})
+    BeamStore(OF).open(number, head, {"payers": shard.logs})
     shard_state._verified.clear()
     with pytest.raises(StateError, match="checksum differs"):
-        Store(OF).open(number, head, {"payers": shard.logs})
+        BeamStore(OF).open(number, head, {"payers": shard.logs})

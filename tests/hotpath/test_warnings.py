@@ -39,7 +39,7 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
 from pipelines.state import shard_state
 from pipelines.state.shards import Block, Rows
-from pipelines.state.store import Received, Store
+from pipelines.state.store import BeamStore, Received
 from schemas.errors import ConfigError
 from schemas.rows.tokens import token_text
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
@@ -294,9 +294,9 @@ def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "
     )  # fmt: skip
 
 
-def opened(state: Shard) -> Store:
+def opened(state: Shard) -> BeamStore:
     """The states of one shard, for a bundle."""
-    store = Store()
+    store = BeamStore()
     store.open(0, state.head, {HEARD.name: state.logs})
     return store
 
