@@ -1,6 +1,5 @@
 """Why a leg scored high: the strongest groups of features, said only as far as their figures carry it."""
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -32,9 +31,14 @@ _UNITS_H = {"_h": 1, "_d": 24}
 #: More log-odds than any group adds.
 _FIRM_FIRST = 1e6
 
-_COMPARE: Mapping[str, Callable[[FloatArray, float], NDArray[np.bool_]]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq
-}  # fmt: skip
+#: Whether a value below, equal to or above its bound meets a comparison.
+_COMPARE: Mapping[str, tuple[bool, bool, bool]] = {
+    "<": (True, False, False),
+    "<=": (True, True, False),
+    ">": (False, False, True),
+    ">=": (False, True, True),
+    "==": (False, True, False),
+}
 
 #: Between sentences, and at the end.
 _STOPS = {"zh": ("；", "。")}
@@ -146,11 +150,13 @@ def strongest(
 
     """
     rows = len(contributions)
-    said = np.full(contributions.shape, "", object)
-    firm = np.zeros(contributions.shape, np.bool_)
-    for place, code in enumerate(codes):
-        said[:, place], firm[:, place] = in_words(words, words.groups[leg][code], language, figures, rows)
-    true = said != ""
+    groups = [words.groups[leg][code] for code in codes]
+    clauses = [clause for group in groups for clause in group]
+    of = np.repeat(np.arange(len(codes)), list(map(len, groups)))
+    held = _holding(clauses, figures, rows)
+    within = (of[:, np.newaxis] == np.arange(len(codes))).astype(np.int64)
+    true = held.T @ within > 0
+    firm = (held.T & np.array([clause.firm for clause in clauses], np.bool_)) @ within > 0
     raising = true & (contributions > 0)
     rank = np.where(raising, contributions + np.where(firm, _FIRM_FIRST, 0.0), -np.inf)
     alone = ~raising.any(axis=1) & true.any(axis=1)
@@ -159,15 +165,22 @@ def strongest(
     strongest_first = np.argsort(-np.take_along_axis(contributions, best, axis=1), axis=1, kind="stable")
     order = np.take_along_axis(best, strongest_first, axis=1)
     kept = np.take_along_axis(rank, order, axis=1) > -np.inf
-    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), said.tolist(), strict=True)
+    named = np.zeros(true.shape, np.bool_)
+    np.put_along_axis(named, order, kept, axis=1)
+    texts: dict[tuple[int, int], str] = {}
+    for place in np.flatnonzero(named.any(axis=0)).tolist():
+        these = np.flatnonzero(named[:, place])
+        said = in_words(words, groups[place], language, figures, these, held=held[of == place][:, these])
+        texts |= {(row, place): text for row, text in zip(these.tolist(), said, strict=True)}
+    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), strict=True)
     return [
         tuple(
-            Reason(code=codes[place], contribution=round(added[place], 4), text=text[place])
+            Reason(code=codes[place], contribution=round(added[place], 4), text=texts[row, place])
             for place, is_kept in zip(places, keep, strict=True)
             if is_kept
         )
         or (always(words, SEVERAL_SIGNS, language, max([0.0, *added])),)
-        for places, keep, added, text in columns
+        for row, (places, keep, added) in enumerate(columns)
     ]
 
 
@@ -179,30 +192,41 @@ def always(words: Words, code: str, language: str, contribution: float = 0.0) ->
 
 
 def in_words(
-    words: Words, clauses: Sequence[Clause], language: str, figures: Mapping[str, FloatArray], rows: int
-) -> tuple[list[str], NDArray[np.bool_]]:
-    """Return for each of `rows` legs the clauses that hold, "" if none does, and whether one is firm."""
-    said: list[list[str]] = [[] for _ in range(rows)]
-    firm = np.zeros(rows, np.bool_)
+    words: Words,
+    clauses: Sequence[Clause],
+    language: str,
+    figures: Mapping[str, FloatArray],
+    rows: NDArray[np.intp],
+    *,
+    held: NDArray[np.bool_],
+) -> list[str]:
+    """Return for some of the legs, at `rows`, the clauses that hold of them: `held`, bool[clauses, rows]."""
+    said: list[list[str]] = [[] for _ in range(len(rows))]
     spoken = "en" if any(language not in clause.texts for clause in clauses) else language
-    for clause in clauses:
-        here = np.flatnonzero(_holds(clause, figures, rows))
-        if not len(here):
-            continue
-        firm[here] |= clause.firm
-        for row, text in zip(here.tolist(), _texts(words, clause, spoken, figures, here), strict=True):
-            said[row].append(text)
+    for clause, holds in zip(clauses, held, strict=True):
+        here = np.flatnonzero(holds)
+        if len(here):
+            texts = _texts(words, clause, spoken, figures, rows[here])
+            for row, text in zip(here.tolist(), texts, strict=True):
+                said[row].append(text)
     between, end = _stops(spoken)
-    return [between.join(row) + end if row else "" for row in said], firm
+    return [between.join(row) + end for row in said]
 
 
-def _holds(clause: Clause, figures: Mapping[str, FloatArray], rows: int) -> NDArray[np.bool_]:
-    held = np.ones(rows, np.bool_)
-    for name, how, bound in clause.when:
-        if name not in figures:
-            return np.zeros(rows, np.bool_)
-        with np.errstate(invalid="ignore"):
-            held &= _COMPARE[how](figures[name], bound) & np.isfinite(figures[name])
+def _holding(clauses: Sequence[Clause], figures: Mapping[str, FloatArray], rows: int) -> NDArray[np.bool_]:
+    """Tell which clauses hold of which legs, bool[clauses, rows]; all conditions are looked at together."""
+    conditions = [condition for clause in clauses for condition in clause.when]
+    of = np.repeat(np.arange(len(clauses)), [len(clause.when) for clause in clauses])
+    held = np.ones((len(clauses), rows), np.bool_)
+    if conditions:
+        unknown = np.full(rows, np.nan)
+        value = np.array([figures.get(name, unknown) for name, _, _ in conditions])
+        bound = np.array([bound for _, _, bound in conditions])[:, np.newaxis]
+        below, equal, above = np.array([_COMPARE[how] for _, how, _ in conditions]).T[:, :, np.newaxis]
+        met = (value < bound) & below | (value == bound) & equal | (value > bound) & above
+        met &= np.isfinite(value)
+        starts = np.flatnonzero(np.diff(of, prepend=-1))
+        held[of[starts]] = np.logical_and.reduceat(met, starts, axis=0)
     return held
 
 
