@@ -97,8 +97,8 @@ class Ledger:
         if table.used > keep.rows:
             first = table.used - int(keep.rows * KEPT_SHARE)
             before_us = max(before_us, int(np.partition(seen_us, first)[first]))
-        dropped = self.drop(table, before_us)
-        table.forgotten += dropped
+        full, dropped = table.used > keep.rows, self.drop(table, before_us)
+        table.forgotten += dropped if full else 0
         return before_us if dropped else None
 
     def drop(self, table: Table, before_us: int) -> int:

@@ -24,7 +24,7 @@ class Table:
     """Rows of one shard and the index that finds them by key; grows by doubling.
 
     `late` counts the facts that came after much newer ones of their row (`ledger.LATE_US`), `forgotten` the
-    rows that were too many or too old.
+    rows that were too many.
     """
 
     rows: Rows

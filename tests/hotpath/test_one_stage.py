@@ -79,7 +79,11 @@ def test_one_stage_gives_the_records_of_the_stages_apart(to_a_firing: int, resta
             recorded = Recorded(reader, to_a_firing)
             given = _sent(OneStageFn(recorded, hot_path(replace(job, decided=decided))), recorded, restarts)
 
-    assert given == expected
+    def of_payments(records: list[str]) -> list[str]:
+        """Whether a feed was silent is asked a bundle at a time, so it depends on the cut."""
+        return [line for line in records if "CLUE_FEED_SILENT" not in line]
+
+    assert of_payments(given) == of_payments(expected)
 
 
 def test_in_process_one_stage_gives_the_records_of_the_stages_apart() -> None:
