@@ -137,7 +137,20 @@ class MemoryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Keep(max(self.rows // shards, 1), self.days * DAY_US)
 
 
-USUAL_CLOCK, USUAL_MEMORY = ClockPolicy(), MemoryPolicy()
+class ButtonPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is warned at the highest severity whatever the model says (`pipelines.hot.button`).
+
+    Attributes:
+        signals: so many of call, shared screen and remote control show while he pays,
+        new_payee_h: somebody he has known for less than this.
+
+    """
+
+    signals: Annotated[int, Meta(ge=1, le=3)] = 2
+    new_payee_h: Annotated[int, Meta(ge=1, le=720)] = 24
+
+
+USUAL_CLOCK, USUAL_MEMORY, USUAL_BUTTON = ClockPolicy(), MemoryPolicy(), ButtonPolicy()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,6 +167,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     named_classes: tuple[FraudClass, ...] = ()
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
+    button: ButtonPolicy | None = USUAL_BUTTON
 
 
 @dataclass(frozen=True)
@@ -175,6 +189,7 @@ class Policy:
         named_classes: kinds of scam that warnings name: guessed rightly in 80 % of a labelled log.
         clock: which event times can be true.
         memory: what the ledgers keep.
+        button: who is warned at the button whatever the model says; None for nobody.
 
     """
 
@@ -191,6 +206,7 @@ class Policy:
     named_classes: frozenset[FraudClass] = frozenset()
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
+    button: ButtonPolicy | None = USUAL_BUTTON
 
     @property
     def currency(self) -> str:
@@ -286,6 +302,7 @@ def load(
         named_classes=frozenset(file.named_classes),
         clock=file.clock,
         memory=file.memory,
+        button=file.button,
     )
 
 

@@ -7,8 +7,10 @@ arrive. What lies after a payment's own time is not shown with it. Times count i
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.ledgers.ledger import Fold
+from models.ledgers.table import Rows
 from schemas.rows.compiled import inlined
 from schemas.units import SECOND_US
 
@@ -104,6 +106,13 @@ def _show(fact: Any, row: Any, view: Any) -> None:
     view.clue_longest_s = longest
 
 
+def _needed(rows: Rows, before_us: int) -> NDArray[np.bool_]:
+    """Tell of whom something was heard after a time, though he may not have paid yet."""
+    newest_s = np.maximum(rows["clue_on"].max(axis=1), rows["clue_off"].max(axis=1)).astype(np.int64)
+    found: NDArray[np.bool_] = (newest_s > 0) & (EPOCH_US + newest_s * SECOND_US >= before_us)
+    return found
+
+
 CLUES = Fold(
     CLUE_FACT,
     (
@@ -123,4 +132,5 @@ CLUES = Fold(
         ("clue_longest_s", "f4"),
     ),
     _show,
+    _needed,
 )

@@ -36,7 +36,7 @@ def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
 def account_facts(facts: Rows, transfers: Rows, value: FloatArray, payer: Rows, *, credit: bool) -> None:
     """Write the debit or credit legs of payments, as their accounts see them, into ACCOUNT_FACT[n].
 
-    A payee is new by what the payment says, else by what the ledger knows of the payer (`payer`, its views).
+    `payer` are the views of the payers' ledger.
     """
     own, other = ("creditor_account", "debtor_account") if credit else ("debtor_account", "creditor_account")
     facts["key"] = transfers[own]
@@ -44,10 +44,15 @@ def account_facts(facts: Rows, transfers: Rows, value: FloatArray, payer: Rows, 
     facts["value"] = value
     facts["counterparty"] = transfers[other][:, 1]
     facts["credit"] = credit
+    facts["risky"] = new_payees(transfers, payer, NEW_PAYEE_US) | (transfers["signals"] > 0)
+
+
+def new_payees(transfers: Rows, payer: Rows, within_us: int) -> NDArray[np.bool_]:
+    """Tell which payees are new to their payers, bool[n]: by what the payment says, else by the ledger."""
     added_us = transfers["payee_added_at_us"]
     never_paid = (payer["payee_paid"] == 0) & (payer["age_s"] >= REMEMBERS_S)
-    new_payee = np.where(added_us >= 0, transfers["at_us"] - added_us < NEW_PAYEE_US, never_paid)
-    facts["risky"] = new_payee | (transfers["signals"] > 0)
+    new: NDArray[np.bool_] = np.where(added_us >= 0, transfers["at_us"] - added_us < within_us, never_paid)
+    return new
 
 
 def both_legs(transfers: Rows, value: FloatArray, payer: Rows) -> Rows:

@@ -14,6 +14,7 @@ from models.scoring import reasons
 from models.scoring.bundle import LegModel
 from pipelines.hot.alert import alert
 from pipelines.hot.brake import Brake
+from pipelines.hot.button import at_button
 from pipelines.hot.decision_log import rows as log_rows
 from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.lacking import LACKING
@@ -95,6 +96,8 @@ class Decider:
             )
         ]
         outcome[forbidden] = STOP
+        guided = at_button(legs, self._policy.button if credit else None)
+        outcome[guided] = np.maximum(outcome[guided], WARN)
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
         few, scores = legs.rows(flagged), live.score[flagged].tolist()
@@ -112,8 +115,10 @@ class Decider:
         if credit:
             kinds = fraud_classes(few, figures["balance_share"])
             warnings = [
-                warning(self._policy, *each, kind, hold=made is not None)
-                for each, kind, made in zip(told, kinds, alerts, strict=True)
+                warning(self._policy, *each, kind, hold=made is not None, guided=pressed)
+                for each, kind, made, pressed in zip(
+                    told, kinds, alerts, guided[flagged].tolist(), strict=True
+                )
                 if each[0].received_us >= self._warn_from_us and self._kept(each[0]).debtor
             ]
             late = sum(payment.received_us < self._warn_from_us for payment, _ in told)

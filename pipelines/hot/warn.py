@@ -51,12 +51,16 @@ def fraud_classes(legs: Legs, balance_share: FloatArray) -> list[FraudClass]:
     return guessed
 
 
-def warning(policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, hold: bool) -> Warning:
+def warning(
+    policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, hold: bool, guided: bool = False
+) -> Warning:
     """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile.
+
+    Who is `guided` while he pays is warned at the highest severity (`pipelines.hot.button`).
 
     `kind` is named where the policy says that its guesses are mostly right, else words that stay true.
     """
-    grade = severity(verdict.outcome, paid.signals)
+    grade: Severity = 4 if guided else severity(verdict.outcome, paid.signals)
     law = policy.law.on(paid.at_us)
     rule = law.warning
     said = kind if kind in policy.named_classes else "UNKNOWN"

@@ -9,8 +9,11 @@ import pytest
 from msgspec import ValidationError
 
 from models import features
-from models.ledgers.clues import CLUE_FACT
+from models.ledgers.clues import ACTIVE, CLUE_FACT, STRANGE
 from models.ledgers.history import history
+from models.ledgers.ledger import Keep
+from models.ledgers.parties import PAYERS
+from models.ledgers.table import Table
 from pipelines import policy
 from pipelines.kafka.port import Chunk
 from pipelines.state.shards import Rows
@@ -195,3 +198,18 @@ def test_a_subscription_that_ended_is_counted_and_said_and_is_no_dead_letter(
 
 def test_the_main_job_reads_clues() -> None:
     assert topics.CLUES in topics_read(STREAMS)
+
+
+def test_who_was_called_but_has_not_paid_yet_is_not_forgotten() -> None:
+    table, call, paying = Table.empty(PAYERS.row), np.zeros(1, CLUE_FACT), np.zeros(1, PAYERS.facts[0])
+    call["key"], call["at_us"], call["flags"] = 7, 1_756_656_000_000_000, ACTIVE | STRANGE
+    paying["key"], paying["at_us"] = 8, call["at_us"] + MINUTE_US
+    PAYERS.fold(table, [call, paying])
+
+    PAYERS.forget(table, Keep(100, DAY_US))
+    assert (table.find(call["key"]) >= 0).all()
+
+    paying["at_us"] += 2 * DAY_US
+    PAYERS.fold(table, [paying])
+    PAYERS.forget(table, Keep(100, DAY_US))
+    assert (table.find(call["key"]) < 0).all()

@@ -1,0 +1,42 @@
+"""The rule at the button: who is guided while he pays somebody new is told so at the highest severity.
+
+Of call, shared screen and remote control at least two must show, by the payer's device or by clues, whatever
+the model says (anchors 6.1; Android asks the same of a call and a shared screen). The payment goes on.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.features import Legs
+from models.ledgers import clues
+from models.ledgers.history import new_payees
+from pipelines.policy import ButtonPolicy
+from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE
+from schemas.units import HOUR_US
+
+#: Each sign: its bit of a payment's signals, and its kind of clue.
+SIGNS = (
+    (CALL_IN_PROGRESS, clues.CALL),
+    (SCREEN_SHARE, clues.SCREEN_SHARE),
+    (REMOTE_CONTROL, clues.REMOTE_CONTROL),
+)
+
+#: What clues say began longer ago has ended, though nobody said so.
+LASTS_S = 4 * 3_600.0
+
+
+def at_button(legs: Legs, rule: ButtonPolicy | None) -> NDArray[np.bool_]:
+    """Tell which credit legs the rule is about, bool[n]; none without a rule."""
+    size = len(legs.value)
+    if rule is None:
+        return np.zeros(size, np.bool_)
+    shown = np.zeros(size, np.int64)
+    payer, signals = legs.payer, legs.transfer["signals"]
+    for bit, kind in SIGNS:
+        since_s = payer["clue_since_s"][:, kind]
+        goes_on = (payer["clue_goes_on"] >> kind & 1 > 0) & (since_s <= LASTS_S)
+        shown += (signals & bit > 0) | goes_on
+    found: NDArray[np.bool_] = shown >= rule.signals
+    if found.any():
+        found &= new_payees(legs.transfer, payer, rule.new_payee_h * HOUR_US)
+    return found
