@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.features import FloatArray, Legs, Rows
 from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
