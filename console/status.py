@@ -4,13 +4,16 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
 from pipelines.telemetry import TELEMETRY, Latency, quantiles
 
 StatusFormat = Literal["line", "json", "none"]
+
+#: Says how a job does: decisions a second, counts, and latency.
+Line = Callable[[float, Mapping[str, int], Latency], str]
 
 STATUS_S = 1.0
 
@@ -36,8 +39,9 @@ REST_S = 60.0
 
 
 @contextmanager
-def reporting(status: StatusFormat) -> Iterator[None]:
+def reporting(status: StatusFormat, line: Line | None = None) -> Iterator[None]:
     """Print a status every second while the block runs; a line rests while nothing happens."""
+    line = line or status_line
     done = threading.Event()
 
     def report() -> None:
@@ -55,7 +59,7 @@ def reporting(status: StatusFormat) -> Iterator[None]:
                 print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
             elif counts and (counts != shown or now >= shown_at + REST_S):
                 shown, shown_at = counts, now
-                say(status, status_line(rate, counts, latency))
+                say(status, line(rate, counts, latency))
 
     if status != "none":
         threading.Thread(target=report, name="status", daemon=True).start()
@@ -63,6 +67,17 @@ def reporting(status: StatusFormat) -> Iterator[None]:
         yield
     finally:
         done.set()
+
+
+def legal_line(rate: float, counts: Mapping[str, int], _: Latency) -> str:
+    """Say in one line how the legal job does.
+
+    >>> legal_line(2.0, {"orders_read": 3, "entries": 2, "refused": 1, "refused_UNSIGNED": 1}, None)
+    '3 orders, 0 account messages, 2 journal entries  REFUSED 1 (UNSIGNED 1)'
+    """
+    orders, accounts = (counts.get(f"{name}_read", 0) for name in ("orders", "accounts"))
+    said = f"{orders:,} orders, {accounts:,} account messages, {counts.get('entries', 0):,} journal entries"
+    return "  ".join((said, *_troubles(counts)))
 
 
 def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str:
@@ -82,6 +97,14 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
     ]
     if not math.isnan(latency.p50_ms):
         parts += [f"p50 {latency.p50_ms:,.0f} ms", f"p99 {latency.p99_ms:,.0f} ms"]
+    others = {name: n for name, n in counts.items() if name.endswith("_read") and name != "payments_read"}
+    if told := ", ".join(f"{name.removesuffix('_read')} {n:,}" for name, n in others.items() if n):
+        parts.append(f"also read {told}")
+    return "  ".join((*parts, *_troubles(counts)))
+
+
+def _troubles(counts: Mapping[str, int]) -> list[str]:
+    parts = []
     if refused := counts.get("refused"):
         codes = {
             name.removeprefix("refused_"): n for name, n in counts.items() if name.startswith("refused_")
@@ -104,7 +127,7 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
         parts.append(f"WITHOUT {', '.join(sorted(lacks))}")
     if lost := counts.get("decision_log_rows_lost"):
         parts.append(f"NOT LOGGED {lost:,}")
-    return "  ".join(parts)
+    return parts
 
 
 def say(status: StatusFormat, text: str) -> None:

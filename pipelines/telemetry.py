@@ -72,8 +72,9 @@ class Telemetry:
             _LOGGER.warning("first of %s: %s", name.replace("_", " "), FIRST[name])
 
     def refused(self, letter: DeadLetter) -> None:
-        """Count a dead letter, in all and by its code; the first of a code is said at once, with its hint."""
+        """Count a dead letter, of all, its topic and its code; the first of a code is said with its hint."""
         self.count("refused", 1)
+        self.count(f"{letter.topic}_refused", 1)
         kind = f"refused_{letter.error_code}"
         if not self.counts().get(kind):
             _LOGGER.warning(
@@ -128,5 +129,23 @@ class LatencyGauges:
             self._p99.set(round(latency.p99_ms))
 
 
+class StatusCounters:
+    """What the status counts as Beam's counters of the same names, for who watches from another process."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
+        self._lock = threading.Lock()
+        self._told: Counter[str] = Counter()
+
+    def add(self) -> None:
+        """Add what was counted since the last call to counters of the step that calls, in its bundle."""
+        with self._lock:
+            counts = Counter(self._telemetry.counts())
+            fresh, self._told = counts - self._told, counts
+        for name, count in fresh.items():
+            Metrics.counter("stopline.status", name).inc(count)
+
+
 TELEMETRY = Telemetry()
+STATUS_COUNTERS = StatusCounters(TELEMETRY)
 LATENCY_GAUGES = LatencyGauges(TELEMETRY)

@@ -25,7 +25,7 @@ from pipelines.streams.clock import Progress, Window, now_us, window
 from pipelines.streams.payments import payments_among
 from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream, refusal
-from pipelines.telemetry import TELEMETRY
+from pipelines.telemetry import STATUS_COUNTERS, TELEMETRY
 from schemas.dead_letter import DeadLetter
 
 _KILLED = "Three processes ended while this message was under way, and one that was given nothing else"
@@ -40,7 +40,7 @@ class Gathered(NamedTuple):
 
 
 class _Split(NamedTuple):
-    """What a chunk held: rows with their shard, letters, counts, when it was received, and its messages."""
+    """What a chunk held: rows with their shard, letters, counts, when it came, its messages and stream."""
 
     parts: list[tuple[int, Rows]]
     letters: list[DeadLetter]
@@ -131,6 +131,7 @@ class Decode:
             first_us = split.received_us if first_us is None else min(first_us, split.received_us)
             counts.update({**split.counts, "dead_letters": len(split.letters)})
             TELEMETRY.count("read", split.messages)
+            TELEMETRY.count(f"{split.topic}_read", split.messages)
             for letter in split.letters:
                 TELEMETRY.refused(letter)
                 record = dead_letter_record(letter, self._policy.law.id)
@@ -142,6 +143,7 @@ class Decode:
         for name, count in counts.items():
             if count:
                 Metrics.counter("stopline.decode", name).inc(count)
+        STATUS_COUNTERS.add()
         return Gathered(parts, letters, first_us or 0)
 
     def _times(self, chunk: Chunk) -> Window:

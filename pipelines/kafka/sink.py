@@ -3,6 +3,7 @@
 A retried bundle sends its records again; their ids are derived from their cause, so receivers can tell.
 """
 
+import logging
 import time
 from typing import NamedTuple
 
@@ -15,9 +16,12 @@ from pipelines.kafka.parked import park
 from pipelines.kafka.port import KafkaSettings, Producer, open_producer
 from pipelines.kafka.refusals import Refused
 from pipelines.kafka.seal import SEALED, Seal, read_seal
+from pipelines.kafka.settling import KeptOutError
 from schemas.dead_letter import shortened
 from schemas.errors import SinkError
 from schemas.topics import CASEWORK_STATES, CONTACTS, DEAD_LETTERS, MEASURES
+
+_LOGGER = logging.getLogger(__name__)
 
 #: State that is read back by version: nothing of it is put aside.
 KEPT_WHOLE = (MEASURES, CONTACTS, *CASEWORK_STATES)
@@ -123,7 +127,10 @@ class WriteFn(beam.DoFn):  # type: ignore[misc]
             SinkError: one was not.
 
         """
-        refused = self._settled()
+        try:
+            refused = self._settled()
+        except KeptOutError as kept_out:
+            refused = self._again(kept_out)
         if refused:
             forget_limits(self._settings)
         parked = 0
@@ -144,6 +151,19 @@ class WriteFn(beam.DoFn):  # type: ignore[misc]
         except SinkError:
             forget_limits(self._settings)  # kafka-python cannot tell that a limit was lowered
             raise
+
+    def _again(self, kept_out: KeptOutError) -> list[Refused]:
+        """Send a bundle's records once more over new connections, which read their secrets anew.
+
+        So a password that was changed under a running job counts; what had arrived arrives twice.
+        """
+        assert self._producer is not None
+        _LOGGER.warning("%s; trying again with the secrets as they are now", kept_out)
+        self._producer.close()
+        self._producer = open_producer(self._settings)
+        for record in self._sent:
+            self._send(record)
+        return self._settled()
 
     def _fitting(self, record: OutRecord) -> OutRecord | None:
         """Return a record as its topic takes it; None if it was parked instead."""

@@ -2,6 +2,7 @@
 
 from pipelines.hot.records import dead_letter_record, record
 from pipelines.kafka.sink import OutRecord
+from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.dead_letter import ErrorCode, dead_letter
 from schemas.journal import JournalEntry, RefundChanged
@@ -49,4 +50,5 @@ def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> Ou
         message=message,
         value=source.value,
     )
+    TELEMETRY.refused(letter)
     return dead_letter_record(letter, law)

@@ -36,6 +36,7 @@ from pipelines.lifecycle.records import (
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
 from pipelines.streams.clock import window
+from pipelines.telemetry import STATUS_COUNTERS, TELEMETRY
 from schemas import topics
 from schemas.dead_letter import ErrorCode
 from schemas.errors import StoplineError
@@ -103,6 +104,9 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk."""
         assert self._keys is not None
+        TELEMETRY.count("read", len(chunk.values))
+        TELEMETRY.count(f"{chunk.topic}_read", len(chunk.values))
+        STATUS_COUNTERS.add()
         ring, clock_us = self._keys.ring(), self._settings.clock()
         times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
@@ -322,6 +326,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         self._wake(applied.kept, due)
         if outputs:
             self._entries.inc()
+            TELEMETRY.count("entries", 1)
         yield from outputs
 
     def _wake(self, kept: AccountState, due: Any) -> None:

@@ -1,11 +1,13 @@
 """`stopline lifecycle run`: legal orders carried out, for ever."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from console.ending import end_on_signals
 from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, LawDir, Partitions, Runner
+from console.status import StatusFormat, legal_line, reporting, say
 from measures.authority.keys import law_of_keys, read_keys
 from measures.law.country_file import read_laws
 from measures.law.horizon import calendar_cautions
@@ -27,6 +29,7 @@ def run(
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
+    status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
     law_dir: LawDir = None,
     replay: Annotated[
         bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
@@ -56,4 +59,5 @@ def run(
         run_on_flink(lifecycle.job(settings), context.args, typer.echo, fresh=fresh)
     else:
         end_on_signals(typer.echo)
-        run_in_process(lifecycle.job(settings), context.args, typer.echo)
+        with reporting(status, legal_line):
+            run_in_process(lifecycle.job(settings), context.args, partial(say, status))

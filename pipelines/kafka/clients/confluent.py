@@ -7,7 +7,6 @@ import logging
 import re
 import threading
 import time
-from collections import Counter
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ import numpy as np
 from confluent_kafka import Message
 
 from pipelines.kafka import port
-from pipelines.kafka.admission import OVERHEARD, kept_out
+from pipelines.kafka.admission import OVERHEARD
 from pipelines.kafka.clients import librdkafka
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
@@ -29,8 +28,9 @@ from pipelines.kafka.port import (
     KafkaSettings,
     OffsetOutOfRangeError,
 )
-from pipelines.kafka.refusals import FINAL, Refused, lost_text, reason_of
-from schemas.errors import BrokerError, SinkError
+from pipelines.kafka.refusals import Refused
+from pipelines.kafka.settling import Settling
+from schemas.errors import BrokerError
 
 
 class Sparing(logging.Filter):
@@ -188,10 +188,8 @@ class Producer(port.Producer):
         self._settings = settings
         self._clients: dict[str, ck.Producer] = {}
         self._lock = threading.Lock()
-        self._sent = self._pending = 0
-        self._refused: list[Refused] = []
-        self._lost: Counter[str] = Counter()
-        self._reason = ""
+        self._pending = 0
+        self._settling = Settling(settings)
 
     @classmethod
     def _connect(cls, settings: KafkaSettings, bytes_max: int) -> ck.Producer:
@@ -232,7 +230,7 @@ class Producer(port.Producer):
         with self._lock:
             self._pending += 1
         where = -1 if partition is None else partition
-        number, self._sent = self._sent, self._sent + 1
+        number = self._settling.number()
         settled = partial(self._settle, number, topic)
         while True:
             try:
@@ -251,35 +249,22 @@ class Producer(port.Producer):
             except ck.KafkaException as refused:
                 settled(refused.args[0], None)
                 break
-        if self._sent % POLL_RECORDS == 0:
+        if (number + 1) % POLL_RECORDS == 0:
             client.poll(0)
 
     def _settle(self, number: int, topic: str, error: Any, _: Message | None) -> None:
+        if error is not None:
+            self._settling.failed(number, topic, error.code(), error.str())
         with self._lock:
             self._pending -= 1
-            if error is None:
-                return
-            if (why := FINAL.get(error.code())) is not None:
-                self._refused.append(Refused(number, topic, why, error.str()))
-            else:
-                self._lost[topic] += 1
-                self._reason = reason_of(error.code(), topic, error.str())
 
     def settle(self) -> list[Refused]:
         """See `Producer.settle`."""
-        began = time.monotonic()
         deadline = time.monotonic() + self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S
         while self._pending and time.monotonic() < deadline:
             for client in set(self._clients.values()):
                 client.flush(0.01)
-        with self._lock:
-            lost, reason, unknown = dict(self._lost), self._reason, self._pending
-            refused = sorted(self._refused)
-            self._lost.clear()
-            self._refused, self._sent = [], 0
-        if lost or unknown:
-            raise SinkError(lost_text(lost, unknown, kept_out(self._settings, began) or reason))
-        return refused
+        return self._settling.result(self._pending)
 
     def close(self) -> None:
         """See `Producer.close`."""

@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
@@ -26,9 +25,10 @@ from pipelines.kafka.port import (
     KafkaSettings,
     OffsetOutOfRangeError,
 )
-from pipelines.kafka.refusals import CHOOSING, FINAL, Refused, lost_text, reason_of
+from pipelines.kafka.refusals import CHOOSING, Refused, Why
 from pipelines.kafka.security import SECURITY_KEYS
-from schemas.errors import BrokerError, SinkError
+from pipelines.kafka.settling import Settling
+from schemas.errors import BrokerError
 from schemas.rows.values import Values
 
 for _speaker in ("kafka.net.manager", "kafka.net.connection"):
@@ -163,6 +163,7 @@ class Producer(port.Producer):
         self._settings = settings
         self._clients: dict[str, KafkaProducer] = {}
         self._sent: list[tuple[str, Any]] = []
+        self._settling = Settling(settings)
 
     @classmethod
     def _connect(cls, settings: KafkaSettings, bytes_max: int) -> KafkaProducer:
@@ -211,28 +212,19 @@ class Producer(port.Producer):
 
     def settle(self) -> list[Refused]:
         """See `Producer.settle`; `KafkaProducer.flush` alone does not report losses, the futures do."""
-        began = time.monotonic()
         for client in set(self._clients.values()):
             with suppress(KafkaError):
                 client.flush(self._settings.delivery_timeout_s + port.REQUEST_TIMEOUT_S)
-        refused: list[Refused] = []
-        lost: Counter[str] = Counter()
-        reason = ""
         for number, (topic, sent) in enumerate(self._sent):
             if not isinstance(sent, Exception) and sent.succeeded():
                 continue
             error = sent if isinstance(sent, Exception) else sent.exception
             code = getattr(error, "errno", None) or 0
             # Records in the batch of one at fault get an error without a code, of no class of its own.
-            if (why := "RECORD" if type(error) is KafkaError else FINAL.get(code)) is not None:
-                refused.append(Refused(number, topic, why, str(error)))
-            else:
-                lost[topic] += 1
-                reason = reason_of(code, topic, str(error or "no answer"))
+            why: Why | None = "RECORD" if type(error) is KafkaError else None
+            self._settling.failed(number, topic, code, str(error or "no answer"), why)
         self._sent = []
-        if lost:
-            raise SinkError(lost_text(lost, 0, kept_out(self._settings, began) or reason))
-        return refused
+        return self._settling.result()
 
     def close(self) -> None:
         """See `Producer.close`."""
