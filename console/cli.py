@@ -48,6 +48,11 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.casework.say:say",
         "console.commands.casework.league:league",
     ),
+    "rings": (
+        "Find accounts that belong together; give out the evidence.",
+        "console.commands.rings.finding:find,evaluate",
+        "console.commands.rings.proving:evidence,hand-on,verify",
+    ),
     "reports": (
         "Report scams; see whom it was asked of and what came of it.",
         "console.commands.reports.sending:send,revoke",

@@ -4,9 +4,43 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 #: `context_settings` of a command that hands what it does not know, in `context.args`, to Beam.
 BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class BeamCommand(TyperCommand):
+    """A command with arguments of its own beside the options that it hands to Beam, in whatever order.
+
+    Without it an option that is not known, or its value, before an argument would be taken for the argument.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Set the options that are not known aside with their values, then take the rest as usual."""
+        takes_value = {
+            name: not getattr(parameter, "is_flag", False)
+            for parameter in self.get_params(ctx)
+            for name in (*parameter.opts, *parameter.secondary_opts)
+        }
+        own, others, words = list[str](), list[str](), iter(args)
+        for word in words:
+            name, _, value = word.partition("=")
+            name = name.replace("_", "-")
+            if word == "--":
+                own += [word, *words]
+            elif not word.startswith("--") or name in takes_value:
+                own.append(word)
+                if takes_value.get(name) and not value:
+                    own += [each for each in [next(words, None)] if each is not None]
+            else:
+                others.append(word)
+                following = None if value else next(words, None)
+                others += [] if following is None else [following]
+        left = super().parse_args(ctx, own)
+        ctx.args += others
+        return left
+
 
 #: Of the commands that read feedback or payments from a broker.
 KafkaSecurity = Annotated[

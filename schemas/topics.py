@@ -29,6 +29,7 @@ REFUNDS = "refunds"
 DEAD_LETTERS = "dead_letters"
 ALARMS = "alarms"
 ACTIONS = "actions"
+CASES = "cases"
 
 #: What the casework job keeps of its aggregates, whole and by key, and reads back when it starts.
 CASEWORK_STATES = (
@@ -44,6 +45,7 @@ TOPIC_CONFIG: Mapping[str, Mapping[str, str]] = {
     TRACES: {"retention.ms": "-1"},
     CONTACTS: {"retention.ms": "-1"},
     ACTIONS: {"retention.ms": "-1"},
+    CASES: {"retention.ms": "-1"},
     REPORTS: {"message.timestamp.type": "LogAppendTime"},
     CASEWORK: {"message.timestamp.type": "LogAppendTime"},
     CASEWORK_INTERNAL: {"message.timestamp.type": "LogAppendTime"},

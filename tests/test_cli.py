@@ -268,3 +268,19 @@ def test_doctor_says_what_is_missing_and_leaves_with_1_if_every_job_needs_it(
     assert re.search(r"for Flink +Java +not on the path; Flink and Apache Kafka need 17", alone.output)
     assert with_brokers.exit_code == 1
     assert re.search(r"MISSING +brokers +nobody listens at 127.0.0.1:1; start", with_brokers.output)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rings", "find", "--kafka_brokers", "127.0.0.1:1"),
+        ("reports", "show", "--kafka_brokers", "127.0.0.1:1"),
+        ("reports", "show", "report-1", "--kafka_brokers=127.0.0.1:1"),
+        ("reports", "export", "--kafka_brokers", "127.0.0.1:1", "report-1", "--format", "stix"),
+    ],
+)
+def test_options_of_the_broker_may_stand_before_or_after_what_a_command_is_about(
+    words: tuple[str, ...],
+) -> None:
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
+        command(*words)

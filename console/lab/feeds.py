@@ -41,7 +41,13 @@ def brokers_at(address: str, security: Sequence[str]) -> KafkaSettings:
 
 
 def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
-    """Return the values that a topic holds now, partition by partition."""
+    """Return the values that a topic holds now, partition by partition.
+
+    Raises:
+        BrokerError: nobody listens there, or there is no such topic.
+
+    """
+    require_listener(settings)
     bounds = captured_bounds(settings, [topic])
     return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
 

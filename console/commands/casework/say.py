@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from console.lab.reporting import say as said
-from console.options import BEAM_FLAGS
+from console.options import BEAM_FLAGS, BeamCommand
 from pipelines.jobs.options import in_process_options, kafka_settings
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def say(
     context: typer.Context,
     message: Annotated[Path, typer.Argument(help="JSON, see schemas/json/casework.v1.json; - is stdin.")],

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from console.lab.ordering import send_order
-from console.options import BEAM_FLAGS
+from console.options import BEAM_FLAGS, BeamCommand
 from pipelines.jobs.options import in_process_options, kafka_settings
 from schemas import topics
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def send(
     context: typer.Context,
     order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],

@@ -6,7 +6,7 @@ import typer
 
 from console.lab import reporting
 from console.lab.blocklist import one_of
-from console.options import BEAM_FLAGS
+from console.options import BEAM_FLAGS, BeamCommand
 from pipelines.jobs.options import in_process_options, kafka_settings
 from schemas.report import RESULTS, Answer, Finding
 
@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False)
 ReportId = Annotated[str, typer.Argument(help="Id of the report.")]
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def answer(
     context: typer.Context,
     report: ReportId,
@@ -38,7 +38,7 @@ def answer(
     typer.echo(f"{action}: {result or 'acknowledged'}")
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def judge(
     context: typer.Context,
     report: ReportId,

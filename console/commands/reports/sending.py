@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from console.lab import reporting
-from console.options import BEAM_FLAGS
+from console.options import BEAM_FLAGS, BeamCommand
 from pipelines.jobs.options import in_process_options, kafka_settings
 from schemas.report import Revocation
 
@@ -16,7 +16,7 @@ Key = Annotated[Path | None, typer.Option("--key", help="Private key of an autho
 ReportId = Annotated[str, typer.Argument(help="Id of the report.")]
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def send(
     context: typer.Context,
     reports: Annotated[Path, typer.Argument(help="Reports, a JSON object a line; - is stdin.")],
@@ -30,7 +30,7 @@ def send(
     typer.echo(f"{count:,} reports sent")
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def revoke(
     context: typer.Context,
     report: ReportId,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console.lab import reporting
 from console.lab.blocklist import one_of
-from console.options import BEAM_FLAGS
+from console.options import BEAM_FLAGS, BeamCommand
 from console.views import reports as view
 from pipelines.jobs.options import in_process_options, kafka_settings
 
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False)
 Form = Annotated[str, typer.Option("--format", help=f"One of {', '.join(reporting.FORMS)}.")]
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def show(
     context: typer.Context,
     report: Annotated[str, typer.Argument(help="Id of a report; without it every open case in a line.")] = "",
@@ -30,7 +30,7 @@ def show(
     Console().print(view.case(reporting.one(cases, report)) if report else view.overview(cases))
 
 
-@app.command(context_settings=BEAM_FLAGS)
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def export(
     context: typer.Context,
     report: Annotated[str, typer.Argument(help="Id of the report.")],

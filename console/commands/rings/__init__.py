@@ -1,0 +1,1 @@
+"""`stopline rings`: suspected accounts that belong together, and the evidence of it."""

@@ -1,0 +1,146 @@
+"""How well rings are found among a bundle's alerts about a simulated world, held against the truth."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from console.lab.measuring import of_world
+from fixtures.stream import clues
+from fixtures.world import World
+from measures.rings.components import UnionFind, components, leiden
+from measures.rings.links import Known, calls, in_order
+from models.scoring.bundle import LEGS, Bundle
+from pipelines import policy
+from pipelines.policy import DELAY, Policy
+from schemas.ring import Link
+
+
+class Found(NamedTuple):
+    """Figures of one world.
+
+    Attributes:
+        mules: accounts that rings really used and an alert named.
+        missed: those no alert named; no ring can hold them.
+        innocent: accounts in rings found that belong to none.
+        rings: found; `true_rings` of those suspected.
+        precision: share of pairs put together that belong together, innocent accounts included.
+        recall: share of pairs of suspected mules that belong together and were put together.
+
+    """
+
+    mules: int
+    missed: int
+    innocent: int
+    rings: int
+    true_rings: int
+    precision: float
+    recall: float
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        both = self.precision + self.recall
+        return 2 * self.precision * self.recall / both if both else 0.0
+
+
+def measured(
+    world: World, begins_us: int, loaded: Bundle, rules: Policy, *, missing: float = 0.0, seed: int = 0
+) -> Found:
+    """Score a world, look for rings among what the policy would delay, and compare with the truth.
+
+    `missing` is the share of links that are left out, drawn by `seed`.
+    """
+    known = _known(world, begins_us, loaded, rules)
+    if missing:
+        kept = np.random.default_rng(seed).random(len(known.links)) >= missing
+        some = tuple(link for link, keep in zip(known.links, kept, strict=True) if keep)
+        ends = {end for link in some for end in (link.left, link.right)}
+        known = Known(some, known.suspected & ends, known.at_us)
+    true = _true(world, begins_us)
+    found = [component.accounts for component in components(known, leiden)]
+    ring_of = {account: number for number, accounts in enumerate(true) for account in accounts}
+    suspected = [accounts & known.suspected for accounts in true]
+    together = _pairs(found)
+    right = _pairs(suspected)
+    hit = len(together & right)
+    return Found(
+        mules=sum(map(len, suspected)),
+        missed=len(ring_of) - sum(map(len, suspected)),
+        innocent=sum(account not in ring_of for accounts in found for account in accounts),
+        rings=len(found),
+        true_rings=sum(len(accounts) > 1 for accounts in suspected),
+        precision=hit / len(together) if together else 1.0,
+        recall=hit / len(right) if right else 1.0,
+    )
+
+
+def _pairs(sets: Iterable[Iterable[str]]) -> set[tuple[str, str]]:
+    return {pair for accounts in sets for pair in combinations(sorted(accounts), 2)}
+
+
+def _known(world: World, begins_us: int, loaded: Bundle, rules: Policy) -> Known:
+    legs = of_world(world, rules, begins_us)
+    payments = {
+        txn_id: place
+        for place, txn_id in enumerate(world.payments["txn_id"].to_pylist())
+    }  # fmt: skip
+    columns = {
+        name: world.payments[name].to_pylist()
+        for name in (
+            "debtor",
+            "debtor_account",
+            "creditor_account",
+            "amount_minor",
+            "currency",
+            "accepted_at_us",
+        )
+    }
+    found = []
+    for leg in LEGS:
+        rows, model = legs[leg].rows, loaded.leg(leg)
+        least = policy.thresholds(getattr(rules, leg), model.thresholds)[DELAY - 1]
+        flagged = np.flatnonzero(model.score(rows.columns(model.features)) >= least)
+        for txn_id in rows.txn_id[flagged].tolist():
+            at = payments[txn_id.decode()]
+            found.append(_link(leg, txn_id.decode(), {name: column[at] for name, column in columns.items()}))
+    suspected = {link.right if link.kind == "DECEIVED" else link.left for link in found}
+    ordered = in_order([*found, *calls(clues(world.clues), found)])
+    return Known(ordered, frozenset(suspected), ordered[-1].at_us if ordered else 0)
+
+
+def _link(leg: str, txn_id: str, of: dict[str, Any]) -> Link:
+    deceived = leg == "credit"
+    return Link(
+        kind="DECEIVED" if deceived else "PAID",
+        left=of["debtor"] if deceived else of["debtor_account"],
+        right=of["creditor_account"],
+        at_us=of["accepted_at_us"],
+        cause_id=f"{txn_id}.{leg}",
+        txn_id=txn_id,
+        amount_minor=of["amount_minor"],
+        currency=of["currency"],
+    )
+
+
+def _true(world: World, begins_us: int) -> list[set[str]]:
+    """Return who really worked together: accounts that victims paid or that passed scam money on, by ring."""
+    tied = UnionFind()
+    by_case: defaultdict[str, set[str]] = defaultdict(set)
+    columns = (
+        *(world.payments[name] for name in ("accepted_at_us", "debtor_account", "creditor_account")),
+        *(world.truth[name] for name in ("scam", "laundering", "case_id")),
+    )
+    for at_us, debtor, creditor, scam, laundering, case in zip(
+        *(each.to_pylist() for each in columns), strict=True
+    ):
+        if at_us >= begins_us and (scam or laundering):
+            by_case[case].add(creditor if scam else debtor)
+    for accounts in by_case.values():
+        first, *others = sorted(accounts)
+        tied.find(first)
+        for other in others:
+            tied.tie(first, other)
+    return tied.sets()

@@ -1,0 +1,135 @@
+"""Which suspected accounts hang together: union-find, hubs left out, groups inside what is too big."""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+from measures.rings.links import Known
+from schemas.ring import Link
+
+#: What more than so many others share ties nobody: an exchange, a call centre, a shop.
+HUB = 50
+
+#: A component of more accounts is looked at for groups inside it.
+TOO_BIG = 200
+
+
+class UnionFind:
+    """Disjoint sets of names that grow by ties; each tie costs nearly nothing (Tarjan 1975)."""
+
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+        self._size: dict[str, int] = {}
+
+    def find(self, name: str) -> str:
+        """Return the name that stands for the set of `name`."""
+        above = self._above
+        above.setdefault(name, name)
+        while above[name] != name:
+            above[name] = above[above[name]]
+            name = above[name]
+        return name
+
+    def tie(self, left: str, right: str) -> None:
+        """Make the sets of two names one."""
+        small, large = sorted((self.find(left), self.find(right)), key=lambda root: self._size.get(root, 1))
+        if small != large:
+            self._above[small] = large
+            self._size[large] = self._size.get(large, 1) + self._size.get(small, 1)
+
+    def sets(self) -> list[set[str]]:
+        """Return the sets of all names ever found or tied."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for name in list(self._above):
+            found[self.find(name)].add(name)
+        return list(found.values())
+
+
+class Component(NamedTuple):
+    """Accounts that hang together, with the links between them, out of them and into them."""
+
+    accounts: frozenset[str]
+    links: tuple[Link, ...]
+    hubs: int
+
+
+def components(
+    of: Known, groups: Callable[[frozenset[str], Iterable[Link]], list[set[str]]]
+) -> list[Component]:
+    """Return the components of two or more suspected accounts, by their smallest token.
+
+    Only what is itself suspected, a victim or a number ties accounts: two accounts that both pay one shop
+    are not tied by it. `groups` divides a component that is too big to be a ring.
+    """
+    hubs = _hubs(of)
+    tied = UnionFind()
+    for link in of.links:
+        if link.left not in hubs and link.right not in hubs and _ties(link, of.suspected):
+            tied.tie(link.left, link.right)
+    sets = [found for found in tied.sets() if len(found & of.suspected) > 1]
+    place = {name: number for number, found in enumerate(sets) for name in found}
+    inside: defaultdict[int, list[Link]] = defaultdict(list)
+    shared: defaultdict[int, set[str]] = defaultdict(set)
+    for link in of.links:
+        ends = [end for end in (link.left, link.right) if end in place]
+        for number in {place[end] for end in ends}:
+            inside[number].append(link)
+            shared[number] |= hubs & {link.left, link.right}
+    found = []
+    for number, names in enumerate(sets):
+        accounts = frozenset(names & of.suspected)
+        parts = [accounts] if len(accounts) <= TOO_BIG else groups(accounts, inside[number])
+        for part in (frozenset(each) for each in parts if len(each) > 1):
+            links = inside[number] if len(parts) == 1 else _around(part, inside[number])
+            found.append(Component(part, tuple(links), len(shared[number])))
+    return sorted(found, key=lambda component: min(component.accounts))
+
+
+def _ties(link: Link, suspected: frozenset[str]) -> bool:
+    return link.kind != "PAID" or {link.left, link.right} <= suspected
+
+
+def _hubs(of: Known) -> set[str]:
+    others: defaultdict[str, set[str]] = defaultdict(set)
+    for link in of.links:
+        others[link.left].add(link.right)
+        others[link.right].add(link.left)
+    return {name for name, shared in others.items() if len(shared) > HUB}
+
+
+def _around(accounts: frozenset[str], links: Iterable[Link]) -> list[Link]:
+    """Return the links of some accounts of a component, and the calls to those who paid them."""
+    mine = [link for link in links if accounts & {link.left, link.right}]
+    parties = {link.left for link in mine if link.kind == "DECEIVED"}
+    return [*mine, *(link for link in links if link.kind == "CALLED" and link.right in parties)]
+
+
+def leiden(accounts: frozenset[str], links: Iterable[Link]) -> list[set[str]]:
+    """Divide accounts into groups by modularity (Traag, Waltman, van Eck 2019), always the same."""
+    import igraph  # noqa: PLC0415  (only a component too big to be a ring needs it)
+
+    igraph.set_random_number_generator(random.Random(0))
+    names = sorted(accounts)
+    place = {name: number for number, name in enumerate(names)}
+    weight = _weights(place, links)
+    graph = igraph.Graph(len(names), list(weight))
+    found = graph.community_leiden("modularity", weights=list(weight.values()), n_iterations=-1)
+    return [{names[number] for number in group} for group in found]
+
+
+def _weights(place: Mapping[str, int], links: Iterable[Link]) -> dict[tuple[int, int], int]:
+    """Count what ties each two accounts: payments between them, and victims in common."""
+    weight: defaultdict[tuple[int, int], int] = defaultdict(int)
+    by_party: defaultdict[str, set[int]] = defaultdict(set)
+    for link in links:
+        if link.kind == "PAID" and link.left in place and link.right in place:
+            weight[min(place[link.left], place[link.right]), max(place[link.left], place[link.right])] += 1
+        elif link.kind == "DECEIVED" and link.right in place:
+            by_party[link.left].add(place[link.right])
+    for together in by_party.values():
+        ordered = sorted(together)
+        for left, right in pairwise(ordered):
+            weight[left, right] += 1
+    return dict(sorted(weight.items()))
