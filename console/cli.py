@@ -118,7 +118,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.desk.run:run",
         "console.commands.desk.audit:audit",
     ),
-    "cases": ("Show open cases, the most urgent first; feed other desks", "console.commands.cases.listing"),
+    "cases": ("Show open cases, the most urgent first; or what has changed", "console.commands.cases.listing"),
     "case": ("Show one case: why, the money's way, what happened", "console.commands.cases.one"),
     "explain": ("Say why a payment was stopped", "console.commands.cases.explain"),
     "measures": ("Show the measures in force", "console.commands.cases.measures"),

@@ -25,12 +25,8 @@ from schemas.payment import Payment
 from schemas.rectification import Rectification
 from schemas.reply import Reply
 from schemas.report import Report, ReportCase, Reporter, ReportOutcome, Revocation
-<<<<<<< HEAD
-from schemas.subject import ListedSubject, ListVersions, Suspicion
-=======
 from schemas.ring import Ring
-from schemas.subject import Suspicion
->>>>>>> 934e4b3 (Rings: suspected accounts tied by money, victims and numbers, told on topic cases; signed evidence; broker options may stand anywhere)
+from schemas.subject import ListedSubject, ListVersions, Suspicion
 from schemas.trace import Trace
 from schemas.warning import Warning
 
@@ -51,12 +47,9 @@ RECORDS: Mapping[str, type[Struct]] = {
     "report_outcome.v1": ReportOutcome,
     "reporter.v1": Reporter,
     "suspicion.v1": Suspicion,
-<<<<<<< HEAD
     "list_versions.v1": ListVersions,
     "rectification.v1": Rectification,
-=======
     "ring.v1": Ring,
->>>>>>> 934e4b3 (Rings: suspected accounts tied by money, victims and numbers, told on topic cases; signed evidence; broker options may stand anywhere)
 }
 
 #: What engines read and write: name and version -> the records a message may be.

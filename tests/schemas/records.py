@@ -37,15 +37,16 @@ PLAIN: dict[type, st.SearchStrategy[Any]] = {
 }
 
 
-def _list(each: st.SearchStrategy[Any], *_: object) -> st.SearchStrategy[Any]:
-    return st.lists(each, max_size=2).map(tuple)
+def _tuple(*each: Any) -> st.SearchStrategy[Any]:
+    """Return tuples: `(x, ...)` of any length, others of their own."""
+    return st.lists(each[0], max_size=2).map(tuple) if each[-1] is ... else st.tuples(*each)
 
 
 #: Origins of annotations with arguments -> how values are put together from values of the arguments.
 COMPOSED: dict[Any, Any] = {
     typing.Union: st.one_of,
     types.UnionType: st.one_of,
-    tuple: _list,
+    tuple: _tuple,
     dict: lambda key, value: st.dictionaries(key, value, max_size=2),
 }
 
@@ -66,7 +67,7 @@ def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
     if origin is Literal or isinstance(of, enum.EnumType):
         return st.sampled_from(arguments or list(of))
     if origin in COMPOSED:
-        drawn = COMPOSED[origin](*(values(each) for each in arguments if each is not ...))
+        drawn = COMPOSED[origin](*(each if each is ... else values(each) for each in arguments))
         return drawn.filter(lambda each: len(each) >= meta.min_length) if meta and meta.min_length else drawn
     if of is int:
         least = -INT64 if meta is None or meta.ge is None else int(meta.ge)
