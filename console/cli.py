@@ -118,10 +118,22 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.desk.run:run",
         "console.commands.desk.audit:audit",
     ),
-    "cases": ("Show open cases, the most urgent first; or what has changed", "console.commands.cases.listing"),
-    "case": ("Show one case: why, the money's way, what happened", "console.commands.cases.one"),
-    "explain": ("Say why a payment was stopped", "console.commands.cases.explain"),
-    "measures": ("Show the measures in force", "console.commands.cases.measures"),
+    "cases": (
+        "Show open cases, the most urgent first; or what has changed",
+        "console.commands.cases.listing",
+    ),
+    "case": (
+        "Show a case: why, where the money went and what can still be frozen",
+        "console.commands.cases.one",
+    ),
+    "explain": (
+        "Say why: the reasons of a payment's alerts, or of all alerts of a case",
+        "console.commands.cases.explain",
+    ),
+    "measures": (
+        "Show measures in force, those whose term ends first before the others",
+        "console.commands.cases.measures",
+    ),
     "dead-letters": (
         "Look at refused messages; send them again.",
         "console.commands.dead_letters",
