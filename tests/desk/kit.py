@@ -10,7 +10,7 @@ import msgspec
 from desk.follower import Follower
 from desk.projections.projection import Ground
 from desk.projections.table import TABLES
-from desk.store import BeamStore
+from desk.store import Store
 from measures.law.country_file import SHIPPED
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
@@ -70,10 +70,10 @@ def ground() -> Ground:
 
 
 def follower(settings: KafkaSettings, folder: Path) -> Follower:
-    return Follower(BeamStore(folder / "desk.db", TABLES), settings, ground())
+    return Follower(Store(folder / "desk.db", TABLES), settings, ground())
 
 
-def dump(store: BeamStore) -> dict[str, list[tuple[Any, ...]]]:
+def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Return what the store knows, without what depends on the order of reading."""
     tables = {
         "alerts": "SELECT * FROM alerts ORDER BY alert_id",

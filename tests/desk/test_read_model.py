@@ -13,7 +13,7 @@ import pytest
 from desk import queue
 from desk.cases import case_id_of
 from desk.clock import DeskClock
-from desk.store import BeamStore
+from desk.store import Store
 from desk.terms import SERVICE_US
 from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import OUTCOMES
@@ -101,18 +101,18 @@ def test_reading_goes_on_where_it_stood(kafka: KafkaSettings, tmp_path: Path) ->
 
 
 def test_tables_of_another_release_are_made_anew(tmp_path: Path) -> None:
-    old = BeamStore(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
+    old = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
     epoch = old.epoch
     old.close()
 
-    new = BeamStore(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT, c TEXT)",))
+    new = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT, c TEXT)",))
 
     assert new.epoch != epoch
     assert new.rows("SELECT c FROM a") == []
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    store = BeamStore(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
+    store = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
 
     with pytest.raises(ZeroDivisionError), store.writing() as db:
         db.execute("INSERT INTO a VALUES ('x')")
@@ -137,14 +137,14 @@ def reference(rows: list[dict[str, object]], now: int) -> list[str]:
 
 
 class At(DeskClock):
-    def now(self, store: BeamStore) -> int:
+    def now(self, store: Store) -> int:
         return kit.T0 + 5 * HOUR_US
 
 
-def filled(tmp_path: Path, count: int) -> BeamStore:
+def filled(tmp_path: Path, count: int) -> Store:
     """Return a store with so many open cases."""
     rng = random.Random(7)
-    store = BeamStore(tmp_path / "desk.db", kit.TABLES)
+    store = Store(tmp_path / "desk.db", kit.TABLES)
     rows = []
     for n in range(count):
         amount, score = rng.randrange(100, 10**8), rng.random()
