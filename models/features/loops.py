@@ -17,18 +17,19 @@ from models.features.legs import ROW_TYPES, FloatArray, Leg, Legs
 from schemas.rows.compiled import compiled, inlined
 
 
-def matrix(names: Iterable[str], legs: Legs) -> FloatArray:
-    """Return features of `legs` by name, float64[n, columns], stored column by column.
+def matrix(names: Iterable[str], legs: Legs, rows: NDArray[np.intp] | None = None) -> FloatArray:
+    """Return features of `legs`, or of some of their `rows`, by name: float64[n, columns], column by column.
 
     Raises:
         KeyError: the catalogue lacks a name.
 
     """
     features = tuple(map(CATALOGUE.__getitem__, names))
-    out = np.empty((len(legs.value), len(features)), order="F")
+    rows = np.arange(len(legs.value)) if rows is None else rows
+    out = np.empty((len(rows), len(features)), order="F")
     if features:
         row_types = tuple(column.dtype for column in legs)
-        _loop(row_types, *(each.compute for each in features))(*legs, out.T)
+        _loop(row_types, *(each.compute for each in features))(*legs, rows, out.T)
     return out
 
 
@@ -57,7 +58,7 @@ def completed(
     found = columns(X.T.take(rows, axis=1).T, held, wanted)
     lacking = np.flatnonzero(_places(held, wanted) < 0)
     if len(lacking):
-        found[:, lacking] = matrix([wanted[place] for place in lacking.tolist()], legs.rows(rows))
+        found[:, lacking] = matrix([wanted[place] for place in lacking.tolist()], legs, rows)
     return found
 
 
@@ -69,7 +70,7 @@ def prepare(names: Iterable[str]) -> None:
 
 @cache
 def _loop(row_types: tuple[np.dtype[Any], ...], *features: Callable[[Leg], float]) -> Callable[..., None]:
-    """Compile what fills float64[columns, n] from `Legs`, looking at every row of theirs once.
+    """Compile what fills float64[columns, n] from n rows of `Legs`, looking at each once.
 
     Compiled code cannot take one function after the other from a sequence, so its text is put together, a
     line a column. Its name tells what is kept of it on disk from the loops of other columns, and of other
@@ -78,10 +79,10 @@ def _loop(row_types: tuple[np.dtype[Any], ...], *features: Callable[[Leg], float
     called = [each.__name__ for each in features]
     name = f"fill_{zlib.crc32(_sources(features), zlib.crc32(' '.join(called).encode())):08x}"
     lines = [
-        f"def {name}({', '.join(Legs._fields)}, out):",
-        "    for row in range(len(value)):",
+        f"def {name}({', '.join(Legs._fields)}, rows, out):",
+        "    for at, row in enumerate(rows):",
         f"        leg = Leg({', '.join(f'{column}[row]' for column in Legs._fields)})",
-        *(f"        out[{place}, row] = {feature}(leg)" for place, feature in enumerate(called)),
+        *(f"        out[{place}, at] = {feature}(leg)" for place, feature in enumerate(called)),
     ]
     known: dict[str, Any] = dict(zip(called, map(inlined, features), strict=True))
     known |= {"__name__": __name__, "Leg": Leg}
@@ -98,4 +99,4 @@ def _sources(features: Iterable[Callable[[Leg], float]]) -> bytes:
 def _signature(row_types: tuple[np.dtype[Any], ...]) -> Any:
     """Rows may lie apart and be read-only; one loop serves all."""
     arrays = (types.Array(from_dtype(row), 1, "A", readonly=True) for row in row_types)
-    return types.void(*arrays, types.Array(types.float64, 2, "C"))
+    return types.void(*arrays, types.intp[::1], types.Array(types.float64, 2, "C"))

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import features
 from models.features import FloatArray, Legs
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.ledgers.ledger import Keep
@@ -101,7 +100,7 @@ class Decider:
         flagged = np.flatnonzero(outcome >= (WARN if credit else DELAY))  # only payers are warned
         flagged = flagged[event_order(legs.transfer[flagged])]
         few, scores = legs.rows(flagged), live.score[flagged].tolist()
-        figures = dict(zip(features.versions(leg.lower()), computed.whole(flagged).T, strict=True))
+        figures = dict(zip(computed.catalogue, computed.whole(flagged).T, strict=True))
         verdicts = map(
             Verdict,
             outcome[flagged].tolist(),

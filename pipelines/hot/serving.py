@@ -111,16 +111,17 @@ class InUse:
     def computed(self, leg: Leg, legs: Legs) -> "Computed":
         """Compute the features of legs of one kind."""
         names = self.features(leg)
-        return Computed(leg, legs, names, features.matrix(names, legs))
+        return Computed(leg, legs, names, features.matrix(names, legs), features.versions(leg.lower()))
 
 
 class Computed(NamedTuple):
-    """Features of n legs of one kind: `X`, float64[n, names]."""
+    """Features of n legs of one kind: `X`, float64[n, names]; `catalogue` has all there are with versions."""
 
     leg: Leg
     legs: Legs
     names: tuple[str, ...]
     X: FloatArray
+    catalogue: Mapping[str, int]
 
     def scored(self, scorer: Scorer) -> Scored:
         """Score the legs by a model whose features were computed."""
@@ -132,8 +133,7 @@ class Computed(NamedTuple):
 
     def whole(self, rows: NDArray[np.intp]) -> FloatArray:
         """Return all features that the catalogue has for some of the legs, in its order."""
-        wanted = features.versions(self.leg.lower())
-        return features.completed(self.X, self.names, wanted, self.legs, rows)
+        return features.completed(self.X, self.names, self.catalogue, self.legs, rows)
 
 
 Source = Path | Registry

@@ -7,7 +7,7 @@ Rows are chosen with `take` and written with `put`, which copy each as a whole; 
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -106,8 +106,8 @@ def put(rows: Rows, column: str, values: Rows) -> None:
     rows.view(np.uint8).reshape(len(rows), rows.itemsize)[:, at : at + values.itemsize] = octets
 
 
-def event_order(transfers: Rows, *minor: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the places of TRANSFER[n] in order of event time; ties in order of the log, then of `minor`.
+def event_order(transfers: Rows | Mapping[str, NDArray[Any]], *minor: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the places of TRANSFER[n], or of their columns, by event time; ties by the log, then `minor`.
 
     Ties are few, so only they are put in order by every key.
     """

@@ -9,22 +9,16 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Stages of the hot path: label -> (file, function); time spent in what they call counts as theirs.
+#: Stages on the pipeline's thread: label -> (file, function); time in what they call counts as theirs. Bytes
+#: are decoded and legs scored on threads beside it, which a profile does not see.
 STAGES: dict[str, tuple[str, str]] = {
     "read": ("pipelines/kafka/reading/source.py", "advance"),
-    "decode": ("pipelines/hot/decode.py", "process"),
-    "decode: by shard": ("pipelines/hot/decode.py", "finish_bundle"),
-    "payers": ("pipelines/hot/payers.py", "take"),
-    "accounts": ("pipelines/hot/accounts.py", "take"),
-    "- of which state and folds": ("pipelines/state/shard_state.py", "observe"),
-    "- of which decisions": ("pipelines/hot/decide.py", "decide"),
-    "-- features": ("models/features/loops.py", "matrix"),
-    "-- scores": ("models/scoring/bundle.py", "score"),
-    "-- reasons": ("pipelines/hot/decide.py", "_explain"),
-    "-- warnings": ("pipelines/hot/warn.py", "warning"),
-    "-- decision-log blocks": ("pipelines/hot/decision_log.py", "block"),
-    "dissuade": ("pipelines/hot/dissuade.py", "take"),
-    "log decisions": ("pipelines/hot/decision_log.py", "process"),
+    "decode: gather": ("pipelines/hot/decode.py", "gathered"),
+    "payers": ("pipelines/hot/payers.py", "seen"),
+    "accounts": ("pipelines/hot/accounts.py", "decided"),
+    "ledgers: folds": ("models/ledgers/ledger.py", "fold"),
+    "dissuade": ("pipelines/hot/dissuade.py", "sent"),
+    "log decisions": ("pipelines/hot/decision_log/append.py", "process"),
     "send": ("pipelines/kafka/sink.py", "process"),
     "send: wait for confirmation": ("pipelines/kafka/sink.py", "finish_bundle"),
 }

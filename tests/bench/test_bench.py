@@ -112,6 +112,11 @@ def test_a_profile_names_files_and_stages_and_subtracts_an_earlier_reading() -> 
     assert set(profile.stages(spent)) == set(profile.STAGES)
 
 
+@pytest.mark.parametrize(("file", "function"), profile.STAGES.values())
+def test_every_stage_of_a_profile_names_a_function_that_is_there(file: str, function: str) -> None:
+    assert f"def {function}(" in (profile.ROOT / file).read_text(encoding="utf-8")
+
+
 def double(number: int, to: "multiprocessing.connection.Connection") -> None:
     to.send(2 * number)
 

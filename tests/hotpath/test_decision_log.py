@@ -37,7 +37,7 @@ def logged(stream: Stream, of: slice = slice(0, 2_000), *, share: float = 1.0, f
 
 def block_of(legs: Legs, share: float, flagged: int, shadow: Scored | None = None) -> bytes:
     names = tuple(features.versions("credit"))[:9]
-    computed = Computed("CREDIT", legs, names, features.matrix(names, legs))
+    computed = Computed("CREDIT", legs, names, features.matrix(names, legs), features.versions("credit"))
     outcome = np.zeros(len(legs.value), np.int64)
     outcome[:flagged] = 3
     live = Scored("f" * 64, np.linspace(0, 1, len(outcome)), outcome)

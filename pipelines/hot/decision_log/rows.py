@@ -26,6 +26,9 @@ COLUMNS = [
     ("shadow", pa.string()), ("shadow_score", pa.float64()), ("shadow_outcome", pa.int8()),
 ]  # fmt: skip
 
+#: What is told, or put in order by, of a payment.
+_TOLD = ("txn_id", "at_us", "amount_minor", "currency", "partition", "offset")
+
 #: A block's first letter says whose legs it holds.
 LEGS: dict[bytes, Leg] = {b"C": "CREDIT", b"D": "DEBIT"}
 
@@ -72,9 +75,9 @@ def block(
     kept = np.flatnonzero(chosen | flagged)
     if not len(kept):
         return b""
-    transfer = legs.transfer[kept]
+    transfer = {name: legs.transfer[name][kept] for name in _TOLD}
     order = event_order(transfer)
-    transfer, kept = transfer.take(order), kept.take(order)
+    transfer, kept = {name: column[order] for name, column in transfer.items()}, kept[order]
     weight = np.where(flagged[kept], 1.0, 1 / share if share else 1.0)
     columns: list[Any] = [
         _texts(transfer["txn_id"]), pa.repeat(leg, len(kept)), transfer["at_us"], transfer["amount_minor"],
@@ -83,11 +86,12 @@ def block(
         *_shadow_columns(shadow, kept),
         *computed.whole(kept).T,
     ]  # fmt: skip
+    told = _schema(tuple(computed.catalogue.items()))
     arrays = [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for column, field in zip(columns, schema(leg), strict=True)
+        for column, field in zip(columns, told, strict=True)
     ]
-    message: bytes = pa.record_batch(arrays, schema=schema(leg)).serialize().to_pybytes()
+    message: bytes = pa.record_batch(arrays, schema=told).serialize().to_pybytes()
     return leg[0].encode() + message
 
 
