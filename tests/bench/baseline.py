@@ -192,6 +192,10 @@ def legs_of(paid: Sequence[Paid]) -> Legs:
     )
 
 
+#: Features of other streams than payments.
+_OF_OTHERS = {"models.features.clues", "models.features.found"}
+
+
 def difference(messages: Sequence[bytes], policy: Policy) -> float:
     """Return the largest relative difference between these features and ours on messages in event order."""
     rows = transfers(messages)
@@ -211,17 +215,17 @@ def difference(messages: Sequence[bytes], policy: Policy) -> float:
     pairs = [
         (features.matrix(names, legs_of(legs[credit])), features.matrix(names, expected))
         for credit, names, expected in (
-            (False, _without_clues("debit"), ours.debit),
-            (True, _without_clues("credit"), ours.credit),
+            (False, _of_payments("debit"), ours.debit),
+            (True, _of_payments("credit"), ours.credit),
         )
     ]
     return max(_unlike(theirs, expected) for theirs, expected in pairs)
 
 
-def _without_clues(leg: str) -> list[str]:
-    """Return the features of a leg; the baseline reads no telecom clues."""
+def _of_payments(leg: str) -> list[str]:
+    """Return the features of a leg; the baseline reads neither telecom clues nor feedback."""
     of = {name: each.compute.__module__ for name, each in features.CATALOGUE.items()}
-    return [name for name in features.versions(leg) if of[name] != "models.features.clues"]
+    return [name for name in features.versions(leg) if of[name] not in _OF_OTHERS]
 
 
 class KeyByPayer(beam.DoFn):  # type: ignore[misc]

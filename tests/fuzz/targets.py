@@ -19,8 +19,8 @@ from joserfc import jws
 from console.lab import blocklist
 from console.lab.feedback import read_feedback
 from console.lab.imports import mapping
-from fixtures.stream import messages
-from fixtures.world import simulate
+from fixtures.stream import feedback, messages
+from fixtures.world import World, simulate
 from measures.authority.keys import read_keys, ring_of
 from measures.authority.signing import ALGORITHM, TYPE
 from measures.engine import intake
@@ -43,6 +43,7 @@ from schemas.commands import AccountMessage, Tick
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
 from schemas.rows.values import Values
+from schemas.units import DAY_US
 from tests.fuzz.mutate import mutated
 from tests.lifecycle.conftest import POLICE, facts, paid_in, public_key, signed
 from tests.measures.kit import ACCOUNT, HOUR, T0, make_order
@@ -65,8 +66,19 @@ class Target(NamedTuple):
 @cache
 def payments() -> tuple[bytes, ...]:
     """Messages of a small world."""
-    world = simulate(seed=5, days=2, accounts=200, scam_rate=0.01)
-    return tuple(value for block in messages(world.payments.slice(0, 400)) for value in block.values)
+    return tuple(value for block in messages(_world().payments.slice(0, 400)) for value in block.values)
+
+
+@cache
+def _world() -> World:
+    """A small world that ends at T0."""
+    return simulate(seed=5, days=2, accounts=200, start_us=T0 - 2 * DAY_US, scam_rate=0.01)
+
+
+def findings() -> tuple[bytes, ...]:
+    """What becomes known of a small world's payments."""
+    world = _world()
+    return tuple(msgspec.json.encode(each) for each in feedback(world.truth, world.payments)[:400])
 
 
 @cache
@@ -121,6 +133,7 @@ STREAM_SEEDS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     topics.PAYMENTS: payments,
     topics.MEASURES: lambda: legal()[topics.MEASURES],
     topics.TRACES: traces,
+    topics.FEEDBACK: findings,
 }
 
 

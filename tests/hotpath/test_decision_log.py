@@ -346,6 +346,7 @@ def test_a_damaged_or_foreign_file_is_named_and_can_be_left_out(
         content = whole.read_bytes()
         bad.write_bytes({"empty": b"", "cut": content[:-9], "text": b"notes"}.get(kind, content))
         if kind == "flipped":
+            bad = bad.rename(whole.with_name(f"credit-bad.{whole.name.split('.')[-2]}.parquet"))
             damage(bad, len(content) // 3)
 
     with pytest.raises(ConfigError, match=rf"{bad} is damaged or no file of a decision log .*--skip-damaged"):
@@ -354,6 +355,20 @@ def test_a_damaged_or_foreign_file_is_named_and_can_be_left_out(
     log = read(tmp_path, "CREDIT", skip_damaged=True)
     assert log.rows.num_rows == 500
     assert [text.partition(":")[0] for text in log.left_out] == [str(bad)]
+
+
+def test_every_flipped_bit_of_a_finished_file_is_noticed(stream: Stream, tmp_path: Path) -> None:
+    fn = started(tmp_path)
+    fn.process(logged(stream, slice(0, 60)))
+    fn.teardown()
+    whole = min(tmp_path.rglob("*.parquet"))
+    content = whole.read_bytes()
+    for place in range(0, len(content), 97):
+        damage(whole, place)
+        with pytest.raises(ConfigError, match="is damaged"):
+            read(tmp_path, "CREDIT")
+        whole.write_bytes(content)
+    assert read(tmp_path, "CREDIT").rows.num_rows == 60
 
 
 def test_every_flipped_bit_of_a_file_that_is_added_to_is_noticed_and_it_is_not_deleted(

@@ -15,6 +15,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 from apache_beam.metrics import Metrics
 
 from pipelines.hot.decision_log.frames import Damaged, FramesFile, frames, is_abandoned
@@ -205,7 +206,8 @@ def seal(path: Path) -> None:
             os.fsync(file.fileno())
         if pq.read_table(part, partitioning=None, page_checksum_verification=True).num_rows != table.num_rows:
             raise OSError(f"{part} does not hold what was written")
-        part.rename(path.with_name(path.name.removeprefix("_")).with_suffix(".parquet"))
+        digest = xxhash.xxh64_hexdigest(part.read_bytes())  # pages have checksums, their headers have none
+        part.rename(path.with_name(f"{path.stem.removeprefix('_')}.{digest}.parquet"))
     finally:
         part.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
