@@ -15,10 +15,10 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xxhash
 from apache_beam.metrics import Metrics
 
-from pipelines.hot.decision_log.frames import Damaged, FramesFile, frames, is_abandoned
+from pipelines.hot.decision_log import finished
+from pipelines.hot.decision_log.frames import Damaged, FramesFile, framed_table, is_abandoned
 from pipelines.hot.decision_log.rows import LEGS, schema
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Leg
@@ -188,26 +188,22 @@ def seal(path: Path) -> None:
 
     """
     try:
-        first, *rest = frames(path)
+        framed = framed_table(path)
     except FileNotFoundError:
         return  # another process has sealed it
-    except ValueError as error:
-        if isinstance(error, Damaged):
-            raise
+    if framed is None:
         path.unlink(missing_ok=True)  # not even a schema was written
         return
-    columns = pa.ipc.read_schema(pa.py_buffer(first))
-    batches = [pa.ipc.read_record_batch(pa.py_buffer(each), columns) for each in rest]
-    table = pa.Table.from_batches(batches, columns).combine_chunks()  # else written a batch at a time
+    table = framed.combine_chunks()  # else written a batch at a time
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         pq.write_table(table, part, use_dictionary=_REPEATED, write_page_checksum=True)
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        if pq.read_table(part, partitioning=None, page_checksum_verification=True).num_rows != table.num_rows:
+        content = part.read_bytes()
+        if finished.table_of(content).num_rows != table.num_rows:
             raise OSError(f"{part} does not hold what was written")
-        digest = xxhash.xxh64_hexdigest(part.read_bytes())  # pages have checksums, their headers have none
-        part.rename(path.with_name(f"{path.stem.removeprefix('_')}.{digest}.parquet"))
+        part.rename(path.with_name(finished.name_of(path.stem.removeprefix("_"), content)))
     finally:
         part.unlink(missing_ok=True)
     path.unlink(missing_ok=True)

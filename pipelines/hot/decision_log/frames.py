@@ -88,6 +88,22 @@ def frames(path: Path) -> Iterator[bytes]:
         start += size
 
 
+def framed_table(path: Path) -> pa.Table | None:
+    """Return the table of a file of frames; None if not even its schema was written.
+
+    Raises:
+        Damaged: a frame is not what was written.
+        FileNotFoundError: there is no file.
+
+    """
+    first, *rest = [*frames(path)] or [b""]
+    if not first:
+        return None
+    columns = pa.ipc.read_schema(pa.py_buffer(first))
+    batches = [pa.ipc.read_record_batch(pa.py_buffer(each), columns) for each in rest]
+    return pa.Table.from_batches(batches, columns)
+
+
 def is_abandoned(path: Path) -> bool:
     """Tell whether no process that lives has this file open to add to it."""
     try:

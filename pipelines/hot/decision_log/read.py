@@ -1,27 +1,21 @@
 """Reading the decision log: one table over all its files, whichever release wrote them."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import xxhash
 
 from models import features
-from pipelines.hot.decision_log.frames import Damaged, frames
+from pipelines.hot.decision_log import finished
+from pipelines.hot.decision_log.frames import Damaged, framed_table
 from pipelines.hot.decision_log.rows import COLUMNS, VERSION
 from schemas.alert import Leg
 from schemas.errors import ConfigError, cause
 
 #: Columns of `COLUMNS` that a file may lack.
 _OPTIONAL = {"model_outcome", "shadow", "shadow_score", "shadow_outcome"}
-
-
-#: XXH64 of a finished file, in its name.
-_DIGEST = re.compile(r"\.([0-9a-f]{16})\.parquet\Z")
 
 
 class Log(NamedTuple):
@@ -86,17 +80,10 @@ def _files(folder: Path, leg: Leg) -> Iterator[Path]:
 
 
 def _table(path: Path) -> pa.Table:
-    if path.suffix == ".frames":
-        found = [*frames(path)]
-        if not found:
-            return pa.schema(COLUMNS).empty_table()
-        columns = pa.ipc.read_schema(pa.py_buffer(found[0]))
-        batches = [pa.ipc.read_record_batch(pa.py_buffer(each), columns) for each in found[1:]]
-        return pa.Table.from_batches(batches, columns)
-    content = path.read_bytes()
-    if (digest := _DIGEST.search(path.name)) and xxhash.xxh64_hexdigest(content) != digest[1]:
-        raise ValueError("its bytes are not those that were written")
-    return pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    if path.suffix != ".frames":
+        return finished.read(path)
+    framed = framed_table(path)
+    return pa.schema(COLUMNS).empty_table() if framed is None else framed
 
 
 def _today(table: pa.Table, wanted: dict[str, int]) -> pa.Table:
