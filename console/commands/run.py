@@ -15,7 +15,7 @@ from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
 from pipelines.kafka.seal import believed
-from pipelines.lifecycle.settings import wall_clock_us
+from pipelines.received import wall_clock_us
 
 app = typer.Typer(add_completion=False)
 

@@ -7,14 +7,11 @@ import msgspec
 from measures.aggregate import Aggregate, Publish, Send
 from pipelines.hot.records import dead_letter_record, record
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.records import Source
+from pipelines.received import NO_LAW, Source
 from schemas import topics
 from schemas.casework import Delivery
-from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.dead_letter import ErrorCode
 from schemas.ids import derived_id
-
-#: The law of what is under none by itself.
-NO_LAW = "XX"
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 
@@ -54,8 +51,4 @@ def told_record(publish: Publish, at_us: int) -> OutRecord:
 
 def letter_record(source: Source, code: ErrorCode, message: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
-    letter = dead_letter(
-        source.topic, source.partition, source.offset, timestamp_us=source.at_us, stage="casework",
-        error_code=code, message=message, value=source.value,
-    )  # fmt: skip
-    return dead_letter_record(letter, NO_LAW)
+    return dead_letter_record(source.letter("casework", code, message), NO_LAW)

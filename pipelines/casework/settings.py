@@ -9,7 +9,7 @@ from measures.authority.keys import KeyEntry
 from pipelines.casework.past import Past, past
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
-from pipelines.lifecycle.settings import wall_clock_us
+from pipelines.received import wall_clock_us
 
 
 @dataclass(frozen=True)

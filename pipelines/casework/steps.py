@@ -36,9 +36,8 @@ from pipelines.casework.records import (
 from pipelines.casework.settings import CaseworkSettings
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
-from pipelines.lifecycle.records import Source
-from pipelines.lifecycle.steps import CODES, TIMER_ROUNDING_US, VOUCHED_US, fault_text
 from pipelines.policy import USUAL_CLOCK
+from pipelines.received import CODES, Source, fault_text, set_timer
 from pipelines.streams.clock import window
 from schemas import topics
 from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
@@ -132,8 +131,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     def _read(self, source: Source, ring: KeyRing, clock_us: int) -> list[Send] | Refusal:
         topic, value = source.topic, source.value
-        vouched = topic in self._settings.append_time or abs(source.at_us - clock_us) <= VOUCHED_US
-        key_at_us = source.at_us if vouched or not clock_us else clock_us
+        key_at_us = source.key_at_us(clock_us, self._settings.append_time)
         if topic == topics.REPORTS:
             return read_report(value, ring, key_at_us)
         if topic == topics.CASEWORK:
@@ -248,7 +246,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             return
         if known.early_at_us != reached_us:
             held.write(_ENCODE(known._replace(early_at_us=reached_us)))
-            due.set(_timer(at_us))
+            set_timer(due, at_us)
 
     def _held(self, of: Aggregate, key: str, held: Any) -> Held:
         if encoded := held.read():
@@ -282,10 +280,8 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         at_us, named = of.due(state), f"{of.kind}/{key}"
         if self._settings.ticks:
             alarm_clock(self._settings.kafka, topics.CASEWORK_INTERNAL, _tick).set(named, of.kind, at_us)
-        elif at_us is None:
-            due.clear()
         else:
-            due.set(_timer(at_us))
+            set_timer(due, at_us)
 
 
 def _item(source: Source, send: Send) -> bytes:
@@ -305,7 +301,3 @@ def _traced(trace: Trace) -> Send:
         at_us=trace.at_us,
     )
     return Send("suspicion", key_of("ACCOUNT", trace.creditor_account), told)
-
-
-def _timer(at_us: int) -> Timestamp:
-    return Timestamp(micros=at_us + TIMER_ROUNDING_US)

@@ -27,8 +27,9 @@ from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.lifecycle import journal
-from pipelines.lifecycle.settings import LifecycleSettings, no_clock, wall_clock_us
+from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.lifecycle.steps import AccountFn, OpenFn, RegisterFn
+from pipelines.received import no_clock, wall_clock_us
 from pipelines.state.identity import Identity
 from schemas import topics
 

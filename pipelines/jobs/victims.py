@@ -24,7 +24,7 @@ from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
-from pipelines.lifecycle.settings import no_clock, wall_clock_us
+from pipelines.received import no_clock, wall_clock_us
 from pipelines.state.identity import Identity
 from pipelines.victims import journal
 from pipelines.victims.settings import VictimsSettings

@@ -2,21 +2,11 @@
 
 from pipelines.hot.records import dead_letter_record, record
 from pipelines.kafka.sink import OutRecord
+from pipelines.received import Source
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
-from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.dead_letter import ErrorCode
 from schemas.journal import JournalEntry, RefundChanged
-from schemas.order import Record
-
-
-class Source(Record, order=True, frozen=True, kw_only=True):
-    """Where a message was read, when it was received, and its bytes; in order of receipt."""
-
-    at_us: int
-    topic: str
-    partition: int
-    offset: int
-    value: bytes
 
 
 def journal_record(entry: JournalEntry, value: bytes) -> OutRecord:
@@ -40,15 +30,6 @@ def refund_record(event: RefundChanged) -> OutRecord:
 
 def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
-    letter = dead_letter(
-        source.topic,
-        source.partition,
-        source.offset,
-        timestamp_us=source.at_us,
-        stage="lifecycle",
-        error_code=code,
-        message=message,
-        value=source.value,
-    )
+    letter = source.letter("lifecycle", code, message)
     TELEMETRY.refused(letter)
     return dead_letter_record(letter, law)

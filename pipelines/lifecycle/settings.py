@@ -1,6 +1,5 @@
 """What the lifecycle job needs to know, and the clocks its timers are checked against."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,7 @@ from measures.law.country_file import SHIPPED, Laws
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.lifecycle.journal import Past, past
-
-
-def wall_clock_us() -> int:
-    """Tell the time, for a job that reads as messages come."""
-    return time.time_ns() // 1000
-
-
-def no_clock() -> int:
-    """Know only what the messages say, for a replay: nothing happens after the newest of them."""
-    return 0
+from pipelines.received import wall_clock_us
 
 
 @dataclass(frozen=True)

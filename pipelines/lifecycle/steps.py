@@ -1,8 +1,6 @@
 """The three steps of the lifecycle job: open messages, look order numbers up, drive the engine."""
 
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -28,41 +26,20 @@ from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.journal import tick_message
 from pipelines.lifecycle.records import (
-    Source,
     journal_record,
     letter_record,
     refund_record,
 )
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
+from pipelines.received import CODES, NO_LAW, Source, fault_text, set_timer
 from pipelines.streams.clock import window
 from pipelines.telemetry import STATUS_COUNTERS, TELEMETRY
 from schemas import topics
 from schemas.dead_letter import ErrorCode
-from schemas.errors import StoplineError
 from schemas.journal import RefundChanged
 from schemas.order import Record
-from schemas.reply import ReplyCode, Why
-from schemas.units import MINUTE_US
-
-#: Timers keep milliseconds: one set a millisecond later never fires before its time.
-TIMER_ROUNDING_US = 1_000
-
-
-#: A record time that nobody vouches for may lie so far from this machine's clock and still be when the record
-#: was received; beyond it the record counts, for the window of its key, as received when it is read.
-VOUCHED_US = 5 * MINUTE_US
-
-#: ISO 3166 for "no country", on dead letters of messages that name none we can trust.
-UNKNOWN_LAW = "XX"
-
-#: What a refused message is called on `dead_letters`; every other refusal is a message in bad form.
-CODES: dict[Why, ErrorCode] = {
-    Why.BAD_SIGNATURE: "UNSIGNED",
-    Why.UNKNOWN_KEY: "UNSIGNED",
-    Why.NO_LEGAL_BASIS: "NO_LAW",
-    Why.TOO_LARGE: "TOO_LARGE",
-}
+from schemas.reply import ReplyCode
 
 
 class Item(Record, frozen=True, kw_only=True):
@@ -139,13 +116,12 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         at_us, laws = source.at_us, self._settings.laws
         if source.topic != topics.ORDERS:
             return intake.read_command(source.value, at_us, laws)
-        vouched = source.topic in self._settings.append_time or abs(at_us - clock_us) <= VOUCHED_US
-        key_at_us = at_us if vouched or not clock_us else clock_us
+        key_at_us = source.key_at_us(clock_us, self._settings.append_time)
         return intake.read_order(source.value, ring, at_us, laws, key_at_us=key_at_us)
 
     def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
-        return TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
+        return TaggedOutput("unreadable", letter_record(source, code, message, NO_LAW))
 
 
 class RegisterFn(beam.DoFn):  # type: ignore[misc]
@@ -197,7 +173,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         if registered is not None and registered != known:
             entry.write(kept)
             if not self._settings.ticks:
-                forget.set(_timer(registered.forget_at_us))
+                set_timer(forget, registered.forget_at_us)
         self._items.append((item.source, arrival.account_token, payload, stamp))
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -219,7 +195,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
         if forget_at_us <= clock_us:
             entry.clear()
         else:
-            forget.set(_timer(forget_at_us))
+            set_timer(forget, forget_at_us)
 
 
 class AccountFn(beam.DoFn):  # type: ignore[misc]
@@ -300,7 +276,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         self._early.inc()
         if held.early_at_us != reached_us:
             state.write(_ENCODE(msgspec.structs.replace(held, early_at_us=reached_us)))
-            due.set(_timer(at_us))
+            set_timer(due, at_us)
 
     def _read(self, token: str, state: Any) -> StoredAccount | None:
         if encoded := state.read():
@@ -334,10 +310,8 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
         if self._settings.ticks:
             clock = alarm_clock(self._settings.kafka, topics.ACCOUNTS, tick_message)
             clock.set(kept.account.account_token, kept.jurisdiction, at_us)
-        elif at_us is None:
-            due.clear()
         else:
-            due.set(_timer(at_us))
+            set_timer(due, at_us)
 
 
 def put_aside(item: Item, error: Exception, kept: AccountState | None) -> tuple[OutRecord, list[OutRecord]]:
@@ -353,14 +327,3 @@ def due_letter(token: str, jurisdiction: str, at_us: int, error: Exception) -> O
         at_us=at_us, topic=topics.ACCOUNTS, partition=-1, offset=-1, value=tick_message(token, jurisdiction)
     )
     return letter_record(source, "FAULT", fault_text(error), jurisdiction)
-
-
-def fault_text(error: Exception) -> str:
-    """Name a fault by its kind and place, without the values its message may quote; ours quote none."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    said = f": {error}" if isinstance(error, StoplineError) else ""
-    return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}{said}"
-
-
-def _timer(at_us: int) -> Timestamp:
-    return Timestamp(micros=at_us + TIMER_ROUNDING_US)

@@ -2,10 +2,10 @@
 
 from pipelines.hot.records import dead_letter_record, record
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.records import Source
+from pipelines.received import Source
 from schemas import topics
 from schemas.contact import ContactEntry, Outcome
-from schemas.dead_letter import ErrorCode, dead_letter
+from schemas.dead_letter import ErrorCode
 from schemas.ids import derived_id
 
 
@@ -29,8 +29,4 @@ def outcome_record(outcome: Outcome, jurisdiction: str) -> OutRecord:
 
 def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
-    letter = dead_letter(
-        source.topic, source.partition, source.offset, timestamp_us=source.at_us, stage="victims",
-        error_code=code, message=message, value=source.value,
-    )  # fmt: skip
-    return dead_letter_record(letter, law)
+    return dead_letter_record(source.letter("victims", code, message), law)

@@ -8,8 +8,8 @@ from measures.law.country_file import SHIPPED, Laws
 from measures.victims.ladder import Rules
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
-from pipelines.lifecycle.settings import wall_clock_us
 from pipelines.policy import Policy
+from pipelines.received import wall_clock_us
 from pipelines.victims.journal import Parties, past
 from schemas.errors import ConfigError
 

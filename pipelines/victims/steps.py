@@ -10,7 +10,6 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
-from apache_beam.utils.timestamp import Timestamp
 
 from measures.victims import ladder
 from measures.victims.contacts import contact_severity, contact_warning
@@ -18,8 +17,7 @@ from measures.victims.ladder import Answer, Command, Forwarding
 from pipelines.alarm_clock import alarm_clock
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.records import Source
-from pipelines.lifecycle.steps import TIMER_ROUNDING_US, UNKNOWN_LAW, fault_text
+from pipelines.received import NO_LAW, Source, fault_text, set_timer
 from pipelines.streams.clock import window
 from pipelines.victims.journal import tick_message
 from pipelines.victims.records import contact_record, letter_record
@@ -127,7 +125,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     def _refuse(self, source: Source, code: Any, message: str) -> TaggedOutput:
         self._refused.inc()
-        return TaggedOutput("unreadable", letter_record(source, code, message, UNKNOWN_LAW))
+        return TaggedOutput("unreadable", letter_record(source, code, message, NO_LAW))
 
 
 class PartyFn(beam.DoFn):  # type: ignore[misc]
@@ -163,10 +161,10 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
             yield from self._applied(token, command, source.at_us, state, due)
         except StoplineError as error:
             self._faults.inc()
-            yield TaggedOutput("refused", letter_record(source, "NO_LAW", str(error), UNKNOWN_LAW))
+            yield TaggedOutput("refused", letter_record(source, "NO_LAW", str(error), NO_LAW))
         except Exception as error:
             self._faults.inc()
-            yield TaggedOutput("refused", letter_record(source, "FAULT", fault_text(error), UNKNOWN_LAW))
+            yield TaggedOutput("refused", letter_record(source, "FAULT", fault_text(error), NO_LAW))
 
     @on_timer(DUE)  # type: ignore[untyped-decorator]
     def on_due(
@@ -184,7 +182,7 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
         if at_us <= clock_us:
             yield from self._applied(token, PartyTick(party_token=token), clock_us, state, due)
         elif self._settings.clock():
-            due.set(_timer(at_us))
+            set_timer(due, at_us)
 
     def _applied(self, token: str, command: Command, at_us: int, state: Any, due: Any) -> list[OutRecord]:
         party = self._party(token, state)
@@ -208,11 +206,5 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
         if self._settings.ticks:
             clock = alarm_clock(self._settings.kafka, topics.WARNING_OUTCOMES, tick_message)
             clock.set(party.party_token, party.jurisdiction, at_us)
-        elif at_us is None:
-            due.clear()
         else:
-            due.set(_timer(at_us))
-
-
-def _timer(at_us: int) -> Timestamp:
-    return Timestamp(micros=at_us + TIMER_ROUNDING_US)
+            set_timer(due, at_us)

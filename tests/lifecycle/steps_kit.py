@@ -12,8 +12,9 @@ from measures.engine import intake
 from measures.engine.intake import AccountState
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.settings import LifecycleSettings, no_clock
+from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.lifecycle.steps import AccountFn, OpenFn, RegisterFn, StoredAccount
+from pipelines.received import no_clock
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.journal import JournalEntry

@@ -17,8 +17,9 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.lifecycle import journal
-from pipelines.lifecycle.settings import LifecycleSettings, no_clock
+from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.lifecycle.steps import OpenFn
+from pipelines.received import no_clock
 from schemas import topics
 from schemas.commands import DecideRefund, OpenRefund
 from schemas.dead_letter import DeadLetter

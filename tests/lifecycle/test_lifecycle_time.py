@@ -16,8 +16,9 @@ from measures.law.calendar import from_iso
 from pipelines.jobs.lifecycle import build
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.sink import OutRecord
-from pipelines.lifecycle.settings import LifecycleSettings, no_clock
+from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.lifecycle.steps import OpenFn
+from pipelines.received import no_clock
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.journal import EnforcementChanged, JournalEntry, MeasureChanged

@@ -16,7 +16,7 @@ from pipelines.in_process import runner
 from pipelines.jobs.victims import build, write
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounded import ReadChunksBounded
-from pipelines.lifecycle.settings import no_clock
+from pipelines.received import no_clock
 from pipelines.victims.journal import journal_bounds
 from pipelines.victims.settings import VictimsSettings, check_sender
 from schemas import topics

@@ -9,7 +9,7 @@ from console.lab.lawbook import checked
 from console.lab.signing import new_key
 from console.options import KeysFile, LawDir
 from measures.law.country_file import read_laws
-from pipelines.lifecycle.settings import wall_clock_us
+from pipelines.received import wall_clock_us
 from schemas.order import Actor
 
 app = typer.Typer(add_completion=False)

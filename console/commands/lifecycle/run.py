@@ -15,7 +15,8 @@ from pipelines.jobs import lifecycle
 from pipelines.jobs.options import kafka_settings, options_told
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
 from pipelines.kafka.seal import believed
-from pipelines.lifecycle.settings import LifecycleSettings, wall_clock_us
+from pipelines.lifecycle.settings import LifecycleSettings
+from pipelines.received import wall_clock_us
 
 app = typer.Typer(add_completion=False)
 

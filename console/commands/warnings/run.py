@@ -11,7 +11,7 @@ from pipelines.jobs import victims
 from pipelines.jobs.options import kafka_settings, options_told, policy_of
 from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
 from pipelines.kafka.seal import believed
-from pipelines.lifecycle.settings import wall_clock_us
+from pipelines.received import wall_clock_us
 from pipelines.victims.settings import VictimsSettings, check_sender
 
 app = typer.Typer(add_completion=False)
