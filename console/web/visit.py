@@ -31,7 +31,6 @@ class Site:
     templates: Environment
     policy_stamp: str = ""
     bundle: str = ""
-    oidc: bool = False
 
 
 @dataclass
