@@ -3,17 +3,13 @@
 A zone's serial is given by the caller and must grow with every export (RFC 1982).
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from measures.blocking.admission import in_force
+from measures.exchange import tables
 from schemas.block import BlockEntry
-
-#: Letters at which a spreadsheet takes a cell for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rpz(entries: Sequence[BlockEntry], serial: int) -> str:
@@ -63,8 +59,6 @@ def numbers_zone(entries: Sequence[BlockEntry], serial: int) -> str:
 def comma_separated(entries: Sequence[BlockEntry], serial: int) -> str:
     """Return every entry as CSV; no cell is a formula to a spreadsheet."""
     del serial
-    out = io.StringIO()
-    writer = csv.writer(out)
     columns = (
         "entry_id",
         "kind",
@@ -75,9 +69,7 @@ def comma_separated(entries: Sequence[BlockEntry], serial: int) -> str:
         "reason_code",
         "remedy_channel",
     )
-    writer.writerow(columns)
-    writer.writerows([_cell(str(getattr(each, name))) for name in columns] for each in entries)
-    return out.getvalue()
+    return tables.comma_separated(columns, ([getattr(each, name) for name in columns] for each in entries))
 
 
 def json_lines(entries: Sequence[BlockEntry], serial: int) -> str:
@@ -88,10 +80,6 @@ def json_lines(entries: Sequence[BlockEntry], serial: int) -> str:
 
 def _domains(entries: Iterable[BlockEntry]) -> list[str]:
     return sorted({each.value for each in entries if each.kind == "DOMAIN"})
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 FORMATS: Mapping[str, Callable[[Sequence[BlockEntry], int], str]] = {

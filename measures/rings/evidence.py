@@ -4,9 +4,7 @@ Tokens only: no name and no number in clear is known here. By role: `POLICE` see
 only its own accounts' tokens, all others by a pseudonym that is the same throughout the folder.
 """
 
-import csv
 import hashlib
-import io
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Literal
@@ -17,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.exchange.names import instant, named
+from measures.exchange.tables import comma_separated
 from schemas.currencies import decimal, digits_of
 from schemas.ring import Link, Ring
 
@@ -33,11 +32,11 @@ def files(
     """Return the folder without manifest and custody: name -> bytes, the same for the same ring and links."""
     ordered = sorted(links, key=lambda link: (link.at_us, link.cause_id))
     made = {
-        "timeline.csv": _table(
+        "timeline.csv": comma_separated(
             ("at", "what", "from", "to", "evidence"),
             ((instant(each.at_us), each.kind, each.left, each.right, each.cause_id) for each in ordered),
-        ),
-        "flows.csv": _table(
+        ).encode(),
+        "flows.csv": comma_separated(
             ("at", "payment", "from", "to", "amount", "currency", "evidence"),
             (
                 (
@@ -47,11 +46,11 @@ def files(
                 for each in ordered
                 if each.kind != "CALLED"
             ),
-        ),
-        "members.csv": _table(
+        ).encode(),
+        "members.csv": comma_separated(
             ("account", "role (suspected)", "reason"),
             ((each.account_token, each.role, each.reason) for each in ring.members),
-        ),
+        ).encode(),
         "ring.stix.json": msgspec.json.format(msgspec.json.encode(_stix(ring), order="sorted"), indent=2),
         "report.md": _report(ring, len(ordered)).encode(),
     }  # fmt: skip
@@ -75,14 +74,6 @@ def _mask(ring_id: str, own: frozenset[str]) -> Callable[[re.Match[str]], str]:
 
 def _amount(link: Link) -> str:
     return decimal(link.amount_minor, digits_of(link.currency) or 0)
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def _stix(ring: Ring) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from joserfc.jwk import OKPKey
 from stix2validator import ValidationOptions, validate_string
@@ -71,6 +72,12 @@ def test_an_institution_sees_its_own_accounts_and_pseudonyms_of_all_others():
     assert token("m1") in text
     assert not any(token(name) in text for name in ("v", "m2", "l1", "number"))
     assert evidence.faults(folder(made=made), PUBLIC) == []
+
+
+def test_no_cell_of_a_table_is_a_formula_to_a_spreadsheet():
+    links = [msgspec.structs.replace(OF.links[1], txn_id="=1+1")]
+    flows = evidence.files(RING, links, audience="POLICE")["flows.csv"].decode()
+    assert ",'=1+1," in flows
 
 
 def test_the_bundle_is_stix_as_the_standards_validator_reads_it():
