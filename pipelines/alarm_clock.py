@@ -2,7 +2,8 @@
 
 That runner keeps no watermark between the begin and the end of time: it fires every event-time timer at
 once, again and again (Beam 2.77, `fn_runner._build_watermark_updates`), so that each pass would cost as
-much as there are terms running. A message has its place in the log and is replayed like any other.
+much as there are terms running. A message has its place in the log and is replayed like any other. On other
+runners a timer of Beam wakes (`set_timer`).
 """
 
 import heapq
@@ -10,12 +11,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
+
+from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.process import PROCESS
 from schemas.errors import StoplineError
 
 _LOGGER = logging.getLogger(__name__)
+
+#: Timers keep milliseconds: one set a millisecond later never fires before its time.
+_TIMER_ROUNDING_US = 1_000
 
 #: How often the list is looked at.
 LOOK_S = 0.25
@@ -84,3 +91,11 @@ def alarm_clock(settings: KafkaSettings, topic: str, message: TickMessage) -> Al
         return clock
 
     return PROCESS.shared("alarm clock", (settings, topic), started)
+
+
+def set_timer(timer: Any, at_us: int | None) -> None:
+    """Let a timer of Beam fire not before `at_us` (microseconds UTC); None for never."""
+    if at_us is None:
+        timer.clear()
+    else:
+        timer.set(Timestamp(micros=at_us + _TIMER_ROUNDING_US))

@@ -1,4 +1,4 @@
-"""What the jobs that drive aggregates share: a message as it was received, its letter, its clock, its timer.
+"""What the jobs that drive aggregates share: a message as it was received, its letter, its clock.
 
 The jobs of the law (`pipelines.lifecycle`), of casework and of victims are built of it.
 """
@@ -7,18 +7,12 @@ import time
 import traceback
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
-
-from apache_beam.utils.timestamp import Timestamp
 
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.errors import StoplineError
 from schemas.order import Record
 from schemas.reply import Why
 from schemas.units import MINUTE_US
-
-#: Timers keep milliseconds: one set a millisecond later never fires before its time.
-_TIMER_ROUNDING_US = 1_000
 
 #: A record time that nobody vouches for may lie so far from this machine's clock and still be when the record
 #: was received; beyond it the record counts, for the window of its key, as received when it is read.
@@ -77,11 +71,3 @@ def fault_text(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     said = f": {error}" if isinstance(error, StoplineError) else ""
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}{said}"
-
-
-def set_timer(timer: Any, at_us: int | None) -> None:
-    """Let a timer of Beam fire not before `at_us` (microseconds UTC); None for never."""
-    if at_us is None:
-        timer.clear()
-    else:
-        timer.set(Timestamp(micros=at_us + _TIMER_ROUNDING_US))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from measures import tables
 from measures.blocking.admission import in_force
-from measures.exchange import tables
 from schemas.block import BlockEntry
 
 

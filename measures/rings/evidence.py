@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.exchange.names import instant, named
-from measures.exchange.tables import comma_separated
+from measures.tables import comma_separated
 from schemas.currencies import decimal, digits_of
 from schemas.ring import Link, Ring
 

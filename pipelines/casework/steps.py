@@ -25,7 +25,7 @@ from measures.casework import AGGREGATES, STAGES, read_casework, read_report
 from measures.engine.intake import unquoted
 from measures.refusal import Refusal
 from measures.registry.suspicion import key_of
-from pipelines.alarm_clock import alarm_clock
+from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.casework.records import (
     delivery_message,
     delivery_record,
@@ -37,7 +37,7 @@ from pipelines.casework.settings import CaseworkSettings
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.policy import USUAL_CLOCK
-from pipelines.received import CODES, Source, fault_text, set_timer
+from pipelines.received import CODES, Source, fault_text
 from pipelines.streams.clock import window
 from schemas import topics
 from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold

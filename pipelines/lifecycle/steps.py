@@ -21,7 +21,7 @@ from measures.engine.intake import AccountState, Applied, Arrival
 from measures.refusal import Refusal
 from measures.state.account import next_due_us
 from measures.state.register import Registered
-from pipelines.alarm_clock import alarm_clock
+from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.journal import tick_message
@@ -32,7 +32,7 @@ from pipelines.lifecycle.records import (
 )
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
-from pipelines.received import CODES, NO_LAW, Source, fault_text, set_timer
+from pipelines.received import CODES, NO_LAW, Source, fault_text
 from pipelines.streams.clock import window
 from pipelines.telemetry import STATUS_COUNTERS, TELEMETRY
 from schemas import topics

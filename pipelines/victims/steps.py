@@ -14,10 +14,10 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from measures.victims import ladder
 from measures.victims.contacts import contact_severity, contact_warning
 from measures.victims.ladder import Answer, Command, Forwarding
-from pipelines.alarm_clock import alarm_clock
+from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import NO_LAW, Source, fault_text, set_timer
+from pipelines.received import NO_LAW, Source, fault_text
 from pipelines.streams.clock import window
 from pipelines.victims.journal import tick_message
 from pipelines.victims.records import contact_record, letter_record
