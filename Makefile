@@ -18,10 +18,10 @@ help: ## show this list
 demo: $(READY) ## a simulated day through the whole pipeline, on this machine, in about a minute
 	@$(BIN)/stopline demo
 
-test: lint ## lint, then every test that needs neither Java nor minutes
-	@$(PYTEST) -m "not slow and not java"
+test: lint ## lint, then every test that needs neither Java nor minutes; the same examples each time
+	@$(PYTEST) -m "not slow and not java" --hypothesis-profile=ci
 
-check-all: lint ## lint, every test, three rounds of chaos; Apache Kafka and Flink need Java 17 and Maven
+check-all: lint ## lint, every test with random examples, three rounds of chaos; Apache Kafka and Flink need Java 17 and Maven
 	@$(PYTEST)
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) -s chaos; \
 	else echo "left out: make chaos needs Java 17 and Maven"; fi

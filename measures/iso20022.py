@@ -146,7 +146,8 @@ def _add(parent: ET.Element, tag: str, text: str | None = None, longest: int | N
 
 def _text(parent: ET.Element, note: str) -> None:
     for start in range(0, len(note), 105):
-        _add(parent, "AddtlInf", note[start : start + 105], 105)
+        if part := values.printable("AddtlInf", note[start : start + 105]).strip():
+            _add(parent, "AddtlInf", part, 105)
 
 
 def _agent(parent: ET.Element, code: str) -> None:

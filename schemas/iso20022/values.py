@@ -21,10 +21,13 @@ MOST_MINOR = 10**18
 def text(tag: str, value: str, longest: int) -> str:
     """Return a text of an element.
 
-    Raises SchemaError if it is empty, too long, of blanks only, or holds characters that XML cannot.
+    Raises SchemaError if it is empty, too long, of blanks only, has blanks around it, which readers of XML
+    take away, or holds characters that XML cannot.
     """
     if not 1 <= len(value) <= longest or not value.strip():
         raise SchemaError(f"ISO 20022 {tag} must have 1 to {longest} characters, got {value[:40]!r}")
+    if value != value.strip() and printable(tag, value):
+        raise SchemaError(f"ISO 20022 {tag} has a blank at its start or end, {value[:40]!r}; take it away")
     return printable(tag, value)
 
 

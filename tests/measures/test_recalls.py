@@ -115,6 +115,8 @@ def test_whatever_is_rendered_follows_the_public_schemas_and_is_read_back(
         ({"txn_id": "a\ud800"}, "U\\+D800"),
         ({"txn_id": "a\n"}, "U\\+000A"),
         ({"txn_id": " "}, "1 to 35 characters"),
+        ({"txn_id": "0 "}, "blank at its start or end"),
+        ({"end_to_end_id": "\u3000E2E-1"}, "blank at its start or end"),
         ({"uetr": "not-a-uetr"}, "is no UETR"),
         ({"uetr": "EB6305C9-1F7F-49DE-AED0-16487C27B42D"}, "is no UETR"),
         ({"uetr": "eb6305c9-1f7f-19de-aed0-16487c27b42d"}, "is no UETR"),
