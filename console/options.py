@@ -90,6 +90,10 @@ Clues = Annotated[
 Runner = Annotated[Literal["in-process", "flink"], typer.Option("--runner", help="Where the job runs.")]
 Partitions = Annotated[int, typer.Option(help="Partitions every topic must have.", min=1)]
 Fresh = Annotated[bool, typer.Option("--fresh", help="On Flink: begin without the state that is there.")]
+StatusForm = Annotated[
+    Literal["line", "json", "none"],
+    typer.Option("--status", help="How to print every second how the job does."),
+]
 CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing.")]
 
 #: Of the commands about legal orders.

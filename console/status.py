@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from pipelines.telemetry import TELEMETRY, Latency, quantiles
+from pipelines.telemetry import TELEMETRY, Latency, quantiles, troubles
 
 StatusFormat = Literal["line", "json", "none"]
 
@@ -17,67 +17,73 @@ Line = Callable[[float, Mapping[str, int], Latency], str]
 
 STATUS_S = 1.0
 
-#: Counts that are told even while they are 0: messages read and refused, payments decided, and what became of
-#: them. Those refused are also told by reason, `refused_CODE`.
-ALWAYS = dict.fromkeys(
-    (
-        "read",
-        "refused",
-        "decided",
-        "alerts",
-        "warnings",
-        "without_legal_ground",
-        "braked",
-        "late",
-        "forgotten",
-    ),
-    0,
-)
+#: Told of every job even while they are 0. What is refused is also told by reason, `refused_CODE`.
+ALWAYS = ("read", "refused", "late", "forgotten")
 
 #: Where nothing happens the line comes again only after this.
 REST_S = 60.0
 
 
+class Status(NamedTuple):
+    """What a job tells of itself: counts that are told even while they are 0, and its line."""
+
+    always: tuple[str, ...]
+    line: Line
+
+
 @contextmanager
-def reporting(status: StatusFormat, line: Line | None = None) -> Iterator[None]:
-    """Print a status every second while the block runs; a line rests while nothing happens."""
-    line = line or status_line
+def reporting(form: StatusFormat, status: Status) -> Iterator[None]:
+    """Print a status every second while the block runs, and how it stood when it ends.
+
+    A line rests while nothing happens.
+    """
     done = threading.Event()
 
     def report() -> None:
         before, since, earlier = 0, time.monotonic(), TELEMETRY.histogram()
         shown: dict[str, int] = {}
-        shown_at = -REST_S
-        while not done.wait(STATUS_S):
+        shown_at, ends = -REST_S, False
+        while not ends:
+            ends = done.wait(STATUS_S)
             counts, histogram = TELEMETRY.counts(), TELEMETRY.histogram()
             latency, earlier = quantiles(histogram - earlier), histogram
             now, decided = time.monotonic(), counts.get("decided", 0)
             rate = (decided - before) / (now - since)
             before, since = decided, now
-            fields = {"events_per_s": round(rate), **ALWAYS, **counts, **latency._asdict()}
-            if status == "json":
+            if form == "json":
+                always = dict.fromkeys((*ALWAYS, *status.always), 0)
+                fields = {"events_per_s": round(rate), **always, **counts, **latency._asdict()}
                 print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
             elif counts and (counts != shown or now >= shown_at + REST_S):
                 shown, shown_at = counts, now
-                say(status, line(rate, counts, latency))
+                say(form, status.line(rate, counts, latency))
 
-    if status != "none":
-        threading.Thread(target=report, name="status", daemon=True).start()
+    reporter = threading.Thread(target=report, name="status", daemon=True)
+    if form != "none":
+        reporter.start()
     try:
         yield
     finally:
         done.set()
+        if form != "none":
+            reporter.join(STATUS_S)
 
 
-def legal_line(rate: float, counts: Mapping[str, int], _: Latency) -> str:
-    """Say in one line how the legal job does.
+def work_line(done: Mapping[str, str]) -> Line:
+    """Return a line of what was read by topic, of the counts `done` in their words, and of what went wrong.
 
-    >>> legal_line(2.0, {"orders_read": 3, "entries": 2, "refused": 1, "refused_UNSIGNED": 1}, None)
-    '3 orders, 0 account messages, 2 journal entries  REFUSED 1 (UNSIGNED 1)'
+    >>> counts = {"read": 3, "orders_read": 3, "entries": 2, "refused": 1, "refused_UNSIGNED": 1}
+    >>> work_line({"entries": "journal entries"})(2.0, counts, Latency(math.nan, math.nan, math.nan))
+    'read orders 3  2 journal entries  REFUSED 1 (UNSIGNED 1)'
     """
-    orders, accounts = (counts.get(f"{name}_read", 0) for name in ("orders", "accounts"))
-    said = f"{orders:,} orders, {accounts:,} account messages, {counts.get('entries', 0):,} journal entries"
-    return "  ".join((said, *_troubles(counts)))
+
+    def line(_: float, counts: Mapping[str, int], __: Latency) -> str:
+        read = {name.removesuffix("_read"): n for name, n in counts.items() if name.endswith("_read") and n}
+        told = ", ".join(f"{name} {n:,}" for name, n in read.items()) or "nothing yet"
+        acted = (f"{counts.get(name, 0):,} {words}" for name, words in done.items())
+        return "  ".join((f"read {told}", *acted, *troubles(counts)))
+
+    return line
 
 
 def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str:
@@ -100,34 +106,19 @@ def status_line(rate: float, counts: Mapping[str, int], latency: Latency) -> str
     others = {name: n for name, n in counts.items() if name.endswith("_read") and name != "payments_read"}
     if told := ", ".join(f"{name.removesuffix('_read')} {n:,}" for name, n in others.items() if n):
         parts.append(f"also read {told}")
-    return "  ".join((*parts, *_troubles(counts)))
+    return "  ".join((*parts, *troubles(counts)))
 
 
-def _troubles(counts: Mapping[str, int]) -> list[str]:
-    parts = []
-    if refused := counts.get("refused"):
-        codes = {
-            name.removeprefix("refused_"): n for name, n in counts.items() if name.startswith("refused_")
-        }
-        told = ", ".join(f"{name} {n:,}" for name, n in sorted(codes.items(), key=lambda each: -each[1]))
-        parts.append(f"REFUSED {refused:,} ({told})")
-    if without := counts.get("without_legal_ground"):
-        parts.append(f"NO LEGAL GROUND {without:,}")
-    if late := counts.get("late"):
-        parts.append(f"{late:,} late")
-    if forgotten := counts.get("forgotten"):
-        parts.append(f"{forgotten:,} forgotten")
-    if braked := counts.get("braked"):
-        parts.append(f"BRAKED {braked:,}")
-    if silent := counts.get("clue_feed_silent"):
-        parts.append(f"CLUES FELL SILENT {silent:,}")
-    if ended := counts.get("clue_subscription_ended"):
-        parts.append(f"CLUE SUBSCRIPTIONS ENDED {ended:,}")
-    if lacks := [name.removeprefix("lacks_") for name in counts if name.startswith("lacks_")]:
-        parts.append(f"WITHOUT {', '.join(sorted(lacks))}")
-    if lost := counts.get("decision_log_rows_lost"):
-        parts.append(f"NOT LOGGED {lost:,}")
-    return parts
+def _working(**done: str) -> Status:
+    return Status(tuple(done), work_line(done))
+
+
+#: What each job tells.
+MAIN = Status(("decided", "alerts", "warnings", "without_legal_ground", "braked"), status_line)
+LEGAL = _working(entries="journal entries")
+CASEWORK = _working(changes="changes", told="told to reporters")
+VICTIMS = _working(entries="journal entries", tries="tries to make")
+SENDER = _working(sent="sent", unreachable="not reached", failed="failed", uncertain="uncertain")
 
 
 def say(status: StatusFormat, text: str) -> None:

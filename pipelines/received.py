@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from pipelines.kafka.port import KafkaSettings
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.errors import StoplineError
 from schemas.order import Record
@@ -54,6 +55,11 @@ class Source(Record, order=True, frozen=True, kw_only=True):
         """
         vouched = self.topic in append_time or abs(self.at_us - clock_us) <= _VOUCHED_US
         return self.at_us if vouched or not clock_us else clock_us
+
+
+def reading(kafka: KafkaSettings) -> str:
+    """Say where a job reads and as whom."""
+    return f"reading at {kafka.brokers} as group {kafka.group}; Ctrl-C stops"
 
 
 def wall_clock_us() -> int:

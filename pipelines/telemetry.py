@@ -38,6 +38,19 @@ FIRST: Mapping[str, str] = {
 }
 
 
+#: How counts are said that an operator should look into, in this order.
+TROUBLES: Mapping[str, str] = {
+    "without_legal_ground": "NO LEGAL GROUND {:,}",
+    "late": "{:,} late",
+    "forgotten": "{:,} forgotten",
+    "braked": "BRAKED {:,}",
+    "clue_feed_silent": "CLUES FELL SILENT {:,}",
+    "clue_subscription_ended": "CLUE SUBSCRIPTIONS ENDED {:,}",
+    "decision_log_rows_lost": "NOT LOGGED {:,}",
+    "parked": "PARKED {:,}",
+}
+
+
 class Latency(NamedTuple):
     """Quantiles in milliseconds, from the Kafka timestamp to the decision; nan without samples."""
 
@@ -70,6 +83,11 @@ class Telemetry:
             self._counts[name] += by
         if first and name in FIRST:
             _LOGGER.warning("first of %s: %s", name.replace("_", " "), FIRST[name])
+
+    def read(self, topic: str, messages: int) -> None:
+        """Count messages read of a topic."""
+        self.count("read", messages)
+        self.count(f"{topic}_read", messages)
 
     def refused(self, letter: DeadLetter) -> None:
         """Count a dead letter, of all, its topic and its code; the first of a code is said with its hint."""
@@ -144,6 +162,25 @@ class StatusCounters:
             fresh, self._told = counts - self._told, counts
         for name, count in fresh.items():
             Metrics.counter("stopline.status", name).inc(count)
+
+
+def troubles(counts: Mapping[str, int]) -> list[str]:
+    """Say what an operator should look into, each kind in a few words.
+
+    >>> troubles({"refused": 3, "refused_INVALID": 1, "refused_PAST": 2, "late": 4, "decided": 9})
+    ['REFUSED 3 (PAST 2, INVALID 1)', '4 late']
+    """
+    parts = []
+    if refused := counts.get("refused"):
+        codes = {
+            name.removeprefix("refused_"): n for name, n in counts.items() if name.startswith("refused_")
+        }
+        told = ", ".join(f"{name} {n:,}" for name, n in sorted(codes.items(), key=lambda each: -each[1]))
+        parts.append(f"REFUSED {refused:,} ({told})")
+    parts += [said.format(n) for name, said in TROUBLES.items() if (n := counts.get(name))]
+    if lacks := [name.removeprefix("lacks_") for name in counts if name.startswith("lacks_")]:
+        parts.append(f"WITHOUT {', '.join(sorted(lacks))}")
+    return parts
 
 
 TELEMETRY = Telemetry()

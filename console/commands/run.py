@@ -1,19 +1,16 @@
 """`stopline run`: the main job, for ever."""
 
-from functools import partial
-from typing import Annotated
-
 import typer
 
-from console.ending import end_on_signals
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner
-from console.status import StatusFormat, reporting, say
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner, StatusForm
+from console.running import run_job
+from console.status import MAIN, say
 from measures.law.horizon import calendar_cautions
 from pipelines.hot.decision_log.append import close_all
 from pipelines.hot.serving import trusted
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings, options_told
-from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.jobs.runners import options_for
 from pipelines.kafka.seal import believed
 from pipelines.received import wall_clock_us
 
@@ -28,7 +25,7 @@ def run(
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
-    status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
+    status: StatusForm = "line",
 ) -> None:
     """Read payments and send alerts, warnings, traces and dead letters until stopped with Ctrl-C.
 
@@ -46,10 +43,4 @@ def run(
     cautions = calendar_cautions([settings.policy.law], wall_clock_us())
     for said in (*cautions, *trusted(settings.models), *believed(settings.kafka.seal_key)):
         say(status, said)
-    job = main.job(settings)
-    if runner == "flink":
-        run_on_flink(job, context.args, typer.echo, fresh=fresh)
-        return
-    end_on_signals(partial(say, status), close_all)
-    with reporting(status):
-        run_in_process(job, context.args, partial(say, status))
+    run_job(main.job(settings), runner, context.args, status, MAIN, fresh=fresh, finish=close_all)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from measures.aggregate import Aggregate, Publish, Send
-from pipelines.hot.records import dead_letter_record, record
+from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import NO_LAW, Source
 from schemas import topics
@@ -51,4 +51,4 @@ def told_record(publish: Publish, at_us: int) -> OutRecord:
 
 def letter_record(source: Source, code: ErrorCode, message: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
-    return dead_letter_record(source.letter("casework", code, message), NO_LAW)
+    return refused_record(source.letter("casework", code, message), NO_LAW)

@@ -39,6 +39,7 @@ from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.policy import USUAL_CLOCK
 from pipelines.received import CODES, Source, fault_text
 from pipelines.streams.clock import window
+from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
 from schemas.dead_letter import ErrorCode
@@ -97,6 +98,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk."""
         assert self._keys is not None
+        TELEMETRY.read(chunk.topic, len(chunk.values))
         ring, clock_us = self._keys.ring(), self._settings.clock()
         times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
         columns = (
@@ -261,6 +263,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         found, ahead = [], []
         if applied.state is not None and applied.state != was:
             self._changes.inc()
+            TELEMETRY.count("changes", 1)
             found.append(state_record(of, applied.state, source.at_us))
         for number, each in enumerate(applied.followed):
             if isinstance(each, Refuse):
@@ -268,6 +271,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
                 found.append(letter_record(source, "CONFLICT", unquoted(each.detail)))
             elif isinstance(each, Publish):
                 found.append(told_record(each, source.at_us))
+                TELEMETRY.count("told", 1)
             elif each.kind in AGGREGATES and _STAGE_OF[each.kind] > self._stage:
                 ahead.append((f"{each.kind}/{each.key}", _item(source, each)))
             elif each.kind in AGGREGATES:

@@ -4,16 +4,17 @@ import re
 import time
 import urllib.parse
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.flink import cluster as processes
 from pipelines.flink import jobs, journal
 from pipelines.flink.cluster import Cluster, FlinkError, ask
+from pipelines.telemetry import troubles
 
 _METRIC = re.compile(
-    r"\.stopline_(?:kafka|decide|decision_log)_(messages_read|messages_behind|p50_ms|p99_ms|rows_lost)$"
+    r"\.stopline_(?:(?:kafka|decide)_(messages_read|messages_behind|p50_ms|p99_ms)|(status_\w+))$"
 )
 
 #: The JobManager fetches metrics when somebody asks for them, and answers with those it had before.
@@ -42,7 +43,7 @@ class Progress(NamedTuple):
         checkpoint_ms: it took, start to end.
         failure: what caused the last failure of the job.
         failed_ms: when that was.
-        rows_lost: rows of the decision log that could not be written.
+        counts: what the job counts of itself, as its status in process tells them.
 
     """
 
@@ -56,7 +57,7 @@ class Progress(NamedTuple):
     checkpoint_ms: int | None
     failure: str | None
     failed_ms: int | None = None
-    rows_lost: int | None = None
+    counts: Mapping[str, int] = {}
 
 
 def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
@@ -81,7 +82,9 @@ def progress(job: jobs.Job, cluster: Cluster = processes.DEFAULT) -> Progress:
         checkpoint_ms=done["end_to_end_duration"] if done else None,
         failure=root_cause(failures[0]["stacktrace"]) if failures else None,
         failed_ms=failures[0]["timestamp"] if failures else None,
-        rows_lost=read.get("rows_lost"),
+        counts={
+            name.removeprefix("status_"): n for name, n in read.items() if name.startswith("status_") and n
+        },
     )
 
 
@@ -228,8 +231,7 @@ def described(progress: Progress) -> str:
         size = progress.checkpoint_bytes / 1e6
         parts.append(f"checkpoint {progress.checkpoint_age_s:.1f} s old, {size:.1f} MB")
         parts.append(f"took {progress.checkpoint_ms} ms")
-    if progress.rows_lost:
-        parts.append(f"NOT LOGGED {progress.rows_lost:,}")
+    parts += troubles(progress.counts)
     if progress.failure is not None:
         parts.append(f"last failure: {progress.failure}")
     return ", ".join(parts)
@@ -254,5 +256,7 @@ def _read(job: jobs.Job, vertices: Sequence[str], cluster: Cluster) -> dict[str,
     for path, wanted in zip(paths, names, strict=True):
         if wanted:
             for each in ask(cluster, f"{path}?get={urllib.parse.quote(','.join(wanted))}"):
-                found[_METRIC.search(each["id"])[1]].append(int(each["value"]))  # type: ignore[index]
+                metric = _METRIC.search(each["id"])
+                assert metric is not None
+                found[metric[1] or metric[2]].append(int(each["value"]))
     return {name: max(said) if name.endswith("_ms") else sum(said) for name, said in found.items()}

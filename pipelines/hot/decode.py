@@ -12,7 +12,7 @@ from apache_beam.metrics import Metrics
 
 from pipelines.hot.apart import tagged
 from pipelines.hot.feeds import Feeds
-from pipelines.hot.records import dead_letter_record
+from pipelines.hot.records import refused_record
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.in_flight import in_flight, killers, without
@@ -130,11 +130,9 @@ class Decode:
             newest[split.topic] = max(newest.get(split.topic, -1), split.newest_us)
             first_us = split.received_us if first_us is None else min(first_us, split.received_us)
             counts.update({**split.counts, "dead_letters": len(split.letters)})
-            TELEMETRY.count("read", split.messages)
-            TELEMETRY.count(f"{split.topic}_read", split.messages)
+            TELEMETRY.read(split.topic, split.messages)
             for letter in split.letters:
-                TELEMETRY.refused(letter)
-                record = dead_letter_record(letter, self._policy.law.id)
+                record = refused_record(letter, self._policy.law.id)
                 letters.append(Output("dead_letters", record, split.received_us))
             for shard, rows in split.parts:
                 parts.setdefault(rows.dtype, []).append((shard, rows))

@@ -3,6 +3,7 @@
 import msgspec
 
 from pipelines.kafka.sink import OutRecord
+from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.alarm import Alarm
 from schemas.alert import Alert
@@ -50,8 +51,9 @@ def trace_record(trace: Trace) -> OutRecord:
     )  # fmt: skip
 
 
-def dead_letter_record(letter: DeadLetter, jurisdiction: str) -> OutRecord:
-    """Return a dead letter for topic `dead_letters`, keyed by the topic it came from."""
+def refused_record(letter: DeadLetter, jurisdiction: str) -> OutRecord:
+    """Count a refused message and return its letter for `dead_letters`, keyed by the topic it came from."""
+    TELEMETRY.refused(letter)
     return record(
         topics.DEAD_LETTERS, letter.topic, letter, jurisdiction,
         event_id=letter.dead_letter_id, event_type="fp.deadletter.v1",

@@ -27,7 +27,7 @@ from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
-from pipelines.received import no_clock, wall_clock_us
+from pipelines.received import no_clock, reading, wall_clock_us
 from pipelines.state.identity import Identity
 from schemas import topics
 
@@ -97,7 +97,7 @@ def _in_process(settings: CaseworkSettings, pipeline: beam.Pipeline) -> str:
         settings.kafka, *topics.CASEWORK_READ, chunk_rows=CHUNK_ROWS, max_read_time_s=READ_TIME_S
     )
     write(build(pipeline | "Read" >> read, settings), settings)
-    return said
+    return f"{said}; {reading(settings.kafka)}"
 
 
 def on_flink(settings: CaseworkSettings, pipeline: beam.Pipeline) -> None:

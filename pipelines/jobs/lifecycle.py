@@ -29,7 +29,7 @@ from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.lifecycle.steps import AccountFn, OpenFn, RegisterFn
-from pipelines.received import no_clock, wall_clock_us
+from pipelines.received import no_clock, reading, wall_clock_us
 from pipelines.state.identity import Identity
 from schemas import topics
 
@@ -114,7 +114,7 @@ def _in_process(settings: LifecycleSettings, pipeline: beam.Pipeline) -> str:
         settings.kafka, *topics.LIFECYCLE_READ, chunk_rows=CHUNK_ROWS, max_read_time_s=READ_TIME_S
     )
     write(build(pipeline | "Read" >> read, settings), settings)
-    return said
+    return f"{said}; {reading(settings.kafka)}"
 
 
 def on_flink(settings: LifecycleSettings, pipeline: beam.Pipeline) -> None:

@@ -39,6 +39,7 @@ from pipelines.kafka.reading.marks import Mark
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.sink import OutRecord, WriteRecords
+from pipelines.received import reading
 from pipelines.state.identity import Identity
 from pipelines.state.shards import Block
 from pipelines.streams.payments import payments_among
@@ -196,7 +197,7 @@ def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
     names = topics_read(settings.streams)
     chunks = pipeline | "Read" >> ReadChunks(settings.kafka, *names, start=settings.first)
     write(in_process(chunks, settings), settings)
-    return f"reading at {settings.kafka.brokers} as group {settings.kafka.group}; Ctrl-C stops"
+    return reading(settings.kafka)
 
 
 def _warmed(settings: JobSettings) -> JobSettings:

@@ -17,6 +17,7 @@ from pipelines.kafka.port import KafkaSettings, Producer, open_producer
 from pipelines.kafka.refusals import Refused
 from pipelines.kafka.seal import SEALED, Seal, read_seal
 from pipelines.kafka.settling import KeptOutError
+from pipelines.telemetry import STATUS_COUNTERS
 from schemas.dead_letter import shortened
 from schemas.errors import SinkError
 from schemas.topics import CASEWORK_STATES, CONTACTS, DEAD_LETTERS, MEASURES
@@ -138,6 +139,7 @@ class WriteFn(beam.DoFn):  # type: ignore[misc]
             parked += not self._sent_alone(self._sent[each.number], each)
         self._written.inc(len(self._sent) - parked)
         self._sent = []
+        STATUS_COUNTERS.add()
 
     def _send(self, record: OutRecord) -> None:
         assert self._producer is not None

@@ -1,9 +1,8 @@
 """What the lifecycle job sends: journal entries, refund rounds and refused messages as records."""
 
-from pipelines.hot.records import dead_letter_record, record
+from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import Source
-from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.dead_letter import ErrorCode
 from schemas.journal import JournalEntry, RefundChanged
@@ -30,6 +29,4 @@ def refund_record(event: RefundChanged) -> OutRecord:
 
 def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
-    letter = source.letter("lifecycle", code, message)
-    TELEMETRY.refused(letter)
-    return dead_letter_record(letter, law)
+    return refused_record(source.letter("lifecycle", code, message), law)

@@ -34,7 +34,7 @@ from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
 from pipelines.received import CODES, NO_LAW, Source, fault_text
 from pipelines.streams.clock import window
-from pipelines.telemetry import STATUS_COUNTERS, TELEMETRY
+from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.dead_letter import ErrorCode
 from schemas.journal import RefundChanged
@@ -81,9 +81,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk."""
         assert self._keys is not None
-        TELEMETRY.count("read", len(chunk.values))
-        TELEMETRY.count(f"{chunk.topic}_read", len(chunk.values))
-        STATUS_COUNTERS.add()
+        TELEMETRY.read(chunk.topic, len(chunk.values))
         ring, clock_us = self._keys.ring(), self._settings.clock()
         times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())

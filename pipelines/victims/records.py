@@ -1,6 +1,6 @@
 """What the victims job and its channels send: entries, outcomes, refused messages."""
 
-from pipelines.hot.records import dead_letter_record, record
+from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import Source
 from schemas import topics
@@ -29,4 +29,4 @@ def outcome_record(outcome: Outcome, jurisdiction: str) -> OutRecord:
 
 def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
-    return dead_letter_record(source.letter("victims", code, message), law)
+    return refused_record(source.letter("victims", code, message), law)

@@ -30,6 +30,7 @@ from pipelines.kafka.port import (
 from pipelines.kafka.reading.bounds import Bound, chunks_within
 from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.seal import Seal, read_seal
+from pipelines.telemetry import TELEMETRY
 from pipelines.victims.channels.port import Channel, Result
 from pipelines.victims.journal import contact_entry
 from schemas import topics
@@ -94,6 +95,16 @@ class Outcomes:
         key = attempt.party_token.encode()
         self._producer.send(topics.WARNING_OUTCOMES, key, _ENCODE(outcome), head, at_us)
         self._producer.flush()
+
+
+def count_state(state: ContactState, attempt: Attempt, reason: str) -> None:
+    """Count what came of a try; the first of a channel that did not leave is said at once with its reason."""
+    TELEMETRY.count(state.lower(), 1)
+    if state != "SENT":
+        first = f"{state.lower()}_{attempt.channel}"
+        if not TELEMETRY.counts().get(first):
+            _LOGGER.warning("first by %s %s: %s, %s", attempt.channel, state, attempt.key, reason)
+        TELEMETRY.count(first, 1)
 
 
 class Lane:
@@ -177,6 +188,7 @@ class Lane:
         self, outcomes: Outcomes, attempt: Attempt, state: ContactState, reason: str, proof_id: str = ""
     ) -> None:
         outcomes.tell(attempt, state, reason, proof_id)
+        count_state(state, attempt, reason)
         self._begun.discard(attempt.key)
         self._done(attempt.key)
 
@@ -228,7 +240,8 @@ class Sender:
             if attempt.key in done:
                 return
             if lane is None:
-                outcomes.tell(attempt, "FAILED", "no such channel is configured")
+                outcomes.tell(attempt, "FAILED", reason := "no such channel is configured")
+                count_state("FAILED", attempt, reason)
                 return
             with self._lock:
                 self._under_way[attempt.key] = (at, offset)
@@ -257,6 +270,7 @@ class Sender:
                 if chunk is None:
                     continue
                 idle = False
+                TELEMETRY.read(chunk.topic, len(chunk.values))
                 for value, offset in zip(chunk.values, chunk.offsets.tolist(), strict=True):
                     for attempt in _attempts(value, seal, f"{at[0]}[{at[1]}]@{offset}"):
                         give(attempt, at, offset)

@@ -19,12 +19,13 @@ from pipelines.kafka.port import Chunk
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import NO_LAW, Source, fault_text
 from pipelines.streams.clock import window
+from pipelines.telemetry import TELEMETRY
 from pipelines.victims.journal import tick_message
 from pipelines.victims.records import contact_record, letter_record
 from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
-from schemas.contact import OutcomeMessage, Party, PartyTick, Verdict
+from schemas.contact import OutcomeMessage, Party, PartyTick, Planned, Verdict
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
 from schemas.warning import Warning
@@ -98,6 +99,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk. Live it counts as received now: a ladder begins when it can."""
+        TELEMETRY.read(chunk.topic, len(chunk.values))
         clock_us = self._settings.clock()
         times = window(chunk, self._settings.policy.clock, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
@@ -194,6 +196,8 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
         state.write(kept)
         self._wake(after, due)
         self._entries.inc(len(records))
+        TELEMETRY.count("entries", len(records))
+        TELEMETRY.count("tries", sum(isinstance(event, Planned) for event in events))
         return records
 
     def _party(self, token: str, state: Any) -> Party | None:

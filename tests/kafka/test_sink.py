@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from pipelines.hot.records import dead_letter_record
+from pipelines.hot.records import refused_record
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker
 from pipelines.kafka.port import (
@@ -154,7 +154,7 @@ def test_a_dead_letter_its_topic_does_not_take_arrives_with_less_of_the_message(
         "payments", 0, 7, timestamp_us=T0_US, stage="decode", error_code="INVALID", message="no", value=value
     )
 
-    assert write(parked, dead_letter_record(letter, "cn")) == {"records_written": 1}
+    assert write(parked, refused_record(letter, "cn")) == {"records_written": 1}
 
     with closing(open_consumer(parked, DEAD_LETTERS, 0, start)) as consumer:
         (chunk,) = drain(consumer, 1)

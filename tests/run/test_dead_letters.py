@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from console.cli import app
 from console.lab import letters
 from console.lab.replaying import job_settings
-from console.status import reporting, status_line
+from console.status import CASEWORK, LEGAL, MAIN, VICTIMS, Status, reporting, status_line
 from models import SHIPPED
 from pipelines.in_process.runner import in_process
 from pipelines.jobs import main
@@ -23,7 +23,7 @@ from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.streams.table import topics_read
-from pipelines.telemetry import Latency, Telemetry
+from pipelines.telemetry import TELEMETRY, Latency, Telemetry
 from schemas import topics
 from schemas.dead_letter import dead_letter
 from schemas.errors import ConfigError
@@ -124,12 +124,29 @@ def test_what_became_of_payments_is_on_the_status_line() -> None:
 
 
 def test_the_json_status_has_every_count_from_the_start(capfd: pytest.CaptureFixture[str]) -> None:
-    with reporting("json"):
+    with reporting("json", MAIN):
         while not (said := capfd.readouterr().out):
             time.sleep(0.05)
 
     told = json.loads(said.splitlines()[0]).keys()
     assert {"read", "refused", "decided", "without_legal_ground", "braked", "late", "forgotten"} <= told
+
+
+@pytest.mark.parametrize("status", [LEGAL, CASEWORK, VICTIMS])
+def test_every_job_says_what_it_read_did_and_refused(status: Status) -> None:
+    counts = {"read": 3, "reports_read": 3, status.always[0]: 2, "refused": 1, "refused_INVALID": 1}
+    said = status.line(0.0, counts, Latency(NAN, NAN, NAN))
+
+    assert "reports 3" in said and "  2 " in said and "REFUSED 1 (INVALID 1)" in said
+
+
+def test_what_happened_in_the_last_second_is_told_when_the_job_ends(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with reporting("line", LEGAL):
+        TELEMETRY.count("parked", 7)
+
+    assert "PARKED 7" in capfd.readouterr().out
 
 
 def test_the_first_refusal_of_a_reason_is_said_at_once_with_its_hint(

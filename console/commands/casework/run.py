@@ -1,20 +1,31 @@
 """`stopline casework run`: reports, blocking entries and the registry, for ever."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from console.ending import end_on_signals
 from console.lab import blocklist
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, GuardFiles, LawDir, Partitions, Runner
+from console.options import (
+    BEAM_FLAGS,
+    CreateTopics,
+    Fresh,
+    GuardFiles,
+    LawDir,
+    Partitions,
+    Runner,
+    StatusForm,
+)
+from console.running import run_job, run_over
+from console.status import CASEWORK, say
 from measures.aggregate import Office
 from measures.authority.keys import read_keys
 from measures.law.country_file import read_laws
 from pipelines.casework.settings import CaseworkSettings
 from pipelines.jobs import casework
 from pipelines.jobs.options import kafka_settings, options_told
-from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.jobs.runners import options_for
 from pipelines.kafka.seal import believed
 
 app = typer.Typer(add_completion=False)
@@ -32,6 +43,7 @@ def run(
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
     law_dir: LawDir = None,
+    status: StatusForm = "line",
     guard: GuardFiles = [],  # noqa: B006
     replay: Annotated[bool, typer.Option(help="Read what is there, then stop.")] = False,
 ) -> None:
@@ -53,12 +65,9 @@ def run(
         keys_file=keys.resolve() if keys else None,
     )
     for said in filter(None, (lacking, *believed(settings.kafka.seal_key))):
-        typer.echo(said)
+        say(status, said)
     casework.preflight(settings.kafka, partitions, create_topics=create_topics)
     if replay:
-        casework.replay(settings, options)
-    elif runner == "flink":
-        run_on_flink(casework.job(settings), context.args, typer.echo, fresh=fresh)
+        run_over(partial(casework.replay, settings, options), status, CASEWORK)
     else:
-        end_on_signals(typer.echo)
-        run_in_process(casework.job(settings), context.args, typer.echo)
+        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh)

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from console.ending import end_on_signals
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, LawDir, Partitions, Runner
-from console.status import StatusFormat, legal_line, reporting, say
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, LawDir, Partitions, Runner, StatusForm
+from console.running import run_job, run_over
+from console.status import LEGAL, say
 from measures.authority.keys import law_of_keys, read_keys
 from measures.law.country_file import read_laws
 from measures.law.horizon import calendar_cautions
 from pipelines.jobs import lifecycle
 from pipelines.jobs.options import kafka_settings, options_told
-from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.jobs.runners import options_for
 from pipelines.kafka.seal import believed
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.received import wall_clock_us
@@ -30,7 +30,7 @@ def run(
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
-    status: Annotated[StatusFormat, typer.Option(help="What to print every second.")] = "line",
+    status: StatusForm = "line",
     law_dir: LawDir = None,
     replay: Annotated[
         bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
@@ -52,13 +52,9 @@ def run(
     )
     cautions = calendar_cautions(law_of_keys(settings.keys, laws), wall_clock_us())
     for said in (*cautions, *believed(settings.kafka.seal_key)):
-        typer.echo(said)
+        say(status, said)
     lifecycle.preflight(settings.kafka, partitions, create_topics=create_topics)
     if replay:
-        lifecycle.replay(settings, options)
-    elif runner == "flink":
-        run_on_flink(lifecycle.job(settings), context.args, typer.echo, fresh=fresh)
+        run_over(partial(lifecycle.replay, settings, options), status, LEGAL)
     else:
-        end_on_signals(typer.echo)
-        with reporting(status, legal_line):
-            run_in_process(lifecycle.job(settings), context.args, partial(say, status))
+        run_job(lifecycle.job(settings), runner, context.args, status, LEGAL, fresh=fresh)

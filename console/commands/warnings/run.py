@@ -1,15 +1,17 @@
 """`stopline warnings run`: the ladder of every warned party, for ever."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from console.ending import end_on_signals
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner, StatusForm
+from console.running import run_job, run_over
+from console.status import VICTIMS, say
 from pipelines.jobs import victims
 from pipelines.jobs.options import kafka_settings, options_told, policy_of
-from pipelines.jobs.runners import options_for, run_in_process, run_on_flink
+from pipelines.jobs.runners import options_for
 from pipelines.kafka.seal import believed
 from pipelines.received import wall_clock_us
 from pipelines.victims.settings import VictimsSettings, check_sender
@@ -25,6 +27,7 @@ def run(
     partitions: Partitions = 4,
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
+    status: StatusForm = "line",
     sender: Annotated[str, typer.Option(help="Registered name that messages go out under.")] = "",
     hold_out: Annotated[
         int, typer.Option(help="Percent of parties told nothing at severity 1 and 2, to measure.", max=10)
@@ -44,12 +47,9 @@ def run(
     kafka = replace(kafka, group=f"{kafka.group}-victims")
     settings = VictimsSettings(kafka, policy, sender=sender, hold_out_percent=hold_out)
     for said in believed(kafka.seal_key):
-        typer.echo(said)
+        say(status, said)
     victims.preflight(kafka, partitions, create_topics=create_topics)
     if replay:
-        victims.replay(settings, options)
-    elif runner == "flink":
-        run_on_flink(victims.job(settings), context.args, typer.echo, fresh=fresh)
+        run_over(partial(victims.replay, settings, options), status, VICTIMS)
     else:
-        end_on_signals(typer.echo)
-        run_in_process(victims.job(settings), context.args, typer.echo)
+        run_job(victims.job(settings), runner, context.args, status, VICTIMS, fresh=fresh)

@@ -1,13 +1,15 @@
 """`stopline warnings send`: tries carried out on the bank's channels, for ever."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console.ending import end_on_signals
-from console.options import Brokers, KafkaSecurity
+from console.options import Brokers, KafkaSecurity, StatusForm
+from console.status import SENDER, reporting, say
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.security import of_words
 from pipelines.victims.channels.configured import read_channels
@@ -25,6 +27,7 @@ def send(
     group: Annotated[
         str, typer.Option("--kafka_group", help="Group that offsets are committed for.")
     ] = "stopline",
+    status: StatusForm = "line",
     seal_key: Annotated[str, typer.Option("--seal_key", help="File of the jobs' key.")] = "",
 ) -> None:
     """Read `contacts`, hand each try to its channel, write to `warning_outcomes` what came of it.
@@ -35,6 +38,7 @@ def send(
     """
     opened = read_channels(channels)
     kafka = KafkaSettings(brokers, security=of_words(security), seal_key=seal_key)
-    end_on_signals(typer.echo)
-    typer.echo(f"sending by {', '.join(opened)}; Ctrl-C stops")
-    Sender(replace(kafka, group=f"{group}-sender"), opened).run()
+    end_on_signals(partial(say, status))
+    say(status, f"sending by {', '.join(opened)}; Ctrl-C stops")
+    with reporting(status, SENDER):
+        Sender(replace(kafka, group=f"{group}-sender"), opened).run()

@@ -1,0 +1,39 @@
+"""A job run by a command, on the runner it names, with its status beside it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from console.ending import end_on_signals
+from console.status import Status, StatusFormat, reporting, say
+from pipelines.jobs.job import Job
+from pipelines.jobs.runners import RunnerName, run_in_process, run_on_flink
+
+
+def run_job(
+    job: Job,
+    runner: RunnerName,
+    words: Sequence[str],
+    form: StatusFormat,
+    status: Status,
+    *,
+    fresh: bool = False,
+    finish: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a job for ever; `finish` is done before the process is ended.
+
+    Raises:
+        StoplineError: the runner, its state or the job refuses to start.
+
+    """
+    if runner == "flink":
+        run_on_flink(job, words, partial(say, form), fresh=fresh)
+        return
+    end_on_signals(partial(say, form), finish)
+    with reporting(form, status):
+        run_in_process(job, words, partial(say, form))
+
+
+def run_over(replay: Callable[[], None], form: StatusFormat, status: Status) -> None:
+    """Run a job over what its topics hold now, and say what came of it."""
+    with reporting(form, status):
+        replay()
