@@ -44,7 +44,7 @@ HINTS: dict[str, str] = {
     "UNSEALED": "The job key did not seal it; look who may write here. Old ones: stopline lifecycle seal.",
     "NO_LAW": "No country file covers this message; correct its jurisdiction or add a file (--law-dir).",
     "CONFLICT": "The order number stands for another order; ask the authority which one it means.",
-    "FAULT": "The job failed on this message and changed nothing for it; report it as a bug, with the message.",
+    "FAULT": "The job failed on this message and changed nothing for it; report it with the message.",
     "KILLED": "Three processes died over it, and a fourth alone with it; report it with the message.",
     "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",
 }
