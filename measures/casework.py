@@ -99,9 +99,19 @@ def _block(said: casework.AskBlock, key: AuthorityKey | None) -> list[Send]:
     return [Send("block", entry, replace(said, source=source))]
 
 
+def _lift(said: casework.LiftBlock | casework.AnswerObjection, key: AuthorityKey | None) -> list[Send]:
+    """Say who signed that a block goes; unsigned it is nobody."""
+    told = replace(said, authority_id=key.authority_id if key else "")
+    return [Send("block", said.entry_id, told)]
+
+
 def _suspect(said: casework.SuspectSubject, key: AuthorityKey | None) -> list[Send]:
     told = replace(said, source=_believed(said.source, key))
     return [Send("suspicion", suspicion.key_of(said.kind, said.token), told)]
+
+
+def _propose(said: casework.ProposeListing, key: AuthorityKey | None) -> list[Send]:
+    return [Send("suspicion", suspicion.key_of(said.kind, said.token), said)]
 
 
 def _list(said: casework.ListSubject, key: AuthorityKey | None) -> list[Send]:
@@ -130,16 +140,18 @@ ROUTES: Mapping[type, Callable[[Any, AuthorityKey | None], list[Send]]] = {
     **{
         each: _to("block", "entry_id")
         for each in (
-            casework.ConfirmBlock, casework.LiftBlock, casework.ObjectToBlock, casework.AnswerObjection,
-            casework.SightBlocked, casework.AnswerTicket,
+            casework.ConfirmBlock, casework.ObjectToBlock, casework.SightBlocked, casework.AnswerTicket,
         )
     },
+    casework.LiftBlock: _lift,
+    casework.AnswerObjection: _lift,
     casework.SuspectSubject: _suspect,
     casework.JudgeSubject: _to("suspicion", "subject_id"),
     casework.CountSettlements: _to("suspicion", "subject_id"),
     casework.Recycled: lambda said, key: [
         Send(kind, said.subject_id, said) for kind in ("suspicion", "listing")
     ],
+    casework.ProposeListing: _propose,
     casework.ListSubject: _list,
     casework.ApplyListing: _to("list", "jurisdiction"),
     casework.StatePeers: _to("institution", "institution"),

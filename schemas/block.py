@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from schemas.contract import Count, Event, Id, IdOrNone, Micros, SealOrNone
+from schemas.contract import Count, Event, Id, IdOrNone, Micros, SealOrNone, Text
 
 BlockKind = Literal[
     "DOMAIN", "URL", "IP", "NUMBER", "NUMBER_RANGE", "SENDER_ID", "APP_HASH", "IMEI", "WALLET"
@@ -16,19 +16,23 @@ BlockState = Literal["ACTIVE", "IN_REVIEW", "LIFTED"]
 KINDS, ACTIONS = get_args(BlockKind), get_args(BlockAction)
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+CountryOrNone = Annotated[str, Meta(max_length=2, pattern=r"^([A-Z]{2})?\Z")]
 
 
 class Source(Event, frozen=True, kw_only=True):
     """Who says so: a reporter, or an authority with the number of its decision.
 
     `report_id` is the report it was said in, `action` what was asked for; both are empty where nobody told.
+    `by` are the people of that institution who asked, and `reason` is theirs.
     """
 
     reporter: Name
-    authority: bool
-    decision: Annotated[str, Meta(max_length=128)]
+    authority: bool = False
+    decision: Annotated[str, Meta(max_length=128)] = ""
     report_id: IdOrNone = ""
     action: Literal["", "LABEL", "WARN", "STEP_UP", "GREY", "BLOCK"] = ""
+    by: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+    reason: Text = ""
 
 
 class Objection(Event, frozen=True, kw_only=True):
@@ -95,6 +99,9 @@ class BlockEntry(Event, frozen=True, kw_only=True):
         sighted: how often operators saw it after it was blocked: the proof that a block works.
         blocked_us: since when it stops, 0 while it does not.
         wrongful_us: for how long it stopped what it should not have, microseconds.
+        jurisdiction: whose rules about people it is under, "" if nobody said.
+        ended_by: the people who took it back, if people did.
+        ended_why: their reason.
         seal: of the job that wrote it (`pipelines.kafka.seal`).
 
     """
@@ -118,6 +125,9 @@ class BlockEntry(Event, frozen=True, kw_only=True):
     sighted: Annotated[dict[Name, Count], Meta(max_length=64)] = msgspec.field(default_factory=dict)
     blocked_us: Micros = 0
     wrongful_us: Micros = 0
+    jurisdiction: CountryOrNone = ""
+    ended_by: tuple[Name, ...] = ()
+    ended_why: Text = ""
     seal: SealOrNone = ""
 
     @property

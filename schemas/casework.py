@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from schemas.block import BlockAction, BlockKind, Name, Source
+from schemas.block import BlockAction, BlockKind, CountryOrNone, Name, Source
 from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, Text, Token
 from schemas.order import Actor
 from schemas.rectification import Track
@@ -28,7 +28,10 @@ class Command(Event, frozen=True, kw_only=True):
 
 
 class AskBlock(Command, frozen=True, kw_only=True, tag="ASK_BLOCK"):
-    """List a thing; a source of an authority is believed only where the message is signed by it."""
+    """List a thing; a source of an authority is believed only where the message is signed by it.
+
+    People who ask stand in `source.by` with `source.reason`; `jurisdiction` says whether two of them must.
+    """
 
     kind: BlockKind
     value: Value
@@ -39,21 +42,28 @@ class AskBlock(Command, frozen=True, kw_only=True, tag="ASK_BLOCK"):
     remedy_channel: Annotated[str, Meta(min_length=1, max_length=500)] = "The operator that blocks it"
     days: Annotated[int, Meta(ge=0, le=730)] = 0
     region: Annotated[str, Meta(max_length=2)] = ""
+    jurisdiction: CountryOrNone = ""
+    documents_needed: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
 
 class ConfirmBlock(Command, frozen=True, kw_only=True, tag="CONFIRM_BLOCK"):
-    """A person has looked at an entry in review and lets it have its effect."""
-
-    entry_id: Id
-    by: By
-
-
-class LiftBlock(Command, frozen=True, kw_only=True, tag="LIFT_BLOCK"):
-    """A person takes an entry back."""
+    """People have looked at an entry in review and let it have its effect."""
 
     entry_id: Id
     by: By
     reason: Text
+
+
+class LiftBlock(Command, frozen=True, kw_only=True, tag="LIFT_BLOCK"):
+    """People take an entry back; what an authority asked for only an authority takes back, signed.
+
+    `authority_id` is filled in by the job, from the signature.
+    """
+
+    entry_id: Id
+    by: By
+    reason: Text
+    authority_id: Annotated[str, Meta(max_length=128)] = ""
 
 
 class ObjectToBlock(Command, frozen=True, kw_only=True, tag="OBJECT_TO_BLOCK"):
@@ -72,6 +82,7 @@ class AnswerObjection(Command, frozen=True, kw_only=True, tag="ANSWER_OBJECTION"
     upheld: bool = False
     by: By
     reason: Text = ""
+    authority_id: Annotated[str, Meta(max_length=128)] = ""
 
 
 class SightBlocked(Command, frozen=True, kw_only=True, tag="SIGHT_BLOCKED"):
@@ -125,6 +136,18 @@ class CountSettlements(Command, frozen=True, kw_only=True, tag="COUNT_SETTLEMENT
     day: Annotated[int, Meta(ge=0, le=100_000)]
     settlements: Count
     accounts: Count = 0
+
+
+class ProposeListing(Command, frozen=True, kw_only=True, tag="PROPOSE_LISTING"):
+    """People of an institution ask an authority to list a subject; it has no effect by itself."""
+
+    kind: SubjectKind
+    token: Token
+    ground: Name
+    jurisdiction: Country
+    institution: Name
+    by: By
+    reason: Text
 
 
 class ListSubject(Command, frozen=True, kw_only=True, tag="LIST_SUBJECT"):
@@ -197,6 +220,7 @@ CaseworkMessage = (
     | JudgeSubject
     | Recycled
     | CountSettlements
+    | ProposeListing
     | ListSubject
     | ApplyListing
     | AppealListing

@@ -84,6 +84,17 @@ class Counters(Event, frozen=True, kw_only=True):
     rejected: Count = 0
 
 
+class Proposal(Event, frozen=True, kw_only=True):
+    """People of an institution ask an authority to list a subject, once for each country and ground."""
+
+    institution: Name
+    jurisdiction: Country
+    ground: Name
+    by: tuple[Name, ...]
+    reason: Text
+    at_us: Micros
+
+
 class Suspicion(Event, frozen=True, kw_only=True):
     """What is suspected of a subject; version 1. Message key: `subject_id`.
 
@@ -105,6 +116,7 @@ class Suspicion(Event, frozen=True, kw_only=True):
         days: settled payments by day.
         forgotten: how much of the history is no longer remembered.
         ended_why: why it ended.
+        proposals: who asks which authority to list it; without effect.
         version: counts the changes.
         seal: of the job that wrote it.
 
@@ -129,6 +141,7 @@ class Suspicion(Event, frozen=True, kw_only=True):
     days: tuple[Day, ...] = ()
     forgotten: Count = 0
     ended_why: Text = ""
+    proposals: tuple[Proposal, ...] = ()
     version: Count = 1
     seal: SealOrNone = ""
 

@@ -1,6 +1,7 @@
 """Human rules of a country file: officers per order, four eyes above a sum, proportion for small sums."""
 
 from measures.law.jurisdiction import Regime
+from measures.law.rules import TWO_PEOPLE, Deed
 from measures.refusal import Refusal
 from schemas.measure import Measure
 from schemas.order import Order, Scope
@@ -31,6 +32,17 @@ def release_fault(
         return Refusal(why=Why.REASON_MISSING, detail="a release names its reason")
     foreign = currency not in ("", regime.law.currency)
     needed = 2 if foreign or weight_minor >= regime.people.four_eyes_from else 1
+    if len(set(by)) < needed:
+        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
+    return None
+
+
+def deed_fault(deed: Deed, by: tuple[str, ...], reason: str, regime: Regime | None) -> Refusal | None:
+    """Refuse what people do to a block or a listing without a reason or by too few; None: no country."""
+    two = regime.people.two_people if regime else TWO_PEOPLE
+    needed = 2 if deed in two else 1
+    if not reason.strip():
+        return Refusal(why=Why.REASON_MISSING, detail="who decides names a reason")
     if len(set(by)) < needed:
         return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
     return None

@@ -70,6 +70,7 @@ class Request(NamedTuple):
     documents_needed: tuple[str, ...] = ()
     days: int = 0
     region: str = ""
+    jurisdiction: str = ""
 
 
 def admitted(request: Request, before: BlockEntry | None, guard: Guard) -> BlockEntry:
@@ -106,6 +107,7 @@ def admitted(request: Request, before: BlockEntry | None, guard: Guard) -> Block
         remedy_channel=request.remedy_channel,
         documents_needed=request.documents_needed,
         review=review,
+        jurisdiction=(before.jurisdiction if running and before else "") or request.jurisdiction,
         version=before.version + 1 if before else 1,
     )
 

@@ -6,8 +6,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from measures.aggregate import Aggregate, Applied, Followed, Office, Refuse, Send, moved
+from measures.authority.people import deed_fault
 from measures.blocking.admission import Request, admitted, allowed, appeal_due, confirmed, lifted
 from measures.blocking.forms import region_of
+from measures.law.jurisdiction import Regime
+from measures.law.rules import Deed
 from schemas import topics
 from schemas.block import BlockEntry, Objection, Ticket
 from schemas.casework import (
@@ -22,6 +25,8 @@ from schemas.casework import (
     SightBlocked,
     Withdraw,
 )
+from schemas.errors import ConfigError
+from schemas.reply import Why
 from schemas.report import Answer
 from schemas.units import DAY_US
 
@@ -82,9 +87,14 @@ def _unheard(objection: Objection) -> bool:
 
 def _asked(entry: BlockEntry | None, asked: AskBlock, at_us: int, office: Office) -> Applied:
     source = replace(asked.source, action=asked.action)
+    regime = _people(asked.jurisdiction, at_us, office)
+    two = regime is not None and "ASK_BLOCK" in regime.people.two_people
+    if (source.by or two) and (fault := deed_fault("ASK_BLOCK", source.by, source.reason, regime)):
+        return Applied(entry, (Refuse(f"{fault.why}: {fault.detail}"),))
     request = Request(
         asked.kind, asked.value, asked.action, source, at_us, asked.reason_code, asked.legal_basis,
-        asked.remedy_channel, days=asked.days, region=asked.region,
+        asked.remedy_channel, asked.documents_needed, asked.days,
+        asked.region or region_of(asked.jurisdiction), asked.jurisdiction,
     )  # fmt: skip
     try:
         after = _stopping(admitted(request, entry, office.guard), entry, at_us)
@@ -102,7 +112,7 @@ def _asked_by_report(entry: BlockEntry | None, do: DoAction, at_us: int, office:
     request = Request(
         kind, do.entity.value, "BLOCK", do.source, at_us, "SCAM_REPORTED",
         do.legal_basis or "Terms of service", "The operator that blocks it",
-        region=region_of(do.jurisdiction),
+        region=region_of(do.jurisdiction), jurisdiction=do.jurisdiction,
     )  # fmt: skip
     try:
         after = _stopping(admitted(request, entry, office.guard), entry, at_us)
@@ -157,11 +167,47 @@ def _stopping(entry: BlockEntry, was: BlockEntry | None, at_us: int) -> BlockEnt
 
 
 def _confirmed(entry: BlockEntry, command: ConfirmBlock, at_us: int, office: Office) -> Applied:
+    if refused := _refused(entry, "CONFIRM_BLOCK", command, at_us, office):
+        return Applied(entry, refused)
     return Applied(_stopping(confirmed(entry), entry, at_us))
 
 
 def _lifted(entry: BlockEntry, command: LiftBlock, at_us: int, office: Office) -> Applied:
-    return Applied(_ended(entry, at_us, wrongly=True))
+    if refused := _refused(entry, "LIFT_BLOCK", command, at_us, office):
+        return Applied(entry, refused)
+    after = _ended(entry, at_us, wrongly=True)
+    return Applied(after if after is entry else _by(after, command))
+
+
+def _by(entry: BlockEntry, command: LiftBlock | AnswerObjection) -> BlockEntry:
+    return replace(entry, ended_by=command.by, ended_why=command.reason)
+
+
+def _refused(
+    entry: BlockEntry,
+    deed: Deed,
+    command: ConfirmBlock | LiftBlock | AnswerObjection,
+    at_us: int,
+    office: Office,
+) -> tuple[Refuse, ...]:
+    """Refuse what too few people decide; what an authority has blocked only an authority gives free."""
+    fault = deed_fault(deed, command.by, command.reason, _people(entry.jurisdiction, at_us, office))
+    if fault:
+        return (Refuse(f"{fault.why}: {fault.detail}"),)
+    signed = isinstance(command, LiftBlock | AnswerObjection) and command.authority_id
+    if deed == "LIFT_BLOCK" and not signed and any(each.authority for each in entry.sources):
+        return (
+            Refuse(f"{Why.NOT_COMPETENT}: an authority had it blocked; only a signed word gives it free"),
+        )
+    return ()
+
+
+def _people(country: str, at_us: int, office: Office) -> Regime | None:
+    """Return the law of an entry's country; None where nobody said which, or there is no file of it."""
+    try:
+        return office.laws.of(country).on(at_us) if country else None
+    except ConfigError:
+        return None
 
 
 def _ended(entry: BlockEntry, at_us: int, *, wrongly: bool) -> BlockEntry:
@@ -214,8 +260,10 @@ def _objection_answered(entry: BlockEntry, command: AnswerObjection, at_us: int,
     told = replace(
         told, decided_us=at_us, upheld=command.upheld, by=",".join(command.by)[:128], reason=command.reason
     )
+    if command.upheld and (refused := _refused(entry, "LIFT_BLOCK", command, at_us, office)):
+        return Applied(entry, refused)
     after = moved(entry, objection=told)
-    return Applied(_ended(after, at_us, wrongly=True) if command.upheld else after)
+    return Applied(_by(_ended(after, at_us, wrongly=True), command) if command.upheld else after)
 
 
 def _sighted(entry: BlockEntry, command: SightBlocked, at_us: int, office: Office) -> Applied:

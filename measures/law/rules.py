@@ -312,12 +312,20 @@ class RefundRule(Rule):
     reimbursement: ReimbursementTerms | None = None
 
 
+#: What people do to blocks and listings that a second person may have to agree to.
+Deed = Literal["ASK_BLOCK", "CONFIRM_BLOCK", "LIFT_BLOCK", "PROPOSE_LISTING"]
+
+#: What takes two people where a country's file says nothing else.
+TWO_PEOPLE: tuple[Deed, ...] = ("CONFIRM_BLOCK", "LIFT_BLOCK", "PROPOSE_LISTING")
+
+
 class PeopleRule(Rule):
-    """Human rules: officers per order, four eyes, small sums."""
+    """Human rules: officers per order, four eyes above a sum and for some deeds, small sums."""
 
     officers: Annotated[int, Field(strict=True, ge=0, le=10)]
     four_eyes_from: Amount
     small_sum: Amount = 0
+    two_people: Annotated[tuple[Deed, ...], AfterValidator(_distinct)] = TWO_PEOPLE
 
 
 class MessageRule(Rule):

@@ -12,6 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from measures.aggregate import Aggregate, Applied, Followed, Office, Refuse, Send, moved
+from measures.refusal import Refusal
+from measures.registry.proposing import proposed
 from schemas import topics
 from schemas.casework import (
     Confirm,
@@ -19,6 +21,7 @@ from schemas.casework import (
     CountSettlements,
     DoAction,
     JudgeSubject,
+    ProposeListing,
     Recycled,
     SuspectSubject,
     TraceTold,
@@ -73,6 +76,11 @@ def apply(known: Suspicion | None, key: str, command: Any, at_us: int, office: O
         source = replace(command.source, tier=command.tier, at_us=at_us)
         after = _suspected(before, source, at_us)
         return Applied(after if known is None or replace(after, version=known.version) != known else known)
+    if isinstance(command, ProposeListing):
+        waiting = proposed(known.proposals if known else (), command, at_us, office.laws)
+        if isinstance(waiting, Refusal):
+            return Applied(known, (Refuse(f"{waiting.why}: {waiting.detail}"),))
+        return Applied(moved(known or fresh(key, command.kind, command.token, at_us), proposals=waiting))
     if known is None:
         told = isinstance(command, Withdraw | Confirm | TraceTold)
         return Applied(None, () if told else (Refuse("nothing is suspected of this subject"),))

@@ -14,7 +14,15 @@ from measures.registry import distribution, quota
 from measures.registry.distribution import NOTHING, Held
 from measures.registry.suspicion import key_of
 from measures.registry.versions import version_of
-from schemas.casework import AppealListing, ApplyListing, DecideListing, JudgeSubject, ListSubject, Recycled
+from schemas.casework import (
+    AppealListing,
+    ApplyListing,
+    DecideListing,
+    JudgeSubject,
+    ListSubject,
+    ProposeListing,
+    Recycled,
+)
 from schemas.order import Actor
 from schemas.subject import ListedSubject, SubjectKind
 from tests.casework.kit import DAY, SECOND, T0, Bureau, account, report
@@ -38,7 +46,7 @@ def decision(country: str = "CN", number: int = 1, **fields: object) -> ListSubj
     return ListSubject(**given)
 
 
-def signed(at: Bureau, said: ListSubject) -> None:
+def signed(at: Bureau, said: msgspec.Struct) -> None:
     at.say(sign_payload(msgspec.json.encode(said), KEY, "key-1", TYPE))
 
 
@@ -234,3 +242,27 @@ def test_changes_lead_to_the_same_list_as_the_whole_and_forgeries_to_nothing() -
     assert distribution.applied(NOTHING, made[-1], at.ring, at.now) is None
     assert distribution.applied(before, whole.replace(b"TAX", b"TAY"), at.ring, at.now) is None
     assert isinstance(distribution.applied(held, forged, KeyRing(()), at.now), Refusal)
+
+
+def test_what_people_propose_is_told_to_the_authority_and_lists_nobody() -> None:
+    at = bureau()
+    told = ProposeListing(
+        kind="PERSON", token=token_of("person-1"), ground="CRIMINAL", jurisdiction="CN",
+        institution="bank-1", by=("desk-1", "desk-2"), reason="sold three accounts",
+    )  # fmt: skip
+
+    at.say(told)
+    at.wait(SECOND)
+    at.say(told)
+    at.say(msgspec.structs.replace(told, by=("desk-1",)))
+    at.say(msgspec.structs.replace(told, ground="WHATEVER"))
+    at.say(msgspec.structs.replace(told, jurisdiction="ZZ"))
+
+    [known] = at.all("suspicion")
+    [waiting] = known.proposals
+    assert (waiting.ground, waiting.by, waiting.at_us) == ("CRIMINAL", told.by, T0)
+    assert (known.tier, known.effect(at.now), at.all("listing")) == (0, "NONE", [])
+    assert [each.split(":")[0] for each in at.refused] == [
+        "TWO_PEOPLE_NEEDED", "NO_LEGAL_BASIS", "NO_LEGAL_BASIS",
+    ]  # fmt: skip
+    assert "ADMINISTRATIVE, CRIMINAL" in at.refused[1]

@@ -39,6 +39,7 @@ INVARIANTS = {
     26: "a listing is removed only by those who removed it, and none comes of reports",
     27: "states written are states held, each a version further",
     28: "a report's machine actions are answered once everything was read",
+    29: "people take a block back in twos",
 }
 
 #: A restart sends much again, so that crashes of a run have to end.
@@ -244,7 +245,7 @@ def _find(bureau: Bureau, dice: random.Random, *rest: Any) -> None:
 
 def _block(bureau: Bureau, dice: random.Random, *rest: Any) -> None:
     for entry in bureau.all("block"):
-        name, by = entry.entry_id, ("desk-1",)
+        name, by = entry.entry_id, ("desk-1", "desk-2") if dice.random() < 0.7 else ("desk-1",)
         bureau.say(
             dice.choice(
                 [
@@ -330,6 +331,7 @@ def _check_block(entry: Any) -> None:
     )
     _must(20, entry.action != "BLOCK" or backed, entry)
     _must(21, not (entry.value.endswith("bank.example") and entry.state == "ACTIVE"), entry)
+    _must(29, len(set(entry.ended_by)) != 1, entry)
     _must(21, not any(each.authority and each.reporter != "police-1" for each in entry.sources), entry)
 
 

@@ -66,6 +66,7 @@ MUTATIONS = (
     Mutation(25, "a block outlives the only report of it", ((entry, "_TAKES", {Withdraw: ignored}),)),
     Mutation(26, "the first removal stands for all", ((listing, "acknowledge", at_once),)),
     Mutation(27, "a state changes without a version", ((entry, "moved", unversioned),)),
+    Mutation(29, "one person alone lifts", ((entry, "deed_fault", lambda *given: None),)),
     Mutation(
         28, "the parts of the job do not answer", ((entry, "_answer", lambda *given: Refuse("not answered")),)
     ),
