@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from measures.victims import ladder
-from measures.victims.ladder import Answer, Command, Rules
+from measures.victims.climb import Rules
+from measures.victims.ladder import Answer, Command
 from schemas.contact import Attempt, ContactEvent, ContactState, Outcome, Party, PartyTick, Planned, Verdict
 from schemas.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from schemas.warning import Warning

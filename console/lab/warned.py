@@ -10,7 +10,7 @@ from console.lab.dissuading import lived, payments_of
 from console.lab.feeds import streamed
 from console.lab.replaying import job_settings
 from fixtures.scenario import Scenario
-from measures.victims.ladder import Rules
+from measures.victims.climb import Rules
 from pipelines.jobs.replay import kept
 from pipelines.policy import Policy
 from schemas import topics

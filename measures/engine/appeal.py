@@ -5,8 +5,7 @@ import msgspec
 from measures.kinds import freeze
 from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal
-from measures.state.machine import end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork, end
 from schemas.commands import AnswerAppeal, FileAppeal
 from schemas.ids import derived_id
 from schemas.measure import Appeal, AppealState, Measure, MeasureState

@@ -21,7 +21,7 @@ from measures.money import rounds
 from measures.money.tracing import signed_minor
 from measures.refusal import Refusal
 from measures.state.account import Account, forbids
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork
 from schemas.commands import (
     AnswerAppeal,
     Command,

@@ -13,8 +13,7 @@ from measures.law.rules import OrderedRule
 from measures.money.disburse import book
 from measures.money.release import Effect, Release, of_order, release_fault
 from measures.refusal import Refusal, first_fault
-from measures.state.machine import become, end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork, become, end
 from schemas.contract import MICROS_MAX
 from schemas.measure import Measure, MeasureState
 from schemas.order import (

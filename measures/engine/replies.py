@@ -3,7 +3,7 @@
 import msgspec
 
 from measures.refusal import Refusal
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork
 from schemas.ids import derived_id
 from schemas.journal import OrderAnswered, OrderParked, ParkEnded
 from schemas.measure import Measure, MeasureState

@@ -9,8 +9,7 @@ from measures.engine.replies import resolve
 from measures.money import rounds
 from measures.refusal import Refusal
 from measures.state.account import Due, dues
-from measures.state.machine import end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork, end
 from schemas.journal import Forgotten
 from schemas.measure import ClockKind, Measure
 from schemas.reply import Why

@@ -4,6 +4,7 @@ import msgspec
 
 from measures.authority.people import proportionate
 from measures.kinds.stop import asked_us, family_of
+from measures.law import notices
 from measures.law.calendar import Calendar, Term
 from measures.law.jurisdiction import Regime
 from measures.law.rules import FreezeRule, Verification
@@ -12,8 +13,7 @@ from measures.money.disburse import disburse
 from measures.money.disputed import disputed, narrowed
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account, waterfall
-from measures.state.machine import Machine, become, end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import Machine, UnitOfWork, become, end
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Action, FreezeTerms, MeasureKind, Order, Scope, order_key
@@ -105,7 +105,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         txn_ids=about.txn_ids,
         whole_or_linked=scope is Scope.ALL_OUTFLOW or terms.linked_account,
         major_case=terms.major_case,
-        notice=regime.law.notice("FREEZE_ORDERED", rule, facts.language),
+        notice=notices.notice(regime.law, "FREEZE_ORDERED", rule, facts.language),
         victim_transfer=order.victim_transfer,
     )
     if regime.calendar_of(order.authority_id).add(begins, _term(measure, rule)) <= now:

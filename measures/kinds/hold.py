@@ -1,5 +1,6 @@
 """Delays the institution sets itself (domain.md 1.6): held, then released, cancelled or blocked."""
 
+from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.rules import HoldRule
 from measures.law.words import REASON_CODES
@@ -7,8 +8,7 @@ from measures.money.currency import comparable, currency_of
 from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import Machine, end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import Machine, UnitOfWork, end
 from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
@@ -92,7 +92,9 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
         expires_at_us=expires,
         clocks=(Clock(due_us=expires, kind=ClockKind.EXPIRY),),
         txn_ids=(command.txn_id,) if command.txn_id else (),
-        notice=regime.law.notice(command.reason_code, rule, account.facts.language if account.facts else ""),
+        notice=notices.notice(
+            regime.law, command.reason_code, rule, account.facts.language if account.facts else ""
+        ),
     )
 
 

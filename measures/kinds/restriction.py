@@ -1,14 +1,14 @@
 """Suspended functions of an account (domain.md 1.7): by the institution, by an order, cured by identity."""
 
 from measures.kinds.stop import asked_us, family_of
+from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.rules import RestrictRule
 from measures.law.words import REASON_CODES
 from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import Machine, become, end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import Machine, UnitOfWork, become, end
 from schemas.commands import Restrict, Reverify
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
@@ -107,7 +107,7 @@ def _impose(
         functions=rule.functions,
         exempt=rule.exempt,
         executed_at_us=now,
-        notice=regime.law.notice(reason, rule, language),
+        notice=notices.notice(regime.law, reason, rule, language),
     )
 
 

@@ -1,6 +1,7 @@
 """Emergency stop-payment (domain.md 1.3): match, execute, one more term, onward trace."""
 
 from measures.authority.people import proportionate
+from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.rules import StopRule
 from measures.money.allocation import presumption
@@ -9,8 +10,7 @@ from measures.money.disputed import credit_of, disputed, narrowed
 from measures.money.tracing import onward
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import Machine, become
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import Machine, UnitOfWork, become
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
 from schemas.order import Action, Direction, Flow, MeasureKind, Order, Scope, VictimTransfer, order_key
@@ -90,7 +90,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
         txn_ids=txn_ids,
-        notice=regime.law.notice("STOP_ORDERED", rule, facts.language if facts else ""),
+        notice=notices.notice(regime.law, "STOP_ORDERED", rule, facts.language if facts else ""),
         victim_transfer=order.victim_transfer,
     )
     return start(measure, rule, regime, now)

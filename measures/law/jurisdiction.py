@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
-from measures.law import notices
 from measures.law.calendar import Calendar
 from measures.law.holidays import DaysOff, days_off
 from measures.law.rules import (
@@ -33,7 +32,6 @@ from measures.law.rules import (
     WarningRule,
 )
 from measures.law.words import LANGUAGE, Decider, Plain, RemedyText, Words
-from schemas.measure import Measure, Notice
 
 
 def _zone(value: str) -> str:
@@ -186,16 +184,6 @@ class Jurisdiction(Data):
         """Give the law in force at an instant; before the first date of force, the first regime."""
         starts, regimes = self._regimes
         return regimes[bisect_right(starts, at_us)]
-
-    def notice(
-        self, reason_code: str, basis: Rule | str, language: str, told: notices.Told = notices.NOTHING
-    ) -> Notice:
-        """Say to a person why and what is held, on what ground, how to object and with which papers."""
-        return notices.notice(self, reason_code, basis, language, told)
-
-    def restated(self, measure: Measure) -> Measure:
-        """Bring the notice of a running measure up to date with the measure."""
-        return notices.restated(self, measure)
 
 
 @dataclass(frozen=True, eq=False)

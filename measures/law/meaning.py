@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from measures.law import notices
 from measures.law.calendar import Calendar, Term
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.notices import Told
@@ -273,6 +274,6 @@ def _notice_faults(law: Jurisdiction) -> Iterator[tuple[Place, str]]:
         scope = getattr(rule, "scope", Scope.FUNCTIONS)
         told = Told(scope, 100, law.currency, _STARTS[0], functions=_functions(rule))
         for language in law.languages:
-            said = law.notice(next(iter(law.words[language].reasons)), rule, language, told)
+            said = notices.notice(law, next(iter(law.words[language].reasons)), rule, language, told)
             if not all((said.reason, said.legal_basis, said.remedy_channel, said.documents_needed)):
                 yield place, f"its notice in {language!r} is empty"

@@ -2,18 +2,16 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from measures.law.jurisdiction import Jurisdiction
 from measures.law.rules import Rule
 from measures.law.words import Decider
 from schemas.currencies import decimal, digits_of
 from schemas.measure import Measure, MeasureState, Notice
 from schemas.order import Actor, Scope
-
-if TYPE_CHECKING:
-    from measures.law.jurisdiction import Jurisdiction
 
 
 class Told(NamedTuple):
@@ -62,13 +60,15 @@ def told_of(measure: Measure) -> Told:
     )
 
 
-def notice(law: "Jurisdiction", reason_code: str, rule: Rule | str, language: str, told: Told) -> Notice:
+def notice(
+    law: Jurisdiction, reason_code: str, rule: Rule | str, language: str, told: Told = NOTHING
+) -> Notice:
     """Say it in a language of the country, else in its first one; a plain text as `rule` is its basis."""
     return draft(law, reason_code, rule, language, told, texts=_texts(law, told))
 
 
 def draft(
-    law: "Jurisdiction", reason_code: str, rule: Rule | str, language: str, told: Told, *, texts: Texts
+    law: Jurisdiction, reason_code: str, rule: Rule | str, language: str, told: Told, *, texts: Texts
 ) -> Notice:
     """Say it with texts for the sum and the end, such as marks that are filled in later."""
     language = language if language in law.languages else law.languages[0]
@@ -87,7 +87,7 @@ def draft(
     )
 
 
-def restated(law: "Jurisdiction", measure: Measure) -> Measure:
+def restated(law: Jurisdiction, measure: Measure) -> Measure:
     """Bring the notice of a running measure up to date with the measure."""
     said = measure.notice
     if said is None or not measure.live:
@@ -111,7 +111,7 @@ def money(amount_minor: int, currency: str) -> str:
     return f"{int(whole):,}{'.' if part else ''}{part} {currency}".strip()
 
 
-def local_time(law: "Jurisdiction", at_us: int) -> str:
+def local_time(law: Jurisdiction, at_us: int) -> str:
     """Write an instant as local date and time; midnight is the end of the day before it."""
     local = law.calendar.local(at_us)
     if (local.hour, local.minute, local.second) == (0, 0, 0):
@@ -119,12 +119,12 @@ def local_time(law: "Jurisdiction", at_us: int) -> str:
     return local.isoformat(" ", "minutes")[:16]
 
 
-def _texts(law: "Jurisdiction", told: Told) -> Texts:
+def _texts(law: Jurisdiction, told: Told) -> Texts:
     until = "" if told.until_us is None else local_time(law, told.until_us)
     return Texts(money(told.amount_minor, told.currency), until)
 
 
-def _reason(law: "Jurisdiction", reason_code: str, language: str, told: Told, texts: Texts) -> str:
+def _reason(law: Jurisdiction, reason_code: str, language: str, told: Told, texts: Texts) -> str:
     words = law.words[language]
     reason = law.reasons.get(reason_code, {}).get(language) or words.reasons[reason_code]
     if told.scope is None:
@@ -148,12 +148,12 @@ def _reason(law: "Jurisdiction", reason_code: str, language: str, told: Told, te
     return " ".join(words.layout.format(reason=reason, held=held, until=until, by=by).split(" ")).strip()
 
 
-def _remedy(law: "Jurisdiction", language: str, told: Told) -> str:
+def _remedy(law: Jurisdiction, language: str, told: Told) -> str:
     decider: Decider = "AUTHORITY" if told.by_authority else "INSTITUTION"
     text = str(law.remedy.get(decider, {}).get(language) or law.words[language].remedy[decider])
     return _of_authority(law, language, told, text)
 
 
-def _of_authority(law: "Jurisdiction", language: str, told: Told, text: str) -> str:
+def _of_authority(law: Jurisdiction, language: str, told: Told, text: str) -> str:
     name = law.authority_in(told.authority_id, language) or law.words[language].authority
     return text.format(authority=name, number=told.order_no or "–")

@@ -4,8 +4,7 @@ from measures.authority.people import officers_of
 from measures.money import rounds
 from measures.money.release import payment_of
 from measures.refusal import Refusal
-from measures.state.machine import become, end
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork, become, end
 from schemas.journal import Moved
 from schemas.measure import Measure, MeasureState
 from schemas.order import Direction, Disbursement, Flow, Order, Scope

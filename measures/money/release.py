@@ -13,7 +13,7 @@ from measures.authority.people import weight
 from measures.money import rounds
 from measures.money.currency import comparable
 from measures.refusal import Refusal, first_fault
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork
 from schemas.ids import derived_id
 from schemas.measure import Measure, RefundState
 from schemas.order import Action, Disbursement, Scope

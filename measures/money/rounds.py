@@ -11,7 +11,7 @@ from measures.money.allocation import Pot
 from measures.money.tracing import signed_minor
 from measures.refusal import Refusal
 from measures.state.account import Account
-from measures.state.unit_of_work import UnitOfWork
+from measures.state.machine import UnitOfWork
 from schemas.commands import (
     ConfirmReimbursement,
     DecideRefund,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from measures.authority.people import release_fault
+from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.notices import Told
 from measures.refusal import Refusal, first_fault
@@ -66,7 +67,8 @@ def enter(
         institutions=frozenset(institutions),
         listed_from_us=now,
         listed_to_us=max(cut.until_us for cut in cuts),
-        notice=regime.law.notice(
+        notice=notices.notice(
+            regime.law,
             "LISTED",
             rule,
             language,

@@ -1,15 +1,11 @@
 """What came of a try, and what a party's answer leads to."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from measures.victims import planning
+from measures.victims.climb import Climb
 from schemas.contact import Calm, FollowUp, Heard, Ladder, Outcome, Reopened, Step, Watched
 from schemas.units import DAY_US, HOUR_US, SECOND_US
-
-if TYPE_CHECKING:
-    from measures.victims.ladder import Climb
 
 #: How far a try has come; what comes late never sets it back.
 _REACHED = {"": 0, "SENDING": 0, "SENT": 1, "DELIVERED": 2, "READ": 3}
@@ -23,7 +19,7 @@ _LOST: dict[str, Step] = {
 _FOLLOW_UP_US = {"24h": 24 * HOUR_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US}
 
 
-def take(climb: "Climb", outcome: Outcome) -> None:
+def take(climb: Climb, outcome: Outcome) -> None:
     """Take what a channel tells of a try; the same thing twice changes nothing."""
     warning_id, rung, number = _parts(outcome.key)
     ladder = next((each for each in climb.party.ladders if each.warning_id == warning_id), None)
@@ -58,7 +54,7 @@ def take(climb: "Climb", outcome: Outcome) -> None:
         climb.put(msgspec.structs.replace(ladder, state=outcome.state, due_us=begun_us, reached=reached))
 
 
-def decide(climb: "Climb", ladder: Ladder, outcome: Outcome) -> None:
+def decide(climb: Climb, ladder: Ladder, outcome: Outcome) -> None:
     """Act on an answer that counts."""
     answered = (outcome.channel, min(outcome.at_us, climb.now))
     if outcome.verdict == "DISSUADED":
@@ -96,7 +92,7 @@ def decide(climb: "Climb", ladder: Ladder, outcome: Outcome) -> None:
         planning.next_rung(climb, ladder, why)
 
 
-def doubt_voices(climb: "Climb", since_us: int) -> None:
+def doubt_voices(climb: Climb, since_us: int) -> None:
     """Go on with ladders that a voice ended after calls were forwarded: who knows who spoke."""
     for ladder in climb.party.ladders:
         if ladder.answered is not None and ladder.ended in ("DISSUADED", "NOT_SCAM"):
@@ -112,12 +108,12 @@ def doubt_voices(climb: "Climb", since_us: int) -> None:
             planning.next_rung(climb, ladder, "CALLS_FORWARDED")
 
 
-def _channel(climb: "Climb", ladder: Ladder) -> str:
+def _channel(climb: Climb, ladder: Ladder) -> str:
     rungs = climb.rule.rungs(ladder.severity)
     return rungs[ladder.place].channel if ladder.place < len(rungs) else ""
 
 
-def _forwarded(climb: "Climb", outcome: Outcome) -> bool:
+def _forwarded(climb: Climb, outcome: Outcome) -> bool:
     """Whether somebody else may have spoken: a voice, on a line whose calls were forwarded then."""
     since = climb.party.forwarded_us
     return outcome.channel in planning.VOICE and since is not None and outcome.at_us >= since

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from measures.law.calendar import EPOCH, MICROSECOND
-from measures.law.jurisdiction import Regime
-from measures.law.rules import QuietHours, RestrictRule, RungRule, WarningRule
+from measures.law.rules import QuietHours, RungRule, WarningRule
+from measures.victims.climb import Climb
 from measures.victims.words import FALLBACK, VictimWords
 from schemas.contact import (
     Attempt,
@@ -24,9 +23,6 @@ from schemas.contact import (
     Try,
 )
 from schemas.units import DAY_US, HOUR_US, SECOND_US
-
-if TYPE_CHECKING:
-    from measures.victims.ladder import Climb
 
 #: Channels on which somebody speaks over the telephone line: worth nothing where calls are forwarded.
 VOICE = frozenset({"ROBOT_CALL", "CALL"})
@@ -44,7 +40,7 @@ REPORT_US = 2 * SECOND_US
 FOLLOW_UP_US = DAY_US
 
 
-def climb_on(climb: "Climb", ladder: Ladder, why: Step) -> None:
+def climb_on(climb: Climb, ladder: Ladder, why: Step) -> None:
     """Try the rung that a ladder stands on, or the next that may be tried; end it where none is left."""
     rungs = climb.rule.rungs(ladder.severity)
     while ladder.place < len(rungs):
@@ -68,12 +64,12 @@ def climb_on(climb: "Climb", ladder: Ladder, why: Step) -> None:
     climb.end(ladder, "DELIVERED" if told else "EXPIRED" if expired else "UNREACHED")
 
 
-def next_rung(climb: "Climb", ladder: Ladder, why: Step) -> None:
+def next_rung(climb: Climb, ladder: Ladder, why: Step) -> None:
     """Leave a rung for the next."""
     climb_on(climb, msgspec.structs.replace(ladder, place=ladder.place + 1, attempt=0, state=""), why)
 
 
-def again_or_next(climb: "Climb", ladder: Ladder, why: Step) -> None:
+def again_or_next(climb: Climb, ladder: Ladder, why: Step) -> None:
     """Try the same rung once more, if it has tries left and may be tried, else the next."""
     rungs = climb.rule.rungs(ladder.severity)
     rung = rungs[min(ladder.place, len(rungs) - 1)]
@@ -83,7 +79,7 @@ def again_or_next(climb: "Climb", ladder: Ladder, why: Step) -> None:
         next_rung(climb, ladder, why)
 
 
-def pass_time(climb: "Climb", ladder: Ladder) -> None:
+def pass_time(climb: Climb, ladder: Ladder) -> None:
     """Go on with a ladder whose quiet hours, budget or wait for an answer have come to their end."""
     if ladder.attempt == 0:
         climb_on(climb, ladder, "QUIET_OVER")
@@ -93,7 +89,7 @@ def pass_time(climb: "Climb", ladder: Ladder) -> None:
         again_or_next(climb, ladder, "NO_ANSWER")
 
 
-def follow_up(climb: "Climb", due: FollowUp) -> None:
+def follow_up(climb: Climb, due: FollowUp) -> None:
     """Ask a dissuaded party again; on a line whose calls are forwarded by a message."""
     rest = tuple(each for each in climb.party.follow_ups if each != due)
     begins_us = quiet_until(climb, "", 0)
@@ -126,12 +122,7 @@ def follow_up(climb: "Climb", due: FollowUp) -> None:
     climb.note(Planned, attempt=attempt, why="FOLLOW_UP")
 
 
-def restriction(regime: Regime, name: str) -> RestrictRule | None:
-    """Return the restriction of a name, if the law of the day has it."""
-    return regime.rule(RestrictRule, name)
-
-
-def quiet_until(climb: "Climb", timezone: str, severity: int) -> int:
+def quiet_until(climb: Climb, timezone: str, severity: int) -> int:
     """Return when a message of a severity may go out: now, or at the end of the party's quiet hours.
 
     Follow-ups count as severity 0.
@@ -151,7 +142,7 @@ def quiet_until(climb: "Climb", timezone: str, severity: int) -> int:
     return max((end - EPOCH) // MICROSECOND, climb.now + SECOND_US)
 
 
-def _passed_over(climb: "Climb", ladder: Ladder, rung: RungRule) -> SkipReason | None:
+def _passed_over(climb: Climb, ladder: Ladder, rung: RungRule) -> SkipReason | None:
     """Return why a rung is not tried now, None if it is."""
     rule: WarningRule = climb.rule
     party = climb.party
@@ -175,7 +166,7 @@ def _capped(party: Party, channel: str, now_us: int) -> bool:
     return sum(each.channel == channel and now_us - each.at_us < within_us for each in party.tries) >= most
 
 
-def _try(climb: "Climb", ladder: Ladder, rung: RungRule, why: Step) -> None:
+def _try(climb: Climb, ladder: Ladder, rung: RungRule, why: Step) -> None:
     """Plan one try, to be made at once."""
     rule: WarningRule = climb.rule
     words, number = _words(climb, ladder.language), ladder.attempt + 1
@@ -207,17 +198,17 @@ def _try(climb: "Climb", ladder: Ladder, rung: RungRule, why: Step) -> None:
     climb.put(msgspec.structs.replace(ladder, attempt=number, state="", due_us=send_by_us + REPORT_US))
 
 
-def _words(climb: "Climb", language: str) -> VictimWords:
+def _words(climb: Climb, language: str) -> VictimWords:
     return climb.rules.words.get(language) or climb.rules.words[FALLBACK]
 
 
-def _script(climb: "Climb", rule: WarningRule, words: VictimWords) -> tuple[str, ...]:
+def _script(climb: Climb, rule: WarningRule, words: VictimWords) -> tuple[str, ...]:
     """Return what to say, in English where there is no script in the language."""
     spoken = words if words.script else climb.rules.words[FALLBACK]
     hotline = _hotline(climb, rule, spoken)
     return tuple(line.replace("{hotline}", hotline) for line in spoken.script)
 
 
-def _hotline(climb: "Climb", rule: WarningRule, words: VictimWords) -> str:
+def _hotline(climb: Climb, rule: WarningRule, words: VictimWords) -> str:
     known = climb.rules.law.languages
     return rule.hotline_in(words.language if words.language in known else known[0])

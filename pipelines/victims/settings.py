@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from measures.law.country_file import SHIPPED, Laws
-from measures.victims.ladder import Rules
+from measures.victims.climb import Rules
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.policy import Policy

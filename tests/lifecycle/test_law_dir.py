@@ -8,6 +8,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from console.lab.lawbook import checked
 from measures.engine import intake
+from measures.law import notices
 from measures.law.country_file import FOLDER, Laws, read_laws
 from measures.refusal import Refusal
 from models import SHIPPED
@@ -91,4 +92,4 @@ def test_laws_travel_by_value_to_workers_that_have_no_folder(folder: Path) -> No
     laws: Laws = pickle.loads(pickle.dumps(read_laws(folder)))
     for path in folder.rglob("*.yaml"):
         path.unlink()
-    assert laws.of("XX").notice("LISTED", "Invented", "tlh").language == "tlh"
+    assert notices.notice(laws.of("XX"), "LISTED", "Invented", "tlh").language == "tlh"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from measures.law import notices
 from measures.law.country_file import FOLDER, Laws, load, read_laws
 from schemas.errors import ConfigError
 
@@ -150,7 +151,7 @@ def test_an_owners_country_is_two_files_in_a_folder_of_its_own(tmp_path: Path) -
 
     laws = read_laws(tmp_path)
 
-    assert laws.of("XX").notice("SCAM_SUSPECTED", "Invented act", "tlh").language == "tlh"
+    assert notices.notice(laws.of("XX"), "SCAM_SUSPECTED", "Invented act", "tlh").language == "tlh"
     assert laws.of("UK").id == "UK"
     with pytest.raises(ConfigError, match=r"use one of AU, BR, CN, .* UK, US, VN, XX"):
         laws.of("ZZ")

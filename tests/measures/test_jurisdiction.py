@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import measures
+from measures.law import notices
 from measures.law.calendar import Calendar, Term, from_iso
 from measures.law.country_file import FOLDER, REASON_CODES, jurisdiction, load
 from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
@@ -56,10 +57,10 @@ def test_every_notice_is_complete_in_every_language(country: str) -> None:
     law = jurisdiction(country)
     for language in law.languages:
         for code in REASON_CODES:
-            notice = law.notice(code, "basis", language)
+            notice = notices.notice(law, code, "basis", language)
             assert notice.language == language
             assert all([notice.reason, notice.remedy_channel, notice.documents_needed, notice.legal_basis])
-    assert law.notice("LISTED", "basis", "tlh").language == law.languages[0]
+    assert notices.notice(law, "LISTED", "basis", "tlh").language == law.languages[0]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from measures.law import notices
 from measures.law.calendar import from_iso
 from measures.law.country_file import FOLDER, jurisdiction
 from measures.law.jurisdiction import Jurisdiction
@@ -110,7 +111,7 @@ def test_every_rule_that_is_our_own_term_says_so_and_no_other_does(country: str)
             if not isinstance(rule, HoldRule | RestrictRule):
                 continue
             for language in law.languages:
-                said = law.notice("SCAM_SUSPECTED", rule, language)
+                said = notices.notice(law, "SCAM_SUSPECTED", rule, language)
                 assert said.own_term is rule.own_term
                 assert (law.words[language].own_term in said.legal_basis) is rule.own_term
 
@@ -118,7 +119,9 @@ def test_every_rule_that_is_our_own_term_says_so_and_no_other_does(country: str)
 @pytest.mark.parametrize("country", COUNTRIES)
 def test_languages_that_nobody_read_yet_are_marked(country: str) -> None:
     law = jurisdiction(country)
-    marked = {language: law.notice("LISTED", "x", language).machine_made for language in law.languages}
+    marked = {
+        language: notices.notice(law, "LISTED", "x", language).machine_made for language in law.languages
+    }
     assert marked == {language: language not in ("en", "zh-Hans") for language in law.languages}
 
 

@@ -10,7 +10,8 @@ from measures.law.calendar import from_iso
 from measures.law.country_file import jurisdiction
 from measures.law.jurisdiction import Jurisdiction
 from measures.victims import ladder
-from measures.victims.ladder import Answer, Command, Forwarding, Rules, held_out
+from measures.victims.climb import Rules
+from measures.victims.ladder import Answer, Command, Forwarding, held_out
 from schemas.alert import Reason
 from schemas.contact import (
     Attempt,

@@ -10,7 +10,7 @@ from console.lab.warned import measured
 from console.views.warned import plain, table
 from fixtures.scenario import Scenario
 from measures.law.country_file import jurisdiction
-from measures.victims.ladder import Rules
+from measures.victims.climb import Rules
 from models import SHIPPED
 from pipelines import policy
 from schemas.alert import Reason

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from measures.law.country_file import jurisdiction
-from measures.victims.ladder import Rules, apply, entry
+from measures.victims.climb import Rules
+from measures.victims.ladder import apply, entry
 from pipelines.kafka.port import KafkaSettings
 from pipelines.victims import sender
 from pipelines.victims.channels.file import File

@@ -9,8 +9,9 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.law.country_file import jurisdiction
+from measures.victims.climb import Rules
 from measures.victims.contacts import contact_severity
-from measures.victims.ladder import Rules, apply, entry
+from measures.victims.ladder import apply, entry
 from pipelines import policy
 from pipelines.in_process import runner
 from pipelines.jobs.victims import build, write

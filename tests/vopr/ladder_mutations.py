@@ -8,8 +8,8 @@ from unittest.mock import patch
 import msgspec
 
 from measures.law.jurisdiction import Regime
-from measures.victims import answers, ladder, planning
-from measures.victims.ladder import Climb
+from measures.victims import answers, climb, ladder, planning
+from measures.victims.climb import Climb
 from schemas.contact import ContactEntry, ContactEvent, Ladder, Party, Step
 from schemas.units import DAY_US, HOUR_US
 
@@ -24,7 +24,7 @@ class LadderMutation(NamedTuple):
     patches: tuple[tuple[Any, str, Any], ...]
 
 
-_passed_over, _entry, _restriction = planning._passed_over, ladder.entry, planning.restriction
+_passed_over, _entry, _restriction = planning._passed_over, ladder.entry, climb.restriction
 
 
 def blind_to(reason: str) -> Any:
@@ -76,8 +76,8 @@ LADDER_MUTATIONS = (
         "after a week is after two",
         ((answers, "_FOLLOW_UP_US", {"24h": DAY_US, "7d": 14 * DAY_US, "30d": 30 * DAY_US}),),
     ),
-    LadderMutation(6, "the watch is an hour", ((Climb, "after", lambda climb, _: climb.now + HOUR_US),)),
-    LadderMutation(7, "nothing is left open", ((planning, "restriction", everything),)),
+    LadderMutation(6, "the watch is an hour", ((Climb, "after", lambda step, _: step.now + HOUR_US),)),
+    LadderMutation(7, "nothing is left open", ((climb, "restriction", everything),)),
     LadderMutation(8, "calm is not written down", ((ladder, "entry", without_calm),)),
     LadderMutation(9, "no clock moves a ladder", ((ladder, "next_due_us", follow_ups_alone),)),
     LadderMutation(10, "families are called unasked", ((planning, "_passed_over", blind_to("NO_CONSENT")),)),

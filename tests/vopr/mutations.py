@@ -20,10 +20,10 @@ from measures.money import release, rounds
 from measures.money.release import Check, Effect, Release
 from measures.refusal import Refusal
 from measures.state import account as accounts
-from measures.state import unit_of_work
+from measures.state import machine
 from measures.state.account import Account
+from measures.state.machine import UnitOfWork
 from measures.state.register import Registered
-from measures.state.unit_of_work import UnitOfWork
 from measures.victims import cooldown
 from schemas.commands import StateFacts
 from schemas.journal import FactsStated, JournalEvent
@@ -156,7 +156,7 @@ MUTATIONS = (
     Mutation(1, "a message counts as processed before its effect", ((Worker, "_take", commit_first),)),
     Mutation(1, "an unanswered order is not sent again", ((dispatch, "must_resend", send_once),)),
     Mutation(2, "a number in use is taken for a new order", ((intake, "register", all_new),)),
-    Mutation(3, "measures share the same money", ((unit_of_work, "waterfall", greedy),)),
+    Mutation(3, "measures share the same money", ((machine, "waterfall", greedy),)),
     Mutation(3, "a freeze holds money that is not there", freezes(holds=wishful)),
     Mutation(4, "a share may exceed what is frozen", (*guarded(Effect.DISBURSE), UNREAD)),
     Mutation(4, "a decision is paid as often as ordered", guarded(Effect.DISBURSE, within_held, named)),
