@@ -19,6 +19,9 @@ from schemas.errors import BrokerError, SinkError, StoplineError
 #: Exit codes besides 0, and 2 for wrong usage, which Typer gives itself.
 REFUSED, DEPENDENCY_DOWN = 1, 3
 
+#: Tables in files and pipes are so wide, that no id of theirs is cut.
+PIPED_COLUMNS = "200"
+
 #: Every command: its name, its help in one line, and the module whose `app` it is; of a group in several
 #: modules each with its commands. What a module needs (Beam takes seconds) is loaded when its command runs.
 LAZY: dict[str, tuple[str, ...]] = {
@@ -252,6 +255,8 @@ def main() -> None:
     """Run the command line; a `StoplineError` or a path that cannot be used becomes a sentence on stderr."""
     logs.setup()
     os.umask(0o077)  # keys, state and logs are for their user only
+    if not sys.stdout.isatty():
+        os.environ.setdefault("COLUMNS", PIPED_COLUMNS)
     try:
         app(prog_name="stopline")
     except StoplineError as error:

@@ -41,7 +41,7 @@ def reporting(form: StatusFormat, status: Status) -> Iterator[None]:
 
     def report() -> None:
         before, since, earlier = 0, time.monotonic(), TELEMETRY.histogram()
-        shown: dict[str, int] = {}
+        shown = ""
         shown_at, ends = -REST_S, False
         while not ends:
             ends = done.wait(STATUS_S)
@@ -54,9 +54,11 @@ def reporting(form: StatusFormat, status: Status) -> Iterator[None]:
                 always = dict.fromkeys((*ALWAYS, *status.always), 0)
                 fields = {"events_per_s": round(rate), **always, **counts, **latency._asdict()}
                 print(json.dumps(fields, default=str).replace("NaN", "null"), flush=True)
-            elif counts and (counts != shown or now >= shown_at + REST_S):
-                shown, shown_at = counts, now
-                say(form, status.line(rate, counts, latency))
+            elif counts:
+                line = status.line(rate, counts, latency)
+                if line != shown or now >= shown_at + REST_S:
+                    shown, shown_at = line, now
+                    say(form, line)
 
     reporter = threading.Thread(target=report, name="status", daemon=True)
     if form != "none":

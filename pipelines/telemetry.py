@@ -5,6 +5,7 @@ of its gauges tell the latency to who watches from another process.
 """
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -19,6 +20,12 @@ from schemas.dead_letter import DeadLetter
 
 #: Latency buckets: a hundred to each factor of ten, from 0.1 ms to 1,000 s, so a reading is within 2.4 %.
 _PER_DECADE, _DECADES, _LEAST_MS = 100, 7, 0.1
+
+#: Of so many kinds of refusals of a topic the first is said.
+KINDS_SAID = 20
+
+#: What a refusal names of a message.
+_FIELD = re.compile(r"`[^`]*`")
 
 #: How often the gauges are renewed.
 GAUGES_S = 1.0
@@ -75,6 +82,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._histogram = np.zeros(_PER_DECADE * _DECADES, np.int64)
+        self._said: dict[str, set[tuple[str, str]]] = {}
 
     def count(self, name: str, by: int) -> None:
         """Add `by` to a count; the first of a kind of `FIRST` is said at once."""
@@ -90,17 +98,28 @@ class Telemetry:
         self.count(f"{topic}_read", messages)
 
     def refused(self, letter: DeadLetter) -> None:
-        """Count a dead letter, of all, its topic and its code; the first of a code is said with its hint."""
-        self.count("refused", 1)
-        self.count(f"{letter.topic}_refused", 1)
-        kind = f"refused_{letter.error_code}"
-        if not self.counts().get(kind):
+        """Count a dead letter, of all, its topic and its code.
+
+        The first of a kind (topic, code, field) is said with its hint; so many kinds of a topic at most.
+        """
+        for name in ("refused", f"{letter.topic}_refused", f"refused_{letter.error_code}"):
+            self.count(name, 1)
+        if self._is_first(letter):
             _LOGGER.warning(
                 "first refused as %s: %s[%d]@%d, %s. %s Read it with: stopline dead-letters show %s",
                 letter.error_code, letter.topic, letter.partition, letter.offset, letter.message, letter.hint,
                 letter.dead_letter_id,
             )  # fmt: skip
-        self.count(kind, 1)
+
+    def _is_first(self, letter: DeadLetter) -> bool:
+        field = "".join(_FIELD.findall(letter.message))
+        kind = letter.error_code, re.sub(r"\d+", "", field)
+        with self._lock:
+            said = self._said.setdefault(letter.topic, set())
+            if kind in said or len(said) >= KINDS_SAID:
+                return False
+            said.add(kind)
+            return True
 
     def decided(self, received_us: NDArray[np.int64]) -> None:
         """Note that payments received at these times (microseconds UTC) are decided now."""

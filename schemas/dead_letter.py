@@ -1,6 +1,7 @@
 """Dead letters: messages that could not be used, with their bytes, place, reason and next step."""
 
 import hashlib
+import re
 from typing import Literal
 
 import msgspec
@@ -31,6 +32,9 @@ VALUE_BYTES_MAX = 1 << 19
 #: Letters of what is wrong, at most.
 MESSAGE_MAX = 1000
 
+#: What a message quotes: from a quotation mark that begins a word to the last that ends one.
+_QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)", re.DOTALL)
+
 #: The next step for each kind of refusal.
 HINTS: dict[str, str] = {
     "NOT_JSON": "The value is not JSON; check the producer's serializer, then send the message again.",
@@ -43,7 +47,7 @@ HINTS: dict[str, str] = {
     "UNSIGNED": "The signature or its key does not hold; ask the authority over a channel you know.",
     "UNSEALED": "The job key did not seal it; look who may write here. Old ones: stopline lifecycle seal.",
     "NO_LAW": "No country file covers this message; correct its jurisdiction or add a file (--law-dir).",
-    "CONFLICT": "The order number stands for another order; ask the authority which one it means.",
+    "CONFLICT": "Not taken as things stand, for the reason given; correct it, or ask its sender.",
     "FAULT": "The job failed on this message and changed nothing for it; report it with the message.",
     "KILLED": "Three processes died over it, and a fourth alone with it; report it with the message.",
     "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",
@@ -95,7 +99,7 @@ def dead_letter(
     message: str,
     value: bytes,
 ) -> DeadLetter:
-    """Make the dead letter of one message."""
+    """Make the dead letter of one message; what `message` quotes is left out."""
     return DeadLetter(
         dead_letter_id=derived_id("dead", topic, partition, offset),
         topic=topic,
@@ -104,12 +108,27 @@ def dead_letter(
         timestamp_us=timestamp_us,
         stage=stage,
         error_code=error_code,
-        message=message if len(message) <= MESSAGE_MAX else message[: MESSAGE_MAX - 1] + "…",
+        message=_cut(unquoted(message)),
         hint=HINTS[error_code],
         value=value[:VALUE_BYTES_MAX],
         value_bytes=len(value),
         value_sha256=hashlib.sha256(value).hexdigest(),
     )
+
+
+def unquoted(said: str) -> str:
+    """Take values out of what is said of a message; letters and logs hold none.
+
+    >>> unquoted("Invalid enum value 'it's a secret' - at `$.kind`")
+    "Invalid enum value '...' - at `$.kind`"
+    >>> unquoted("the payer's account isn't kept here")
+    "the payer's account isn't kept here"
+    """
+    return _QUOTED.sub("'...'", said)
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= MESSAGE_MAX else said[: MESSAGE_MAX - 1] + "…"
 
 
 def shortened(letter: bytes, over: int) -> bytes | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 
 from console.lab.letters import place_of
+from console.views.tables import figures
 from schemas.dead_letter import DeadLetter
 
 
@@ -21,7 +22,7 @@ def counted(letters: Sequence[DeadLetter]) -> Table:
 
 def newest(letters: Sequence[DeadLetter]) -> Table:
     """Return a row a letter."""
-    table = Table("received", "place", "reason", "what is wrong", "id")
+    table = figures("received", "place", "reason", "what is wrong", "id", title="newest", names="id")
     for letter in letters:
         table.add_row(
             time_of(letter), place_of(letter), letter.error_code, letter.message, letter.dead_letter_id

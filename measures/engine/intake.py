@@ -5,7 +5,6 @@ accounts (`entered`), and it is applied to its account (`apply`). Every step is 
 between the steps is the caller's affair.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ from schemas.commands import (
     Tick,
 )
 from schemas.contract import explained
+from schemas.dead_letter import unquoted
 from schemas.errors import ConfigError, SchemaError
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, OrderAnswered
@@ -257,12 +257,3 @@ def unable(kept: AccountState | None, arrival: Arrival) -> JournalEntry | None:
         command=type(command).__name__,
         replies=(reply,),
     )
-
-
-def unquoted(detail: str) -> str:
-    """Take values out of a refusal; dead letters and logs hold none.
-
-    >>> unquoted("Invalid enum value 'secret' - at `$.kind`")
-    "Invalid enum value '...' - at `$.kind`"
-    """
-    return re.sub(r"'.*'", "'...'", detail, flags=re.DOTALL)

@@ -22,7 +22,6 @@ from measures.aggregate import Aggregate, Applied, Publish, Refuse, Send, run
 from measures.authority.keys import FollowedKeys
 from measures.authority.signing import KeyRing
 from measures.casework import AGGREGATES, STAGES, read_casework, read_report
-from measures.engine.intake import unquoted
 from measures.refusal import Refusal
 from measures.registry.suspicion import key_of
 from pipelines.alarm_clock import alarm_clock, set_timer
@@ -117,7 +116,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 if isinstance(read, Refusal):
                     known = CODES.get(read.why, "INVALID")
                     code = "UNSEALED" if read.detail == UNSEALED else known
-                    yield self._refuse(source, code, f"{read.why}: {unquoted(read.detail)}")
+                    yield self._refuse(source, code, f"{read.why}: {read.detail}")
                     continue
                 items = [
                     (f"{each.kind}/{each.key}", _item(source, each))
@@ -268,7 +267,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         for number, each in enumerate(applied.followed):
             if isinstance(each, Refuse):
                 self._refusals.inc()
-                found.append(letter_record(source, "CONFLICT", unquoted(each.detail)))
+                found.append(letter_record(source, "CONFLICT", each.detail))
             elif isinstance(each, Publish):
                 found.append(told_record(each, source.at_us))
                 TELEMETRY.count("told", 1)

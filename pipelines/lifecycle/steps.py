@@ -105,7 +105,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 continue
             if isinstance(read, Refusal):
                 code = CODES.get(read.why, "INVALID")
-                yield self._refuse(source, code, f"{read.why}: {intake.unquoted(read.detail)}")
+                yield self._refuse(source, code, f"{read.why}: {read.detail}")
                 continue
             self._opened.inc()
             yield read.register_key, item

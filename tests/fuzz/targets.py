@@ -40,6 +40,7 @@ from pipelines.streams.table import STREAMS
 from schemas import topics
 from schemas.clue import Clue
 from schemas.commands import AccountMessage, Tick
+from schemas.dead_letter import unquoted
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
 from schemas.rows.values import Values
@@ -181,7 +182,7 @@ def account(value: bytes) -> bool:
 
 def _arrive(read: intake.Arrival | Refusal) -> bool:
     if isinstance(read, Refusal):
-        intake.unquoted(read.detail)
+        unquoted(read.detail)
         return False
     registered, arrival = intake.entered(None, read)
     msgspec.msgpack.encode((read, registered))

@@ -23,7 +23,7 @@ from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.streams.table import topics_read
-from pipelines.telemetry import TELEMETRY, Latency, Telemetry
+from pipelines.telemetry import KINDS_SAID, TELEMETRY, Latency, Telemetry
 from schemas import topics
 from schemas.dead_letter import dead_letter
 from schemas.errors import ConfigError
@@ -154,21 +154,45 @@ def test_the_first_refusal_of_a_reason_is_said_at_once_with_its_hint(
 ) -> None:
     telemetry = Telemetry()
     with caplog.at_level(logging.WARNING):
-        for offset, code in enumerate(("INVALID", "INVALID", "FUTURE")):
+        for offset, (topic, code, field) in enumerate(
+            (
+                ("payments", "INVALID", "amount_minor"),
+                ("payments", "INVALID", "amount_minor"),
+                ("payments", "INVALID", "debtor"),
+                ("reports", "INVALID", "debtor"),
+                ("payments", "FUTURE", "accepted_at_us"),
+            )
+        ):
             telemetry.refused(
                 dead_letter(
-                    "payments", 1, offset, timestamp_us=0, stage="decode", error_code=code,  # type: ignore[arg-type]
-                    message="Expected int - at `$.amount_minor`", value=b"{}",
+                    topic, 1, offset, timestamp_us=0, stage="decode", error_code=code,  # type: ignore[arg-type]
+                    message=f"Expected int - at `$.{field}`", value=b"{}",
                 )
             )  # fmt: skip
         telemetry.count("without_legal_ground", 2)
         telemetry.count("without_legal_ground", 1)
 
     said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 3
+    assert len(said) == 5
     assert (
         "payments[1]@0" in said[0] and "$.amount_minor" in said[0] and "stopline dead-letters show" in said[0]
     )
-    assert "FUTURE" in said[1] and "check unit (microseconds)" in said[1]
-    assert "the law of its day gives no ground" in said[2]
-    assert (telemetry.counts()["refused"], telemetry.counts()["refused_INVALID"]) == (3, 2)
+    assert "`$.debtor`" in said[1] and "reports[1]@3" in said[2]
+    assert "FUTURE" in said[3] and "check unit (microseconds)" in said[3]
+    assert "the law of its day gives no ground" in said[4]
+    assert (telemetry.counts()["refused"], telemetry.counts()["refused_INVALID"]) == (5, 4)
+
+
+def test_of_a_topic_that_breaks_in_endless_ways_only_so_many_kinds_are_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    telemetry = Telemetry()
+    for number in range(100):
+        telemetry.refused(
+            dead_letter(
+                "payments", 0, number, timestamp_us=0, stage="decode", error_code="INVALID",
+                message=f"Unknown - at `$.field_{chr(97 + number % 26)}{number // 26 * 'x'}`", value=b"{}",
+            )
+        )  # fmt: skip
+
+    assert len(caplog.records) == KINDS_SAID and telemetry.counts()["refused"] == 100

@@ -145,6 +145,7 @@ class Centre:
         self.rejects: list[int] = []
         self.mute = False
         self.receipt = "DELIVRD"
+        self.answer_after_s = 0.0
         self.port = 0
         self._deliveries: list[Any] = []
         self._loop = asyncio.new_event_loop()
@@ -175,7 +176,7 @@ class Centre:
 
     def _accept(self, event: Any, session: Any) -> None:
         number = f"m{len(self.texts)}"
-        event.accept(number)
+        self._loop.call_later(self.answer_after_s, event.accept, number)
         if self.receipt and session is not None:
             said = (
                 f"id:{number} sub:001 dlvrd:001 submit date:2611300000 done date:2611300001 "
@@ -207,6 +208,16 @@ def test_an_sms_reaches_a_message_centre_in_chinese_and_its_receipt_comes_back(c
     told: list[Any] = []
     wait_for(lambda: bool(told.extend(channel.receipts()) or told))
     assert [(each.key, each.state) for each in told] == [(attempt().key, "DELIVERED")]
+    channel.close()
+
+
+def test_a_receipt_that_overtakes_the_answer_is_not_lost(centre: Centre) -> None:
+    centre.answer_after_s = 0.3
+    channel, result = texted(centre)
+
+    told: list[Any] = []
+    wait_for(lambda: bool(told.extend(channel.receipts()) or told))
+    assert (result.handed, [each.state for each in told]) == ("SENT", ["DELIVERED"])
     channel.close()
 
 

@@ -18,6 +18,9 @@ from schemas.contact import Attempt, ContactState
 
 TIMEOUT_S = 5.0
 
+#: So many receipts of messages that no answer has named yet are kept.
+EARLY_MAX = 1_000
+
 #: Command statuses after which the same message may be taken later: system error, queue full, throttled.
 TRANSIENT = frozenset({consts.SMPP_ESME_RSYSERR, consts.SMPP_ESME_RMSGQFUL, consts.SMPP_ESME_RTHROTTLED})
 
@@ -48,6 +51,7 @@ class Smpp:
         self._client: Any = None
         self._answered: dict[int, tuple[int, str]] = {}
         self._keys: dict[str, str] = {}
+        self._early: dict[str, str] = {}
         self._told: list[Receipt] = []
 
     def hand(self, attempt: Attempt) -> Result:
@@ -72,6 +76,8 @@ class Smpp:
                     return Result("RETRY" if later else "FAILED", f"SMPP status {status}")
                 taken += 1
                 self._keys[message_id] = attempt.key
+                if (early := self._early.pop(message_id, None)) is not None:
+                    self._on_stat(message_id, early)
         except (exceptions.ConnectionError, exceptions.PDUError, OSError) as error:
             self.close()
             return Result("UNCERTAIN", type(error).__name__)
@@ -141,6 +147,17 @@ class Smpp:
 
     def _on_receipt(self, pdu: Any) -> None:
         found = _RECEIPT.search((pdu.short_message or b"").decode("latin-1"))
-        state = _STATES.get(found["stat"].upper()) if found else None
-        if found and state and (key := self._keys.pop(found["id"], "")):
-            self._told.append(Receipt(key, state, time.time_ns() // 1000, f"SMPP {found['stat']}"))
+        if found:
+            self._on_stat(found["id"], found["stat"])
+
+    def _on_stat(self, message_id: str, stat: str) -> None:
+        """Take a receipt; one may overtake the answer that names its message."""
+        state = _STATES.get(stat.upper())
+        if state is None:
+            return
+        if (key := self._keys.pop(message_id, "")) == "":
+            self._early[message_id] = stat
+            while len(self._early) > EARLY_MAX:
+                del self._early[next(iter(self._early))]
+        else:
+            self._told.append(Receipt(key, state, time.time_ns() // 1000, f"SMPP {stat}"))
