@@ -121,6 +121,13 @@ class Accounts:
         alarms = list(self._forgotten.alarms(store))
         return self._outputs(traces, alarms, deciding, received_us)
 
+    def remember(self, payments: Side, store: Store) -> None:
+        """Add both legs of payments that were decided before to the ledger of accounts."""
+        facts = both_legs(*payments[:3])
+        shard = np.repeat(payments.shard, 2)
+        known = ledgers_of(self._streams).accounts
+        store.observe(known, shard, facts, np.arange(len(facts)), {}, keep=self._keep)
+
     def _seen(
         self, legs: Sequence[Legs], shards: Sequence[Shards], store: Store
     ) -> tuple[list[OutRecord], list[Future[Decided]]]:
@@ -178,8 +185,8 @@ class Accounts:
                 yield Output("alerts", record, received_us)
             if warnings:
                 yield Output("asked", warnings, received_us)
-            if logged:
-                yield Output("decisions", logged, received_us)
+            for block in logged:
+                yield Output("decisions", block, received_us)
         LATENCY_GAUGES.set()
 
     def _blocks(self, outputs: Iterator[Output]) -> Iterator[Output]:

@@ -8,7 +8,9 @@ from apache_beam import coders, pvalue
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 
 from pipelines.hot.stage import Output, Passage, Stage
+from pipelines.process import Owner
 from pipelines.state.identity import Identity
+from pipelines.state.shard_state import Tables
 from pipelines.state.shards import Block, windowed
 from pipelines.state.store import BeamStore, Received
 
@@ -25,6 +27,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
     def __init__(self, stage: Stage, of: Identity | None) -> None:
         self._stage = stage
         self._of = of
+        self._owner = Owner()
 
     def setup(self) -> None:
         """Load what the stage needs, once per process."""
@@ -32,7 +35,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
 
     def start_bundle(self) -> None:
         """Start without blocks."""
-        self._store = BeamStore(self._of)
+        self._store = BeamStore(self._owner.shared("tables", Tables), self._of)
         self._passage = Passage(self._stage, self._store)
 
     def process(  # noqa: PLR0917 - Beam hands over every state by itself

@@ -14,15 +14,17 @@ from models.scoring.bundle import LegModel
 from pipelines.hot.alert import alert
 from pipelines.hot.brake import Brake
 from pipelines.hot.button import at_button
+from pipelines.hot.decision_log import payments
 from pipelines.hot.decision_log import rows as log_rows
 from pipelines.hot.forgotten import Forgotten
-from pipelines.hot.lacking import LACKING
+from pipelines.hot.lacking import Lacking
 from pipelines.hot.records import alarm_record, alert_record
 from pipelines.hot.serving import InUse, Scored, Source, in_use
 from pipelines.hot.warn import fraud_classes, warning
 from pipelines.institution import Sides
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, STOP, WARN, Policy, Verdict
+from pipelines.process import Owner
 from pipelines.state.shards import event_order
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert, Leg, Reason
@@ -31,21 +33,32 @@ from schemas.warning import Warning
 
 
 class Decided(NamedTuple):
-    """What came of a block of legs: alerts and alarms, warnings asked for, a block for the log."""
+    """What came of a block of legs: alerts and alarms, warnings asked for, blocks for the log."""
 
     alerts: list[OutRecord]
     warnings: list[Warning]
-    log: bytes
+    log: list[bytes]
 
 
 class Decider:
     """A policy and where models come from; picklable, models are loaded where they are used."""
 
-    def __init__(self, policy: Policy, source: Source, log_share: float, warn_from_us: int = 0) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        source: Source,
+        log_share: float,
+        warn_from_us: int = 0,
+        *,
+        log_payments: bool = False,
+    ) -> None:
+        """Of ordinary legs `log_share` is logged; with `log_payments` what ledgers are refilled with, too."""
         self._policy = policy
         self._warn_from_us = warn_from_us
         self._source = source
         self._log_share = log_share
+        self._log_payments = log_payments
+        self._owner = Owner()
 
     def models(self) -> InUse:
         """Return the models that a bundle of payments beginning now is scored with.
@@ -123,16 +136,15 @@ class Decider:
             late = sum(payment.received_us < self._warn_from_us for payment, _ in told)
             TELEMETRY.count("warnings_too_late", late)
             TELEMETRY.decided(legs.transfer["received_us"])
-            LACKING.note(legs.transfer, models.live.model(leg))
+            self._owner.shared("lacking", Lacking).note(legs.transfer, models.live.model(leg))
         if shadow is not None:
             _compare(live, shadow)
         records = [alert_record(made) for made in alerts if made]
         TELEMETRY.count("alerts", len(records))
-        return Decided(
-            [*records, *map(alarm_record, alarms)],
-            warnings,
-            log_rows.block(computed, (live, shadow), outcome=outcome, share=self._log_share),
-        )
+        log = [log_rows.block(computed, (live, shadow), outcome=outcome, share=self._log_share)]
+        if credit and self._log_payments:
+            log.append(payments.block(legs.transfer))
+        return Decided([*records, *map(alarm_record, alarms)], warnings, list(filter(None, log)))
 
     def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
         """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act."""

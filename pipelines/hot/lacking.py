@@ -71,6 +71,3 @@ def lacked(name: str, model: LegModel) -> float:
         return 1.0
     usual = model.baseline[list(model.features).index(feature)]
     return model.missing.get(name, 0.0 if np.isfinite(usual) else 1.0)
-
-
-LACKING = Lacking()

@@ -5,8 +5,7 @@ the same functions follow one another over the same rows: decode, payers, accoun
 ledgers are in memory; on Flink they are state of Beam, and the stage reads by itself, in firings of a timer.
 """
 
-import os
-import weakref
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -19,30 +18,48 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 
 from pipelines.hot.accounts import Accounts, Side
 from pipelines.hot.apart import tagged
+from pipelines.hot.decision_log.payments import Logged, payments, said
 from pipelines.hot.decode import Decode, Gathered
 from pipelines.hot.dissuade import Dissuade
-from pipelines.hot.payers import Payers
+from pipelines.hot.payers import Payers, Seen
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.keyed_source import ReadByTimer
 from pipelines.kafka.reading.marks import Mark
-from pipelines.process import PROCESS
+from pipelines.process import PROCESS, Owner
 from pipelines.state.identity import Identity
 from pipelines.state.memory import Memory
+from pipelines.state.shard_state import Tables
 from pipelines.state.store import BeamStore, Store
+from schemas.rows.transfers import TRANSFER
 from schemas.warning import Warning
+
+_LOGGER = logging.getLogger(__name__)
 
 #: The ledgers of all stages.
 LEDGERS = (*Payers.ledgers, *Accounts.ledgers, *Dissuade.ledgers)
 
 
 class HotPath(NamedTuple):
-    """The stages of the hot path, in order."""
+    """The stages of the hot path, in order, and what ledgers that hold nothing are refilled with first."""
 
     decode: Decode
     payers: Payers
     accounts: Accounts
     dissuade: Dissuade
+    logged: Logged | None = None
+
+    def refill(self, store: Store) -> None:
+        """Add what was logged to the ledgers."""
+        if self.logged is None:
+            return
+        count, first_us, last_us = 0, 0, 0
+        for rows in payments(self.logged, self.payers.days):
+            for seen in self.payers.seen({TRANSFER: [(0, rows)]}, store):
+                self.accounts.remember(_side(seen), store)
+            if len(rows):
+                count, first_us, last_us = count + len(rows), first_us or rows["at_us"][0], rows["at_us"][-1]
+        _LOGGER.warning(said(count, int(first_us), int(last_us)))
 
     def decided(self, given: Gathered, store: Store) -> Iterator[Output]:
         """Take what a bundle held through payers, accounts and dissuade; the states of all are in one store.
@@ -61,13 +78,17 @@ class HotPath(NamedTuple):
     def _decided(self, given: Gathered, store: Store) -> Iterator[Output]:
         under_way: Iterator[Output] = iter(())
         for seen in self.payers.seen(given.parts, store):
-            side = Side(seen.transfer, seen.value, seen.payer, np.zeros(len(seen.value), np.uint16))
+            side = _side(seen)
             outputs = self.accounts.decided(side, side, seen.passing, given.received_us, store)
             yield from under_way
             under_way = outputs
         yield from under_way
         for alarm in self.payers.alarms(store):
             yield Output("alarms", alarm, given.received_us)
+
+
+def _side(seen: Seen) -> Side:
+    return Side(seen.transfer, seen.value, seen.payer, np.zeros(len(seen.value), np.uint16))
 
 
 class InMemoryFn(beam.DoFn):  # type: ignore[misc]
@@ -78,12 +99,12 @@ class InMemoryFn(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, path: HotPath) -> None:
         self._path = path
-        self._whose = os.urandom(8)
-        weakref.finalize(self, PROCESS.forget, "memory", self._whose)
+        self._owner = Owner()
 
     def setup(self) -> None:
         """Load the models, once per process, and refuse one that does not fit the policy."""
         self._path.accounts.setup()
+        self._memory()
 
     def start_bundle(self) -> None:
         """Start without chunks; those of the bundle before have come through."""
@@ -98,10 +119,18 @@ class InMemoryFn(beam.DoFn):  # type: ignore[misc]
         """Take all there is through the stages."""
         given = self._path.decode.gathered(self._begun)
         yield from tagged(given.letters)
-        memory = PROCESS.shared("memory", self._whose, Memory)
+        memory = self._memory()
         memory.begin()
         yield from tagged(self._path.decided(given, memory))
         memory.save()
+
+    def _memory(self) -> Memory:
+        def refilled() -> Memory:
+            memory = Memory()
+            self._path.refill(memory)
+            return memory
+
+        return self._owner.shared("memory", refilled)
 
 
 class OneStageFn(beam.DoFn):  # type: ignore[misc]
@@ -122,6 +151,7 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
         self._reader = reader
         self._path = path
         self._of = of
+        self._owner = Owner()
 
     def setup(self) -> None:
         """Load the models, once per process, and refuse one that does not fit the policy."""
@@ -170,9 +200,11 @@ class OneStageFn(beam.DoFn):  # type: ignore[misc]
         given = decode.gathered(begun)
         yield from tagged(given.letters)
         ahead = PROCESS.threads("ahead").submit(self._reader.look_ahead, decode.ahead)
-        store = BeamStore(self._of)
+        store = BeamStore(self._owner.shared("tables", Tables), self._of)
         logs = (payers, other_payers), (accounts, other_accounts), (taint, other_taint), (heard, other_heard)
         store.open(0, stored, dict(zip(LEDGERS, logs, strict=True)))
+        if not store.began(self._path.payers.ledger, 0):
+            self._path.refill(store)
         yield from tagged(self._path.decided(given, store))
         store.save()
         ahead.result()

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.features import FloatArray
 from models.ledgers.history import payer_facts
+from models.ledgers.ledger import Ledger
 from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.stage import BATCH_BYTES, Output
 from pipelines.kafka.sink import OutRecord
@@ -63,6 +64,16 @@ class Payers:
         self._shards = shards
         self._streams = streams
         self._forgotten = Forgotten(policy)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger that payments are added to."""
+        return ledgers_of(self._streams).payers
+
+    @property
+    def days(self) -> int:
+        """So many days ledgers keep what they know."""
+        return self._policy.memory.days
 
     def setup(self) -> None:
         """Nothing is loaded."""

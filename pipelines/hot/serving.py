@@ -23,6 +23,7 @@ from models.scoring.bundle import Bundle, FloatArray, LegModel, load
 from models.scoring.pinning import pinned
 from models.scoring.shelf import Registry, Role
 from pipelines.policy import Policy, decide, thresholds
+from pipelines.process import PROCESS
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Leg
 from schemas.errors import ModelError, StoplineError
@@ -148,12 +149,7 @@ def in_use(source: Source, policy: Policy) -> InUse:
 
     """
     key = (source if isinstance(source, Path) else source.folder), policy.stamp
-    found = _opened.get(key)
-    if found is None:
-        with _lock:
-            if key not in _opened:
-                _opened[key] = _open(source, policy)
-            found = _opened[key]
+    found = PROCESS.shared("models", key, lambda: _open(source, policy))
     return found if isinstance(found, InUse) else found.in_use
 
 
@@ -250,10 +246,6 @@ class Follower:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
-
-
-_lock = threading.Lock()
-_opened: dict[tuple[Path, str], InUse | Follower] = {}
 
 
 def _open(source: Source, policy: Policy) -> InUse | Follower:

@@ -22,6 +22,7 @@ from pipelines.hot.accounts import Accounts
 from pipelines.hot.apart import apart
 from pipelines.hot.decide import Decider
 from pipelines.hot.decision_log.append import LogDecisionsFn, check_folder
+from pipelines.hot.decision_log.payments import Logged, has_payments
 from pipelines.hot.decode import Decode, DecodeFn
 from pipelines.hot.dissuade import Dissuade
 from pipelines.hot.one_stage import HotPath, InMemoryFn, OneStageFn
@@ -109,7 +110,8 @@ def hot_path(settings: JobSettings) -> HotPath:
     """Return the stages of the hot path."""
     policy, shards, streams = settings.policy, settings.shards, settings.streams
     share = settings.decision_log_share if settings.decision_log else 0.0
-    decider = Decider(policy, settings.models, share, settings.warn_from_us)
+    logging = settings.decision_log is not None and settings.warmup_from == "log"
+    decider = Decider(policy, settings.models, share, settings.warn_from_us, log_payments=logging)
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
     return HotPath(
         Decode(
@@ -123,6 +125,7 @@ def hot_path(settings: JobSettings) -> HotPath:
         Payers(policy, shards, streams),
         Accounts(decider, tracer, shards, settings.decided, streams),
         Dissuade(policy.law),
+        settings.logged,
     )
 
 
@@ -201,10 +204,14 @@ def _in_process(settings: JobSettings, pipeline: beam.Pipeline) -> str:
 
 
 def _warmed(settings: JobSettings) -> JobSettings:
-    """Have the ledgers of a job that begins without state refilled from its topics."""
-    if settings.start != "committed" or not settings.warmup_h:
+    """Have the ledgers of a job that begins without state refilled from its topics, or from its log."""
+    log = settings.decision_log if settings.warmup_from == "log" else None
+    from_log = log is not None and has_payments(log)
+    if settings.start != "committed" or not (settings.warmup_h or from_log):
         return settings
     plan = warm_up(settings.kafka, settings.streams, settings.warmup_h)
+    if from_log and log is not None:
+        return replace(settings, refill=plan.refill, logged=Logged(log, plan.decided))
     return replace(settings, refill=plan.refill, decided=plan.decided)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Literal, get_args
 
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -14,6 +15,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from measures.law.country_file import read_laws
 from models.scoring.shelf import open_registry
 from pipelines import policy
+from pipelines.hot.decision_log.payments import Logged
 from pipelines.hot.serving import Source
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
@@ -23,13 +25,16 @@ from pipelines.kafka.security import of_words
 from pipelines.policy import PAST_DAYS_MAX
 from pipelines.state.identity import Identity
 from pipelines.streams.iso20022 import tokens_of
-from pipelines.streams.payments import Reading, read_as
+from pipelines.streams.payments import Reading, payments_among, read_as
 from pipelines.streams.stream import Begin, Stream
 from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
 
 _ADDRESS = re.compile(r"\S+:\d{1,5}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+#: What refills ledgers that a restart lost: messages of the topics, or payments of the decision log.
+WarmUpFrom = Literal["topics", "log"]
 
 
 class StoplineOptions(PipelineOptions):  # type: ignore[misc]
@@ -89,6 +94,12 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             type=float,
             default=24.0,
             help="hours read again after a restart of the in-process runner, to refill its ledgers",
+        )
+        parser.add_argument(
+            "--ledger_warmup_from",
+            default="topics",
+            help="payments that refill ledgers after such a restart: topics, those of the last hours, or "
+            "log, all that the decision log holds, which then keeps every payment",
         )
         parser.add_argument(
             "--clock_past_days",
@@ -160,7 +171,7 @@ class JobSettings:
     streams of facts that age are read again, for runners that lose their state; `state_of` is what it is
     state of, for those that keep it. `live`: messages are of now, so that this machine's clock says which of
     their times can be true (`pipelines.streams.clock`). `in_flight` is where its processes note what they
-    work on (`pipelines.kafka.reading.in_flight`).
+    work on (`pipelines.kafka.reading.in_flight`). `logged` are payments of the log that refill the ledgers.
     """
 
     kafka: KafkaSettings
@@ -180,6 +191,8 @@ class JobSettings:
     streams: tuple[Stream, ...] = STREAMS
     state_of: Identity | None = None
     in_flight: str = ""
+    warmup_from: WarmUpFrom = "topics"
+    logged: Logged | None = None
 
     @property
     def first(self) -> ByTopic:
@@ -189,7 +202,10 @@ class JobSettings:
             "SINCE": self.refill or self.start,
             "COMMITTED": self.start,
         }
-        return ByTopic(tuple((stream.topic, begins[stream.begin]) for stream in self.streams))
+        first = {stream.topic: begins[stream.begin] for stream in self.streams}
+        if self.logged is not None:
+            first[payments_among(self.streams).topic] = self.start
+        return ByTopic(tuple(first.items()))
 
     @classmethod
     def of(cls, options: PipelineOptions) -> "JobSettings":
@@ -210,6 +226,14 @@ class JobSettings:
             raise ConfigError(
                 f"--clock_past_days must be 1 to {PAST_DAYS_MAX:,} days, got {given.clock_past_days}"
             )
+        if given.ledger_warmup_from not in get_args(WarmUpFrom):
+            raise ConfigError(f"--ledger_warmup_from must be topics or log, got {given.ledger_warmup_from!r}")
+        if given.ledger_warmup_from == "log" and not given.decision_log:
+            raise ConfigError("--ledger_warmup_from log needs a --decision_log that keeps the payments")
+        if given.ledger_warmup_from == "log" and given.ledger_shards > 1:
+            raise ConfigError(
+                "--ledger_warmup_from log refills one shard; give --ledger_shards 1, or refill from topics"
+            )
         log = Path(given.decision_log).resolve() if given.decision_log else None
         if log is not None and log.exists() and not log.is_dir():
             raise ConfigError(f"--decision_log {log} is a file; name a folder")
@@ -223,6 +247,7 @@ class JobSettings:
             shards=given.ledger_shards,
             decision_log=log,
             decision_log_share=given.decision_log_share,
+            warmup_from=given.ledger_warmup_from,
             streams=_streams(given.kafka_payments_topic, given.token_keys, given.token_epoch),
         )
 

@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 
 from pipelines.kafka.port import REPEAT_S, KafkaSettings, open_admin
+from pipelines.process import PROCESS
 from schemas.errors import BrokerError
 
 _LOGGER = logging.getLogger(__name__)
@@ -16,8 +17,29 @@ DEFAULT_BYTES = 1_048_588
 #: A batch's own header, and what a record takes beside key, value and headers, bytes (record format 2).
 BATCH_HEAD_BYTES, RECORD_HEAD_BYTES = 61, 40
 
-_lock = threading.Lock()
-_known: dict[tuple[KafkaSettings, str], tuple[int, float]] = {}
+
+class Limits:
+    """How large a message each topic of these brokers takes."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[int, float]] = {}
+
+    def of(self, topic: str) -> int:
+        """Return the largest batch of records that a topic takes, bytes."""
+        with self._lock:
+            size, until = self._known.get(topic, (0, 0.0))
+            if time.monotonic() < until:
+                return size
+            try:
+                with closing(open_admin(self._settings)) as admin:
+                    size, until = int(admin.topic_config(topic)["max.message.bytes"]), float("inf")
+            except (BrokerError, KeyError) as error:
+                _LOGGER.debug("the size that topic %s takes is not known: %s", topic, error)
+                size, until = DEFAULT_BYTES, time.monotonic() + REPEAT_S
+            self._known[topic] = size, until
+            return size
 
 
 def message_bytes_max(settings: KafkaSettings, topic: str) -> int:
@@ -25,25 +47,12 @@ def message_bytes_max(settings: KafkaSettings, topic: str) -> int:
 
     Kafka's default where the broker does not say; it is then asked again after `REPEAT_S`.
     """
-    with _lock:
-        size, until = _known.get((settings, topic), (0, 0.0))
-        if time.monotonic() < until:
-            return size
-        try:
-            with closing(open_admin(settings)) as admin:
-                size, until = int(admin.topic_config(topic)["max.message.bytes"]), float("inf")
-        except (BrokerError, KeyError) as error:
-            _LOGGER.debug("the size that topic %s takes is not known: %s", topic, error)
-            size, until = DEFAULT_BYTES, time.monotonic() + REPEAT_S
-        _known[settings, topic] = size, until
-        return size
+    return PROCESS.shared("limits", settings, lambda: Limits(settings)).of(topic)
 
 
 def forget_limits(settings: KafkaSettings) -> None:
     """Ask again from now on: a broker refused what should have fitted."""
-    with _lock:
-        for each in [known for known in _known if known[0] == settings]:
-            del _known[each]
+    PROCESS.end("limits", lambda whose: whose == settings)
 
 
 def batch_bytes(bytes_max: int) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from pipelines.process import PROCESS
 from pipelines.telemetry import TELEMETRY
 
 _LOGGER = logging.getLogger(__name__)
-_lock = threading.Lock()
 
 
 def park(file: str, record: Mapping[str, Any], reason: str) -> None:
@@ -23,7 +23,10 @@ def park(file: str, record: Mapping[str, Any], reason: str) -> None:
     line = msgspec.json.encode({**record, "reason": reason}) + b"\n"
     path = Path(file)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _lock, os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as out:
+    with (
+        PROCESS.shared("parking", file, threading.Lock),
+        os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "wb") as out,
+    ):
         out.write(line)
     TELEMETRY.count("parked", 1)
     _LOGGER.error("a record of topic %s was put into %s: %s", record["topic"], path, reason)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipelines.kafka.refusals import Refused, refused_text
 from pipelines.kafka.security import require_known, resolved
+from pipelines.process import PROCESS
 from schemas.errors import BrokerError, ConfigError, SinkError
 from schemas.rows.values import Values
 
@@ -296,9 +297,6 @@ def admin_command(settings: KafkaSettings) -> str:
     return " ".join(words)
 
 
-_opened: dict[KafkaSettings, Producer] = {}
-
-
 def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
     """Open a consumer assigned to `partition` of `topic`, positioned at `offset`."""
     consumer: ChunkConsumer = _adapter(settings).Consumer(settings, topic, partition, offset)
@@ -308,14 +306,15 @@ def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: i
 def open_producer(settings: KafkaSettings) -> Producer:
     """Open a producer that accounts for its own records over the process's shared connection."""
     producer: Producer = _adapter(settings).Producer(settings)
-    _opened[settings] = producer
     return producer
 
 
-def close_producers() -> None:
-    """Close the process's shared connections of producers; kafka-python's threads call a broker for ever."""
-    for settings in list(_opened):
-        _opened.pop(settings).close()
+def close_producers(settings: KafkaSettings | None = None) -> None:
+    """Close the process's shared connections of producers, or those of some settings.
+
+    kafka-python's threads call a broker for ever.
+    """
+    PROCESS.end("producers", lambda whose: settings is None or whose[0] == settings)
 
 
 def open_admin(settings: KafkaSettings) -> Admin:

@@ -116,28 +116,69 @@ class HeadValue(NamedTuple):
         self.values[self.name] = value
 
 
-_live: dict[tuple[str, int], tuple[bytes, Table]] = {}
+class Tables:
+    """The live tables of a job's shards in this process, each with the token of the version it is of."""
 
-#: The version that a shard's log had when it was verified.
-_verified: dict[tuple[str, int], bytes] = {}
+    def __init__(self) -> None:
+        self.live: dict[tuple[str, int], tuple[bytes, Table]] = {}
+        self._verified: dict[tuple[str, int], bytes] = {}
 
+    def observe(  # noqa: PLR0917 - a shard's states and what is added to them
+        self,
+        ledger: Ledger,
+        shard: int,
+        parts: Sequence[Rows],
+        version: Any,
+        logs: Logs,
+        keep: Keep | None = None,
+    ) -> Rows:
+        """Add facts, each part of one kind and in order of event time, to a shard's ledger.
 
-def observe(  # noqa: PLR0917 - a shard's states and what is added to them
-    ledger: Ledger, shard: int, parts: Sequence[Rows], version: Any, logs: Logs, keep: Keep | None = None
-) -> Rows:
-    """Add facts, each part of one kind and in order of event time, to a shard's ledger.
+        Returns what was known before each of the ledger's main kind. `version` and `logs` are the shard's
+        states: a value of bytes and two bags of bytes. Rows beyond what `keep` says are forgotten, those seen
+        longest ago first; that is an entry of the log, so a rebuilt table has forgotten the same.
+        """
+        held, table = self._current(ledger, shard, version, logs)
+        del self.live[ledger.name, shard]
+        views = added(ledger, table, parts)
+        written = _logged(ledger, held, parts, table, logs, keep)
+        version.write(_VERSION.pack(*written))
+        self.live[ledger.name, shard] = (written.token, table)
+        return views
 
-    Returns what was known before each of the ledger's main kind. `version` and `logs` are the shard's states:
-    a value of bytes and two bags of bytes. Rows beyond what `keep` says are forgotten, those seen longest ago
-    first; that is an entry of the log, so a rebuilt table has forgotten the same.
-    """
-    held, table = _current(ledger, shard, version, logs)
-    del _live[ledger.name, shard]
-    views = added(ledger, table, parts)
-    written = _logged(ledger, held, parts, table, logs, keep)
-    version.write(_VERSION.pack(*written))
-    _live[ledger.name, shard] = (written.token, table)
-    return views
+    def known(self, ledger: Ledger, shard: int, version: Any, logs: Logs) -> Table:
+        """Return a shard's ledger, to be read only; an empty one if nothing was ever added."""
+        return self._current(ledger, shard, version, logs)[1]
+
+    def verify(self, ledger: str, shard: int, version: Any, logs: Logs) -> None:
+        """Look at every entry of a log that there is no table of and that was not looked at.
+
+        So damage is found at the first bundle after a restore, also in a ledger that is seldom asked for, and
+        no checkpoint of a job that has read messages holds it.
+
+        Raises:
+            StateError: an entry is damaged.
+
+        """
+        stored = version.read()
+        if stored is None:
+            return
+        token = Version(*_VERSION.unpack(stored)).token
+        if token in {self.live.get((ledger, shard), (b"",))[0], self._verified.get((ledger, shard))}:
+            return
+        for log in logs:
+            for entry in log.read():
+                checked(entry)
+        self._verified[ledger, shard] = token
+
+    def _current(self, ledger: Ledger, shard: int, version: Any, logs: Logs) -> tuple[Version, Table]:
+        stored = version.read()
+        held = Version(*_VERSION.unpack(stored)) if stored else Version()
+        token, table = self.live.get((ledger.name, shard), (None, None))
+        if table is None or token != held.token:
+            table = rebuilt(ledger, logs, held) if stored else Table.empty(ledger.row)
+            self.live[ledger.name, shard] = (held.token, table)
+        return held, table
 
 
 def _logged(  # noqa: PLR0917 - what a ledger and its log are made of
@@ -191,43 +232,6 @@ def forgotten(ledger: Ledger, table: Table, keep: Keep) -> int | None:
     if before_us is not None:
         TELEMETRY.count("forgotten", used - table.used)
     return before_us
-
-
-def verify(ledger: str, shard: int, version: Any, logs: Logs) -> None:
-    """Look at every entry of a log that this process has neither a table of nor looked at.
-
-    So damage is found at the first bundle after a restore, also in a ledger that is seldom asked for, and no
-    checkpoint of a job that has read messages holds it.
-
-    Raises:
-        StateError: an entry is damaged.
-
-    """
-    stored = version.read()
-    if stored is None:
-        return
-    token = Version(*_VERSION.unpack(stored)).token
-    if token in {_live.get((ledger, shard), (b"",))[0], _verified.get((ledger, shard))}:
-        return
-    for log in logs:
-        for entry in log.read():
-            checked(entry)
-    _verified[ledger, shard] = token
-
-
-def known(ledger: Ledger, shard: int, version: Any, logs: Logs) -> Table:
-    """Return a shard's ledger, to be read only; an empty one if nothing was ever added."""
-    return _current(ledger, shard, version, logs)[1]
-
-
-def _current(ledger: Ledger, shard: int, version: Any, logs: Logs) -> tuple[Version, Table]:
-    stored = version.read()
-    held = Version(*_VERSION.unpack(stored)) if stored else Version()
-    token, table = _live.get((ledger.name, shard), (None, None))
-    if table is None or token != held.token:
-        table = rebuilt(ledger, logs, held) if stored else Table.empty(ledger.row)
-        _live[ledger.name, shard] = (held.token, table)
-    return held, table
 
 
 def rebuilt(ledger: Ledger, logs: Logs, version: Version) -> Table:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
-from pipelines.state import shard_state
 from pipelines.state.identity import Identity
-from pipelines.state.shard_state import Head, HeadValue, Logs
+from pipelines.state.shard_state import Head, HeadValue, Logs, Tables
 from pipelines.state.shards import Rows, Shards, concatenated, holds, unbound, unpack
 
 T = TypeVar("T")
@@ -110,9 +109,10 @@ class BeamStore(Store):
     A state of Beam that is held stays good for its key as long as the bundle.
     """
 
-    def __init__(self, of: Identity | None = None) -> None:
+    def __init__(self, tables: Tables, of: Identity | None = None) -> None:
         """`of` is what the states are to be of; they say so from then on, and others are refused."""
         super().__init__()
+        self._tables = tables
         self._of = of
         self._heads: dict[int, Head] = {}
         self._logs: dict[tuple[str, int], Logs] = {}
@@ -131,19 +131,19 @@ class BeamStore(Store):
             if self._of is not None:
                 _require(self._of, self._heads[shard].value("of"))
                 for ledger, bags in logs.items():
-                    shard_state.verify(ledger, shard, self._heads[shard].value(ledger), bags)
+                    self._tables.verify(ledger, shard, self._heads[shard].value(ledger), bags)
 
     def known(self, ledger: Ledger, shard: int) -> Table:  # noqa: D102
-        return shard_state.known(ledger, shard, *self._states(ledger, shard))
+        return self._tables.known(ledger, shard, *self._states(ledger, shard))
 
     def began(self, ledger: Ledger, shard: int) -> bool:  # noqa: D102
         return self._heads[shard].value(ledger.name).read() is not None
 
     def add(self, ledger: Ledger, shard: int, *parts: Rows, keep: Keep | None = None) -> Rows:  # noqa: D102
         states = self._states(ledger, shard)
-        views = shard_state.observe(ledger, shard, parts, *states, keep)
+        views = self._tables.observe(ledger, shard, parts, *states, keep)
         if keep is not None:
-            self.note_forgotten(ledger, shard, shard_state.known(ledger, shard, *states))
+            self.note_forgotten(ledger, shard, self._tables.known(ledger, shard, *states))
         return views
 
     def observe(  # noqa: D102

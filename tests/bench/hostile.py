@@ -24,6 +24,7 @@ from pipelines.jobs import main as job
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.policy import MemoryPolicy
+from pipelines.state.shard_state import Tables
 from pipelines.state.store import BeamStore
 from pipelines.streams.table import STREAMS, ledgers_of
 from pipelines.telemetry import TELEMETRY
@@ -65,6 +66,7 @@ class ByHand:
         )  # fmt: skip
         self.path: HotPath = job.hot_path(settings)
         self.path.accounts.setup()
+        self._tables = Tables()
         self._head, self._logs = Value(), {name: (Bag(), Bag()) for name in LEDGERS}
         self._offset = 0
 
@@ -82,7 +84,7 @@ class ByHand:
         )
         began = time.perf_counter()
         blocks = self.path.decode.finish([self.path.decode.begin(chunk)])
-        store = BeamStore()
+        store = BeamStore(self._tables)
         store.open(0, self._head, self._logs)
         for _ in self.path.decided([each for each in blocks if each.tag == "blocks"], store):
             pass

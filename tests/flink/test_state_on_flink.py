@@ -27,7 +27,7 @@ from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.state import evolve
 from pipelines.state.evolve import Schema
 from pipelines.state.identity import Identity
-from pipelines.state.shard_state import COMPACT_BYTES
+from pipelines.state.shard_state import COMPACT_BYTES, Tables
 from pipelines.state.store import BeamStore
 
 NAME = "toy"
@@ -74,7 +74,7 @@ class CountFn(beam.DoFn):
         log: Any = beam.DoFn.StateParam(LOG),
         other: Any = beam.DoFn.StateParam(OTHER),
     ) -> Iterator[OutRecord]:
-        store = BeamStore(self._of)
+        store = BeamStore(Tables(), self._of)
         store.open(0, head, {"toy": (log, other)})
         values = [int(value) for value in element[1].values]
         facts = np.zeros(len(values), FACT)

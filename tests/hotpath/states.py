@@ -7,7 +7,7 @@ import numpy as np
 
 from models.ledgers.ledger import Ledger
 from pipelines.hot.stage import Output, Passage, Stage
-from pipelines.state import shard_state
+from pipelines.state.shard_state import Tables
 from pipelines.state.shards import Block
 from pipelines.state.store import BeamStore, Received
 
@@ -62,7 +62,7 @@ class Shards:
     """The states of a stage's shards, for stages run by hand."""
 
     def __init__(self, stage: Stage, shards: int = 1) -> None:
-        self.stage = stage
+        self.stage, self.tables = stage, Tables()
         self.states = {
             shard: (Value(), {ledger: (Bag(), Bag()) for ledger in stage.ledgers}) for shard in range(shards)
         }
@@ -70,7 +70,7 @@ class Shards:
     def run(self, *blocks: Block, failing: bool = False) -> list[Output]:
         """Take blocks through the stage as a bundle; return what it emits. A failing one takes all back."""
         before = copy.deepcopy(self.states) if failing else {}
-        store = BeamStore()
+        store = BeamStore(self.tables)
         for shard, (head, logs) in self.states.items():
             store.open(shard, head, logs)
         passage = Passage(self.stage, store)
@@ -85,9 +85,8 @@ class Shards:
         """The rows of a ledger, of all shards."""
         tables = []
         for shard, (head, logs) in self.states.items():
-            store = BeamStore()
+            store = BeamStore(Tables())
             store.open(shard, head, logs)
-            shard_state._live.pop((ledger.name, shard), None)
             tables.append(store.known(ledger, shard).filled)
         return np.concatenate(tables)
 

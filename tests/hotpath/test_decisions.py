@@ -17,6 +17,7 @@ from models.scoring.bundle import Bundle
 from pipelines import policy
 from pipelines.hot.decide import Decided, Decider, enforced_minor
 from pipelines.policy import DELAY, OUTCOMES, LegPolicy, Policy, decide, thresholds
+from pipelines.process import PROCESS
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert
 from schemas.errors import ConfigError, ModelError
@@ -100,13 +101,11 @@ def test_a_bundle_without_the_points_of_the_policy_is_refused_before_the_first_p
         Decider(policy.load(), bundle_path, 0.0).models()
 
 
-def test_a_bundle_that_explains_by_unknown_reasons_is_refused(
-    rules: Policy, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_that_explains_by_unknown_reasons_is_refused(rules: Policy, bundle_path: Path) -> None:
     known = rules.words.reasons
     fewer = {leg: {c: s for c, s in of.items() if c != "AMOUNT_UNUSUAL"} for leg, of in known.groups.items()}
     rules = replace(rules, words=rules.words._replace(reasons=known._replace(groups=fewer)))
-    monkeypatch.setattr("pipelines.hot.serving._opened", {})
+    PROCESS.end("models")
 
     with pytest.raises(ModelError, match=r"AMOUNT_UNUSUAL, which reasons\.yaml does not put into words"):
         Decider(rules, bundle_path, 0.0).models()

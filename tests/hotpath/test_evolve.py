@@ -15,7 +15,7 @@ from models.ledgers.table import NEVER
 from pipelines.hot import brake, dissuade
 from pipelines.state import evolve, shard_state
 from pipelines.state.evolve import Schema, columns_of, pack, recorded, schema_of, unpack
-from pipelines.state.shard_state import Version, observe, rebuilt
+from pipelines.state.shard_state import Tables, Version, rebuilt
 from pipelines.streams import moves
 from schemas.errors import StateError
 from tests.hotpath.states import Shard
@@ -133,7 +133,7 @@ def test_a_ledger_stored_before_a_column_was_added_goes_on(newer: np.dtype) -> N
     kind = replace(PAYERS, facts=(newer,), fold=fold)
     more = np.zeros(4, newer)
     more["at_us"] = facts["at_us"].max()
-    observe(kind, number, [more], shard.version, shard.logs)
+    Tables().observe(kind, number, [more], shard.version, shard.logs)
     version = Version(*shard_state._VERSION.unpack(shard.version.read() or b""))
 
     again = rebuilt(kind, shard.logs, version)

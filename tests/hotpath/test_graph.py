@@ -70,6 +70,8 @@ def test_the_latency_of_decisions_is_a_gauge_of_the_job(job: JobSettings, stream
         (["--policy_file", "none.yaml"], "none.yaml cannot be read"),
         (["--kafka_brokers", "nonsense"], "--kafka_brokers takes host:port[,host:port], got 'nonsense'"),
         (["--ledger_warmup_h", "nan"], "--ledger_warmup_h must be 0 hours or more, got nan"),
+        (["--ledger_warmup_from", "disk"], "--ledger_warmup_from must be topics or log, got 'disk'"),
+        (["--ledger_warmup_from", "log"], "log needs a --decision_log that keeps the payments"),
         (["--decision_log", __file__], "test_graph.py is a file; name a folder"),
     ],
 )

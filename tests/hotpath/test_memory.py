@@ -17,7 +17,7 @@ from pipelines.hot.forgotten import Forgotten
 from pipelines.policy import MemoryPolicy
 from pipelines.state import shard_state
 from pipelines.state.memory import Memory
-from pipelines.state.shard_state import Version, observe, rebuilt
+from pipelines.state.shard_state import Tables, Version, rebuilt
 from pipelines.state.store import BeamStore
 from pipelines.streams.measures import FOREVER
 from pipelines.telemetry import TELEMETRY
@@ -53,11 +53,12 @@ def test_a_ledger_of_nothing_but_new_tokens_stays_bounded_and_is_rebuilt_bit_for
 ) -> None:
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", compact_bytes)
     monkeypatch.setattr(shard_state, "SLICE_BYTES", slice_bytes)
+    tables = Tables()
     keep, shard, number, before = Keep(200, 400 * DAY_US), Shard(), next(_numbers), TELEMETRY.counts()
     for block in range(60):
         new = facts(50 * block, 50, T0 + block * HOUR_US)
-        observe(PAYERS, number, [new], shard.version, shard.logs, keep)
-        table = shard_state._live[PAYERS.name, number][1]
+        tables.observe(PAYERS, number, [new], shard.version, shard.logs, keep)
+        table = tables.live[PAYERS.name, number][1]
         assert (
             table.used <= 200 + 750
         )  # facts of half a table come before a snapshot, and that is finished first
@@ -73,11 +74,12 @@ def test_who_was_not_seen_for_longer_than_the_policy_says_is_forgotten(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(shard_state, "COMPACT_BYTES", 1)
+    tables = Tables()
     keep, shard, number = Keep(10_000, 30 * DAY_US), Shard(), next(_numbers)
     for at_us, first in ((T0, 0), (T0 + 20 * DAY_US, 10), *[(T0 + 31 * DAY_US, 20)] * 20):
-        observe(PAYERS, number, [facts(first, 5, at_us)], shard.version, shard.logs, keep)
+        tables.observe(PAYERS, number, [facts(first, 5, at_us)], shard.version, shard.logs, keep)
 
-    table = shard_state._live[PAYERS.name, number][1]
+    table = tables.live[PAYERS.name, number][1]
     assert known(table, 0, 10, 20) == [False, True, True]
 
 
@@ -113,7 +115,7 @@ def test_a_table_that_forgot_gives_its_room_back_and_finds_the_rest() -> None:
 def test_a_full_ledger_is_an_alarm_once_an_hour_of_each_shard_and_no_secret_is_in_it() -> None:
     rules = replace(policy.load(), memory=MemoryPolicy(rows=10_000, days=400))
     keep, forgotten, shard = rules.memory.of_shard(10), Forgotten(rules), Shard()
-    store = BeamStore()
+    store = BeamStore(Tables())
     store.open(3, shard.head, {PAYERS.name: shard.logs})
     told = []
     for block in range(60):

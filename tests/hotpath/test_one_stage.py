@@ -25,8 +25,8 @@ from pipelines.kafka.reading.bounded import ReplayReader, ReplaySource
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.sink import OutRecord
 from pipelines.process import PROCESS
-from pipelines.state import shard_state
 from pipelines.state.memory import Memory
+from pipelines.state.shard_state import Tables
 from pipelines.streams.table import topics_read
 from schemas import topics
 from schemas.errors import StateError
@@ -123,26 +123,24 @@ def test_after_a_bundle_that_failed_half_way_ledgers_in_memory_take_no_other() -
 
 def test_ledgers_in_memory_end_with_their_pipeline() -> None:
     stage = InMemoryFn(None)  # type: ignore[arg-type]
-    held = PROCESS.shared("memory", stage._whose, Memory)
-    whose = stage._whose
-    assert pickle.loads(pickle.dumps(stage))._whose == whose
+    held = stage._owner.shared("memory", Memory)
+    copy = pickle.loads(pickle.dumps(stage))
+    assert copy._owner.shared("memory", Memory) is held
 
     del stage
     gc.collect()
 
-    assert PROCESS.shared("memory", whose, Memory) is not held
-    PROCESS.forget("memory", whose)
+    assert held not in PROCESS.all("memory")
 
 
 def _sent(stage: OneStageFn, source: Recorded, restarts: bool) -> list[str]:
     """Fire until the source ends; return the records sent as a replay writes them."""
     states = [Value() for _ in range(3)] + [Bag() for _ in range(8)]
-    shard_state._live.clear()
     stage.setup()
     sent: list[OutRecord] = []
     while not source.ended:
         if restarts:
-            shard_state._live.clear()
+            stage._owner.shared("tables", Tables).live.clear()
         stage.start_bundle()
         sent += [record for record in map(_bare, stage.fire(*states)) if isinstance(record, OutRecord)]
         stage.finish_bundle()

@@ -20,6 +20,8 @@ from pipelines.hot.serving import Follower, InUse
 from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import Policy
+from pipelines.process import PROCESS
+from pipelines.state.shard_state import Tables
 from pipelines.state.store import BeamStore
 from pipelines.streams.table import STREAMS
 from pipelines.telemetry import TELEMETRY
@@ -204,10 +206,10 @@ def test_models_change_between_bundles_and_never_within_one(
     tracer = Tracer(rules, 1, KafkaSettings("none:1"), ())
     accounts = Accounts(Decider(rules, registry, 0.0), tracer, 1, {}, STREAMS)
     accounts.setup()
-    bundle, next_bundle = BeamStore(), BeamStore()
+    bundle, next_bundle = BeamStore(Tables()), BeamStore(Tables())
     old = accounts.models(bundle)
     promote(registry, other)
-    follower = serving._opened[registry.folder, rules.stamp]
+    follower = PROCESS.all("models")[-1]
     assert isinstance(follower, Follower)
     follower.look()
 

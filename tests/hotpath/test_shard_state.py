@@ -16,7 +16,7 @@ from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
 from pipelines.state import shard_state
 from pipelines.state.identity import Identity
-from pipelines.state.shard_state import Head, Version, observe, rebuilt
+from pipelines.state.shard_state import Head, Tables, Version, rebuilt
 from pipelines.state.shards import by_shard, pack, shard_of, unpack
 from pipelines.state.store import BeamStore
 from schemas.errors import StateError
@@ -25,6 +25,9 @@ from tests.hotpath.test_ledger import FACTS, fold, observed, random_facts
 
 each_kind = pytest.mark.parametrize("kind", [PAYERS, ACCOUNTS], ids=lambda kind: kind.name)
 _numbers = itertools.count(10_000)
+
+TABLES = Tables()
+observe = TABLES.observe
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def blocks_of(kind: Ledger, count: int, rows: int = 200, keys: int = 60, seed: i
 
 
 def live(kind: Ledger, number: int) -> Table:
-    return shard_state._live[kind.name, number][1]
+    return TABLES.live[kind.name, number][1]
 
 
 def version(shard: Shard) -> Version:
@@ -47,7 +50,7 @@ def version(shard: Shard) -> Version:
 
 def forget(kind: Ledger, number: int) -> None:
     """As a restart or a move to another worker does."""
-    shard_state._live.pop((kind.name, number), None)
+    TABLES.live.pop((kind.name, number), None)
 
 
 @each_kind
@@ -288,31 +291,30 @@ OF = Identity(cluster_id="A", shards=1, currency="CNY", jurisdiction="CN")
 def test_state_says_what_it_is_state_of_and_is_refused_at_its_first_read_by_a_job_of_something_else() -> None:
     head = Value()
     for _ in range(2):
-        store = BeamStore(OF)
+        store = BeamStore(TABLES, OF)
         store.open(0, head, {})
         store.save()
 
     with pytest.raises(StateError, match="state of this job is of the brokers with cluster id A"):
-        BeamStore(msgspec.structs.replace(OF, cluster_id="B")).open(0, head, {})
+        BeamStore(TABLES, msgspec.structs.replace(OF, cluster_id="B")).open(0, head, {})
     with pytest.raises(StateError, match="give --ledger_shards 1, or begin without state: --fresh"):
-        BeamStore(msgspec.structs.replace(OF, shards=2)).open(0, head, {})
+        BeamStore(TABLES, msgspec.structs.replace(OF, shards=2)).open(0, head, {})
 
 
 def test_damage_of_a_ledger_that_is_seldom_asked_for_is_found_at_the_first_read_after_a_restore(
     number: int,
 ) -> None:
     shard, head = Shard(), Value()
-    store = BeamStore(OF)
+    store = BeamStore(TABLES, OF)
     store.open(number, head, {"payers": shard.logs})
     store.add(PAYERS, number, *blocks_of(PAYERS, 1))
     store.save()
     forget(PAYERS, number)
-    BeamStore(OF).open(number, head, {"payers": shard.logs})  # and is not looked at again
+    BeamStore(TABLES, OF).open(number, head, {"payers": shard.logs})  # and is not looked at again
 
     damaged = bytearray(shard.logs[0].items[0])
     damaged[-1] ^= 1
     shard.logs[0].items[0] = bytes(damaged)
-    BeamStore(OF).open(number, head, {"payers": shard.logs})
-    shard_state._verified.clear()
+    BeamStore(TABLES, OF).open(number, head, {"payers": shard.logs})
     with pytest.raises(StateError, match="checksum differs"):
-        BeamStore(OF).open(number, head, {"payers": shard.logs})
+        BeamStore(Tables(), OF).open(number, head, {"payers": shard.logs})

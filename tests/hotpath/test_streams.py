@@ -132,7 +132,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, Legs]]:
 
     def noted(_: Decider, models: Any, legs: Legs, credit: bool, *rest: Any) -> Decided:
         found.append((credit, legs))
-        return Decided([], [], b"")
+        return Decided([], [], [])
 
     monkeypatch.setattr(Decider, "decide", noted)
     return found

@@ -28,6 +28,7 @@ from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.seal import read_seal
 from pipelines.policy import ClockPolicy, Policy, TracingPolicy, load
+from pipelines.state.shard_state import Tables
 from pipelines.state.store import BeamStore
 from pipelines.streams.clock import window
 from pipelines.streams.moves import KEYS, MOVE, TAINT, note, rows_of
@@ -358,9 +359,12 @@ def test_bundles_that_fail_and_come_again_trace_the_same(rules: Policy) -> None:
     assert len(run(failing=False)) == 2
 
 
+TABLES = Tables()
+
+
 def opened(state: Shard) -> BeamStore:
     """The states of one shard, for a bundle."""
-    store = BeamStore()
+    store = BeamStore(TABLES)
     store.open(0, state.head, {TAINT.name: state.logs})
     return store
 

@@ -37,7 +37,7 @@ from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
-from pipelines.state import shard_state
+from pipelines.state.shard_state import Tables
 from pipelines.state.shards import Block, Rows
 from pipelines.state.store import BeamStore, Received
 from schemas.errors import ConfigError
@@ -294,9 +294,12 @@ def message(hours: float, grade: int = 1, kind: Any = "BRUSHING", party: str = "
     )  # fmt: skip
 
 
+TABLES = Tables()
+
+
 def opened(state: Shard) -> BeamStore:
     """The states of one shard, for a bundle."""
-    store = BeamStore()
+    store = BeamStore(TABLES)
     store.open(0, state.head, {HEARD.name: state.logs})
     return store
 
@@ -380,7 +383,7 @@ def test_what_many_parties_were_told_holds_from_one_block_to_the_next_and_after_
     parties = [f"{letters}{'a' * 22}" for letters in map("".join, product("abcdef", repeat=4))]
     told = dissuaded(state, *(message(0, party=each) for each in parties))
     again = dissuaded(state, *(message(1, party=each) for each in parties))
-    shard_state._live.clear()
+    TABLES.live.clear()
     after = dissuaded(state, *(message(2, party=each) for each in parties))
 
     assert (len(told), again, after) == (len(parties), [], [])

@@ -34,6 +34,7 @@ from pipelines.kafka.reading.marks import Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import BrokerLine, LogEnd
 from pipelines.kafka.reading.source import ChunkReader, ChunkSource, ReadChunks
 from pipelines.kafka.reading.start import Start
+from pipelines.process import PROCESS
 from schemas.errors import BrokerError, StateError
 from schemas.rows.values import Values
 
@@ -381,7 +382,8 @@ def test_a_missing_topic_fails_at_construction(local: KafkaSettings) -> None:
 def test_finalizing_twice_or_late_commits_the_newest_position_once() -> None:
     admin = RecordingAdmin()
     settings = KafkaSettings("127.0.0.1:1", group="finalize")
-    line = process._lines[settings] = BrokerLine(settings, open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    line = BrokerLine(settings, open_=lambda _: admin)  # type: ignore[arg-type, return-value]
+    assert PROCESS.shared("broker line", settings, lambda: line) is line
     older, newer = (Mark((Position(("t", 0), offset),), settings) for offset in (5, 9))
 
     for mark in (older, newer, newer, older):

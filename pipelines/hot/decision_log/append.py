@@ -4,12 +4,14 @@ import logging
 import os
 import threading
 import time
-import weakref
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
 from typing import NamedTuple
+from weakref import WeakSet
 
 import apache_beam as beam
 import numpy as np
@@ -17,11 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 
-from pipelines.hot.decision_log import finished
+from pipelines.hot.decision_log import finished, payments
 from pipelines.hot.decision_log.frames import Damaged, FramesFile, framed_table, is_abandoned
 from pipelines.hot.decision_log.rows import LEGS, schema
+from pipelines.process import PROCESS
 from pipelines.telemetry import TELEMETRY
-from schemas.alert import Leg
 from schemas.errors import ConfigError, cause
 from schemas.units import DAY_US, HOUR_US
 
@@ -43,6 +45,20 @@ _REPEATED = ["leg", "currency", "model", "shadow"]
 ROWS_LOST = "decision_log_rows_lost"
 
 
+class _Kind(NamedTuple):
+    """What files of a kind are called, and their columns."""
+
+    name: str
+    schema: Callable[[], pa.Schema]
+
+
+#: Kinds of blocks by their first letter.
+_KINDS = {
+    payments.LETTER: _Kind(payments.NAME, lambda: payments.SCHEMA),
+    **{letter: _Kind(leg, partial(schema, leg)) for letter, leg in LEGS.items()},
+}
+
+
 class _Open(NamedTuple):
     """A file that is added to, and the hour of its first row."""
 
@@ -57,13 +73,13 @@ class LogWriter:
         self._folder = folder
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._numbers = count()
-        self._open: dict[tuple[int, Leg], _Open] = {}
+        self._open: dict[tuple[int, str], _Open] = {}
         self._lock = threading.Lock()
         self._sealer = ThreadPoolExecutor(1, "decision-log-parquet")  # a large one takes a second
         self._unsealed = {*filter(is_abandoned, folder.glob("*/_*.frames"))}
         self._complain_s = 0.0
         self._again_s = time.monotonic()
-        _writers.add(self)
+        _writers().add(self)
 
     def add(self, block: bytes) -> tuple[int, int]:
         """Add a block, cut where the day changes; return the hour of its oldest row, and how many are lost.
@@ -71,8 +87,8 @@ class LogWriter:
         A file costs milliseconds however few its rows, so what a backlog brings of many quiet hours at once
         is one.
         """
-        leg, message = LEGS[block[:1]], block[1:]
-        batch = pa.ipc.read_record_batch(pa.py_buffer(message), schema(leg))
+        kind, message = _KINDS[block[:1]], block[1:]
+        batch = pa.ipc.read_record_batch(pa.py_buffer(message), kind.schema())
         at_us = batch.column("at_us").to_numpy()
         cuts = [0, *(np.flatnonzero(np.diff(at_us // DAY_US)) + 1).tolist(), len(at_us)]
         lost = 0
@@ -80,7 +96,7 @@ class LogWriter:
             whole = end - start == len(at_us)
             part = message if whole else batch.slice(start, end - start).serialize()
             with self._lock:
-                lost += 0 if self._added(int(at_us[start]), leg, part) else end - start
+                lost += 0 if self._added(int(at_us[start]), kind, part) else end - start
         if lost:
             TELEMETRY.count(ROWS_LOST, lost)
         return int(at_us[0]) // HOUR_US, lost
@@ -105,8 +121,8 @@ class LogWriter:
         for sealed in waiting:
             sealed.result()
 
-    def _added(self, at_us: int, leg: Leg, message: bytes | pa.Buffer) -> bool:
-        key = at_us // DAY_US, leg
+    def _added(self, at_us: int, kind: "_Kind", message: bytes | pa.Buffer) -> bool:
+        key = at_us // DAY_US, kind.name
         try:
             if key in self._open:
                 self._open[key].file.add(message)
@@ -115,7 +131,7 @@ class LogWriter:
                 self._close(min(self._open))
             file = FramesFile(self._path(*key))
             self._open[key] = _Open(file, at_us // HOUR_US)
-            file.add(schema(leg).serialize(), message)
+            file.add(kind.schema().serialize(), message)
         except OSError as error:
             if key in self._open:
                 self._close(key)
@@ -127,11 +143,11 @@ class LogWriter:
             return False
         return True
 
-    def _path(self, day: int, leg: Leg) -> Path:
-        name = f"_{leg.lower()}-{self._worker}-{next(self._numbers)}.frames"
+    def _path(self, day: int, kind: str) -> Path:
+        name = f"_{kind.lower()}-{self._worker}-{next(self._numbers)}.frames"
         return self._folder / f"day={np.datetime64(day, 'D')}" / name
 
-    def _close(self, key: tuple[int, Leg]) -> None:
+    def _close(self, key: tuple[int, str]) -> None:
         file, _ = self._open.pop(key)
         file.close()
         self._unsealed.add(file.path)
@@ -149,13 +165,15 @@ class LogWriter:
         self._unsealed.discard(path)
 
 
-_writers: "weakref.WeakSet[LogWriter]" = weakref.WeakSet()
-
-
 def close_all() -> None:
     """Turn what this process has logged into Parquet, before it ends."""
-    for writer in list(_writers):
+    for writer in list(_writers()):
         writer.close()
+
+
+def _writers() -> "WeakSet[LogWriter]":
+    found: WeakSet[LogWriter] = PROCESS.shared("writers", "decision log", WeakSet)
+    return found
 
 
 def check_folder(folder: Path) -> None:

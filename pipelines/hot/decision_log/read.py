@@ -14,6 +14,9 @@ from pipelines.hot.decision_log.rows import COLUMNS, VERSION
 from schemas.alert import Leg
 from schemas.errors import ConfigError, cause
 
+#: What names of files begin with.
+NAMES = ("credit-", "debit-", "payment-")
+
 #: Columns of `COLUMNS` that a file may lack.
 _OPTIONAL = {"model_outcome", "shadow", "shadow_score", "shadow_outcome"}
 
@@ -49,7 +52,7 @@ def read(folder: Path, leg: Leg, *, skip_damaged: bool = False) -> Log:
     left_out = []
     for path in _files(folder, leg):
         try:
-            table = _table(path)
+            table = table_of(path)
             tables.append(_today(table, wanted))
         except FileNotFoundError:  # sealed since the folder was listed, and found as Parquet
             continue
@@ -70,16 +73,30 @@ def read(folder: Path, leg: Leg, *, skip_damaged: bool = False) -> Log:
     return Log(rows.take(np.sort(first)), {name: sorted({*days}) for name, days in lacking.items()}, left_out)
 
 
+def files(folder: Path, name: str) -> Iterator[Path]:
+    """Yield the files of a name that stand in the days of a log; files of frames first."""
+    yield from sorted(folder.glob(f"day=*/_{name.lower()}-*.frames"))
+    yield from sorted(folder.glob(f"day=*/{name.lower()}-*"))
+
+
 def _files(folder: Path, leg: Leg) -> Iterator[Path]:
-    """Yield what stands in the days of a log and is not the other leg's; files of frames first."""
+    """Yield what stands in the days of a log and is of no other name; files of frames first."""
     yield from sorted(folder.glob(f"day=*/_{leg.lower()}-*.frames"))
     for path in sorted(folder.glob("day=*/*")):
-        other = path.name.startswith(("credit-", "debit-")) and not path.name.startswith(leg.lower())
+        other = path.name.startswith(NAMES) and not path.name.startswith(leg.lower())
         if not other and not path.name.startswith((".", "_")):
             yield path
 
 
-def _table(path: Path) -> pa.Table:
+def table_of(path: Path) -> pa.Table:
+    """Return the table of a file, finished or not.
+
+    Raises:
+        ValueError: it is damaged.
+        ArrowException: it is no Parquet.
+        OSError: it cannot be read.
+
+    """
     if path.suffix != ".frames":
         return finished.read(path)
     framed = framed_table(path)

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import confluent_kafka as ck
 import numpy as np
@@ -27,9 +27,11 @@ from pipelines.kafka.port import (
     Headers,
     KafkaSettings,
     OffsetOutOfRangeError,
+    close_producers,
 )
 from pipelines.kafka.refusals import Refused
 from pipelines.kafka.settling import Settling
+from pipelines.process import PROCESS
 from schemas.errors import BrokerError
 
 
@@ -181,9 +183,6 @@ class Consumer(port.ChunkConsumer):
 class Producer(port.Producer):
     """`Producer` over the process's librdkafka producers for these settings, one for each size of batch."""
 
-    _shared: ClassVar[dict[tuple[KafkaSettings, int], ck.Producer]] = {}
-    _shared_lock = threading.Lock()
-
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._clients: dict[str, ck.Producer] = {}
@@ -191,27 +190,10 @@ class Producer(port.Producer):
         self._pending = 0
         self._settling = Settling(settings)
 
-    @classmethod
-    def _connect(cls, settings: KafkaSettings, bytes_max: int) -> ck.Producer:
-        with cls._shared_lock:
-            if (settings, bytes_max) not in cls._shared:
-                cls._shared[settings, bytes_max] = ck.Producer(
-                    {
-                        **client_config(settings),
-                        # One request at a time keeps the order when it is repeated. librdkafka's idempotence
-                        # would, too, but takes a core while a slow broker owes it an answer.
-                        "max.in.flight": 1,
-                        "acks": "all",
-                        "linger.ms": LINGER_MS,
-                        "partitioner": "murmur2_random",  # as Java and kafka-python: one key, one partition
-                        "compression.type": "none",
-                        "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
-                        "queue.buffering.max.messages": 500_000,
-                        "message.max.bytes": max(bytes_max, LEAST_BYTES),
-                        "batch.size": batch_bytes(bytes_max),
-                    }
-                )
-            return cls._shared[settings, bytes_max]
+    def _connect(self, bytes_max: int) -> ck.Producer:
+        return PROCESS.shared(
+            "producers", (self._settings, bytes_max), partial(_connected, self._settings, bytes_max)
+        )
 
     def send(
         self,
@@ -225,7 +207,7 @@ class Producer(port.Producer):
     ) -> None:
         """See `Producer.send`; waits while the queue is full."""
         if (client := self._clients.get(topic)) is None:
-            client = self._connect(self._settings, message_bytes_max(self._settings, topic))
+            client = self._connect(message_bytes_max(self._settings, topic))
             self._clients[topic] = client
         with self._lock:
             self._pending += 1
@@ -268,6 +250,23 @@ class Producer(port.Producer):
 
     def close(self) -> None:
         """See `Producer.close`."""
-        with self._shared_lock:
-            for shared in [each for each in self._shared if each[0] == self._settings]:
-                del self._shared[shared]
+        close_producers(self._settings)
+
+
+def _connected(settings: KafkaSettings, bytes_max: int) -> ck.Producer:
+    return ck.Producer(
+        {
+            **client_config(settings),
+            # One request at a time keeps the order when it is repeated. librdkafka's idempotence
+            # would, too, but takes a core while a slow broker owes it an answer.
+            "max.in.flight": 1,
+            "acks": "all",
+            "linger.ms": LINGER_MS,
+            "partitioner": "murmur2_random",  # as Java and kafka-python: one key, one partition
+            "compression.type": "none",
+            "delivery.timeout.ms": int(settings.delivery_timeout_s * 1000),
+            "queue.buffering.max.messages": 500_000,
+            "message.max.bytes": max(bytes_max, LEAST_BYTES),
+            "batch.size": batch_bytes(bytes_max),
+        }
+    )

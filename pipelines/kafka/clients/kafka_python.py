@@ -1,11 +1,11 @@
 """The pure-Python client: kafka-python 3 behind the port; `kafka_python_admin.py` asks and creates."""
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import numpy as np
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -24,10 +24,12 @@ from pipelines.kafka.port import (
     Headers,
     KafkaSettings,
     OffsetOutOfRangeError,
+    close_producers,
 )
 from pipelines.kafka.refusals import CHOOSING, Refused, Why
 from pipelines.kafka.security import SECURITY_KEYS
 from pipelines.kafka.settling import Settling
+from pipelines.process import PROCESS
 from schemas.errors import BrokerError
 from schemas.rows.values import Values
 
@@ -156,39 +158,16 @@ class Consumer(port.ChunkConsumer):
 class Producer(port.Producer):
     """`Producer` over the process's kafka-python producers for these settings, one for each size of batch."""
 
-    _shared: ClassVar[dict[tuple[KafkaSettings, int], KafkaProducer]] = {}
-    _shared_lock = threading.Lock()
-
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._clients: dict[str, KafkaProducer] = {}
         self._sent: list[tuple[str, Any]] = []
         self._settling = Settling(settings)
 
-    @classmethod
-    def _connect(cls, settings: KafkaSettings, bytes_max: int) -> KafkaProducer:
-        with cls._shared_lock, asking(settings, "connecting"):
-            if (settings, bytes_max) not in cls._shared:
-                timeout_ms = int(settings.delivery_timeout_s * 1000)
-                cls._shared[settings, bytes_max] = KafkaProducer(
-                    **{
-                        **client_config(settings),
-                        # As in `confluent.py`; and after a refusal an idempotent one fails for good.
-                        "enable_idempotence": False,
-                        "max_in_flight_requests_per_connection": 1,
-                        "retries": 2**31 - 1,
-                        "acks": "all",
-                        "linger_ms": LINGER_MS,
-                        "batch_size": min(131_072, batch_bytes(bytes_max)),
-                        "max_request_size": bytes_max,
-                        "delivery_timeout_ms": timeout_ms,
-                        "request_timeout_ms": min(timeout_ms // 2, int(port.REQUEST_TIMEOUT_S * 1000)),
-                        "max_block_ms": timeout_ms,
-                        "allow_auto_create_topics": False,
-                        "metrics_enabled": False,
-                    }
-                )
-            return cls._shared[settings, bytes_max]
+    def _connect(self, bytes_max: int) -> KafkaProducer:
+        return PROCESS.shared(
+            "producers", (self._settings, bytes_max), partial(_connected, self._settings, bytes_max), _close
+        )
 
     def send(
         self,
@@ -202,7 +181,7 @@ class Producer(port.Producer):
     ) -> None:
         """See `Producer.send`."""
         if (client := self._clients.get(topic)) is None:
-            client = self._connect(self._settings, message_bytes_max(self._settings, topic))
+            client = self._connect(message_bytes_max(self._settings, topic))
             self._clients[topic] = client
         try:
             sent = client.send(topic, value, key, list(headers), partition, timestamp_us // 1000)
@@ -228,7 +207,31 @@ class Producer(port.Producer):
 
     def close(self) -> None:
         """See `Producer.close`."""
-        with self._shared_lock:
-            shared = [self._shared.pop(each) for each in list(self._shared) if each[0] == self._settings]
-        for each in shared:
-            each.close(timeout=0)
+        close_producers(self._settings)
+
+
+def _connected(settings: KafkaSettings, bytes_max: int) -> KafkaProducer:
+    timeout_ms = int(settings.delivery_timeout_s * 1000)
+    with asking(settings, "connecting"):
+        return KafkaProducer(
+            **{
+                **client_config(settings),
+                # As in `confluent.py`; and after a refusal an idempotent one fails for good.
+                "enable_idempotence": False,
+                "max_in_flight_requests_per_connection": 1,
+                "retries": 2**31 - 1,
+                "acks": "all",
+                "linger_ms": LINGER_MS,
+                "batch_size": min(131_072, batch_bytes(bytes_max)),
+                "max_request_size": bytes_max,
+                "delivery_timeout_ms": timeout_ms,
+                "request_timeout_ms": min(timeout_ms // 2, int(port.REQUEST_TIMEOUT_S * 1000)),
+                "max_block_ms": timeout_ms,
+                "allow_auto_create_topics": False,
+                "metrics_enabled": False,
+            }
+        )
+
+
+def _close(client: KafkaProducer) -> None:
+    client.close(timeout=0)

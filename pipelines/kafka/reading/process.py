@@ -30,6 +30,7 @@ from pipelines.kafka.port import (
     open_consumer,
 )
 from pipelines.kafka.reading.start import absent
+from pipelines.process import PROCESS
 from schemas.errors import BrokerError, StoplineError
 
 _LOGGER = logging.getLogger(__name__)
@@ -234,42 +235,35 @@ def _is_there(at: Partition, states: dict[str, TopicState]) -> bool:
     return at[0] in states and at[1] < states[at[0]].partitions
 
 
-_lock = threading.Lock()
-_consumers: dict[tuple[KafkaSettings, Partition], SharedConsumer] = {}
-_lines: dict[KafkaSettings, BrokerLine] = {}
-
-
 def shared_consumer(settings: KafkaSettings, at: Partition) -> SharedConsumer:
     """Return the process's consumers of this partition; also closes those long unused."""
-    key = (settings, at)
-    with _lock:
-        for consumer in _consumers.values():
-            consumer.close_unused(CONSUMER_IDLE_S)
-        if key not in _consumers:
-            _consumers[key] = SharedConsumer(partial(open_consumer, settings, *at))
-        return _consumers[key]
+    for consumer in PROCESS.all("consumers"):
+        consumer.close_unused(CONSUMER_IDLE_S)
+    return PROCESS.shared(
+        "consumers", (settings, at), lambda: SharedConsumer(partial(open_consumer, settings, *at)), _close_all
+    )
 
 
 def broker_line(settings: KafkaSettings) -> BrokerLine:
     """Return the process's line to these brokers for this group; starts its thread on first use."""
-    with _lock:
-        if settings not in _lines:
-            line = _lines[settings] = BrokerLine(settings)
-            threading.Thread(target=line.run, name="kafka-housekeeping", daemon=True).start()
-        return _lines[settings]
+
+    def started() -> BrokerLine:
+        line = BrokerLine(settings)
+        threading.Thread(target=line.run, name="kafka-housekeeping", daemon=True).start()
+        return line
+
+    return PROCESS.shared("broker line", settings, started, BrokerLine.close)
 
 
 def close_connections() -> None:
     """Commit what is left and close every connection, at exit or before a broker of ours is stopped."""
-    with _lock:
-        lines, consumers = list(_lines.values()), list(_consumers.values())
-        _lines.clear()
-        _consumers.clear()
-    for line in lines:
-        line.close()
-    for consumer in consumers:
-        consumer.close_unused(0)
+    PROCESS.end("broker line")
+    PROCESS.end("consumers")
     close_producers()
+
+
+def _close_all(consumer: SharedConsumer) -> None:
+    consumer.close_unused(0)
 
 
 atexit.register(close_connections)
