@@ -6,10 +6,11 @@ They are kept where ledgers are to be refilled from the log (`--ledger_warmup_fr
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipelines.hot.decision_log.read import files, table_of
 from pipelines.state.shards import Rows, event_order
@@ -110,11 +111,8 @@ def _array(column: Rows, kind: pa.DataType) -> pa.Array:
     return found.cast(kind) if found.type != kind else found
 
 
-def _column(column: pa.Array, kind: pa.DataType) -> Rows:
+def _column(column: pa.Array, kind: pa.DataType) -> NDArray[Any]:
     if kind == pa.binary(16):
-        words: Rows = np.frombuffer(b"".join(column.to_pylist()), np.uint64).reshape(-1, 2)
-        return words
-    if kind == pa.string():
-        return column.to_numpy(zero_copy_only=False).astype("S3")
-    found: Rows = column.to_numpy(zero_copy_only=False)
-    return found
+        return np.frombuffer(b"".join(column.to_pylist()), np.uint64).reshape(-1, 2)
+    found: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return found.astype("S3") if kind == pa.string() else found
