@@ -9,6 +9,7 @@ import msgspec
 from desk.cases import case_id_of
 from desk.money_way import Way, money_way
 from desk.projections.journal import state_of
+from desk.records import Line, naming
 from desk.store import Store, unpacked
 from measures.engine.intake import AccountState
 from pipelines.policy import OUTCOMES
@@ -76,6 +77,7 @@ class CaseFile(NamedTuple):
     usual: Usual | None
     way: Way
     related: tuple[Related, ...]
+    named: tuple[Line, ...]
 
     @property
     def lead(self) -> Alert | None:
@@ -137,6 +139,7 @@ def case_file(store: Store, case_id: str, now_us: int, reader: str = "") -> Case
         tuple(_records(store, "SELECT record FROM appeals WHERE account = ?", _APPEAL, account)), proposals,
         _timeline(alerts, journal, told, facts), usual(state_of(store.reader(), account)),
         money_way(store, account, now_us), _related(store, account, alerts, families),
+        tuple(naming(store, (account, *parties, *(alert.counterparty_token for alert in alerts)))),
     )  # fmt: skip
 
 

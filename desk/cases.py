@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from desk.terms import SERVICE_US
+from schemas.action import ActionKind
 from schemas.ids import derived_id
 
 TABLES = """
@@ -29,7 +30,7 @@ CREATE INDEX cases_open ON cases(
 """
 
 #: Actions that say what a case is; alerts that the person had not seen open it again.
-CLOSING = ("CONFIRM", "DISMISS")
+CLOSING: tuple[ActionKind, ...] = ("CONFIRM", "DISMISS")
 
 _ALERTS = """
 SELECT jurisdiction, leg, rule, currency, party, txn, max(outcome) AS outcome,

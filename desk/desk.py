@@ -7,29 +7,32 @@ server decides what is allowed, by the rules of the aggregate that is acted on; 
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from desk.acting import blocking, engine, labels, letters, papers
+from desk.acting import casework, engine, intake, labels, letters, papers
 from desk.acting.plan import REASONS, Asked, Plan, RefusedError
 from desk.audit import Audit
 from desk.carrier import Carrier
-from desk.cases import case_id_of
+from desk.cases import CLOSING, case_id_of
 from desk.clock import DeskClock
 from desk.follower import Follower
 from desk.projections.journal import state_of
+from desk.records import record_of
 from desk.roles import ACTS, Person
 from desk.store import Store, unpacked
 from desk.terms import SERVICE_MINUTES
+from measures.aggregate import UNGUARDED, Office
 from measures.blocking.admission import Guard
+from measures.casework import AGGREGATES
+from measures.engine.intake import AccountState
 from measures.law.country_file import Laws
 from measures.law.rules import FreezeRule, HoldRule, RestrictRule
 from pipelines.kafka.port import KafkaSettings, open_producer
 from schemas.action import Action, ActionKind, ActionState
-from schemas.block import BlockEntry
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
 from schemas.ids import derived_id
@@ -44,7 +47,6 @@ BULK_MAX = 200
 
 _ACTION = msgspec.json.Decoder(Action)
 _LETTER = msgspec.json.Decoder(DeadLetter)
-_BLOCK = msgspec.json.Decoder(BlockEntry)
 
 
 class Form(NamedTuple):
@@ -76,9 +78,14 @@ class Desk:
     audit: Audit
     country: str
     service_minutes: Mapping[str, int] = field(default_factory=lambda: SERVICE_MINUTES)
-    guard: Guard = field(default_factory=Guard)
+    guard: Guard = UNGUARDED
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _sent: dict[str, Action] = field(default_factory=dict)
+
+    @property
+    def office(self) -> Office:
+        """What the aggregates of the casework job look at."""
+        return Office(self.laws, self.guard)
 
     def action(self, action_id: str) -> Action | None:
         """Return an action that was sent, by this process or another."""
@@ -210,17 +217,23 @@ class Desk:
         )
 
     def _plan(self, asked: Asked) -> Plan:
-        if asked.kind in engine.COMMANDS:
-            return engine.plan(asked, state_of(self.store.reader(), asked.account), self.laws)
-        if asked.kind in ("CONFIRM", "DISMISS"):
-            return labels.plan(asked, self.open_payments(asked.account, asked.upto_us), self.laws)
-        if asked.kind in ("BLOCK", "UNBLOCK"):
-            return blocking.plan(asked, self._entry(asked.subject), self.guard)
-        if asked.kind == "SEND_AGAIN":
-            return letters.plan(asked, self.letter(asked.subject))
-        if asked.kind == "ORDER" or asked.terms.get("measure"):
-            return papers.plan(asked, self.laws)
-        return Plan()
+        """Ask the rules of what is acted on."""
+        planners: dict[ActionKind, Callable[[], Plan]] = {
+            **dict.fromkeys(engine.COMMANDS, lambda: engine.plan(asked, self._account(asked), self.laws)),
+            **dict.fromkeys(casework.MESSAGES, lambda: casework.plan(asked, self.aggregate, self.office)),
+            **dict.fromkeys(CLOSING, lambda: labels.plan(asked, self._open(asked), self.laws)),
+            "SEND_AGAIN": lambda: letters.plan(asked, self.letter(asked.subject)),
+            "REPORT": lambda: intake.plan(asked, self.laws),
+            "ORDER": lambda: papers.plan(asked, self.laws),
+            "LIST": lambda: casework.plan_listing(asked),
+        }
+        return planners[asked.kind]() if asked.kind in planners else Plan()
+
+    def _account(self, asked: Asked) -> AccountState | None:
+        return state_of(self.store.reader(), asked.account)
+
+    def _open(self, asked: Asked) -> list[sqlite3.Row]:
+        return self.open_payments(asked.account, asked.upto_us)
 
     def open_payments(self, account: str, upto_us: int) -> list[sqlite3.Row]:
         """Return the payments of a case that nobody has decided yet, up to an alert, one row each."""
@@ -237,9 +250,10 @@ class Desk:
         value = self._fact(DEAD_LETTERS, name)
         return _LETTER.decode(value) if value else None
 
-    def _entry(self, name: str) -> BlockEntry | None:
-        value = self._fact(blocking.BLOCKS, name)
-        return _BLOCK.decode(value) if value else None
+    def aggregate(self, kind: str, key: str) -> Any:
+        """Return an aggregate of the casework job as its topic has it; None if it is not there."""
+        value = record_of(self.store, AGGREGATES[kind].topic, key)
+        return None if value is None else msgspec.json.decode(value, type=AGGREGATES[kind].state)
 
     def _fact(self, topic: str, name: str) -> bytes | None:
         row = self.store.row("SELECT record FROM facts WHERE topic = ? AND id = ?", topic, name)

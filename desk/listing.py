@@ -1,10 +1,13 @@
 """Lists in order of change, from a place on: what other desks, files and webhooks are fed with."""
 
+import re
 from typing import Any
 
 import msgspec
 
+from desk.planes import PLANES
 from desk.store import Store, unpacked
+from schemas.contract import TOKEN_PATTERN
 
 #: List -> table, the column that counts its changes, and a condition.
 LISTS = {
@@ -16,12 +19,11 @@ LISTS = {
     "traces": ("facts", "seq", "topic = 'traces'"),
     "refunds": ("facts", "seq", "topic = 'refunds'"),
     "feedback": ("facts", "seq", "topic = 'feedback'"),
+    "contacts": ("facts", "seq", "topic = 'contacts'"),
+    **{each.name: ("aggregates", "seq", f"topic = '{each.topic}'") for each in PLANES.values()},
 }
 
-#: Fields that name a person or an account, shortened for who must not see them.
-_PERSONAL = frozenset(
-    {"account", "account_token", "counterparty_token", "party_token", "debtor_account", "creditor_account"}
-)
+_TOKEN = re.compile(TOKEN_PATTERN)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,10 +53,12 @@ def _shown(row: Any) -> dict[str, Any]:
     return {name: row[name] for name in tuple(row.keys()) if name not in ("place", "changed")}
 
 
-def _hidden(record: dict[str, Any], masked: bool) -> dict[str, Any]:
+def _hidden(record: Any, masked: bool) -> Any:
+    """Shorten every token in a record, however deep it stands, for who must not see whom it names."""
     if not masked:
         return record
-    return {
-        name: f"{value[:4]}····" if name in _PERSONAL and isinstance(value, str) else value
-        for name, value in record.items()
-    }
+    if isinstance(record, dict):
+        return {name: _hidden(value, masked) for name, value in record.items()}
+    if isinstance(record, list):
+        return [_hidden(value, masked) for value in record]
+    return f"{record[:4]}····" if isinstance(record, str) and _TOKEN.match(record) else record

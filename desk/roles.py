@@ -43,10 +43,29 @@ ACTS: Mapping[ActionKind, frozenset[Role]] = {
     "UNBLOCK": frozenset({L, P}),
     "REPORT": frozenset({A, L, P, I}),
     "SEND_AGAIN": frozenset({O}),
+    "ADMIT": frozenset({L, P}),
+    "OBJECTION": frozenset({L, P}),
+    "SUSPECT": frozenset({A, L, P, I}),
+    "JUDGE": frozenset({A, L}),
+    "LIST": frozenset({P}),
+    "LISTED_APPEAL": frozenset({P}),
+    "FINDING": frozenset({A, L, P}),
+    "LOOK": frozenset({A, L, P}),
+    "RECTIFY": frozenset({L, P, I}),
 }
 
 #: Who may act at all, whatever the action.
 ACTING = frozenset().union(*ACTS.values())
+
+#: What people look after besides cases (`desk.planes`) -> who sees it; acting is asked again by `ACTS`.
+SEES: Mapping[str, frozenset[Role]] = {
+    "reports": CASES,
+    "registry": CASES,
+    "listings": CASES,
+    "blocks": CASES,
+    "institutions": CASES - {A},
+    "rings": frozenset({A, L, P, U}),
+}
 
 #: Route -> who is let in. Acting is asked again by `ACTS`.
 ROUTES: Mapping[str, frozenset[Role]] = {
@@ -75,6 +94,12 @@ ROUTES: Mapping[str, frozenset[Role]] = {
     "health": frozenset({L, O, U}),
     "audit": frozenset({U}),
     "list_facts": CASES,
+    **{route: seen for name, seen in SEES.items() for route in (name, f"{name}_record")},
+    **{
+        f"{name}_{route}": seen - {U}
+        for name, seen in SEES.items()
+        for route in ("unmask", "form", "preview", "act")
+    },
 }
 
 

@@ -24,7 +24,7 @@ from schemas import topics
 FOLDER = Path("var/desk")
 
 #: What the desk writes: it must be there, or be created.
-WRITTEN = (topics.ACTIONS, topics.FEEDBACK, topics.ACCOUNTS)
+WRITTEN = (topics.ACTIONS, topics.FEEDBACK, topics.ACCOUNTS, topics.REPORTS, topics.CASEWORK)
 
 
 @contextmanager

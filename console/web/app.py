@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as RoutingError
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from console.web.pages import audit, cases, doors, health, intake, letters, lists, live, model, queue
+from console.web.pages import audit, cases, doors, health, intake, letters, lists, live, model, queue, records
 from console.web.visit import Site, page
 from desk.acting.plan import RefusedError
 from schemas.errors import StoplineError
@@ -21,7 +21,8 @@ _LOGGER = logging.getLogger(__name__)
 
 #: All pages; the more special paths before the more general ones.
 ROUTERS = tuple(
-    module.router for module in (doors, queue, live, cases, intake, letters, model, health, audit, lists)
+    module.router
+    for module in (doors, queue, live, cases, records, intake, letters, model, health, audit, lists)
 )
 
 STATIC = Path(__file__).parent / "static"

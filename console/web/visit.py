@@ -8,7 +8,7 @@ from fastapi import Depends, Form, Header, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment
 
-from console.web.render import Say, masked, times
+from console.web.render import Say, is_token, masked, times
 from console.web.sessions import COOKIE, Session, Sessions
 from console.web.words import Words, chosen
 from desk.desk import Desk
@@ -70,10 +70,12 @@ class Visit:
     ) -> HTMLResponse:
         """Render a page; tokens are masked unless this session has unmasked `case`."""
         sees = bool(case) and self.site.sessions.sees(self.session, case)
+        token = (lambda token: token or "–") if sees else masked
         return page(
             self.site, self.request, template, status, law=law, person=self.person, sees=sees,
             csrf=self.site.sessions.csrf(self.session), may_go=lambda route: may(self.person, route),
-            may_act=self.may_act, token=(lambda token: token or "–") if sees else masked, **values,
+            may_act=self.may_act, token=token, shown=lambda value: token(value) if is_token(value) else value,
+            **values,
         )  # fmt: skip
 
 
@@ -123,7 +125,10 @@ def gate(request: Request, site: Annotated[Site, Depends(site_of)]) -> Visit:
         raise HTTPException(403)
     visit = Visit(request, site, session, route)
     if not acts and route not in _QUIET:
-        visit.noted(f"view.{route}", **{key: str(value)[:64] for key, value in request.path_params.items()})
+        about = request.path_params | {
+            key: request.query_params[key] for key in ("id",) if key in request.query_params
+        }
+        visit.noted(f"view.{route}", **{key: str(value)[:64] for key, value in about.items() if value})
     return visit
 
 

@@ -1,4 +1,4 @@
-"""Papers for others: an order drafted for signing, and what somebody reported by phone."""
+"""Papers for others: an order drafted for signing."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,6 +8,7 @@ import msgspec
 from desk.acting.engine import minor
 from desk.acting.plan import Asked, Change, Plan, RefusedError
 from measures.authority.dispatch import request
+from measures.law.calendar import Calendar
 from measures.law.country_file import Laws
 from measures.law.jurisdiction import Regime
 from measures.refusal import Refusal
@@ -56,7 +57,7 @@ def _order(asked: Asked, regime: Regime) -> Order:
         reason=f"{asked.reason_code}: {asked.reason}".strip(": "),
         amount_minor=amount or None,
         currency=currency if amount else None,
-        victim_transfer=_transfer(terms, amount, currency),
+        victim_transfer=_transfer(terms, amount, currency, regime.calendar),
         freeze=FreezeTerms(legal_doc_no=terms.get("legal_doc_no", ""))
         if terms.get("measure") == "FREEZE"
         else None,
@@ -74,7 +75,9 @@ def _order(asked: Asked, regime: Regime) -> Order:
         raise RefusedError("MALFORMED", str(error)) from error
 
 
-def _transfer(terms: Mapping[str, str], amount: int, currency: str) -> VictimTransfer | None:
+def _transfer(
+    terms: Mapping[str, str], amount: int, currency: str, calendar: Calendar
+) -> VictimTransfer | None:
     get = terms.get
     if not get("payer", ""):
         return None
@@ -82,21 +85,25 @@ def _transfer(terms: Mapping[str, str], amount: int, currency: str) -> VictimTra
         account_token=get("payer", ""),
         amount_minor=amount,
         currency=currency,
-        transferred_at_us=micros(get("paid_at", "")),
+        transferred_at_us=micros(get("paid_at", ""), calendar),
         txn_id=get("txn_id", ""),
     )
 
 
-def micros(text: str) -> int:
-    """Read a local or zoned ISO time, or microseconds.
+def micros(text: str, calendar: Calendar) -> int:
+    """Read an ISO time, without a zone a local one of the country, or microseconds.
 
-    >>> micros("2026-01-02T03:04+00:00")
+    >>> from measures.law.country_file import SHIPPED
+    >>> micros("2026-01-02T03:04+00:00", SHIPPED.of("CN").calendar)
+    1767323040000000
+    >>> micros("2026-01-02T11:04", SHIPPED.of("CN").calendar)
     1767323040000000
     """
-    if text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= 16:
         return int(text)
     try:
-        return round(datetime.fromisoformat(text).timestamp() * 1e6)
+        found = datetime.fromisoformat(text)
+        return round(found.timestamp() * 1e6) if found.tzinfo else calendar.instant(found)
     except (ValueError, OverflowError) as error:
         raise RefusedError(
             "MALFORMED", f"{text[:40]!r} is no time; write it like 2026-01-31T14:05"

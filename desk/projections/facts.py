@@ -27,17 +27,14 @@ CREATE INDEX facts_of_family ON facts(family) WHERE family != ''
 _FOUND_BY = ("kind", "at", "account", "other", "party", "txn", "family", "version")
 
 
-def facts(topic: str, record: type[msgspec.Struct] | None, *, name: str, **found_by: str) -> Projection:
+def facts(topic: str, record: type[msgspec.Struct], *, name: str, **found_by: str) -> Projection:
     """Return the projection of a topic: `name` is the field of its id, `found_by` the fields it is found by.
 
-    Of two messages of one id the one of the greater version stays, else the later. Without a `record` any
-    JSON object will do; a field that it lacks is empty.
+    Of two messages of one id the one of the greater version stays, else the later.
     """
     wanted = {"name": name, **found_by}
     assert set(found_by) <= set(_FOUND_BY), found_by
-    getters: dict[str, Callable[[Any], Any]] = {
-        key: attrgetter(field) if record else _member(field) for key, field in wanted.items()
-    }
+    getters: dict[str, Callable[[Any], Any]] = {key: attrgetter(field) for key, field in wanted.items()}
 
     def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
         rows, accounts = [], set[str]()
@@ -59,9 +56,4 @@ def facts(topic: str, record: type[msgspec.Struct] | None, *, name: str, **found
         )
         return accounts | {account for (account,) in known}
 
-    decoder = msgspec.json.Decoder(record) if record else msgspec.json.Decoder(dict)
-    return Projection(topic, decoder.decode, put)
-
-
-def _member(field: str) -> Callable[[Any], Any]:
-    return lambda fact: fact.get(field)
+    return Projection(topic, msgspec.json.Decoder(record).decode, put)

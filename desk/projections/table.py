@@ -1,13 +1,12 @@
 """The table of the projections, one line a topic; a topic that is not on the broker waits until it is."""
 
 from desk import cases
-from desk.projections import actions, alerts, journal
+from desk.projections import actions, aggregates, alerts, journal
 from desk.projections import facts as plain
 from desk.projections.facts import facts
 from desk.projections.projection import Projection
 from schemas import topics
 from schemas.alarm import Alarm
-from schemas.block import BlockEntry
 from schemas.contact import ContactEntry
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
@@ -34,9 +33,10 @@ PROJECTIONS: tuple[Projection, ...] = (
         topics.DEAD_LETTERS, DeadLetter, name="dead_letter_id", kind="error_code", at="timestamp_us",
         family="topic",
     ),
-    facts("blocks", BlockEntry, name="entry_id", kind="state", at="valid_from_us", version="version"),
     facts(topics.CONTACTS, ContactEntry, name="entry_id", at="at_us", party="party_token", version="version"),
-    facts(topics.REPORTS, None, name="report_id", kind="kind", at="at_us", family="case_family"),
+    *(aggregates.newest(topic) for topic in aggregates.KEPT),
 )  # fmt: skip
 
-TABLES = (plain.TABLES, cases.TABLES, *(each.tables for each in PROJECTIONS if each.tables))
+TABLES = (
+    plain.TABLES, aggregates.TABLES, cases.TABLES, *(each.tables for each in PROJECTIONS if each.tables)
+)  # fmt: skip

@@ -24,6 +24,7 @@ T0 = 1_760_000_400_000_000
 TOPICS = (
     topics.ALERTS, topics.WARNINGS, topics.MEASURES, topics.TRACES, topics.REFUNDS, topics.FEEDBACK,
     topics.ALARMS, topics.DEAD_LETTERS, topics.ACTIONS, topics.ACCOUNTS, topics.PAYMENTS,
+    topics.REPORTS, topics.CASEWORK, *topics.CASEWORK_STATES, topics.CASES, topics.CONTACTS,
 )  # fmt: skip
 
 NOTICE = Notice(
@@ -77,6 +78,9 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """Return what the store knows, without what depends on the order of reading."""
     tables = {
         "alerts": "SELECT * FROM alerts ORDER BY alert_id",
+        "aggregates": "SELECT topic, id, version, name, state, waits, due_us, record FROM aggregates "
+        "ORDER BY topic, id",
+        "names": "SELECT * FROM names ORDER BY topic, id, name",
         "facts": "SELECT * FROM facts ORDER BY topic, id",
         "measures": "SELECT * FROM measures ORDER BY measure_id",
         "journal": "SELECT * FROM journal ORDER BY account, version, type",

@@ -10,7 +10,9 @@ from console.web.visit import Acted, Seen, Visit, back
 from desk.acting.plan import REASONS, Plan, RefusedError
 from desk.case_file import CaseFile, case_file
 from desk.desk import Form as Filled
-from schemas.action import ActionKind
+from desk.planes import PLANE_OF
+from desk.roles import may
+from schemas.action import KINDS, ActionKind
 from schemas.currencies import decimal, digits_of
 
 router = APIRouter()
@@ -25,7 +27,8 @@ SHOWN = ("CONFIRM", "DISMISS", "HOLD", "RELEASE", "ESCALATE", "ORDER", "APPEAL",
 _FIELDS = (
     "rule", "amount", "currency", "txn_id", "received_us", "case_family", "step", "outcome", "reduced",
     "measure", "authority", "officer", "institution", "case_no", "legal_doc_no", "payer", "paid_at", "papers",
-    "kind", "value", "action", "decision", "legal_basis", "account", "caller",
+    "kind", "value", "action", "decision", "account", "caller", "number", "site", "fraud_class", "days",
+    "tier", "token", "ground", "verdict", "asked", "result", "objection", "track", "reference",
 )  # fmt: skip
 
 
@@ -56,6 +59,7 @@ def _page(visit: Visit, template: str, case_id: str) -> Response:
         template, case=case_id, law=found.row["jurisdiction"], file=found, case_row=found.row, kinds=kinds,
         now=visit.now_us, place=f"{store.epoch}-{visit.desk.follower.changed}", key=token_urlsafe(12),
         service_us=found.row["service_us"], column=visit.desk.clock.column, reasons=REASONS,
+        named=[(of, each) for each in found.named if may(visit.person, of := PLANE_OF[each.topic])],
     )  # fmt: skip
 
 
@@ -110,7 +114,9 @@ async def filled(
     given = await request.form()
     terms = {name: ",".join(map(str, given.getlist(name)))[:1_000] for name in _FIELDS if given.get(name)}
     kind, case_id = request.path_params.get("kind", "REPORT"), request.path_params.get("case_id", "")
-    return Filled(_known(kind), case_id, key, subject, reason_code, reason, terms, seen_us)
+    if kind not in KINDS:
+        raise HTTPException(404)
+    return Filled(kind, case_id, key, subject, reason_code, reason, terms, seen_us)
 
 
 Given = Annotated[Filled, Depends(filled)]
@@ -119,6 +125,7 @@ Given = Annotated[Filled, Depends(filled)]
 @router.post("/cases/{case_id}/{kind}/preview", name="preview")
 def preview(visit: Acted, case_id: CaseId, kind: Kind, given: Given) -> Response:
     """Show what an action would do if it were decided as filled in now."""
+    _known(kind)
     return visit.page(
         "_preview.html", case=case_id, law=_file(visit, case_id).row["jurisdiction"], **_plan(visit, given)
     )
@@ -129,7 +136,7 @@ def act(visit: Acted, case_id: CaseId, kind: Kind, given: Given) -> Response:
     """Decide."""
     if len(given.key) < 8:
         raise HTTPException(422)
-    if not visit.may_act(kind):
+    if not visit.may_act(_known(kind)):
         raise HTTPException(403)
     try:
         action = visit.desk.decide(visit.person, given)
@@ -166,17 +173,18 @@ def second(
 def draft(
     visit: Seen, action_id: Annotated[str, Path(max_length=64, pattern=r"^action_[a-z2-7]{26}$")]
 ) -> Response:
-    """Give a drafted order as a file for signing."""
+    """Give a drafted order or listing as a file for signing."""
     action = visit.desk.action(action_id)
-    paper = visit.desk.paper(action) if action and action.kind in ("ORDER", "REPORT") else ""
+    paper = visit.desk.paper(action) if action and action.kind in ("ORDER", "LIST") else ""
     if not paper:
         raise HTTPException(404)
-    name = {"content-disposition": f'attachment; filename="order-{action_id[7:15]}.json"'}
+    assert action is not None
+    name = {"content-disposition": f'attachment; filename="{action.kind.lower()}-{action_id[7:15]}.json"'}
     return PlainTextResponse(paper, headers=name, media_type="application/json")
 
 
 def _known(kind: str) -> ActionKind:
-    if kind not in (*SHOWN, "REPORT"):
+    if kind not in SHOWN:
         raise HTTPException(404)
     return kind  # type: ignore[return-value]
 
@@ -213,6 +221,8 @@ def _asked_sum(file: CaseFile) -> str:
 def with_defaults(given: Filled, file: CaseFile) -> Filled:
     """Fill in what a form begins with, so that its first preview says what would happen."""
     alert = file.lead
+    if given.kind == "ORDER" and not given.terms:
+        return given._replace(terms=_as_reported(file))
     if given.terms or alert is None:
         return given
     terms = {}
@@ -222,3 +232,18 @@ def with_defaults(given: Filled, file: CaseFile) -> Filled:
             "txn_id": alert.txn_id, "received_us": str(alert.received_us),
         }  # fmt: skip
     return given._replace(terms=terms)
+
+
+def _as_reported(file: CaseFile) -> dict[str, str]:
+    """Return what an order about a case begins with: what was reported by phone, else the gravest payment."""
+    reported = next((each.record for each in file.timeline if each.kind == "action.REPORT"), None)
+    if reported is not None:
+        kept = ("payer", "amount", "currency", "paid_at", "institution")
+        return {name: reported.terms[name] for name in kept if name in reported.terms}
+    alert = file.lead
+    if alert is None or alert.leg != "CREDIT":
+        return {}
+    return {
+        "payer": alert.counterparty_token, "paid_at": str(alert.at_us), "txn_id": alert.txn_id,
+        "amount": decimal(alert.amount_minor, digits_of(alert.currency) or 0), "currency": alert.currency,
+    }  # fmt: skip

@@ -10,6 +10,7 @@ from console.web.pages.cases import Given
 from console.web.visit import Acted, Seen, Visit, back
 from desk.acting.plan import REASONS, RefusedError
 from desk.desk import Form as Filled
+from schemas.scams import FRAUD_CLASSES
 
 router = APIRouter()
 
@@ -36,5 +37,5 @@ def _form(visit: Visit, given: Filled, error: RefusedError | None = None, status
     law = visit.desk.laws.of(visit.desk.country)
     return visit.page(
         "intake.html", status, given=given, error=error, reasons=REASONS["REPORT"], currency=law.currency,
-        channels=law.report_channels,
+        channels=law.report_channels, classes=FRAUD_CLASSES,
     )  # fmt: skip
