@@ -121,7 +121,7 @@ def test_what_names_the_same_account_is_one_click_away_from_case_and_record(told
 
 
 def test_a_person_clears_a_subject_and_sees_before_what_it_does(told: Told) -> None:
-    desk, site, kafka, _ = told
+    _, site, kafka, _ = told
     seat, name = Seat(site, "analyst"), key_of("ACCOUNT", kit.token("bad-0"))
     form = {
         "subject": name,
