@@ -7,7 +7,7 @@ server decides what is allowed, by the rules of the aggregate that is acted on; 
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,6 +79,7 @@ class Desk:
     country: str
     service_minutes: Mapping[str, int] = field(default_factory=lambda: SERVICE_MINUTES)
     guard: Guard = UNGUARDED
+    institution: str = "desk"
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _sent: dict[str, Action] = field(default_factory=dict)
 
@@ -182,6 +183,18 @@ class Desk:
         regime = self.laws.of(country or self.country).on(self.clock.now(self.store))
         return {"hold": sorted(regime.named(HoldRule)), "restrict": sorted(regime.named(RestrictRule))}
 
+    def waiting(self, kinds: Collection[str], subject: str | None = None) -> list[Action]:
+        """Return what was decided and waits for a second person, of these kinds, about a thing or any."""
+        rows = self.store.rows(
+            f"SELECT record, action_id, subject FROM actions WHERE state = 'PROPOSED' AND kind IN "
+            f"({', '.join('?' * len(kinds))}) ORDER BY at_us", *kinds,
+        )  # fmt: skip
+        return [
+            _ACTION.decode(unpacked(row["record"]))
+            for row in rows
+            if subject in (None, row["subject"]) and not self.answered(row["action_id"])
+        ]
+
     def answered(self, proposal_id: str) -> bool:
         """Tell whether a second person has decided."""
         stored = self.store.row("SELECT 1 FROM actions WHERE proposal_id = ?", proposal_id)
@@ -214,6 +227,7 @@ class Desk:
             action_id=action_id,
             at_us=self.clock.now(self.store),
             upto_us=min(newest, form.seen_us or newest),
+            institution=self.institution,
         )
 
     def _plan(self, asked: Asked) -> Plan:

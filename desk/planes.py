@@ -71,7 +71,7 @@ PLANES: Mapping[str, Plane] = {
     each.name: each
     for each in (
         _plane("reports", topics.REPORT_ACTIONS, ("LOOK", "FINDING"), _report),
-        _plane("registry", topics.SUSPICIONS, ("JUDGE",), _suspicion, ("SUSPECT",)),
+        _plane("registry", topics.SUSPICIONS, ("JUDGE",), _suspicion, ("SUSPECT", "PROPOSE")),
         _plane("listings", topics.LISTINGS, ("LISTED_APPEAL",), _listed, ("LIST",)),
         _plane("blocks", topics.BLOCKS, ("OBJECTION", "ADMIT", "UNBLOCK"), _block, ("BLOCK",)),
         _plane("institutions", topics.RECTIFICATIONS, ("RECTIFY",), _institution),

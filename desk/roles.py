@@ -47,6 +47,7 @@ ACTS: Mapping[ActionKind, frozenset[Role]] = {
     "OBJECTION": frozenset({L, P}),
     "SUSPECT": frozenset({A, L, P, I}),
     "JUDGE": frozenset({A, L}),
+    "PROPOSE": frozenset({A, L, I}),
     "LIST": frozenset({P}),
     "LISTED_APPEAL": frozenset({P}),
     "FINDING": frozenset({A, L, P}),
@@ -98,7 +99,7 @@ ROUTES: Mapping[str, frozenset[Role]] = {
     **{
         f"{name}_{route}": seen - {U}
         for name, seen in SEES.items()
-        for route in ("unmask", "form", "preview", "act")
+        for route in ("unmask", "form", "preview", "act", "second")
     },
 }
 

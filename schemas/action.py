@@ -19,8 +19,8 @@ from schemas.contract import (
 
 ActionKind = Literal[
     "CONFIRM", "DISMISS", "HOLD", "RELEASE", "ESCALATE", "ORDER", "APPEAL", "RESTRICT", "BLOCK", "UNBLOCK",
-    "REPORT", "SEND_AGAIN", "ADMIT", "OBJECTION", "SUSPECT", "JUDGE", "LIST", "LISTED_APPEAL", "FINDING",
-    "LOOK", "RECTIFY",
+    "REPORT", "SEND_AGAIN", "ADMIT", "OBJECTION", "SUSPECT", "JUDGE", "PROPOSE", "LIST", "LISTED_APPEAL",
+    "FINDING", "LOOK", "RECTIFY",
 ]  # fmt: skip
 #: PROPOSED waits for a second person; AGREED and DIFFERED are that person's own decision.
 ActionState = Literal["DECIDED", "PROPOSED", "AGREED", "DIFFERED"]

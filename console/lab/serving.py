@@ -36,6 +36,7 @@ def opened(
     *,
     clock: Literal["wall", "stream"] = "wall",
     guards: Collection[Path] = (),
+    institution: str = "desk",
     partitions: int = 4,
     create_topics: bool = False,
 ) -> Iterator[Desk]:
@@ -54,7 +55,10 @@ def opened(
     follower = Follower(store, settings, Ground(laws, policy))
     carrier = Carrier(store, settings)
     guard, _ = blocklist.guard(guards)
-    desk = Desk(store, follower, carrier, settings, laws, DeskClock(clock), audit, policy.law.id, guard=guard)
+    desk = Desk(
+        store, follower, carrier, settings, laws, DeskClock(clock), audit, policy.law.id, guard=guard,
+        institution=institution,
+    )  # fmt: skip
     threads = [follower.start(), carrier.start()]
     try:
         yield desk

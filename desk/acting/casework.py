@@ -23,9 +23,11 @@ from schemas.casework import (
     JudgeSubject,
     LiftBlock,
     ListSubject,
+    ProposeListing,
     Rectify,
     SuspectSubject,
 )
+from schemas.reply import Why
 from schemas.report import Answer, Finding
 from schemas.subject import SubjectSource
 from schemas.topics import CASEWORK
@@ -43,8 +45,11 @@ def _block(asked: Asked) -> AskBlock:
         kind=cast(Any, terms.get("kind", "")),
         value=terms.get("value", "").strip(),
         action=cast(Any, terms.get("action", "BLOCK")),
-        source=Source(reporter=asked.people[-1], authority=False, decision=terms.get("decision", "")),
+        source=Source(
+            reporter=asked.institution, authority=False, decision="", by=asked.people, reason=_said(asked)
+        ),
         reason_code=asked.reason_code,
+        jurisdiction=asked.jurisdiction,
         days=int(terms.get("days") or 0) if terms.get("days", "0").isdigit() else -1,
     )
 
@@ -54,9 +59,22 @@ def _suspect(asked: Asked) -> SuspectSubject:
     return SuspectSubject(
         kind=cast(Any, terms.get("kind", "")),
         token=terms.get("token", "").strip(),
-        source=SubjectSource(reporter=asked.people[-1], reason_code=asked.reason_code),
+        source=SubjectSource(reporter=asked.institution, reason_code=asked.reason_code),
         tier=int(terms.get("tier") or 1) if terms.get("tier", "1").isdigit() else 0,
         institution=terms.get("institution", "").strip(),
+    )
+
+
+def _propose(asked: Asked) -> ProposeListing:
+    terms = asked.terms
+    return ProposeListing(
+        kind=cast(Any, terms.get("kind", "")),
+        token=terms.get("token", "").strip(),
+        ground=terms.get("ground", ""),
+        jurisdiction=asked.jurisdiction,
+        institution=asked.institution,
+        by=asked.people,
+        reason=_said(asked),
     )
 
 
@@ -67,13 +85,14 @@ def _upheld(asked: Asked) -> bool:
 #: Action -> the message it sends.
 MESSAGES: Mapping[ActionKind, Callable[[Asked], CaseworkMessage]] = {
     "BLOCK": _block,
-    "ADMIT": lambda asked: ConfirmBlock(entry_id=asked.subject, by=asked.people),
+    "ADMIT": lambda asked: ConfirmBlock(entry_id=asked.subject, by=asked.people, reason=_said(asked)),
     "UNBLOCK": lambda asked: LiftBlock(entry_id=asked.subject, by=asked.people, reason=_said(asked)),
     "OBJECTION": lambda asked: AnswerObjection(
         entry_id=asked.subject, objection_id=asked.terms.get("objection", ""),
         decided=bool(asked.terms.get("outcome")), upheld=_upheld(asked), by=asked.people, reason=_said(asked),
     ),
     "SUSPECT": _suspect,
+    "PROPOSE": _propose,
     "JUDGE": lambda asked: JudgeSubject(
         subject_id=asked.subject, upheld=_upheld(asked), by=asked.people, reason=_said(asked)
     ),
@@ -107,7 +126,13 @@ def plan(asked: Asked, state_of: StateOf, office: Office) -> Plan:
     sends = read_casework(value, KeyRing(()), asked.at_us)
     if isinstance(sends, Refusal):
         raise RefusedError(str(sends.why), sends.detail)
-    changes = _changes(sends, state_of, office, asked.at_us)
+    try:
+        changes = _changes(sends, state_of, office, asked.at_us)
+    except RefusedError as error:
+        if error.code != Why.TWO_PEOPLE_NEEDED or len(asked.people) > 1:
+            raise
+        foreseen = plan(asked._replace(people=(*asked.people, "second")), state_of, office)
+        return foreseen._replace(second=True, effects=())
     if not changes:
         raise RefusedError("NOTHING_CHANGES", "")
     key = f"{sends[0].kind}/{sends[0].key}".encode()
@@ -148,7 +173,7 @@ def _changes(sends: list[Send], state_of: StateOf, office: Office, at_us: int) -
         applied = run(AGGREGATES[send.kind], send.key, before, send.command, at_us=at_us, office=office)
         refused = next((each for each in applied.followed if isinstance(each, Refuse)), None)
         if refused and place == 0:
-            raise RefusedError("REFUSED", refused.detail)
+            raise _refusal(refused.detail)
         states[name] = applied.state
         told = _told(send.kind, before, applied.state)
         if place == 0 and not told and applied.state != before:
@@ -157,6 +182,12 @@ def _changes(sends: list[Send], state_of: StateOf, office: Office, at_us: int) -
         changes += told
         sends.extend(each for each in applied.followed if isinstance(each, Send))
     return changes
+
+
+def _refusal(detail: str) -> RefusedError:
+    """Read the code that a refusal of an aggregate begins with, if any."""
+    code, _, words = detail.partition(": ")
+    return RefusedError(code, words) if code in tuple(Why) else RefusedError("REFUSED", detail)
 
 
 def _told(kind: str, before: Any, after: Any) -> list[Change]:

@@ -31,6 +31,7 @@ class Asked(NamedTuple):
         action_id: names the action.
         at_us: by the desk's clock, microseconds UTC.
         upto_us: the newest alert the person saw.
+        institution: whose people sit at the desk.
 
     """
 
@@ -45,6 +46,7 @@ class Asked(NamedTuple):
     action_id: str
     at_us: int
     upto_us: int
+    institution: str = "desk"
 
 
 class Change(NamedTuple):
@@ -96,6 +98,7 @@ REASONS: Mapping[ActionKind, tuple[str, ...]] = {
     "UNBLOCK": ("WRONG_ENTRY", "OWNER_CHANGED", "TAKEN_DOWN"),
     "OBJECTION": ("STEP_TAKEN", "DOCUMENTS_SEEN", "GROUNDS_HOLD", "WRONG_ENTRY"),
     "SUSPECT": ("SCAM_REPORTED", "KNOWN_MULE", "RING"),
+    "PROPOSE": ("KNOWN_MULE", "RING", "SCAM_REPORTED"),
     "JUDGE": ("KNOWN_MULE", "PATTERN_CERTAIN", "DOCUMENTS_SEEN", "INNOCENT_RECIPIENT", "FALSE_POSITIVE"),
     "LIST": ("DECIDED_BY_AUTHORITY",),
     "LISTED_APPEAL": ("DOCUMENTS_SEEN", "GROUNDS_HOLD", "WRONG_ENTRY"),

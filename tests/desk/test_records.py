@@ -21,7 +21,7 @@ from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading import process
 from schemas import topics
 from schemas.action import Action
-from schemas.casework import CaseworkMessage, JudgeSubject, ListSubject
+from schemas.casework import CaseworkMessage, JudgeSubject, LiftBlock, ListSubject
 from schemas.report import Finding, Report, Revocation
 from tests.casework.kit import Bureau
 from tests.desk import bureau, kit, story
@@ -48,13 +48,13 @@ def said(kafka: KafkaSettings, topic: str, record: Any) -> list[Any]:
     return [msgspec.json.decode(value, type=record) for value in topic_values(kafka, topic)]
 
 
-def last_sent(kafka: KafkaSettings, topic: str, record: Any, count: int) -> Any:
-    """Return the newest message once there are so many."""
+def last_sent(kafka: KafkaSettings, topic: str, record: Any, count: int, of: type | None = None) -> Any:
+    """Return the newest message of a type once there are so many in all."""
     deadline = time.monotonic() + 10
     while len(found := said(kafka, topic, record)) < count and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(found) == count
-    return found[-1]
+    return [each for each in found if of is None or isinstance(each, of)][-1]
 
 
 def test_planes_are_those_that_roles_are_told_for_and_topics_those_that_are_kept() -> None:
@@ -136,12 +136,34 @@ def test_a_person_clears_a_subject_and_sees_before_what_it_does(told: Told) -> N
 
     assert seat.post("/registry/act/JUDGE", **form).status_code == 303
 
-    message = last_sent(kafka, topics.CASEWORK, CaseworkMessage, before + 1)
-    assert isinstance(message, JudgeSubject)
+    message = last_sent(kafka, topics.CASEWORK, CaseworkMessage, before + 1, JudgeSubject)
     assert (message.subject_id, message.upheld, message.by) == (name, False, ("analyst-1",))
-    action = said(kafka, topics.ACTIONS, Action)[-1]
-    assert (action.kind, action.subject, action.reason) == ("JUDGE", name, "a payroll")
+    (action,) = [each for each in said(kafka, topics.ACTIONS, Action) if each.kind == "JUDGE"]
+    assert (action.subject, action.reason) == (name, "a payroll")
     assert Seat(site, "institution").post("/registry/act/JUDGE", **form).status_code == 403
+
+
+def test_an_entry_is_lifted_by_two_people_and_the_second_sees_not_what_the_first_said(told: Told) -> None:
+    _, site, kafka, at_work = told
+    first, second = Seat(site, "lead"), Seat(site, "lead", 2)
+    entry = next(each for each in at_work.all("block") if "evil" in each.value).entry_id
+    before = len(said(kafka, topics.CASEWORK, CaseworkMessage))
+    form = {"subject": entry, "reason_code": "WRONG_ENTRY", "reason": "the first one's words"}
+    assert first.post("/blocks/act/UNBLOCK", **form).status_code == 303
+    (proposal,) = [each for each in said(kafka, topics.ACTIONS, Action) if each.kind == "UNBLOCK"]
+    assert (proposal.state, proposal.effects) == ("PROPOSED", ())
+
+    html = second.get(f"/blocks/record?id={entry}", **EN).text
+    assert "A second decision is needed" in html and "first one" not in html
+    path, decision = f"/blocks/second/{proposal.action_id}", {"choice": "DO", "reason_code": "WRONG_ENTRY"}
+    assert first.post(path, **decision).status_code == 409
+    assert Seat(site, "analyst").post(path, **decision).status_code == 403
+    assert second.post(path.replace("blocks", "reports"), **decision).status_code == 409
+    assert second.post(path, **decision).status_code == 303
+
+    message = last_sent(kafka, topics.CASEWORK, CaseworkMessage, before + 1, LiftBlock)
+    assert message.by == ("lead-1", "lead-2")
+    assert second.post(path, **decision).status_code == 409
 
 
 def test_a_report_found_wrong_is_closed_and_the_preview_names_what_is_undone(told: Told) -> None:
@@ -155,8 +177,8 @@ def test_a_report_found_wrong_is_closed_and_the_preview_names_what_is_undone(tol
     assert "it was wrong" in shown and "Blocking entry" in shown and "Suspicion" in shown
 
     assert seat.post("/reports/act/FINDING", **form).status_code == 303
-    message = last_sent(kafka, topics.CASEWORK, CaseworkMessage, before + 1)
-    assert isinstance(message, Finding) and message.verdict == "REJECTED"
+    message = last_sent(kafka, topics.CASEWORK, CaseworkMessage, before + 1, Finding)
+    assert message.verdict == "REJECTED"
 
 
 def test_what_the_rules_refuse_or_cannot_read_is_never_sent(told: Told) -> None:
@@ -212,7 +234,7 @@ def test_a_report_by_phone_goes_to_the_casework_job_with_what_lured(told: Told) 
     answer = seat.post("/intake", **form)
 
     assert answer.status_code == 303
-    report = last_sent(kafka, topics.REPORTS, Report | Revocation, before + 1)
+    report = last_sent(kafka, topics.REPORTS, Report | Revocation, before + 1, Report)
     assert [(each.kind, each.role) for each in report.entities] == [
         ("ACCOUNT", "SUSPECT"), ("ACCOUNT", "VICTIM"), ("NUMBER", "INFRA"), ("URL", "INFRA"),
     ]  # fmt: skip

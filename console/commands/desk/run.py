@@ -44,6 +44,9 @@ def run(
     seat: Annotated[
         list[str], typer.Option(help="name:role of somebody to let in by a printed link; may be repeated.")
     ] = list(serve.SEATS),  # noqa: B006 - Typer's way
+    institution: Annotated[
+        str, typer.Option(help="Whose people sit here; what they ask to have blocked is its word.")
+    ] = "desk",
     clock: Annotated[
         Literal["wall", "stream"], typer.Option(help="stream: by the newest event, for simulated days.")
     ] = "wall",
@@ -69,6 +72,7 @@ def run(
         folder,
         clock=clock,
         guards=guard,
+        institution=institution,
         partitions=partitions,
         create_topics=create_topics,
     )

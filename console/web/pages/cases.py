@@ -1,7 +1,7 @@
 """A case: everything known, what may be decided, and what that would do."""
 
 from secrets import token_urlsafe
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -149,20 +149,26 @@ def act(visit: Acted, case_id: CaseId, kind: Kind, given: Given) -> Response:
     return back(f"/cases/{case_id}#done")
 
 
+#: Fields of the second decision of two.
+ProposalId = Annotated[str, Path(max_length=64, pattern=r"^action_[a-z2-7]{26}$")]
+Choice = Annotated[Literal["DO", "KEEP"], Form()]
+ReasonCode = Annotated[str, Form(max_length=64)]
+Key = Annotated[str, Form(min_length=8, max_length=64)]
+Reason = Annotated[str, Form(max_length=1_000)]
+
+
 @router.post("/cases/{case_id}/second/{proposal_id}", name="second")
 def second(
     visit: Acted,
     *,
     case_id: CaseId,
-    proposal_id: Annotated[str, Path(max_length=64, pattern=r"^action_[a-z2-7]{26}$")],
-    choice: Annotated[str, Form(max_length=16)],
-    reason_code: Annotated[str, Form(max_length=64)],
-    key: Annotated[str, Form(min_length=8, max_length=64)],
-    reason: Annotated[str, Form(max_length=1_000)] = "",
+    proposal_id: ProposalId,
+    choice: Choice,
+    reason_code: ReasonCode,
+    key: Key,
+    reason: Reason = "",
 ) -> Response:
     """Take the second decision of two, without having seen the first."""
-    if choice not in ("DO", "KEEP"):
-        raise HTTPException(422)
     code = reason_code if choice == "DO" else "KEEP"
     given = Filled("CONFIRM", case_id, key, "", code, reason)
     visit.desk.second(visit.person, proposal_id, agrees=choice == "DO", form=given)

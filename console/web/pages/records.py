@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Form, HTTPException, Path, Query
 from fastapi.responses import Response
 
-from console.web.pages.cases import Given
+from console.web.pages.cases import Choice, Given, Key, ProposalId, Reason, ReasonCode
 from console.web.visit import Acted, Seen, Visit, back
 from desk.acting.plan import REASONS, Plan, RefusedError
 from desk.desk import Form as Filled
@@ -39,7 +39,8 @@ def _list(visit: Visit, plane: Plane, *, only: str, find: str, page: int, said: 
     return visit.page(
         "records.html", plane=plane, lines=lines, more=len(found) > PAGE, page_no=page, only=only, find=find,
         filters=list(FILTERS), live=live, waits=waits, now=visit.now_us, new=_allowed(visit, plane.new),
-        said=said if said in KINDS else "",
+        said=said if said in KINDS else "", key=token_urlsafe(12), kinds_reasons=REASONS,
+        waiting=visit.desk.waiting((*plane.acts, *plane.new)),
     )  # fmt: skip
 
 
@@ -49,7 +50,8 @@ def _one(visit: Visit, plane: Plane, name: str) -> Response:
     others, cases = _others(visit, plane, name)
     return visit.page(
         f"record_{plane.name}.html", case=name, plane=plane, record=record, name=name, acts=acts,
-        now=visit.now_us, others=others, cases=cases, law=getattr(record, "jurisdiction", ""),
+        now=visit.now_us, others=others, cases=cases, key=token_urlsafe(12), kinds_reasons=REASONS,
+        waiting=visit.desk.waiting((*plane.acts, *plane.new), name), law=getattr(record, "jurisdiction", ""),
     )  # fmt: skip
 
 
@@ -168,6 +170,17 @@ def _routes(plane: Plane) -> None:
     def act(visit: Acted, kind: Kind, given: Given) -> Response:
         return _act(visit, plane, given._replace(kind=_known(kind, kinds)))
 
+    def second(
+        visit: Acted, *, proposal_id: ProposalId, choice: Choice, reason_code: ReasonCode, key: Key,
+        reason: Reason = "",
+    ) -> Response:  # fmt: skip
+        first = visit.desk.action(proposal_id)
+        if first is None or first.kind not in kinds:
+            raise RefusedError("WRONG_STATE", "there is nothing to decide")
+        given = Filled(first.kind, "", key, "", reason_code if choice == "DO" else "KEEP", reason)
+        visit.desk.second(visit.person, proposal_id, agrees=choice == "DO", form=given)
+        return back(f"/{name}?said={first.kind}" if choice == "DO" else f"/{name}")
+
     added: tuple[tuple[str, str, str, Callable[..., Response]], ...] = (
         ("GET", f"/{name}", name, list_),
         ("GET", f"/{name}/record", f"{name}_record", one),
@@ -175,6 +188,7 @@ def _routes(plane: Plane) -> None:
         ("GET", f"/{name}/act/{{kind}}", f"{name}_form", form),
         ("POST", f"/{name}/act/{{kind}}/preview", f"{name}_preview", preview),
         ("POST", f"/{name}/act/{{kind}}", f"{name}_act", act),
+        ("POST", f"/{name}/second/{{proposal_id}}", f"{name}_second", second),
     )
     for method, path, named, endpoint in added:
         router.add_api_route(path, endpoint, methods=[method], name=named)
