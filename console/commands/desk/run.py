@@ -66,16 +66,9 @@ def run(
     rules = policy.load(policy.named(policy_file, country), laws)
     end_on_signals(typer.echo)
     desk = opened(
-        settings,
-        rules,
-        laws,
-        folder,
-        clock=clock,
-        guards=guard,
-        institution=institution,
-        partitions=partitions,
-        create_topics=create_topics,
-    )
+        settings, rules, laws, folder, clock=clock, guards=guard, institution=institution,
+        partitions=partitions, create_topics=create_topics,
+    )  # fmt: skip
     with desk as opened_desk:
         site = serve.site_of(opened_desk, folder, words, policy_stamp=rules.stamp)
         with serve.served(site, host, port, names=name) as address:
