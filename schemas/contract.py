@@ -55,9 +55,18 @@ VERSION_MAX = 10**9
 Version = Annotated[int, Meta(ge=0, le=VERSION_MAX)]
 
 
-_NO_TOKEN = re.compile(
-    r"Expected `str` (?:of length [<>]= 26|matching regex '\^\(?\[a-z2-7\]\{25\}[^']*')", re.DOTALL
-)
+#: What msgspec says of formats, in the words of the field, with the next step where there is one.
+_FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(f"Expected `str` (?:matching regex '{pattern}|of length {length})", re.DOTALL), said, mend)
+    for pattern, length, said, mend in (
+        (r"\^\(?\[a-z2-7\]\{25\}[^']*'", "[<>]= 26", "Expected a token of 26 base32 letters",
+         "; make it with: stopline tokens make"),
+        (r"\^\(?\[A-Z\]\{3\}[^']*'", "[<>]= 3(?= - at `[^`]*currency`)",
+         "Currencies are upper case ISO 4217", ""),
+        (r"\^\(?\[A-Z\]\{2\}[^']*'", "[<>]= 2(?= - at `[^`]*(?:jurisdiction|country)`)",
+         "Countries are two upper case letters of ISO 3166", ""),
+    )
+)  # fmt: skip
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -65,13 +74,19 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 def explained(error: Exception) -> str:
-    """Say what breaks a contract; where a token was expected, with how one is made.
+    """Say what breaks a contract in the words of the field; where a token lacks, with how one is made.
 
     >>> explained(ValueError("Expected `str` of length >= 26 - at `$.account_token`"))
     'Expected a token of 26 base32 letters - at `$.account_token`; make it with: stopline tokens make'
+    >>> explained(ValueError("Expected `str` of length <= 3 - at `$.currency`"))
+    'Currencies are upper case ISO 4217 - at `$.currency`'
     """
-    said, tokens = _NO_TOKEN.subn("Expected a token of 26 base32 letters", str(error))
-    return f"{said}; make it with: stopline tokens make" if tokens else said
+    said = str(error)
+    for pattern, means, mend in _FORMATS:
+        said, found = pattern.subn(means, said)
+        if found:
+            return said + mend
+    return said
 
 
 def json_schema(name: str, *records: type[Struct]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing, suppress
 
-from pipelines.kafka.diagnosis import diagnosis
+from pipelines.kafka.admission import kept_out
 from pipelines.kafka.port import Admin, KafkaSettings, NewTopic, Partition, admin_command, open_admin
 from schemas.errors import BrokerError, ConfigError
 from schemas.topics import TOPIC_CONFIG
@@ -34,7 +34,7 @@ def problems(
 
     """
     require_listener(settings)
-    if found := diagnosis(settings):
+    if found := kept_out(settings):
         return [found]
     try:
         with closing(open_admin(settings)) as admin:

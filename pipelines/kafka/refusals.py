@@ -20,6 +20,14 @@ CHOOSING = frozenset({5, 6, 14, 15, 16, 74, 75})
 #: TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED.
 NO_RIGHT = frozenset({29, 31})
 
+#: UNSUPPORTED_SASL_MECHANISM, ILLEGAL_SASL_STATE, SASL_AUTHENTICATION_FAILED.
+SASL = frozenset({33, 34, 58})
+
+
+def of_connection(code: int | None) -> bool:
+    """Tell whether a code speaks of the connection: librdkafka's own are negative, kafka-python's none."""
+    return code is None or code < 0 or code in SASL
+
 
 class Refused(NamedTuple):
     """A record that the broker will never take as it is.

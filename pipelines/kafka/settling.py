@@ -4,7 +4,7 @@ import threading
 import time
 from collections import Counter
 
-from pipelines.kafka.admission import kept_out
+from pipelines.kafka.admission import OVERHEARD, kept_out
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.refusals import FINAL, Refused, Why, lost_text, reason_of
 from schemas.errors import SinkError
@@ -53,7 +53,9 @@ class Settling:
             self._lost.clear()
             self._refused, self._sent, self._reason = [], 0, ""
         if lost or unknown:
-            if (out := kept_out(self._settings, began)) is not None:
+            out = kept_out(self._settings)
+            if out or OVERHEARD.since(began):
+                out = out or "the brokers take other secrets than this connection began with"
                 raise KeptOutError(lost_text(lost, unknown, out))
             raise SinkError(lost_text(lost, unknown, reason))
         return refused

@@ -1,5 +1,6 @@
 """Stream `payments`: transfers as they are initiated, TRANSFER rows for the ledger of their payers."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pipelines.streams.clock import Window, placed
 from pipelines.streams.iso20022 import tokens_of, transfers
 from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
 from schemas import topics
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, ErrorCode
 from schemas.iso20022.document import Element, is_xml
 from schemas.iso20022.transfers import Tokens
 from schemas.payment import STATUSES
@@ -27,6 +28,11 @@ VALUE_BYTES_MAX = 16_384
 #: Optional times, which may lie decades back; before 1971 they are of another unit.
 _TIMES = ("payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us")
 _TIME_MIN_US = 365 * DAY_US
+
+#: Three bytes that a currency can be.
+_OF_ISO_4217 = re.compile(rb"[A-Z]{3}").fullmatch
+_NO_RATE: tuple[ErrorCode, str] = "UNKNOWN_CURRENCY", "No rate"
+_NO_CURRENCY: tuple[ErrorCode, str] = "INVALID", "Currencies are upper case ISO 4217"
 
 _INITIATED = STATUSES.index("INITIATED")
 
@@ -72,8 +78,9 @@ def decode(
         return elements[row][name].path if row < len(elements) else name
 
     for row in np.flatnonzero(unknown).tolist():
-        said = f"No rate - at `{placed(field(row, 'currency'))}`"
-        letters.append(refusal(chunk, int(places[row]), "UNKNOWN_CURRENCY", said))
+        code, said = _NO_RATE if _OF_ISO_4217(rows["currency"][row]) else _NO_CURRENCY
+        said += f" - at `{placed(field(row, 'currency'))}`"
+        letters.append(refusal(chunk, int(places[row]), code, said))
     for row in np.flatnonzero(untrue).tolist():
         if fault := received.fault(row, int(rows["at_us"][row]), field(row, "accepted_at_us")):
             letters.append(refusal(chunk, int(places[row]), *fault))

@@ -12,6 +12,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
+from schemas.contract import explained
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
 from schemas.rows.values import Values
 
@@ -94,7 +95,7 @@ def unreadable(chunk: Chunk, place: int, error: Exception) -> DeadLetter:
         code: ErrorCode = "TOO_LARGE"
     else:
         code = "INVALID" if isinstance(error, ValidationError) else "NOT_JSON"
-    return refusal(chunk, place, code, _without_value(str(error)))
+    return refusal(chunk, place, code, _without_value(explained(error)))
 
 
 def _without_value(message: str) -> str:

@@ -89,6 +89,19 @@ def test_the_keys_share_every_partition_and_no_partition_has_two(settings: Kafka
     assert sorted(each.at[1] for mark in dealt.values() for each in mark.positions) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("counts", [(4, 1, 1, 1, 1), (1, 1, 4), (1,), (8, 8), (2, 1, 3)])
+@pytest.mark.parametrize("readers", [1, 2, 8])
+def test_no_key_is_left_without_a_partition(counts: tuple[int, ...], readers: int) -> None:
+    every = tuple((f"topic-{n}", number) for n, count in enumerate(counts) for number in range(count))
+    source = ChunkSource(KafkaSettings("b:9092"), every, "earliest")
+
+    hands = source.hands(readers)
+
+    dealt = [[at for at in every if source.is_dealt(at, (hand, hands))] for hand in range(hands)]
+    assert all(dealt)
+    assert sorted(at for of in dealt for at in of) == sorted(every)
+
+
 def test_what_a_key_is_dealt_is_kept_and_read_at_once(settings: KafkaSettings, topic: str) -> None:
     positions, again = Held(), Held()
     mark = Mark((Position((topic, 0), 0),))
@@ -108,7 +121,8 @@ def test_each_firing_goes_on_where_the_last_one_stopped_and_stands_at_the_waterm
     values = fire_until(reader(settings, topic), positions, again, 5000)
 
     assert values == [b"%d" % value for value in range(5000)]
-    assert positions.value.positions == (Position((topic, 0), 5000, FIRST_US + 4999 * 1000),)
+    (stands,) = positions.value.positions
+    assert stands[:3] == ((topic, 0), 5000, FIRST_US + 4999 * 1000)  # the topic's id comes in its time
     assert again.value.micros == FIRST_US + 4999 * 1000 - 2_000_000
 
 

@@ -171,6 +171,10 @@ def changed(stream: Stream, **fields: object) -> bytes:
         ({"txn_id": "Zhang San"}, "INVALID", "txn_id"),
         ({"debtor": "Zhang San Zhang San Zhang!"}, "INVALID", "debtor"),
         ({"currency": "XXX"}, "UNKNOWN_CURRENCY", "currency"),
+        ({"currency": "cny"}, "INVALID", "Currencies are upper case ISO 4217"),
+        ({"currency": "156"}, "INVALID", "Currencies are upper case ISO 4217"),
+        ({"currency": "yuan"}, "INVALID", "Currencies are upper case ISO 4217"),
+        ({"currency": "cny", "memo": "Zhang San"}, "INVALID", "Currencies are upper case ISO 4217"),
         ({"tomorrow": "x" * VALUE_BYTES_MAX}, "TOO_LARGE", str(VALUE_BYTES_MAX)),
     ],
 )

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pipelines.kafka.diagnosis import API_VERSIONS, SASL_HANDSHAKE
+from pipelines.kafka.admission import API_VERSIONS, SASL_HANDSHAKE
 
 USER, PASSWORD, SALT, ROUNDS = "job", "right", b"0123456789abcdef", 4096
 Talk = Callable[[socket.socket], None]

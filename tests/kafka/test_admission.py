@@ -17,6 +17,8 @@ from pipelines.kafka.port import (
     open_consumer,
     open_producer,
 )
+from pipelines.kafka.reading.process import BrokerLine
+from pipelines.kafka.sink import OutRecord, WriteFn
 from schemas.errors import BrokerError, SinkError
 from tests.kafka.conftest import CLIENTS
 from tests.kafka.secured import SASL_PASSWORD, SASL_USER, Authority, SecuredKafka
@@ -32,19 +34,34 @@ SASL = {
 
 #: Listener, security, which authority is trusted, and what is said.
 CASES: Mapping[str, tuple[str, Mapping[str, str], str, str]] = {
-    "wrong password": ("sasl", SASL | {"sasl.password": "geheim"}, "", "wrong user or password"),
+    "wrong password": (
+        "sasl",
+        SASL | {"sasl.password": "geheim"},
+        "",
+        "or its password is wrong; check sasl.username",
+    ),
     "wrong mechanism": (
         "sasl",
         SASL | {"sasl.mechanism": "SCRAM-SHA-256"},
         "",
-        "not know this sasl",
+        "it takes no sasl.mechanism=SCRAM-SHA-256; set one of PLAIN",
     ),
-    "wrong authority": ("tls", {}, "other", "is not from the authority in ssl.ca.location"),
-    "expired": ("expired", {}, "own", "a certificate has expired"),
-    "plaintext to TLS": ("tls", {}, "", "it may expect TLS or a password: check security.protocol"),
-    "plaintext to SASL": ("sasl", {}, "", "it may expect TLS or a password: check security.protocol"),
-    "TLS to plaintext": ("plain", {}, "own", "we speak TLS and the listener does not"),
-    "SASL to plaintext": ("plain", SASL, "", "the listener asks for no password"),
+    "wrong authority": ("tls", {}, "other", "no authority of ssl.ca.location .* has signed its certificate"),
+    "expired": ("expired", {}, "own", "its certificate has expired; renew it on the broker"),
+    "plaintext to TLS": ("tls", {}, "", "as one does that speaks TLS; set security.protocol=SSL"),
+    "plaintext to SASL": (
+        "sasl",
+        {},
+        "",
+        "nobody without a password; set security.protocol=SASL_PLAINTEXT",
+    ),
+    "TLS to plaintext": ("plain", {}, "own", "it does not speak TLS; give its TLS port"),
+    "SASL to plaintext": (
+        "plain",
+        SASL,
+        "",
+        "no password there; set security.protocol=PLAINTEXT or SSL",
+    ),
 }
 
 
@@ -92,19 +109,60 @@ def test_a_password_rotated_under_the_job_ends_it_with_the_reason(
         settings = KafkaSettings(broker.sasl_address, client=client, security=SASL, delivery_timeout_s=8)
         with closing(open_admin(settings)) as admin:
             admin.create_topics([NewTopic("payments", 1)])
-        producer = open_producer(settings)
+        producer, reader = open_producer(settings), open_consumer(settings, "payments", 0, 0)
         producer.send("payments", b"key", b"value", (), T0_US)
         producer.flush()
-        reader = open_consumer(settings, "payments", 0, 0)
         assert len(drain(reader, 1)) == 1
 
     with SecuredKafka(tmp_path, "another", ports), closing(reader):
         deadline = time.monotonic() + 60
-        with pytest.raises(BrokerError, match="does not let us in: wrong user or password"):
+        with pytest.raises(BrokerError, match="does not let us in: user 'stopline' or its password is wrong"):
             while time.monotonic() < deadline:
                 reader.poll(10)
                 time.sleep(0.01)
-        producer = open_producer(settings)
         producer.send("payments", b"key", b"value", (), T0_US)
-        with pytest.raises(SinkError, match="wrong user or password"):
+        with pytest.raises(SinkError, match="or its password is wrong"):
             producer.flush()
+
+
+@pytest.mark.java
+@pytest.mark.slow
+@pytest.mark.usefixtures("java")
+@pytest.mark.parametrize("client", CLIENTS)
+def test_open_readers_writers_and_housekeeping_take_a_password_rotated_on_both_sides(
+    client: ClientName, tmp_path: Path, drain: Callable[..., list[Chunk]]
+) -> None:
+    ports, file = [free_port() for _ in range(4)], tmp_path / "password"
+    file.write_text(SASL_PASSWORD)
+    security = SASL | {"sasl.password": f"@{file}"}
+
+    def written(value: bytes) -> None:
+        sink.start_bundle()
+        sink.process(OutRecord("payments", b"key", value, (), T0_US))
+        sink.finish_bundle()
+
+    with SecuredKafka(tmp_path / "kafka", ports=ports) as broker:
+        settings = KafkaSettings(broker.sasl_address, client=client, security=security, delivery_timeout_s=15)
+        with closing(open_admin(settings)) as admin:
+            admin.create_topics([NewTopic("payments", 1)])
+        sink, line = WriteFn(settings), BrokerLine(settings)
+        written(b"before")
+        reader = open_consumer(settings, "payments", 0, 0)
+        assert len(drain(reader, 1)) == 1
+        line.commit(("payments", 0), 1)
+        line.exchange()
+
+    with SecuredKafka(tmp_path / "kafka", "another", ports), closing(reader):
+        line.commit(("payments", 0), 2)
+        line.exchange()
+        file.write_text("another")
+        written(b"after")
+        deadline = time.monotonic() + 60
+        while (chunk := reader.poll(10)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        line.exchange()
+        with closing(open_admin(settings)) as admin:
+            assert admin.committed(settings.group, [("payments", 0)]) == {("payments", 0): 2}
+
+    assert chunk is not None
+    assert (list(chunk.values), chunk.offsets.tolist()) == ([b"after"], [1])

@@ -85,6 +85,9 @@ class RecordingAdmin:
         self._refuse()
         return {topic: 1 for topic, _ in self.ends}
 
+    def close(self) -> None:
+        pass
+
     def _refuse(self) -> None:
         if self.broken:
             raise BrokerError("down for the test")

@@ -15,7 +15,7 @@ import numpy as np
 from confluent_kafka import Message
 
 from pipelines.kafka import port
-from pipelines.kafka.admission import OVERHEARD
+from pipelines.kafka.admission import OVERHEARD, Admission
 from pipelines.kafka.clients import librdkafka
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
@@ -76,7 +76,7 @@ TRANSIENT = frozenset(
         ck.KafkaError.NOT_LEADER_FOR_PARTITION,
         ck.KafkaError.LEADER_NOT_AVAILABLE,
         ck.KafkaError.NETWORK_EXCEPTION,
-        ck.KafkaError._AUTHENTICATION,  # final after some tries: `Overheard.final`
+        ck.KafkaError._AUTHENTICATION,  # final after some tries: `Admission`
         ck.KafkaError._SSL,
     }
 )
@@ -111,13 +111,17 @@ class Consumer(port.ChunkConsumer):
     """`ChunkConsumer` over librdkafka."""
 
     def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
-        self._topic, self._partition = topic, partition
+        self._topic, self._partition, self._position = topic, partition, offset
         self._failure: BrokerError | None = None
-        self._let_in_at = time.monotonic()
         self._settings = settings
-        self._consumer = librdkafka.Consumer(
+        self._admission = Admission(settings)
+        self._consumer = self._opened()
+        self.seek(offset)
+
+    def _opened(self) -> librdkafka.Consumer:
+        return librdkafka.Consumer(
             {
-                **consumer_config(settings),
+                **consumer_config(self._settings),
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
                 "fetch.queue.backoff.ms": 5,  # its default, 1 s, stalls readers that empty the queue
                 "fetch.error.backoff.ms": 50,
@@ -125,7 +129,6 @@ class Consumer(port.ChunkConsumer):
                 "queued.max.messages.kbytes": PREFETCH_KB,
             }
         )
-        self.seek(offset)
 
     def poll(self, max_rows: int) -> Chunk | None:
         """See `ChunkConsumer.poll`."""
@@ -136,12 +139,14 @@ class Consumer(port.ChunkConsumer):
             self._failure = self._failure or self._heard(event)
         count = len(read.values)
         if not count:
-            if self._failure is None and (refused := OVERHEARD.final(self._let_in_at)) is not None:
-                self._failure = BrokerError(f"{self._settings.brokers} does not let us in: {refused}")
             if self._failure is not None:
                 raise self._failure
+            if self._admission.renew():
+                self._consumer.close()
+                self._consumer = self._opened()
+                self.seek(self._position)
             return None
-        self._let_in_at = time.monotonic()
+        self._admission.granted()
         self._position = int(read.offsets[-1]) + 1
         partitions = np.full(count, self._partition, np.int32)
         times = np.minimum(read.timestamps_ms, LATEST_US // 1000) * 1000
@@ -151,7 +156,7 @@ class Consumer(port.ChunkConsumer):
         """Note the end of the log, wait out outages, return the rest as an error."""
         code, text, offset = event
         if code == ck.KafkaError._PARTITION_EOF:
-            self._let_in_at = time.monotonic()
+            self._admission.granted()
             self._position = max(self._position, offset)
         elif code in OUT_OF_RANGE:
             return OffsetOutOfRangeError(

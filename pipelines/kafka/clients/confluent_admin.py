@@ -23,7 +23,7 @@ from pipelines.kafka.port import (
     await_leaders,
     patient,
 )
-from pipelines.kafka.refusals import CHOOSING
+from pipelines.kafka.refusals import CHOOSING, of_connection
 from schemas.errors import BrokerError
 
 STABLE, WRITTEN = ck.IsolationLevel.READ_COMMITTED, ck.IsolationLevel.READ_UNCOMMITTED
@@ -206,13 +206,12 @@ class Admin(port.Admin):
 
     @contextmanager
     def _asking(self, doing: str, but_not: int | None = None) -> Iterator[None]:
-        began = time.monotonic()
         try:
             yield
         except ck.KafkaException as refused:
-            if refused.args[0].code() != but_not:
-                self._client.poll(0.1)  # what it logged is heard only now
-                if (reason := kept_out(self._settings, began)) is not None:
+            code = refused.args[0].code()
+            if code != but_not:
+                if of_connection(code) and (reason := kept_out(self._settings)):
                     raise BrokerError(f"{doing} at {self._settings.brokers} failed: {reason}") from refused
                 raise self._refusal(doing, refused.args[0]) from refused
 

@@ -1,7 +1,6 @@
 """The pure-Python client: kafka-python 3 behind the port; `kafka_python_admin.py` asks and creates."""
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -13,7 +12,7 @@ from kafka.errors import KafkaError
 from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 
 from pipelines.kafka import port
-from pipelines.kafka.admission import OVERHEARD, kept_out
+from pipelines.kafka.admission import OVERHEARD, Admission, kept_out
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
@@ -26,7 +25,7 @@ from pipelines.kafka.port import (
     OffsetOutOfRangeError,
     close_producers,
 )
-from pipelines.kafka.refusals import CHOOSING, Refused, Why
+from pipelines.kafka.refusals import CHOOSING, Refused, Why, of_connection
 from pipelines.kafka.security import SECURITY_KEYS
 from pipelines.kafka.settling import Settling
 from pipelines.process import PROCESS
@@ -62,13 +61,13 @@ def client_config(settings: KafkaSettings) -> dict[str, Any]:
 @contextmanager
 def asking(settings: KafkaSettings, doing: str) -> Iterator[None]:
     """Turn the client's errors into one sentence about the broker."""
-    began = time.monotonic()
     try:
         yield
     except KafkaError as refused:
-        if (reason := kept_out(settings, began)) is not None:
+        code = getattr(refused, "errno", None)
+        if of_connection(code) and (reason := kept_out(settings)):
             raise BrokerError(f"{doing} at {settings.brokers} failed: {reason}") from refused
-        kind = ChoosingError if getattr(refused, "errno", None) in CHOOSING else BrokerError
+        kind = ChoosingError if code in CHOOSING else BrokerError
         raise kind(f"{doing} at {settings.brokers} failed: {refused}") from refused
 
 
@@ -101,10 +100,13 @@ class Consumer(port.ChunkConsumer):
 
     def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
         self._at = TopicPartition(topic, partition)
-        self._position = offset
         self._settings = settings
-        self._let_in_at = time.monotonic()
-        self._consumer = consumer(settings, fetch_max_wait_ms=FETCH_WAIT_MS)
+        self._admission = Admission(settings)
+        self._open(offset)
+
+    def _open(self, offset: int) -> None:
+        self._position = offset
+        self._consumer = consumer(self._settings, fetch_max_wait_ms=FETCH_WAIT_MS)
         self._consumer.assign([self._at])
         self._consumer.seek(self._at, offset)
 
@@ -123,10 +125,11 @@ class Consumer(port.ChunkConsumer):
             raise BrokerError(f"reading {topic}[{partition}]@{self._position} failed: {refused}") from refused
         self._position = max(self._position, self._consumer.position(self._at, timeout_ms=0) or 0)
         if not records:
-            if (kept_out_by := OVERHEARD.final(self._let_in_at)) is not None:
-                raise BrokerError(f"{self._settings.brokers} does not let us in: {kept_out_by}")
+            if self._admission.renew():
+                self.close()
+                self._open(self._position)
             return None
-        self._let_in_at = time.monotonic()
+        self._admission.granted()
         count = len(records)
         return Chunk(
             topic,

@@ -79,7 +79,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
         super().__init__()
         every = checked_partitions(settings, topics, start)
         self._source = ChunkSource(settings, every, start, chunk_rows, poll_interval_s=0.0)
-        self._keys = [f"reader-{key}" for key in range(min(readers, len(every)))]
+        self._keys = [f"reader-{key}" for key in range(self._source.hands(readers))]
         self._max_firing_chunks = max_firing_chunks
         self._poll_interval_s = poll_interval_s
         self._committed = dict(committed or {})

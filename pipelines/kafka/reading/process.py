@@ -193,6 +193,7 @@ class BrokerLine:
                 if self._said_at is None or now >= self._said_at + REPEAT_S:
                     self._said_at = now
                     self._say(error, sorted({topic for topic, _ in watched}))
+                self._reopen()
 
     def _commit(
         self, admin: Admin, moved: dict[tuple[Partition, str], int], states: dict[str, TopicState]
@@ -217,6 +218,13 @@ class BrokerLine:
             _LOGGER.warning("nothing is read: %s", missing)
         if not gone:
             _LOGGER.warning("kafka housekeeping failed and will be tried again: %s", error)
+
+    def _reopen(self) -> None:
+        """Have the next exchange open a line of its own, with secrets as they are then."""
+        if self._admin is not None:
+            with suppress(StoplineError):
+                self._admin.close()
+        self._admin = None
 
     def run(self) -> None:
         """Exchange until closed; the body of the daemon thread."""

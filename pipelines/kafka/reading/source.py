@@ -99,10 +99,17 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         first = Position(self.partitions[0], self.first_offset, topic_id=self.topic_id)
         return ChunkReader(self, first)
 
+    def hands(self, readers: int) -> int:
+        """Return how many readers, up to so many, the partitions are dealt to so that none has nothing."""
+        return min(readers, 1 + max(self._place(at) for at in self.partitions))
+
     def is_dealt(self, at: Partition, share: tuple[int, int]) -> bool:
         """Return whether a partition, also one added later, belongs to reader `share[0]` of `share[1]`."""
+        return self._place(at) % share[1] == share[0]
+
+    def _place(self, at: Partition) -> int:
         topics = list(dict.fromkeys(topic for topic, _ in self.partitions))
-        return (topics.index(at[0]) + at[1]) % share[1] == share[0]
+        return topics.index(at[0]) + at[1]
 
     def get_checkpoint_mark_coder(self) -> MarkCoder:
         """Return the coder that binds decoded marks to this group."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.kafka.diagnosis import diagnosis
+from pipelines.kafka.admission import kept_out
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.preflight import problems
 from tests.kafka.fake_broker import PASSWORD, USER, Authority, kafka, listening
@@ -12,7 +12,7 @@ from tests.kafka.fake_broker import PASSWORD, USER, Authority, kafka, listening
 
 def told(address: str, **security: str) -> str:
     keys = {name.replace("_", "."): value for name, value in security.items()}
-    return diagnosis(KafkaSettings(address, security=keys)) or "in"
+    return kept_out(KafkaSettings(address, security=keys)) or "in"
 
 
 @pytest.fixture(scope="module")
