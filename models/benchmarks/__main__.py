@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from models.benchmarks import fdh, fdh_product, s_ffsd, sichuan
+from models.benchmarks import amlsim, fdh, fdh_product, s_ffsd, sichuan
 from models.benchmarks.report import Benchmark, Figures, Speed
 from schemas.errors import StoplineError
 
@@ -24,10 +24,11 @@ RUNS = {
     "fdh_product": fdh_product.run,
     "s_ffsd": s_ffsd.run,
     "sichuan": sichuan.run,
+    "amlsim": amlsim.run,
     "training": fdh.training,
     "fdh_other_worlds": fdh.other_worlds,
 }
-DEFAULT = ("fdh", "fdh_product", "s_ffsd", "sichuan", "training")
+DEFAULT = ("fdh", "fdh_product", "s_ffsd", "sichuan", "amlsim", "training")
 HEADS = {"auc": "AUC", "ap": "AP", "cp100": "CP@100", "rows": "rows", "processor_s": "processor s"}
 ROOT = Path(__file__).parents[2]
 OUTPUT = ROOT / "bench" / "benchmarks.json"

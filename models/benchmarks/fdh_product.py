@@ -15,6 +15,7 @@ from models import features
 from models.benchmarks.fdh import DELAY_DAYS, PUBLISHED_WEEK, TEST_WEEK, load, measure, split
 from models.benchmarks.fdh_world import DAY_SECONDS, Payments, day_number
 from models.benchmarks.report import Benchmark
+from models.benchmarks.transfers import plain
 from models.features import FloatArray, Rows
 from models.learning import evaluate
 from models.learning.train import fit_classifier, probability
@@ -24,7 +25,6 @@ from models.ledgers.findings import FINDING, FINDINGS
 from models.ledgers.history import history
 from models.ledgers.ledger import Ledger, ledger_of
 from models.ledgers.parties import PAYERS, PAYMENTS
-from schemas.rows.transfers import TRANSFER
 
 TRAIN_DAYS = 63
 SETTINGS: dict[str, Any] = {"max_iter": 200, "l2_regularization": 10.0, "min_samples_leaf": 40}
@@ -35,25 +35,8 @@ _TERMINALS = ledger_of("terminals", LEGS, STATEMENTS, FINDINGS)
 
 def transfers_of(payments: Payments) -> Rows:
     """Return the payments as TRANSFER rows; what the handbook does not have is unknown."""
-    rows = np.zeros(len(payments), TRANSFER)
-    for name in ("payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us", "new_device_age_h"):
-        rows[name] = -1
-    rows["balance_after_minor"] = -1
-    rows["at_us"] = payments.second * 1_000_000
-    rows["amount_minor"] = np.maximum(np.round(payments.amount * 100), 1).astype(np.int64)
-    for side, numbers in (("debtor", 2 * payments.customer), ("creditor_account", 2 * payments.terminal + 1)):
-        rows[side] = _tokens(numbers)
-    rows["debtor_account"] = rows["debtor"]
-    return rows
-
-
-def _tokens(numbers: Any) -> Any:
-    """Spread small numbers as tokens are, uint64[n, 2]."""
-    with np.errstate(over="ignore"):
-        low = (np.asarray(numbers, np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        low ^= low >> np.uint64(29)
-        low *= np.uint64(0xBF58476D1CE4E5B9)
-    return np.column_stack([low ^ (low >> np.uint64(32)), low])
+    amount = np.maximum(np.round(payments.amount * 100), 1).astype(np.int64)
+    return plain(payments.second * 1_000_000, amount, 2 * payments.customer, 2 * payments.terminal + 1)
 
 
 def product_features(payments: Payments, *, delay: int = DELAY_DAYS) -> FloatArray:
@@ -67,8 +50,8 @@ def product_features(payments: Payments, *, delay: int = DELAY_DAYS) -> FloatArr
         findings.append(found)
     value = rows["amount_minor"].astype(np.float64)
     leg = history(rows, value, findings, _CARDS, _TERMINALS).credit
-    plain = leg._replace(payer=_plain(leg.payer, PAYERS), account=_plain(leg.account, ACCOUNTS))
-    columns = [features.matrix(features.versions("credit"), plain)]
+    shown = leg._replace(payer=_plain(leg.payer, PAYERS), account=_plain(leg.account, ACCOUNTS))
+    columns = [features.matrix(features.versions("credit"), shown)]
     for view in (leg.payer, leg.account):
         count, scam = view["found"], view["found_scam"]
         columns += [scam, scam / np.maximum(count, 0.5), view["scam_gap_s"][:, None] / 86_400]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from models.benchmarks import __main__ as command
-from models.benchmarks import fdh, fdh_beliefs, s_ffsd, sichuan
+from models.benchmarks import amlsim, fdh, fdh_beliefs, s_ffsd, sichuan
 from models.benchmarks.fdh_world import Payments, day_number, generate, read
 from models.benchmarks.report import Benchmark, Figures, Speed
 from schemas.errors import ConfigError
@@ -164,7 +164,37 @@ def test_sichuan_features_do_not_hold_the_label():
     )
 
 
-@pytest.mark.parametrize("run", [fdh.run, fdh.training, s_ffsd.run, sichuan.run])
+def some_accounts(accounts=300, payments=3_000) -> amlsim.Sample:
+    draw = np.random.default_rng(1)
+    payer, payee = draw.integers(0, accounts, (2, payments))
+    amount, day = draw.integers(1_000, 60_000, payments), np.sort(draw.integers(0, 60, payments))
+    return amlsim.Sample(payer, payee, amount, day, draw.random(accounts) < 0.2)
+
+
+def test_an_accounts_own_label_is_no_feature_of_it_nor_is_any_label_not_known():
+    sample = some_accounts()
+    known = np.arange(300) < 200
+    for account in (5, 250):
+        turned = sample.launders.copy()
+        turned[account] = ~turned[account]
+        before, after = (amlsim.findings(each, known) for each in (sample, sample._replace(launders=turned)))
+        np.testing.assert_array_equal(before[account], after[account])
+        assert (before == after).all() == (account == 250)
+    np.testing.assert_array_equal(
+        amlsim.account_features(sample), amlsim.account_features(sample._replace(launders=~sample.launders))
+    )
+
+
+def test_what_passes_through_an_account_unchanged_is_counted():
+    payer, payee = np.array([0, 1, 2, 4]), np.array([1, 2, 0, 5])
+    sample = amlsim.Sample(payer, payee, np.array([700, 700, 700, 700]), np.arange(4), np.zeros(6, bool))
+
+    names = amlsim.passed(sample)
+    assert names[0].tolist() == [1, 1, 1, 0, 0, 0]
+    assert amlsim.account_features(sample).shape[0] == 6
+
+
+@pytest.mark.parametrize("run", [fdh.run, fdh.training, s_ffsd.run, sichuan.run, amlsim.run])
 def test_absent_data_are_named_with_the_next_step(tmp_path, run):
     with pytest.raises(ConfigError, match=r"set STOPLINE_DATA"):
         run(tmp_path)
