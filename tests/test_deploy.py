@@ -5,9 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer
 
-from console.commands.run import app
+from console.cli import lazy
 from pipelines.jobs.options import StoplineOptions
 
 UNITS = sorted((Path(__file__).parents[1] / "deploy" / "systemd").glob("*.service"))
@@ -22,7 +21,7 @@ def options_of_run() -> set[str]:
     parser = argparse.ArgumentParser()
     StoplineOptions._add_argparse_args(parser)
     own = {name for option in parser._actions for name in option.option_strings}
-    return own | {name for option in typer.main.get_command(app).params for name in option.opts}
+    return own | {name for option in lazy("run").params for name in option.opts}
 
 
 def test_there_is_a_unit_for_the_main_job() -> None:
