@@ -44,7 +44,10 @@ class BeamCommand(TyperCommand):
 
 #: Of the commands that read feedback or payments from a broker.
 KafkaSecurity = Annotated[
-    list[str], typer.Option("--kafka_security", help="KEY=VALUE or KEY=@FILE; may be repeated.")
+    list[str],
+    typer.Option(
+        "--kafka_security", help="KEY=VALUE, KEY=@FILE, or @FILE with a line KEY=VALUE each; may be repeated."
+    ),
 ]
 
 #: Of the commands that work on a decision log and its labels.

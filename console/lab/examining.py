@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.flink.cluster import DEFAULT
+from pipelines.java import found
 from pipelines.kafka.local.brokers import answers
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.preflight import new_topics, problems
@@ -69,10 +70,9 @@ def of_brokers(settings: KafkaSettings, partitions: int) -> Iterator[Finding]:
 
 
 def _java() -> Finding:
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if java is None:
-        return Finding("Java", False, f"not on the path; Flink and Apache Kafka need {JAVA} or newer", False)
+    if (java := found()) is None:
+        said = f'none; Flink and Apache Kafka need {JAVA} or newer: pip install "stopline[java]" brings one'
+        return Finding("Java", False, said, False)
     try:
         told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     except OSError as error:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines import release
+from pipelines.java import java_command
 from pipelines.kafka.local.brokers import answers
 from pipelines.listening import off_loopback
 from schemas.errors import ConfigError, StoplineError
@@ -76,6 +77,11 @@ class Cluster:
     worker_port: int = 8102
 
     @property
+    def jars(self) -> Path:
+        """Folder of `libs` and `build`; an image has them somewhere else than state (STOPLINE_FLINK_JARS)."""
+        return Path(os.environ.get("STOPLINE_FLINK_JARS", self.home))
+
+    @property
     def rest(self) -> str:
         """Address of the REST interface."""
         return f"http://127.0.0.1:{self.rest_port}"
@@ -92,13 +98,17 @@ def resolve_jars(cluster: Cluster = DEFAULT) -> None:
         FlinkError: Maven could not resolve them.
 
     """
-    if missing := [tool for tool in ("java", "mvn") if shutil.which(tool) is None]:
-        raise ConfigError(f"Flink needs {' and '.join(missing)} on the path; install Java 17 and Maven")
-    if (cluster.home / "build" / JAR).exists():
+    java_command("Flink")
+    if (cluster.jars / "build" / JAR).exists():
         return
+    if shutil.which("mvn") is None:
+        raise ConfigError(
+            "Flink's jars come from Maven, and `mvn` is not on the path; install it, or set "
+            "STOPLINE_FLINK_JARS to a folder where `mvn package` of deploy/flink/pom.xml put them"
+        )
     done = subprocess.run(
         ["mvn", "-q", "-B", "-f", DEPLOY / "pom.xml", "package",
-         f"-Dlibs={cluster.home / 'libs'}", f"-Dbuild={cluster.home / 'build'}"],
+         f"-Dlibs={cluster.jars / 'libs'}", f"-Dbuild={cluster.jars / 'build'}"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -156,7 +166,7 @@ def require_loopback(cluster: Cluster = DEFAULT) -> None:
         where = ", ".join(f"{running.get(each.pid, 'worker')} on {each.host}:{each.port}" for each in found)
         raise FlinkError(
             f"the cluster could be reached from other machines ({where}), so it was stopped; "
-            f"remove {cluster.home / 'build'} and start again"
+            f"remove {cluster.jars / 'build'} and start again"
         )
 
 
@@ -222,9 +232,9 @@ _COMPILER = "-XX:TieredStopAtLevel=1"
 
 def _java(cluster: Cluster, heap: str, main: str, *arguments: str, collector: str = "Serial") -> list[str]:
     opens = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
-    path = f"{cluster.home}/build/{JAR}:{cluster.home}/libs/*"
+    path = f"{cluster.jars}/build/{JAR}:{cluster.jars}/libs/*"
     return [
-        "java", f"-Xmx{heap}", f"-XX:+Use{collector}GC", _COMPILER, *opens,
+        *java_command("Flink"), f"-Xmx{heap}", f"-XX:+Use{collector}GC", _COMPILER, *opens,
         "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
         f"-Djava.io.tmpdir={cluster.home / 'tmp'}", "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",

@@ -55,11 +55,10 @@ class StoplineOptions(PipelineOptions):  # type: ignore[misc]
             action="append",
             default=[],
             metavar="KEY=VALUE",
-            help="librdkafka security key, e.g. sasl.mechanism=PLAIN, or KEY=@FILE; may be repeated",
+            help="librdkafka security key, e.g. sasl.mechanism=PLAIN, or KEY=@FILE, or @FILE with a line "
+            "KEY=VALUE each; may be repeated",
         )
-        parser.add_argument(
-            "--kafka_security_file", default="", help="file of security keys, a line KEY=VALUE each"
-        )
+        parser.add_argument("--kafka_security_file", default="", help="the same as --kafka_security @FILE")
         parser.add_argument(
             "--seal_key",
             default="",

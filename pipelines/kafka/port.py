@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.kafka.refusals import Refused, refused_text
-from pipelines.kafka.security import require_known, resolved
+from pipelines.kafka.security import FILE, require_known, resolved
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError, ConfigError, SinkError
 from schemas.rows.values import Values
@@ -76,7 +76,7 @@ class KafkaSettings:
             raise ConfigError(
                 "kafka brokers must be host:port[,host:port], got an empty value; set --kafka_brokers"
             )
-        require_known(self.security)
+        require_known(self.security.keys() - {FILE})
 
     def client_security(self) -> dict[str, str]:
         """Read what a client needs to prove who it is, secrets included: not to be kept, shown or sent.

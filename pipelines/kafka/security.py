@@ -6,7 +6,8 @@ there, each time anew, so that a rotated one counts from the next connection on.
 earlier:
 
     STOPLINE_KAFKA_SASL_PASSWORD=…         an environment variable of the worker, one for each key
-    --kafka_security_file FILE             lines KEY=VALUE, as in Kafka's client.properties
+    --kafka_security @FILE                 lines KEY=VALUE, as in Kafka's client.properties;
+                                           of jobs also --kafka_security_file FILE
     --kafka_security sasl.password=@FILE   the whole content of a file
 """
 
@@ -34,6 +35,9 @@ SECURITY_KEYS: Mapping[str, str] = {
 #: What must not stand on a command line.
 SECRETS = ("sasl.password", "ssl.key.password")
 
+#: Names the file of keys among the pairs of a command line.
+FILE = "@"
+
 
 def variable(key: str) -> str:
     """Return the environment variable that may hold a key.
@@ -45,7 +49,7 @@ def variable(key: str) -> str:
 
 
 def of_words(texts: Iterable[str]) -> dict[str, str]:
-    """Read KEY=VALUE words of a command line; places become absolute, as workers run in other folders.
+    """Read KEY=VALUE or @FILE words of a command line; places become absolute, as workers run in other folders.
 
     Raises:
         ConfigError: a word is something else, or holds a secret itself.
@@ -53,9 +57,12 @@ def of_words(texts: Iterable[str]) -> dict[str, str]:
     """
     pairs = {}
     for text in texts:
+        if text.startswith(FILE):
+            pairs[FILE] = str(Path(text[1:]).absolute())
+            continue
         key, separator, value = text.partition("=")
         if not separator:
-            raise ConfigError(f"--kafka_security takes KEY=VALUE, got {text!r}")
+            raise ConfigError(f"--kafka_security takes KEY=VALUE or @FILE, got {text!r}")
         if key in SECRETS and not value.startswith("@"):
             raise ConfigError(
                 f"--kafka_security {key}=… on a command line is seen by every user of the machine; write it "
@@ -66,7 +73,7 @@ def of_words(texts: Iterable[str]) -> dict[str, str]:
         elif key.endswith(".location"):
             value = str(Path(value).absolute())
         pairs[key] = value
-    require_known(pairs)
+    require_known(pairs.keys() - {FILE})
     return pairs
 
 
@@ -90,15 +97,15 @@ def resolved(pairs: Mapping[str, str], file: str) -> dict[str, str]:
 
     """
     found = {key: os.environ[name] for key in SECURITY_KEYS if (name := variable(key)) in os.environ}
-    if file:
+    if file := pairs.get(FILE, file):
         found |= _of_file(Path(file))
-    found |= pairs
+    found |= {key: value for key, value in pairs.items() if key != FILE}
     return {key: _value(key, value) for key, value in found.items()}
 
 
 def _of_file(path: Path) -> dict[str, str]:
     pairs = {}
-    for number, line in enumerate(_read("--kafka_security_file", path).splitlines(), 1):
+    for number, line in enumerate(_read("--kafka_security @FILE", path).splitlines(), 1):
         if (text := line.strip()) and not text.startswith("#"):
             key, separator, value = text.partition("=")
             if not separator:

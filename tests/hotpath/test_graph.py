@@ -66,7 +66,7 @@ def test_the_latency_of_decisions_is_a_gauge_of_the_job(job: JobSettings, stream
         (["--decision_log_share", "1.5"], "--decision_log_share must be 0 to 1, got 1.5"),
         (["--kafka_brokers", ""], "kafka brokers must be host:port"),
         (["--kafka_start", "yesterday"], "--kafka_start must be committed, earliest, latest or microseconds"),
-        (["--kafka_security", "sasl"], "--kafka_security takes KEY=VALUE, got 'sasl'"),
+        (["--kafka_security", "sasl"], "--kafka_security takes KEY=VALUE or @FILE, got 'sasl'"),
         (["--policy_file", "none.yaml"], "none.yaml cannot be read"),
         (["--kafka_brokers", "nonsense"], "--kafka_brokers takes host:port[,host:port], got 'nonsense'"),
         (["--ledger_warmup_h", "nan"], "--ledger_warmup_h must be 0 hours or more, got nan"),

