@@ -1,4 +1,4 @@
-"""What deploy/ starts exists and is well-formed: by validators of each format, and against our command line."""
+"""What deploy/ starts exists and is well-formed: by each format's validator, and our command line."""
 
 import argparse
 import json

@@ -89,6 +89,21 @@ def test_the_command_runs_from_the_installation(installed: Path) -> None:
     assert run(command, "--version", cwd=installed.parents[3]).strip()
 
 
+def test_folders_of_our_names_elsewhere_do_not_break_the_installed_command(
+    installed: Path, tmp_path: Path
+) -> None:
+    for name in PACKAGES:
+        if name != "console":
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "__init__.py").write_text("raise SystemExit('of somebody else')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [installed.parents[2] / "bin" / "stopline", "tokens", "keygen", "keys.json"]
+
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_lock_fulfils_the_declaration_and_is_what_is_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]

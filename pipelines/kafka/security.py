@@ -49,7 +49,7 @@ def variable(key: str) -> str:
 
 
 def of_words(texts: Iterable[str]) -> dict[str, str]:
-    """Read KEY=VALUE or @FILE words of a command line; places become absolute, as workers run in other folders.
+    """Read KEY=VALUE or @FILE words; places become absolute, as workers run in other folders.
 
     Raises:
         ConfigError: a word is something else, or holds a secret itself.
