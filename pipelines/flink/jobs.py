@@ -128,7 +128,7 @@ def submit(
         fresh: begin without state.
 
     Raises:
-        FlinkError: one of that name runs already.
+        FlinkError: one of that name runs already, or its states are gone.
         StateError: the state of that name is of something else.
         RefusedError: Flink refuses this one; names the log.
 
@@ -144,6 +144,8 @@ def submit(
             f"job {name!r} already runs as {running.id}; stop it with: stopline flink cancel {name}"
         )
     state = None if fresh else journal.newest_state(name, cluster)
+    if state is None and not fresh and (why := journal.lost(name, cluster)):
+        raise FlinkError(why)
     if of is not None and state is not None:
         of.check(journal.read(name, cluster).of, f"the state of job {name!r}, {state},")
     every = [*flags(cluster, name, tuning or Tuning(), state), *options]

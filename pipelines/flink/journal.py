@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from pipelines import kept
 from pipelines.flink.cluster import Cluster, FlinkError
+from schemas.errors import StateError, cause
 
 
 class Submitted(msgspec.Struct):
@@ -42,6 +44,7 @@ class Journal(msgspec.Struct):
         ended: the last one was asked to end.
         replaced: the job that its watcher cancelled, to start another from an older state.
         of: what the state is state of (`pipelines.state.identity`), as the last submission said.
+        left: a submission left a state.
 
     """
 
@@ -51,14 +54,43 @@ class Journal(msgspec.Struct):
     ended: bool = False
     replaced: str = ""
     of: msgspec.Raw = msgspec.Raw(b"null")
+    left: bool = False
 
 
 def read(name: str, cluster: Cluster) -> Journal:
-    """Return the journal of a name, an empty one at first."""
+    """Return the journal of a name, an empty one at first.
+
+    Raises:
+        FlinkError: it is damaged.
+
+    """
     try:
-        return msgspec.json.decode(_file(name, cluster).read_bytes(), type=Journal)
-    except FileNotFoundError:
-        return Journal()
+        found = kept.read(_file(name, cluster))
+        return Journal() if found is None else msgspec.json.decode(found, type=Journal)
+    except (StateError, ValueError) as error:
+        file = _file(name, cluster)
+        raise FlinkError(
+            f"{file} says no more where job {name!r} goes on ({cause(error)}); remove {file}* and choose a "
+            f"state: stopline flink restore {name} FOLDER, or begin without: --fresh"
+        ) from error
+
+
+def lost(name: str, cluster: Cluster) -> str | None:
+    """Return why a job of this name must not begin without state unless it is told to; None if it may."""
+    noted = read(name, cluster)
+    begin = f"choose one: stopline flink restore {name} FOLDER, or begin without: --fresh"
+    if noted.left:
+        return f"every state of job {name!r} is gone from {cluster.home}; {begin}"
+    if not noted.submissions and (unclaimed := _unclaimed(cluster)):
+        return f"{unclaimed} holds states and no file of {cluster.home / 'jobs'} says of which job; {begin}"
+    return None
+
+
+def _unclaimed(cluster: Cluster) -> Path | None:
+    names = {file.name.split(".json")[0] for file in (cluster.home / "jobs").glob("*.json*")}
+    known = {job.id for name in names for job in read(name, cluster).submissions}
+    found = (path.parents[1] for path in cluster.home.glob("checkpoints/*/chk-*/_metadata"))
+    return next((folder for folder in found if folder.name not in known), None)
 
 
 @contextmanager
@@ -70,9 +102,14 @@ def changing(name: str, cluster: Cluster) -> Iterator[Journal]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         journal = read(name, cluster)
         yield journal
-        draft = file.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(journal))
-        draft.replace(file)
+        kept.write(file, msgspec.json.encode(journal))
+
+
+def keep(name: str, cluster: Cluster) -> None:
+    """Note that the job has left a state: from now on it does not begin without one by itself."""
+    if not read(name, cluster).left:
+        with changing(name, cluster) as journal:
+            journal.left = True
 
 
 def submitted(name: str, cluster: Cluster, job_id: str, resumed_from: Path | None, of: bytes) -> None:

@@ -100,9 +100,13 @@ class Attempts:
         self._failures: Counter[str] = Counter()
         self._failed_ms = 0
         self._read_since: float | None = None
+        self._kept = False
 
     def saw(self, progress: Progress) -> str | None:
         """Take note of how the job stands; returns what was done about it, in words."""
+        if progress.checkpoint_age_s is not None and not self._kept:
+            self._kept = True
+            journal.keep(self._name, self._cluster)
         if progress.failed_ms and progress.failed_ms > self._failed_ms:
             self._failed_ms, self._read_since = progress.failed_ms, None
             return self.failed(progress.failure or "")

@@ -176,7 +176,7 @@ class Tables:
         held = Version(*_VERSION.unpack(stored)) if stored else Version()
         token, table = self.live.get((ledger.name, shard), (None, None))
         if table is None or token != held.token:
-            table = rebuilt(ledger, logs, held) if stored else Table.empty(ledger.row)
+            table = rebuilt(ledger, logs, held) if stored else _unbegun(ledger, logs)
             self.live[ledger.name, shard] = (held.token, table)
         return held, table
 
@@ -264,6 +264,18 @@ def rebuilt(ledger: Ledger, logs: Logs, version: Version) -> Table:
         else:
             table.put(*unpack(entry.packed, ledger.row))
     return table
+
+
+def _unbegun(ledger: Ledger, logs: Logs) -> Table:
+    """Return the table of a ledger without a version.
+
+    Raises:
+        StateError: it has a log, so the version is lost.
+
+    """
+    if any(entry for log in logs for entry in log.read()):
+        raise StateError(f"the {ledger.name} log has no head; restore an earlier checkpoint")
+    return Table.empty(ledger.row)
 
 
 class _Entry(NamedTuple):

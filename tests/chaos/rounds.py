@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -16,12 +16,12 @@ import numpy as np
 from pipelines.flink import jobs, watch
 from pipelines.flink.cluster import Cluster
 from pipelines.flink.jobs import Tuning
-from pipelines.kafka.local.brokers import EmbeddedBroker
+from pipelines.kafka.local.brokers import EmbeddedBroker, LocalBroker
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
-from tests.chaos.faults import Fault, commit
+from tests.chaos.faults import Fault, Scene, commit
 from tests.chaos.subjects import Subject, Tables, Watched, read_all
 
-SETTLE_S = 180.0
+SETTLE_S = 400.0
 
 #: Payments sent before the clock of a round starts: a worker loads and compiles its model at the first.
 FIRST = 200
@@ -38,6 +38,7 @@ class Outcome:
     alerts: set[str] = field(default_factory=set)
     tables: Tables = field(default_factory=dict)
     faults: list[dict[str, Any]] = field(default_factory=list)
+    letters: int = 0
     events: list[str] = field(default_factory=list)
 
 
@@ -49,11 +50,13 @@ def run(
     on: Cluster,
     *,
     rescale_at: float | None = None,
+    broker: Callable[[], LocalBroker] = EmbeddedBroker,
 ) -> Outcome:
     """Run one round under job `name`; `rescale_at` stops it with a savepoint and goes on with one slot."""
     outcome, values = Outcome(), subject.values()
-    with EmbeddedBroker() as broker:
-        settings = KafkaSettings(broker.address, group=name)
+    with broker() as serving:
+        settings = KafkaSettings(serving.address, group=name)
+        scene = Scene(on, name, serving, settings, subject.junk())
         with closing(open_admin(settings)) as admin:
             admin.create_topics([NewTopic(topic, count) for topic, count in subject.topics.items()])
         job = Supervised(name, subject, settings, on, outcome.events)
@@ -61,7 +64,9 @@ def run(
             watched = Watched(subject, settings, len(values))
             _send(settings, subject, values[:FIRST], 0, rate)
             watched.wait_for_any(SETTLE_S)
-            harm = threading.Thread(target=_harm, args=(faults, on, time.monotonic(), outcome), daemon=True)
+            harm = threading.Thread(
+                target=_harm, args=(faults, scene, time.monotonic(), outcome), daemon=True
+            )
             harm.start()
             rescaled = _LATER.submit(job.rescale, rescale_at) if rescale_at is not None else None
             _send(settings, subject, values[FIRST:], FIRST, rate)
@@ -74,6 +79,7 @@ def run(
             alerts = [subject.alert_id(record) for record in read_all(settings, "alerts")]
             outcome.alerts = set(alerts)
             outcome.duplicates += len(alerts) - len(outcome.alerts)
+            outcome.letters = subject.letters(settings)
             if not outcome.lost:
                 outcome.tables = subject.tables(settings, partial(_probe, settings))
         finally:
@@ -187,15 +193,15 @@ def _probe(settings: KafkaSettings, values: list[bytes]) -> None:
     producer.flush()
 
 
-def _harm(faults: Sequence[Fault], on: Cluster, began: float, outcome: Outcome) -> None:
+def _harm(faults: Sequence[Fault], scene: Scene, began: float, outcome: Outcome) -> None:
     rng = random.Random(len(faults))
     for fault in faults:
         time.sleep(max(0.0, fault.at_s - (time.monotonic() - began)))
         at_us = time.time_ns() // 1000
-        pids = commit(fault, on, rng)
+        done = commit(fault, scene, rng)
         outcome.faults.append(
             {"at_s": round(fault.at_s, 1), "deed": fault.deed, "target": fault.target,
-             "for_s": round(fault.for_s, 1), "processes": len(pids), "at_us": at_us}
+             "for_s": round(fault.for_s, 1), "to": done, "at_us": at_us}
         )  # fmt: skip
 
 

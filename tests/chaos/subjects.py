@@ -18,15 +18,19 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from console.lab.showing import AS_OF_TODAY
 from fixtures.stream import messages
 from fixtures.world import simulate
+from pipelines import policy
 from pipelines.hot.decision_log.read import read as read_log
 from pipelines.jobs.main import on_flink
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import KafkaSettings, open_admin, open_consumer
+from pipelines.streams.clock import window
+from pipelines.streams.payments import PAYMENTS
 from pipelines.streams.table import topics_needed
 from schemas import topics
 from schemas.alert import Leg
 from schemas.payment import Payment
 from tests.flink import standin
+from tests.fuzz.targets import chunk, inputs, targets
 
 TIME_PRESSED = 100
 DECISION_LOGS = Path("var/chaos")
@@ -70,6 +74,12 @@ class Subject(Protocol):
 
     def alert_id(self, record: bytes) -> str:
         """Read the id of a record of `alerts`."""
+
+    def junk(self) -> list[bytes]:
+        """Messages that no job of this kind can decide, each of which it must put aside."""
+
+    def letters(self, settings: KafkaSettings) -> int:
+        """Count the messages that were put aside."""
 
 
 class StandIn:
@@ -116,6 +126,12 @@ class StandIn:
 
     def alert_id(self, record: bytes) -> str:
         return record.decode()
+
+    def junk(self) -> list[bytes]:
+        return []
+
+    def letters(self, settings: KafkaSettings) -> int:
+        return 0
 
 
 class MainJob:
@@ -185,6 +201,17 @@ class MainJob:
 
     def alert_id(self, record: bytes) -> str:
         return str(msgspec.json.decode(record)["alert_id"])
+
+    def junk(self) -> list[bytes]:
+        """Broken payments of the fuzzer, those that are refused whatever the time."""
+        broken = inputs(targets()[topics.PAYMENTS], 300, "chaos")
+        rules, some = policy.load(), chunk(topics.PAYMENTS, *broken)
+        letters = PAYMENTS.decode(some, rules, window(some, rules.clock, None)).letters
+        return [broken[each.offset] for each in letters if each.error_code in {"NOT_JSON", "INVALID"}]
+
+    def letters(self, settings: KafkaSettings) -> int:
+        found = read_all(settings, topics.DEAD_LETTERS)
+        return len({msgspec.json.decode(value)["dead_letter_id"] for value in found})
 
     def _log(self, leg: Leg) -> pa.Table:
         """Read a log that workers are writing."""

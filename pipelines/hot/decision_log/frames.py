@@ -6,6 +6,7 @@ Content is an Arrow IPC message without its dictionary: first the schema, then r
 """
 
 import fcntl
+import logging
 import os
 import struct
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import xxhash
+
+_LOGGER = logging.getLogger(__name__)
 
 _SIZES = struct.Struct("<QQ")
 _CHECK = struct.Struct("<Q")
@@ -78,14 +81,16 @@ def frames(path: Path) -> Iterator[bytes]:
         (check,) = _CHECK.unpack_from(whole, start + _SIZES.size)
         if check != xxhash.xxh3_64_intdigest(whole[start : start + _SIZES.size]):
             raise Damaged(f"the frame at byte {start} is damaged")
-        start += _HEAD
-        if start + size > len(whole):
-            return
-        content = whole[start : start + size]
+        end = start + _HEAD + size
+        if end > len(whole):
+            break
+        content = whole[start + _HEAD : end]
         if checksum != xxhash.xxh3_64_intdigest(content):
-            raise Damaged(f"the frame at byte {start - _HEAD} is damaged")
+            raise Damaged(f"the frame at byte {start} is damaged")
         yield content
-        start += size
+        start = end
+    if start < len(whole):
+        _LOGGER.warning("%s ends in %d bytes of a row that was not written whole", path, len(whole) - start)
 
 
 def framed_table(path: Path) -> pa.Table | None:

@@ -55,6 +55,11 @@ class LocalBroker:
         self.log = self.home / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0 while there is none."""
+        return self._process.pid if self._process else 0
+
     def command(self) -> list[str]:
         """Prepare what the broker needs and return its command line."""
         raise NotImplementedError

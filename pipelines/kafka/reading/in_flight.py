@@ -24,8 +24,10 @@ import numpy as np
 from apache_beam.internal import pickler
 from numpy.typing import NDArray
 
+from pipelines import kept
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.process import PROCESS
+from schemas.errors import StateError, cause
 from schemas.rows.values import Values
 
 _LOGGER = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ class InFlight:
         self._known = folder / "deaths.json"
         with (folder / "lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._deaths = [*_read(self._known), *_died(folder)][-DEATHS_KEPT:]
+            self._deaths = [*_remembered(self._known), *_died(folder)][-DEATHS_KEPT:]
             self._remember()
             self._file = (folder / f"{os.getpid()}.json").open("w+b", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -112,9 +114,7 @@ class InFlight:
         os.ftruncate(self._file.fileno(), len(noted))
 
     def _remember(self) -> None:
-        draft = self._known.with_suffix(".draft")
-        draft.write_text(json.dumps(self._deaths))
-        draft.replace(self._known)
+        kept.write(self._known, json.dumps(self._deaths).encode())
 
 
 def in_flight(folder: str) -> InFlight | None:
@@ -214,10 +214,11 @@ def _gone(file: IO[bytes]) -> bool:
     return True
 
 
-def _read(path: Path) -> list[list[Range]]:
+def _remembered(path: Path) -> list[list[Range]]:
     try:
-        return [_ranges(each) for each in json.loads(path.read_bytes())]
-    except (OSError, ValueError, TypeError):
+        return [_ranges(each) for each in json.loads(kept.read(path) or b"[]")]
+    except (StateError, ValueError, TypeError) as error:
+        _LOGGER.warning("over which messages processes died is counted anew: %s", cause(error))
         return []
 
 
