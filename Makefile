@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long train stress benchmarks vopr fuzz clean
+.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long damage audit train stress benchmarks vopr fuzz clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ chaos: $(READY) ## kill and pause parts of a running Flink job, compare with an 
 chaos-long: $(READY) ## twenty rounds on one partition, five on four
 	@$(BIN)/python -m tests.chaos --rounds 20 --partitions 1
 	@$(BIN)/python -m tests.chaos --rounds 5 --partitions 4 --rescale --report bench/chaos-4.json
+
+damage: $(READY) ## flip, cut or remove files of what jobs keep, 25 rounds: an older state takes over or it is said
+	@$(BIN)/python -W ignore -m tests.damage --rounds $(or $(ROUNDS),25)
+
+audit: $(READY) ## bill of materials (CycloneDX) of wheels and jars in bench/, and their known vulnerabilities
+	@$(BIN)/python -m tests.supply
 
 train: $(READY) ## train the demo's model from scratch
 	@$(BIN)/stopline train --out models/shipped --replace --seed 1001 --worlds 16 --accounts 4000 \

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines import release
+from pipelines.jars import verify
 from pipelines.java import java_command
 from pipelines.kafka.local.brokers import answers
 from pipelines.listening import off_loopback
@@ -91,16 +92,20 @@ DEFAULT = Cluster()
 
 
 def resolve_jars(cluster: Cluster = DEFAULT) -> None:
-    """Fetch the jars `deploy/flink/pom.xml` names into `home/libs`, once.
+    """Fetch the jars `deploy/flink/pom.xml` names into `home/libs`, once, and look at them each time.
 
     Raises:
-        ConfigError: Java or Maven is missing.
+        ConfigError: Java or Maven is missing, or a jar is another than this release runs.
         FlinkError: Maven could not resolve them.
 
     """
     java_command("Flink")
-    if (cluster.jars / "build" / JAR).exists():
-        return
+    if not (cluster.jars / "build" / JAR).exists():
+        _resolve(cluster)
+    verify(cluster.jars / "libs", DEPLOY / "jars.sha256")
+
+
+def _resolve(cluster: Cluster) -> None:
     if shutil.which("mvn") is None:
         raise ConfigError(
             "Flink's jars come from Maven, and `mvn` is not on the path; install it, or set "

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipelines.jars import verify
 from pipelines.java import java_command
 from pipelines.kafka.local.brokers import HOST, VAR, LocalBroker, free_port
 from schemas.errors import BrokerError, ConfigError
@@ -63,7 +64,7 @@ def kafka_libs() -> Path:
     """Return the directory of Kafka's jars; Maven resolves them once for each state of the POM.
 
     Raises:
-        ConfigError: Maven is not there.
+        ConfigError: Maven is not there, or a jar is another than this release runs.
         BrokerError: Maven failed.
 
     """
@@ -81,6 +82,7 @@ def kafka_libs() -> Path:
         ]
         run_quietly([maven, "-q", "-B", "-f", str(POM), *goal], "resolving Kafka's jars with Maven")
         shutil.copy(POM, resolved)
+    verify(libs, POM.with_name("jars.sha256"))
     return libs.resolve()
 
 
