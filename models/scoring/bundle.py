@@ -19,19 +19,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sklearn
-import skops
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.exceptions import InconsistentVersionWarning
-from skops.io import dumps, get_untrusted_types, loads
 
 from models.scoring.trees import Trees
 from schemas.errors import ModelError
+
+if TYPE_CHECKING:  # scikit-learn takes a second to load, and only who reads or writes trees needs it
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 FloatArray = NDArray[np.float64]
 
@@ -94,7 +93,7 @@ class LegModel:
 class LegParts:
     """What training hands over for one leg: `features` as in `LegModel`, `groups` by feature names."""
 
-    classifier: HistGradientBoostingClassifier
+    classifier: "HistGradientBoostingClassifier"
     features: Mapping[str, int]
     thresholds: Mapping[str, float]
     baseline: FloatArray
@@ -133,6 +132,8 @@ def save(
         ModelError: `path` exists, or the parts do not make a bundle that `load` accepts.
 
     """
+    from skops.io import dumps  # noqa: PLC0415
+
     if path.exists():
         raise ModelError(f"{path} exists and bundles are never overwritten; choose a new directory.")
     tables = {
@@ -251,7 +252,11 @@ def _leg(path: Path, leg: str, model: bytes, tables: dict[str, Any]) -> LegModel
     return LegModel(features, trees, thresholds, baseline, groups, missing)
 
 
-def _classifier(file: Path, content: bytes) -> HistGradientBoostingClassifier:
+def _classifier(file: Path, content: bytes) -> "HistGradientBoostingClassifier":
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
+    from sklearn.exceptions import InconsistentVersionWarning  # noqa: PLC0415
+    from skops.io import get_untrusted_types, loads  # noqa: PLC0415
+
     try:
         unknown = set(get_untrusted_types(data=content)) - TRUSTED
         if unknown:
@@ -316,8 +321,8 @@ def _read_by() -> dict[str, str]:
     Nothing in it is Python's own, no pickle and no bytecode: another minor reads the same trees.
     """
     return {
-        "scikit-learn": sklearn.__version__,
-        "skops": skops.__version__,
+        "scikit-learn": version("scikit-learn"),
+        "skops": version("skops"),
         "numpy": np.__version__,
     }
 

@@ -9,14 +9,16 @@ thread: OpenMP threads would fight with the stream for the same cores.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from schemas.errors import ModelError
 from schemas.rows.compiled import compiled
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 FloatArray = NDArray[np.float64]
 
@@ -73,7 +75,7 @@ class Trees:
     n_features: int
 
     @classmethod
-    def of(cls, classifier: HistGradientBoostingClassifier) -> Self:
+    def of(cls, classifier: "HistGradientBoostingClassifier") -> Self:
         """Flatten a fitted binary classifier.
 
         Every index is checked here, so that a forged file cannot make the evaluator read past an array.

@@ -171,6 +171,10 @@ class ChunkConsumer(Protocol):
 
         """
 
+    def tell(self, pipe: int) -> bool:
+        """Write a byte into a pipe that does not block whenever messages come; False if that cannot be."""
+        return False
+
     def position(self) -> int:
         """Offset of the next message; passes gaps left by compaction and transactions."""
 

@@ -28,6 +28,10 @@ class Ahead(ChunkConsumer):
         """See `ChunkConsumer.poll`."""
         return self._chunks.popleft()[1] if self._chunks else self._consumer.poll(max_rows)
 
+    def tell(self, pipe: int) -> bool:
+        """See `ChunkConsumer.tell`."""
+        return self._consumer.tell(pipe)
+
     def position(self) -> int:
         """See `ChunkConsumer.position`."""
         return self._chunks[0][0] if self._chunks else self._consumer.position()

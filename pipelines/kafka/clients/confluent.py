@@ -166,6 +166,11 @@ class Consumer(port.ChunkConsumer):
             return BrokerError(f"reading {self._topic}[{self._partition}]@{self._position} failed: {text}")
         return None
 
+    def tell(self, pipe: int) -> bool:
+        """See `ChunkConsumer.tell`."""
+        self._consumer.tell(pipe)
+        return True
+
     def position(self) -> int:
         """See `ChunkConsumer.position`."""
         return self._position

@@ -76,6 +76,7 @@ _set_log_queue = _function("set_log_queue", c_int, c_void_p, c_void_p)
 _poll_set_consumer = _function("poll_set_consumer", c_int, c_void_p)
 _queue_get_consumer = _function("queue_get_consumer", c_void_p, c_void_p)
 _queue_destroy = _function("queue_destroy", None, c_void_p)
+_queue_io_event_enable = _function("queue_io_event_enable", None, c_void_p, c_int, c_char_p, c_size_t)
 _list_new = _function("topic_partition_list_new", c_void_p, c_int)
 _list_add = _function("topic_partition_list_add", c_void_p, c_void_p, c_char_p, c_int32)
 _list_set_offset = _function("topic_partition_list_set_offset", c_int, c_void_p, c_char_p, c_int32, c_int64)
@@ -182,6 +183,10 @@ class Consumer:
         events = [_taken_event(address) for address in found[said].tolist()]
         text, starts, offsets, timestamps_ms = _taken(found[~said], _TIMESTAMP, _DESTROY)
         return Read(Values(text, starts), offsets, timestamps_ms, events)
+
+    def tell(self, pipe: int) -> None:
+        """Have a byte written into a pipe whenever messages or events come to where there were none."""
+        _queue_io_event_enable(self._queue, pipe, b"1", 1)
 
     def end_offset(self, topic: str, partition: int) -> int | None:
         """Return the end of the log as of the last fetch, `None` before the first."""

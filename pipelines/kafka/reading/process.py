@@ -29,6 +29,7 @@ from pipelines.kafka.port import (
     open_admin,
     open_consumer,
 )
+from pipelines.kafka.reading.arrivals import Arrivals, arrivals_of
 from pipelines.kafka.reading.start import absent
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError, StoplineError
@@ -68,8 +69,9 @@ class _Connection:
 class SharedConsumer:
     """The process's consumers of one partition, for all readers of it, whatever thread they run on."""
 
-    def __init__(self, open_at: Callable[[int], ChunkConsumer]) -> None:
+    def __init__(self, open_at: Callable[[int], ChunkConsumer], arrivals: Arrivals) -> None:
         self._open_at = open_at
+        self._arrivals = arrivals
         self._connections: list[_Connection] = []
         self._lock = threading.Lock()
 
@@ -107,6 +109,7 @@ class SharedConsumer:
         if connection is None:
             connection = _Connection(Ahead(self._open_at(offset)), now)
             self._connections.append(connection)
+            self._arrivals.listen(connection.consumer)
         connection.used_at = now
         return connection.consumer
 
@@ -248,7 +251,10 @@ def shared_consumer(settings: KafkaSettings, at: Partition) -> SharedConsumer:
     for consumer in PROCESS.all("consumers"):
         consumer.close_unused(CONSUMER_IDLE_S)
     return PROCESS.shared(
-        "consumers", (settings, at), lambda: SharedConsumer(partial(open_consumer, settings, *at)), _close_all
+        "consumers",
+        (settings, at),
+        lambda: SharedConsumer(partial(open_consumer, settings, *at), arrivals_of(settings)),
+        _close_all,
     )
 
 

@@ -22,6 +22,7 @@ from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.coders import ChunkCoder
 from pipelines.kafka.port import Chunk, KafkaSettings, OffsetOutOfRangeError, Partition, open_admin
+from pipelines.kafka.reading.arrivals import arrivals_of
 from pipelines.kafka.reading.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import LogEnd, broker_line, shared_consumer
 from pipelines.kafka.reading.start import Start, anew_text, checked_partitions, start_offsets
@@ -48,6 +49,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
         poll_interval_s: least time between looking for data that were not there.
         first_offset: set by `split` to what `start` means now for the one partition left.
+        waits: whether a reader may wait for messages that any partition of the job gets.
         topic_id: set by `split` to its topic's id now.
         known: set by `split` to how many partitions of its topic are read; 0 if that is watched elsewhere.
 
@@ -60,6 +62,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     out_of_orderness_us: int = OUT_OF_ORDERNESS_US
     idle_s: float = 2.0
     poll_interval_s: float = 0.05
+    waits: bool = False
     first_offset: int = -1
     topic_id: str = ""
     known: int = 0
@@ -140,6 +143,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         self._source = source
         self._at, self._next, self._newest_us, self._topic_id = position
         self._consumer = shared_consumer(source.settings, self._at)
+        self._arrivals = arrivals_of(source.settings)
         line = broker_line(source.settings)
         self._log_end, self._topic, self._refresh = log_end or line.log_end, line.topic, line.exchange
         self._clock = clock
@@ -159,10 +163,14 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
 
         After a chunk that reached the end of the log there is "no data now", so that a bundle ends with
         one short chunk instead of a trail of ever shorter ones. The embedded runner ignores the pause
-        Beam asks for after "no data"; the rest of it is slept here, once a pass over all partitions.
+        Beam asks for after "no data"; the rest of it is slept here, once a pass over all partitions, and if
+        nothing comes for long, until something does.
         """
         if (rest := self._resting_until - self._clock()) > 0:
             self._sleep(rest)
+        if self._source.waits:
+            self._arrivals.wait(self)
+            self._arrivals.looked(self)
         self._began_anew()
         if self._drained:
             self._drained = False
@@ -179,6 +187,7 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         if chunk is None:
             return self._nothing_now()
         self._chunk = chunk
+        self._arrivals.came()
         credible = chunk.timestamps[chunk.timestamps <= time.time_ns() // 1000 + CLOCK_SKEW_US]
         self._newest_us = max(self._newest_us, int(credible.max(initial=-1)))
         self._quiet_since = self._clock()
@@ -281,7 +290,9 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         max_read_time_s: float = 0.5,
     ) -> None:
         super().__init__()
-        self._source = ChunkSource(settings, checked_partitions(settings, topics, start), start, chunk_rows)
+        self._source = ChunkSource(
+            settings, checked_partitions(settings, topics, start), start, chunk_rows, waits=True
+        )
         self._max_bundle_chunks = max_bundle_chunks
         self._max_read_time_s = max_read_time_s
 
