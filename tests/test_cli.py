@@ -183,6 +183,10 @@ def test_a_lazy_command_is_imported_when_it_runs(
         ("flink", "up", "--help"),
         ("lifecycle", "law", "measures/law/countries/cn.yaml"),
         ("registry", "--help"),
+        ("run", "--help"),
+        ("lifecycle", "run", "--help"),
+        ("casework", "run", "--help"),
+        ("warnings", "run", "--help"),
         ("tokens", "--help"),
     ],
 )

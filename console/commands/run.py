@@ -3,16 +3,7 @@
 import typer
 
 from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner, StatusForm
-from console.running import run_job
-from console.status import MAIN, say
-from measures.law.horizon import calendar_cautions
-from pipelines.hot.decision_log.append import close_all
-from pipelines.hot.serving import trusted
-from pipelines.jobs import main
-from pipelines.jobs.options import JobSettings, options_told
-from pipelines.jobs.runners import options_for
-from pipelines.kafka.seal import believed
-from pipelines.received import wall_clock_us
+from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
 
@@ -37,6 +28,17 @@ def run(
 
     Example: stopline run --kafka_brokers 127.0.0.1:9092 --model_bundle var/bundle --create-topics
     """
+    from console.running import run_job
+    from console.status import MAIN, say
+    from measures.law.horizon import calendar_cautions
+    from pipelines.hot.decision_log.append import close_all
+    from pipelines.hot.serving import trusted
+    from pipelines.jobs import main
+    from pipelines.jobs.options import JobSettings
+    from pipelines.jobs.runners import options_for
+    from pipelines.kafka.seal import believed
+    from pipelines.received import wall_clock_us
+
     options = options_for(runner, context.args)
     settings = JobSettings.of(options)
     main.preflight(settings, partitions, create_topics=create_topics)

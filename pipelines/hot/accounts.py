@@ -18,13 +18,14 @@ from pipelines.hot.serving import InUse
 from pipelines.hot.stage import Output
 from pipelines.hot.tracer import Tracer
 from pipelines.kafka.sink import OutRecord
+from pipelines.metrics import LATENCY_GAUGES
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, concatenated, event_order
 from pipelines.state.store import FactsByShard, Received, Store, facts_of, runs, shards_of, sorted_out
 from pipelines.streams.moves import MOVE
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import ledgers_of
-from pipelines.telemetry import LATENCY_GAUGES, TELEMETRY
+from pipelines.telemetry import TELEMETRY
 
 
 class Side(NamedTuple):

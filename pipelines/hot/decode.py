@@ -17,6 +17,7 @@ from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.in_flight import in_flight, killers, without
 from pipelines.kafka.seal import SEALED, read_seal
+from pipelines.metrics import STATUS_COUNTERS
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
@@ -25,7 +26,7 @@ from pipelines.streams.clock import Progress, Window, now_us, window
 from pipelines.streams.payments import payments_among
 from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream, refusal
-from pipelines.telemetry import STATUS_COUNTERS, TELEMETRY
+from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
 
 _KILLED = "Three processes ended while this message was under way, and one that was given nothing else"

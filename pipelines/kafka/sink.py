@@ -17,7 +17,7 @@ from pipelines.kafka.port import KafkaSettings, Producer, open_producer
 from pipelines.kafka.refusals import Refused
 from pipelines.kafka.seal import SEALED, Seal, read_seal
 from pipelines.kafka.settling import KeptOutError
-from pipelines.telemetry import STATUS_COUNTERS
+from pipelines.metrics import STATUS_COUNTERS
 from schemas.dead_letter import shortened
 from schemas.errors import SinkError
 from schemas.topics import CASEWORK_STATES, CONTACTS, DEAD_LETTERS, MEASURES

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from console.lab import blocklist
 from console.options import (
     BEAM_FLAGS,
     CreateTopics,
@@ -17,16 +16,7 @@ from console.options import (
     Runner,
     StatusForm,
 )
-from console.running import run_job, run_over
-from console.status import CASEWORK, say
-from measures.aggregate import Office
-from measures.authority.keys import read_keys
-from measures.law.country_file import read_laws
-from pipelines.casework.settings import CaseworkSettings
-from pipelines.jobs import casework
-from pipelines.jobs.options import kafka_settings, options_told
-from pipelines.jobs.runners import options_for
-from pipelines.kafka.seal import believed
+from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
 
@@ -55,6 +45,18 @@ def run(
 
     Example: stopline casework run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """
+    from console.lab import blocklist
+    from console.running import run_job, run_over
+    from console.status import CASEWORK, say
+    from measures.aggregate import Office
+    from measures.authority.keys import read_keys
+    from measures.law.country_file import read_laws
+    from pipelines.casework.settings import CaseworkSettings
+    from pipelines.jobs import casework
+    from pipelines.jobs.options import kafka_settings
+    from pipelines.jobs.runners import options_for
+    from pipelines.kafka.seal import believed
+
     options = options_for(runner, context.args)
     laws = read_laws(law_dir)
     kept, lacking = blocklist.guard(guard)

@@ -6,17 +6,7 @@ from typing import Annotated
 import typer
 
 from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, LawDir, Partitions, Runner, StatusForm
-from console.running import run_job, run_over
-from console.status import LEGAL, say
-from measures.authority.keys import law_of_keys, read_keys
-from measures.law.country_file import read_laws
-from measures.law.horizon import calendar_cautions
-from pipelines.jobs import lifecycle
-from pipelines.jobs.options import kafka_settings, options_told
-from pipelines.jobs.runners import options_for
-from pipelines.kafka.seal import believed
-from pipelines.lifecycle.settings import LifecycleSettings
-from pipelines.received import wall_clock_us
+from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
 
@@ -45,6 +35,18 @@ def run(
 
     Example: stopline lifecycle run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """
+    from console.running import run_job, run_over
+    from console.status import LEGAL, say
+    from measures.authority.keys import law_of_keys, read_keys
+    from measures.law.country_file import read_laws
+    from measures.law.horizon import calendar_cautions
+    from pipelines.jobs import lifecycle
+    from pipelines.jobs.options import kafka_settings
+    from pipelines.jobs.runners import options_for
+    from pipelines.kafka.seal import believed
+    from pipelines.lifecycle.settings import LifecycleSettings
+    from pipelines.received import wall_clock_us
+
     options = options_for(runner, context.args)
     laws = read_laws(law_dir)
     settings = LifecycleSettings(

@@ -3,8 +3,7 @@
 import typer
 
 from console.options import BEAM_FLAGS
-from pipelines.jobs.options import in_process_options, kafka_settings, options_told
-from pipelines.lifecycle.sealing import seal_past
+from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
 
@@ -18,5 +17,8 @@ def seal(context: typer.Context) -> None:
 
     Example: stopline lifecycle seal --seal_key seal.json --kafka_brokers 127.0.0.1:9092
     """
+    from pipelines.jobs.options import in_process_options, kafka_settings
+    from pipelines.lifecycle.sealing import seal_past
+
     count = seal_past(kafka_settings(in_process_options(context.args)))
     typer.echo(f"{count:,} entries sealed")

@@ -7,14 +7,7 @@ from typing import Annotated
 import typer
 
 from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner, StatusForm
-from console.running import run_job, run_over
-from console.status import VICTIMS, say
-from pipelines.jobs import victims
-from pipelines.jobs.options import kafka_settings, options_told, policy_of
-from pipelines.jobs.runners import options_for
-from pipelines.kafka.seal import believed
-from pipelines.received import wall_clock_us
-from pipelines.victims.settings import VictimsSettings, check_sender
+from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
 
@@ -41,6 +34,15 @@ def run(
 
     Example: stopline warnings run --kafka_brokers 127.0.0.1:9092 --sender "Example Bank" --create-topics
     """
+    from console.running import run_job, run_over
+    from console.status import VICTIMS, say
+    from pipelines.jobs import victims
+    from pipelines.jobs.options import kafka_settings, policy_of
+    from pipelines.jobs.runners import options_for
+    from pipelines.kafka.seal import believed
+    from pipelines.received import wall_clock_us
+    from pipelines.victims.settings import VictimsSettings, check_sender
+
     options = options_for(runner, context.args)
     kafka, policy = kafka_settings(options), policy_of(options)
     check_sender(policy, sender, wall_clock_us())
