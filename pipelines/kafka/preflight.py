@@ -7,14 +7,13 @@ from contextlib import closing, suppress
 
 from pipelines.kafka.admission import kept_out
 from pipelines.kafka.port import Admin, KafkaSettings, NewTopic, Partition, admin_command, open_admin
+from pipelines.kafka.waiting import EMBEDDED
 from schemas.errors import BrokerError, ConfigError
 from schemas.topics import TOPIC_CONFIG
 
 #: How long one address may take to let us in.
 LISTENER_TIMEOUT_S = 5.0
 
-#: Cluster id of the embedded broker, which repeats `message.timestamp.type` and ignores it.
-EMBEDDED = "tansu_cluster"
 
 #: Open files of a job besides its consumers, and of each partition's consumer: 8 with librdkafka, 4 with
 #: kafka-python, counted against one broker; connections to more brokers come on top.

@@ -9,9 +9,18 @@ from contextlib import closing
 
 import pytest
 
-from pipelines.kafka.port import Chunk, ChunkConsumer, KafkaSettings, open_consumer, open_producer
+from pipelines.kafka import waiting
+from pipelines.kafka.port import (
+    FETCH_WAIT_MS,
+    Chunk,
+    ChunkConsumer,
+    KafkaSettings,
+    open_consumer,
+    open_producer,
+)
 from pipelines.kafka.reading import arrivals
 from pipelines.kafka.reading.arrivals import Arrivals
+from schemas.errors import BrokerError
 
 
 class Reader:
@@ -122,3 +131,34 @@ def test_the_hot_client_tells_of_a_message_that_comes_while_nobody_asks(
         while (chunk := consumer.poll(10)) is None and time.monotonic() < deadline:
             told.wait(reader)
         assert chunk is not None and list(chunk.values) == [b"1"]
+
+
+class Named:
+    """An admin client of a cluster with this id, or of one that does not answer."""
+
+    def __init__(self, cluster_id: str) -> None:
+        self._id = cluster_id
+
+    def cluster_id(self) -> str:
+        if not self._id:
+            raise BrokerError("away")
+        return self._id
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("cluster_id", "wait_ms"),
+    [(waiting.EMBEDDED, FETCH_WAIT_MS), ("Zm9v", waiting.PATIENT_MS), ("", FETCH_WAIT_MS)],
+)
+def test_only_a_broker_that_answers_as_soon_as_messages_come_is_given_long(
+    cluster_id: str, wait_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "open_admin", lambda _: Named(cluster_id))
+
+    assert waiting.fetch_wait_ms(KafkaSettings(f"{cluster_id or 'none'}:1")) == wait_ms
+
+
+def test_the_embedded_broker_says_who_it_is(local: KafkaSettings) -> None:
+    assert waiting.fetch_wait_ms(local) == FETCH_WAIT_MS

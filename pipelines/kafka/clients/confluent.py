@@ -19,7 +19,6 @@ from pipelines.kafka.admission import OVERHEARD, Admission
 from pipelines.kafka.clients import librdkafka
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
-    FETCH_WAIT_MS,
     LATEST_US,
     LINGER_MS,
     REPEAT_S,
@@ -31,6 +30,7 @@ from pipelines.kafka.port import (
 )
 from pipelines.kafka.refusals import Refused
 from pipelines.kafka.settling import Settling
+from pipelines.kafka.waiting import fetch_wait_ms
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError
 
@@ -122,7 +122,7 @@ class Consumer(port.ChunkConsumer):
         return librdkafka.Consumer(
             {
                 **consumer_config(self._settings),
-                "fetch.wait.max.ms": FETCH_WAIT_MS,
+                "fetch.wait.max.ms": fetch_wait_ms(self._settings),
                 "fetch.queue.backoff.ms": 5,  # its default, 1 s, stalls readers that empty the queue
                 "fetch.error.backoff.ms": 50,
                 "queued.min.messages": 50_000,
