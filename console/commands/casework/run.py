@@ -12,6 +12,7 @@ from console.options import (
     Fresh,
     GuardFiles,
     LawDir,
+    MetricsAt,
     Partitions,
     Runner,
     StatusForm,
@@ -34,6 +35,7 @@ def run(
     fresh: Fresh = False,
     law_dir: LawDir = None,
     status: StatusForm = "line",
+    metrics: MetricsAt = "",
     guard: GuardFiles = [],  # noqa: B006
     replay: Annotated[bool, typer.Option(help="Read what is there, then stop.")] = False,
 ) -> None:
@@ -72,4 +74,4 @@ def run(
     if replay:
         run_over(partial(casework.replay, settings, options), status, CASEWORK)
     else:
-        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh)
+        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh, metrics=metrics)
