@@ -119,7 +119,8 @@ def _working(**done: str) -> Status:
 MAIN = Status(("decided", "alerts", "warnings", "without_legal_ground", "braked"), status_line)
 LEGAL = _working(entries="journal entries")
 CASEWORK = _working(changes="changes", told="told to reporters")
-VICTIMS = _working(entries="journal entries", tries="tries to make")
+VICTIMS = _working(contacts="journal entries", tries="tries to make")
+OFFICES = _working(entries="journal entries", changes="changes of cases", tries="tries to make", sent="sent")
 SENDER = _working(sent="sent", unreachable="not reached", failed="failed", uncertain="uncertain")
 
 

@@ -17,11 +17,12 @@ from console.options import Country, Language, ModelBundle, PolicyFile
 from console.views import demo as views
 from console.views.drawing import draw
 from console.web.serve import beside, wait
-from fixtures.world import START_US, simulate
+from fixtures.world import lately, simulate
 from models import SHIPPED
 from models.scoring import bundle
 from pipelines import policy
 from pipelines.hot import serving
+from pipelines.received import wall_clock_us
 from schemas.units import DAY_US
 
 app = typer.Typer(add_completion=False)
@@ -46,9 +47,8 @@ def demo(
 ) -> None:
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
 
-    Everything is real but the people: an embedded Kafka broker, `stopline run` in a process of its own, its
-    topics. Nothing else needs to be installed. Under a shipped policy alerts speak the terminal's language if
-    the country does, else English.
+    Everything is real but the people: an embedded Kafka broker, `stopline run`, the jobs of law, casework and
+    victims, the desk. Alerts speak the terminal's language if the country does, else English.
 
     Example: stopline demo --seed 3 --rate 0
     """
@@ -60,13 +60,14 @@ def demo(
     serving.check(model_bundle.resolve(), rules)
     with ExitStack() as stack:
         with console.status("simulating people, shops, scammers and mules") as status:
-            world = simulate(seed=seed, days=history_days + days, accounts=accounts).paid_in(rules.currency)
+            begins = lately(history_days + days, wall_clock_us())
             day = shown(
-                world, START_US + history_days * DAY_US,
+                lambda: simulate(seed, history_days + days, accounts, begins).paid_in(rules.currency),
+                begins + history_days * DAY_US, law=rules.law.id,
                 bundle=model_bundle, flags=flags, rate=rate, say=status.update,
                 beside=partial(beside, rules, console.print) if desk else nullcontext,
             )  # fmt: skip
-            board, moments = stack.enter_context(day)
+            world, board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:
             for moment in moments:
                 live.update(shows := views.picture(board, moment, rules.currency))

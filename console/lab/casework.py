@@ -76,10 +76,11 @@ def _orders(world: World) -> Iterator[Order]:
     rows = world.payments.filter(reported).to_pylist()
     known = truth.filter(reported).to_pylist()
     for row, about in sorted(zip(rows, known, strict=True), key=lambda each: each[1]["report_us"]):
-        yield _order(row, about)
+        yield stop_order(row, about)
 
 
-def _order(row: dict[str, Any], about: dict[str, Any]) -> Order:
+def stop_order(row: dict[str, Any], about: dict[str, Any]) -> Order:
+    """Return the order that police give of one reported transfer, a row of a world and of its truth."""
     account = row["creditor_account"]
     number = derived_id("stop", row["txn_id"])
     return Order(

@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from models.learning.stress import STOPS_ASKED
 from schemas.alert import Alert
+from schemas.journal import JournalEntry, MeasureChanged
+from schemas.measure import Measure
 from schemas.warning import Warning
 
 
@@ -36,6 +38,7 @@ class Scoreboard:
     warned: set[str] = field(default_factory=set)
     warnings: dict[str, Warning] = field(default_factory=dict)
     severities: Counter[int] = field(default_factory=Counter)
+    measures: dict[str, Measure] = field(default_factory=dict)
 
     @classmethod
     def of(cls, payments: pa.Table, truth: pa.Table) -> "Scoreboard":
@@ -59,6 +62,17 @@ class Scoreboard:
             self.severities[warning.severity] += 1
             self.warned.add(warning.party_token)
             self.warnings[warning.txn_id] = warning
+
+    @property
+    def told(self) -> int:
+        """How many warnings came."""
+        return sum(self.severities.values())
+
+    def add_measures(self, entries: Iterable[JournalEntry]) -> None:
+        """Keep every measure as the newest entry leaves it."""
+        for entry in entries:
+            changed = (event.measure for event in entry.events if isinstance(event, MeasureChanged))
+            self.measures |= {measure.measure_id: measure for measure in changed}
 
     def result(self) -> "Result":
         """Add up what is known now."""

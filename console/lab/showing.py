@@ -3,16 +3,21 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pyarrow.compute as pc
 
 from console.lab import watching
+from console.lab.acting import Acting
+from console.lab.casework import AUTHORITY, LAW
 from console.lab.feeds import PARTITIONS, Listener, commit_at_end, send_at_rate
 from console.lab.scoreboard import Scoreboard
+from console.lab.signing import new_key
 from fixtures.world import World
+from measures.law.country_file import SHIPPED
 from pipelines.jobs import main
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
@@ -22,10 +27,12 @@ from pipelines.policy import PAST_DAYS_MAX
 from schemas import topics
 from schemas.alert import Alert
 from schemas.errors import BrokerError
+from schemas.journal import JournalEntry
+from schemas.order import Actor, MeasureKind
 from schemas.warning import Warning
 
-#: How often the job is looked at, and how long after its last payment.
-LOOK_S, AFTER_S = 0.25, 1.0
+#: How often the jobs are looked at; how long nothing must happen at the end, and how long it may at most.
+LOOK_S, AFTER_S, AFTER_MAX_S = 0.25, 1.0, 30.0
 
 
 #: Worlds are of another year than the broker that takes them.
@@ -33,67 +40,151 @@ AS_OF_TODAY = ("--clock_past_days", str(PAST_DAYS_MAX))
 
 
 class Moment(NamedTuple):
-    """How the job stands: payments decided, how many a second, and the last second's p99."""
+    """How the jobs stand.
+
+    Attributes:
+        decided: payments.
+        rate: of them a second.
+        p99_ms: of the last second.
+        in_force: measures that the legal engine has in force.
+        stopped: of them stops that police ordered.
+        reached: tries to reach a warned party that left.
+
+    """
 
     decided: int
     rate: float
     p99_ms: float
+    in_force: int = 0
+    stopped: int = 0
+    reached: int = 0
+
+
+class Showing(NamedTuple):
+    """What a demo shows: a world, the board that fills as `moments` are taken, and these."""
+
+    world: World
+    board: Scoreboard
+    moments: Iterator[Moment]
 
 
 @contextmanager
 def shown(
-    world: World,
+    simulated: Callable[[], World],
     begins_us: int,
     *,
     bundle: Path,
     flags: Sequence[str],
+    law: str,
     rate: int,
     say: Callable[[str], None],
     beside: Callable[[KafkaSettings], AbstractContextManager[object]] = nullcontext,
-) -> Iterator[tuple[Scoreboard, Iterator[Moment]]]:
-    """Run the job over a world: what was before `begins_us` at once, then the rest at `rate` a second.
+) -> Iterator[Showing]:
+    """Run the jobs over a world: what was before `begins_us` at once, then the rest at `rate` a second.
 
-    `flags` are further options of the job, `beside` is what else runs on the same broker. The board fills as
-    its moments are taken; they end when every payment is decided.
+    `flags` are further options of the jobs, `law` is the country whose banks and police act, `beside` is what
+    else runs on the same broker, open before anything is `simulated`. The moments end when every payment is
+    decided and what follows from it is done.
 
     Raises:
-        BrokerError: the job ended or does not get on.
+        BrokerError: a job ended or does not get on.
 
     """
-    began = pc.greater_equal(world.payments["accepted_at_us"], begins_us)
-    history, rest = world.payments.filter(pc.invert(began)), world.payments.filter(began)
-    board = Scoreboard.of(rest, world.truth.filter(began))
-    with EmbeddedBroker() as broker:
+    with EmbeddedBroker() as broker, ExitStack() as stack:
         settings = KafkaSettings(broker.address)
         require_topics(settings, main.wanted_topics(PARTITIONS), create_topics=True)
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="stopline-demo-")))
+        keys, key = folder / "keys.json", folder / "police.jwk"
+        new_key(keys, key, authority=AUTHORITY, country=LAW, actor=Actor.POLICE, years=1, laws=SHIPPED)
+        offices = stack.enter_context(watching.offices(settings, flags, keys, folder))
+        stack.enter_context(beside(settings))
+        world = simulated()
+        began = pc.greater_equal(world.payments["accepted_at_us"], begins_us)
+        history, rest = world.payments.filter(pc.invert(began)), world.payments.filter(began)
+        board = Scoreboard.of(rest, world.truth.filter(began))
         say(f"sending {history.num_rows:,} payments of the past")
         send_at_rate(settings, history)
         commit_at_end(settings)
-        with beside(settings), watching.running(settings, bundle, (*flags, *AS_OF_TODAY)) as job:
-            say("filling the ledgers with the past")
-            job.wait_for(history.num_rows, "observed")
-            threading.Thread(target=send_at_rate, args=(settings, rest, rate), daemon=True).start()
-            yield board, _moments(job, board, settings)
+        job = stack.enter_context(watching.running(settings, bundle, (*flags, *AS_OF_TODAY)))
+        say("filling the ledgers with the past")
+        job.wait_for(history.num_rows, "observed")
+        acting = Acting(settings, world, law, key)
+        threading.Thread(target=send_at_rate, args=(settings, rest, rate), daemon=True).start()
+        yield Showing(world, board, _moments(Watched(job, offices), board, settings, acting))
+        stack.close()
         process.close_connections()
 
 
-def _moments(job: watching.Job, board: Scoreboard, settings: KafkaSettings) -> Iterator[Moment]:
+class Watched(NamedTuple):
+    """The processes of a demo: the main job, and the others."""
+
+    job: watching.Job
+    offices: watching.Job
+
+    def done(self, board: Scoreboard, acting: Acting) -> bool:
+        """Tell whether all that the main job sent has come, and all that banks wrote was read."""
+        sent = self.job.status
+        came = len(board.alerts) >= sent.get("alerts", 0) and board.told >= sent.get("warnings", 0)
+        return came and acting.told <= self.offices.status.get(f"{topics.ACCOUNTS}_read", 0)
+
+    def ended(self) -> str:
+        """Return what a process that has ended said last, "" while both run."""
+        return next((each.last_words() for each in self if each.ended()), "")
+
+
+class Patience:
+    """How long nothing has happened."""
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+        self._since = time.monotonic()
+
+    def saw(self, nothing: bool) -> None:
+        """Note whether something happened."""
+        self._since = self._since if nothing else time.monotonic()
+
+    def rested(self, seconds: float) -> bool:
+        """Tell whether nothing has happened for so long."""
+        return time.monotonic() - self._since >= seconds
+
+    def ended(self) -> bool:
+        """Tell whether nothing has happened for longer than anybody waits."""
+        return self.rested(self._most_s)
+
+
+def _moments(
+    watched: Watched, board: Scoreboard, settings: KafkaSettings, acting: Acting
+) -> Iterator[Moment]:
+    job, offices = watched
     alerts = Listener(settings, topics.ALERTS, Alert)
     warnings = Listener(settings, topics.WARNINGS, Warning)
+    journal = Listener(settings, topics.MEASURES, JournalEntry)
     began = progressed = time.monotonic()
     decided = 0
 
     def moment() -> Moment:
-        board.add_alerts(alerts.take())
+        board.add_alerts(came := alerts.take())
         board.add_warnings(warnings.take())
-        return Moment(decided, decided / (progressed - began or 1.0), job.p99_ms)
+        acting.hear(came)
+        board.add_measures(journal.take())
+        live = [measure for measure in board.measures.values() if measure.live]
+        stopped = sum(measure.kind is MeasureKind.STOP for measure in live)
+        reached = offices.status.get("sent", 0)
+        rate = decided / (progressed - began or 1.0)
+        return Moment(decided, rate, job.p99_ms, len(live), stopped, reached)
 
     while decided < board.payments:
         time.sleep(LOOK_S)
         if job.status.get("decided", 0) > decided:
             decided, progressed = job.status["decided"], time.monotonic()
-        if job.ended() or time.monotonic() > progressed + watching.STALL_S:
-            raise BrokerError(f"the job stopped after {decided:,} payments; it said: {job.last_words()}")
+        if (said := watched.ended()) or time.monotonic() > progressed + watching.STALL_S:
+            said = said or job.last_words()
+            raise BrokerError(f"the job stopped after {decided:,} payments; it said: {said}")
         yield moment()
-    time.sleep(AFTER_S)
-    yield moment()
+    patience = Patience(AFTER_MAX_S)
+    newest = moment()
+    while not (watched.done(board, acting) and patience.rested(AFTER_S)) and not patience.ended():
+        time.sleep(LOOK_S)
+        before, newest = newest, moment()
+        patience.saw(newest == before)
+        yield newest

@@ -73,6 +73,23 @@ def running(settings: KafkaSettings, bundle: Path, flags: Sequence[str]) -> Iter
         "--kafka_brokers", settings.brokers, "--model_bundle", str(bundle),
         "--partitions", str(PARTITIONS), "--status", "json", *flags,
     ]  # fmt: skip
+    with _child(command) as job:
+        yield job
+
+
+@contextmanager
+def offices(settings: KafkaSettings, flags: Sequence[str], keys: Path, folder: Path) -> Iterator[Job]:
+    """Run the jobs of law, casework and victims in one process while the block runs (`offices.py`)."""
+    command = [
+        sys.executable, "-c", "from console.lab.offices import main; main()",
+        "--kafka_brokers", settings.brokers, *flags, str(keys), str(folder),
+    ]  # fmt: skip
+    with _child(command) as job:
+        yield job
+
+
+@contextmanager
+def _child(command: Sequence[str]) -> Iterator[Job]:
     child = subprocess.Popen(
         tied_to_starter(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

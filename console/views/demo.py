@@ -26,11 +26,15 @@ def picture(board: Scoreboard, moment: Moment, currency: str) -> Group:
         f"{moment.rate:>8,.0f} payments/s   {moment.decided:>9,} decided   p99 {moment.p99_ms:,.0f} ms"
     )
     sums = Text(
-        f"{len(board.alerts):>8,} alerts   {sum(board.severities.values()):>8,} warnings   "
+        f"{len(board.alerts):>8,} alerts   {board.told:>8,} warnings   "
         f"saved {(result.stopped_minor + result.caught_minor) / one:,.0f} of {result.scam_minor / one:,.0f}"
     )
+    law = Text(
+        f"{moment.in_force:>8,} measures in force   {moment.stopped:>3,} ordered by police   "
+        f"{moment.reached:,} messages to warned people"
+    )
     newest = [shown_line(alert) for alert in list(board.alerts.values())[-6:]]
-    return Group(Panel(Group(head, sums), title="Stopline"), *newest)
+    return Group(Panel(Group(head, sums, law), title="Stopline"), *newest)
 
 
 def shown_line(alert: Alert) -> Text:

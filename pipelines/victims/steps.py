@@ -196,7 +196,7 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
         state.write(kept)
         self._wake(after, due)
         self._entries.inc(len(records))
-        TELEMETRY.count("entries", len(records))
+        TELEMETRY.count("contacts", len(records))
         TELEMETRY.count("tries", sum(isinstance(event, Planned) for event in events))
         return records
 
