@@ -17,6 +17,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.process import PROCESS
+from pipelines.received import wall_clock_us
 from schemas.errors import StoplineError
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,8 +36,14 @@ TickMessage = Callable[[str, str], bytes]
 class AlarmClock:
     """Next due time of every account or party of this process; one thread sends the ticks."""
 
-    def __init__(self, settings: KafkaSettings, topic: str, message: TickMessage) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topic: str,
+        message: TickMessage,
+        now: Callable[[], int] = wall_clock_us,
+    ) -> None:
+        self._settings, self._now = settings, now
         self._topic, self._message = topic, message
         self._lock = threading.Lock()
         self._next: dict[str, tuple[int, str]] = {}
@@ -67,7 +74,7 @@ class AlarmClock:
         """Send ticks for ever; the body of the daemon thread."""
         waiting: list[tuple[str, str]] = []
         while True:
-            now_us = time.time_ns() // 1000
+            now_us = self._now()
             waiting += self.due(now_us)
             if waiting:
                 try:
@@ -82,11 +89,16 @@ class AlarmClock:
             time.sleep(LOOK_S)
 
 
-def alarm_clock(settings: KafkaSettings, topic: str, message: TickMessage) -> AlarmClock:
-    """Return the process's alarm clock for a topic of these brokers; starts its thread on first use."""
+def alarm_clock(
+    settings: KafkaSettings, topic: str, message: TickMessage, now: Callable[[], int]
+) -> AlarmClock:
+    """Return the process's alarm clock for a topic of these brokers; starts its thread on first use.
+
+    `now` is the clock of the job, microseconds UTC.
+    """
 
     def started() -> AlarmClock:
-        clock = AlarmClock(settings, topic, message)
+        clock = AlarmClock(settings, topic, message, now)
         threading.Thread(target=clock.run, name="alarm-clock", daemon=True).start()
         return clock
 

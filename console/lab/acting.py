@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from joserfc.jwk import OKPKey
 
 from console.lab.casework import LAW, ORDER_MINUTES, stop_order
-from console.lab.signing import signed
 from fixtures.bank import account_messages
 from fixtures.world import World
-from measures.authority.signing import TYPE
+from measures.authority.signing import sign
 from pipelines.kafka.port import KafkaSettings, open_producer
 from schemas import topics
 from schemas.alert import Alert
@@ -32,11 +31,11 @@ class Acting:
     """What banks write to `accounts` and `reports`, and police to `orders`, of a world up to an instant.
 
     A bank states the accounts that alerts and reports name, with their bookings, and holds by the rule that
-    an alert names. A victim's bank reports what was paid; police, whose private key is in file `key`, order a
-    stop half an hour later (China). `told` counts messages for `accounts`.
+    an alert names. A victim's bank reports what was paid; police, whose private key is `key`, order a stop
+    half an hour later (China). `told` counts messages for `accounts`.
     """
 
-    def __init__(self, settings: KafkaSettings, world: World, jurisdiction: str, key: Path) -> None:
+    def __init__(self, settings: KafkaSettings, world: World, jurisdiction: str, key: OKPKey) -> None:
         self._producer = open_producer(settings)
         self._payments, self._law, self._key = world.payments, jurisdiction, key
         self._stated: set[str] = set()
@@ -83,7 +82,7 @@ class Acting:
             reason_code=alert.notices[0].reason_code,
             amount_minor=alert.amount_minor,
             txn_id=alert.txn_id,
-            received_at_us=alert.received_us,
+            received_at_us=alert.at_us,
         )
         message = AccountMessage(account_token=account, jurisdiction=self._law, command=hold)
         self._send(topics.ACCOUNTS, account, _ENCODE(message))
@@ -111,7 +110,7 @@ class Acting:
         )
         self._send(topics.REPORTS, report.report_id, _ENCODE(report))
         if self._law == LAW:
-            self._send(topics.ORDERS, account, signed(_ENCODE(stop_order(row, about)), self._key, TYPE))
+            self._send(topics.ORDERS, account, sign(stop_order(row, about), self._key, "key-1"))
 
     def _send(self, topic: str, key: str, value: bytes) -> None:
         self._producer.send(topic, key.encode(), value, (), time.time_ns() // 1000)

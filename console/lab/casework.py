@@ -14,7 +14,7 @@ from joserfc.jwk import OKPKey
 from console.lab.feeds import topic_values
 from fixtures.bank import account_messages, name_token
 from fixtures.world import World
-from measures.authority.keys import public_entry
+from measures.authority.keys import KeyEntry, public_entry
 from measures.authority.signing import sign
 from pipelines.jobs.lifecycle import replay
 from pipelines.kafka.local.brokers import EmbeddedBroker
@@ -126,19 +126,22 @@ def _send(kafka: KafkaSettings, world: World, orders: list[Order], private: OKPK
     return told
 
 
-def _run(kafka: KafkaSettings, private: OKPKey) -> list[JournalEntry]:
-    """Run the lifecycle job over what was sent; returns its journal."""
-    year = time.gmtime().tm_year + 1
-    key = public_entry(
+def police_key(private: OKPKey) -> KeyEntry:
+    """Describe the key of simulated police, good for worlds of these years."""
+    return public_entry(
         private,
         authority_id=AUTHORITY,
         key_id="key-1",
         actor=Actor.POLICE,
         country=LAW,
         good_from="2020-01-01T00:00:00+00:00",
-        good_until=f"{year}-01-01T00:00:00+00:00",
+        good_until=f"{time.gmtime().tm_year + 1}-01-01T00:00:00+00:00",
     )
-    replay(LifecycleSettings(kafka, (key,)))
+
+
+def _run(kafka: KafkaSettings, private: OKPKey) -> list[JournalEntry]:
+    """Run the lifecycle job over what was sent; returns its journal."""
+    replay(LifecycleSettings(kafka, (police_key(private),)))
     return [*map(msgspec.json.Decoder(JournalEntry).decode, topic_values(kafka, topics.MEASURES))]
 
 

@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pyarrow.compute as pc
+from joserfc.jwk import OKPKey
 
 from console.lab import watching
 from console.lab.acting import Acting
-from console.lab.casework import AUTHORITY, LAW
+from console.lab.casework import police_key
 from console.lab.feeds import PARTITIONS, Listener, commit_at_end, send_at_rate
 from console.lab.scoreboard import Scoreboard
-from console.lab.signing import new_key
 from fixtures.world import World
-from measures.law.country_file import SHIPPED
+from measures.authority.keys import write_keys
 from pipelines.jobs import main
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
@@ -28,7 +28,7 @@ from schemas import topics
 from schemas.alert import Alert
 from schemas.errors import BrokerError
 from schemas.journal import JournalEntry
-from schemas.order import Actor, MeasureKind
+from schemas.order import MeasureKind
 from schemas.warning import Warning
 
 #: How often the jobs are looked at; how long nothing must happen at the end, and how long it may at most.
@@ -94,8 +94,8 @@ def shown(
         settings = KafkaSettings(broker.address)
         require_topics(settings, main.wanted_topics(PARTITIONS), create_topics=True)
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="stopline-demo-")))
-        keys, key = folder / "keys.json", folder / "police.jwk"
-        new_key(keys, key, authority=AUTHORITY, country=LAW, actor=Actor.POLICE, years=1, laws=SHIPPED)
+        keys, key = folder / "keys.json", OKPKey.generate_key("Ed25519")
+        write_keys(keys, [police_key(key)])
         offices = stack.enter_context(watching.offices(settings, flags, keys, folder))
         stack.enter_context(beside(settings))
         world = simulated()
@@ -125,7 +125,7 @@ class Watched(NamedTuple):
         """Tell whether all that the main job sent has come, and all that banks wrote was read."""
         sent = self.job.status
         came = len(board.alerts) >= sent.get("alerts", 0) and board.told >= sent.get("warnings", 0)
-        return came and acting.told <= self.offices.status.get(f"{topics.ACCOUNTS}_read", 0)
+        return came and bool(self.offices.status.get("entries", 0) >= acting.told)
 
     def ended(self) -> str:
         """Return what a process that has ended said last, "" while both run."""

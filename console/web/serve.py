@@ -115,10 +115,10 @@ def wait(said: Callable[[str], None]) -> None:
 
 @contextmanager
 def beside(rules: Policy, said: Callable[[str], None], settings: KafkaSettings) -> Iterator[None]:
-    """Open a desk of its own on a broker while the block runs, and say where."""
+    """Open a desk of its own on a broker while the block runs, and say where; it goes by stream time."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="stopline-desk-")))
-        desk = opened(settings, rules, SHIPPED, folder, create_topics=True)
+        desk = opened(settings, rules, SHIPPED, folder, clock="stream", create_topics=True)
         site = site_of(stack.enter_context(desk), folder, policy_stamp=rules.stamp)
         address = stack.enter_context(served(site))
         said("The desk, for two people:")

@@ -282,7 +282,9 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
     def _wake(self, of: Aggregate, key: str, state: Any, due: Any) -> None:
         at_us, named = of.due(state), f"{of.kind}/{key}"
         if self._settings.ticks:
-            alarm_clock(self._settings.kafka, topics.CASEWORK_INTERNAL, _tick).set(named, of.kind, at_us)
+            alarm_clock(self._settings.kafka, topics.CASEWORK_INTERNAL, _tick, self._settings.clock).set(
+                named, of.kind, at_us
+            )
         else:
             set_timer(due, at_us)
 

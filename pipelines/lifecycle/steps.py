@@ -306,7 +306,7 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
     def _wake(self, kept: AccountState, due: Any) -> None:
         at_us = next_due_us(kept.account)
         if self._settings.ticks:
-            clock = alarm_clock(self._settings.kafka, topics.ACCOUNTS, tick_message)
+            clock = alarm_clock(self._settings.kafka, topics.ACCOUNTS, tick_message, self._settings.clock)
             clock.set(kept.account.account_token, kept.jurisdiction, at_us)
         else:
             set_timer(due, at_us)

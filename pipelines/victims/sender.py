@@ -70,12 +70,12 @@ def now_us() -> int:
 class Outcomes:
     """Writes outcomes, each confirmed before the call returns; one a thread."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._producer = open_producer(settings)
+    def __init__(self, settings: KafkaSettings, clock: Callable[[], int] = now_us) -> None:
+        self._producer, self._clock = open_producer(settings), clock
 
     def tell(self, attempt: Attempt, state: ContactState, reason: str = "", proof_id: str = "") -> None:
         """Write what came of a try."""
-        at_us = now_us()
+        at_us = self._clock()
         outcome = Outcome(
             key=attempt.key,
             party_token=attempt.party_token,
@@ -135,7 +135,7 @@ class Lane:
 
     def run(self) -> None:
         """Hand tries over for ever; the body of the lane's thread."""
-        channel, outcomes = self._open(), Outcomes(self._settings)
+        channel, outcomes = self._open(), Outcomes(self._settings, self._clock)
         while True:
             try:
                 taken = self._next(RECEIPTS_S)
@@ -201,9 +201,12 @@ class Sender:
     """Reads `contacts` and feeds the lanes; remembers how far all is done."""
 
     def __init__(
-        self, settings: KafkaSettings, channels: Mapping[ChannelName, Callable[[], Channel]]
+        self,
+        settings: KafkaSettings,
+        channels: Mapping[ChannelName, Callable[[], Channel]],
+        clock: Callable[[], int] = now_us,
     ) -> None:
-        self._settings, self._channels = settings, channels
+        self._settings, self._channels, self._clock = settings, channels, clock
         self._lock = threading.Lock()
         self._under_way: dict[str, tuple[Partition, int]] = {}
         self._read: dict[Partition, int] = {}
@@ -229,11 +232,12 @@ class Sender:
         begun = frozenset(key for key, state in states.items() if state == "SENDING")
         done = {key for key, state in states.items() if state in _DONE}
         lanes = {
-            name: Lane(settings, open_, self._finished, begun=begun) for name, open_ in self._channels.items()
+            name: Lane(settings, open_, self._finished, begun=begun, clock=self._clock)
+            for name, open_ in self._channels.items()
         }
         for name, lane in lanes.items():
             threading.Thread(target=lane.run, name=f"channel {name}", daemon=True).start()
-        outcomes = Outcomes(settings)
+        outcomes = Outcomes(settings, self._clock)
 
         def give(attempt: Attempt, at: Partition, offset: int) -> None:
             lane = lanes.get(attempt.channel)

@@ -208,7 +208,9 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
     def _wake(self, party: Party, due: Any) -> None:
         at_us = ladder.next_due_us(party)
         if self._settings.ticks:
-            clock = alarm_clock(self._settings.kafka, topics.WARNING_OUTCOMES, tick_message)
+            clock = alarm_clock(
+                self._settings.kafka, topics.WARNING_OUTCOMES, tick_message, self._settings.clock
+            )
             clock.set(party.party_token, party.jurisdiction, at_us)
         else:
             set_timer(due, at_us)
