@@ -32,7 +32,7 @@ class Acting:
 
     A bank states the accounts that alerts and reports name, with their bookings, and holds by the rule that
     an alert names. A victim's bank reports what was paid; police, whose private key is `key`, order a stop
-    half an hour later (China). `told` counts messages for `accounts`.
+    half an hour later (China). `told` counts messages for `accounts`, `reported` reports.
     """
 
     def __init__(self, settings: KafkaSettings, world: World, jurisdiction: str, key: OKPKey) -> None:
@@ -42,7 +42,7 @@ class Acting:
         self._not_booked: set[str] = set()
         self._reports = _reported(world)
         self._upto_us = 0
-        self.told = 0
+        self.told = self.reported = 0
 
     def hear(self, alerts: Sequence[Alert]) -> None:
         """Act on alerts; they come about in order of their payments, whose newest says how late it is."""
@@ -108,6 +108,7 @@ class Acting:
             information="ACCOUNT_USED",
             entities=(Entity(kind="ACCOUNT", value=account, role="MULE", institution=row["creditor_agent"]),),
         )
+        self.reported += 1
         self._send(topics.REPORTS, report.report_id, _ENCODE(report))
         if self._law == LAW:
             self._send(topics.ORDERS, account, sign(stop_order(row, about), self._key, "key-1"))

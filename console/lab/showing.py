@@ -48,7 +48,7 @@ class Moment(NamedTuple):
         p99_ms: of the last second.
         in_force: measures that the legal engine has in force.
         stopped: of them stops that police ordered.
-        reached: tries to reach a warned party that left.
+        reported: payments that victims' banks reported.
 
     """
 
@@ -57,7 +57,7 @@ class Moment(NamedTuple):
     p99_ms: float
     in_force: int = 0
     stopped: int = 0
-    reached: int = 0
+    reported: int = 0
 
 
 class Showing(NamedTuple):
@@ -155,7 +155,7 @@ class Patience:
 def _moments(
     watched: Watched, board: Scoreboard, settings: KafkaSettings, acting: Acting
 ) -> Iterator[Moment]:
-    job, offices = watched
+    job = watched.job
     alerts = Listener(settings, topics.ALERTS, Alert)
     warnings = Listener(settings, topics.WARNINGS, Warning)
     journal = Listener(settings, topics.MEASURES, JournalEntry)
@@ -169,9 +169,8 @@ def _moments(
         board.add_measures(journal.take())
         live = [measure for measure in board.measures.values() if measure.live]
         stopped = sum(measure.kind is MeasureKind.STOP for measure in live)
-        reached = offices.status.get("sent", 0)
         rate = decided / (progressed - began or 1.0)
-        return Moment(decided, rate, job.p99_ms, len(live), stopped, reached)
+        return Moment(decided, rate, job.p99_ms, len(live), stopped, acting.reported)
 
     while decided < board.payments:
         time.sleep(LOOK_S)

@@ -17,6 +17,7 @@ class Step(NamedTuple):
     """A payment of a case.
 
     Attributes:
+        case_id: names the case.
         at_us: when, microseconds UTC.
         scam: a victim paid; else scam money was moved on.
         amount_minor: how much.
@@ -27,6 +28,7 @@ class Step(NamedTuple):
 
     """
 
+    case_id: str
     at_us: int
     scam: bool
     amount_minor: int
@@ -57,6 +59,7 @@ def story(board: Scoreboard, payments: pa.Table) -> list[Step]:
         fact = board.facts[row["txn_id"]]
         leg: Leg = "CREDIT" if fact.scam else "DEBIT"
         step = Step(
+            fact.case_id,
             row["accepted_at_us"],
             fact.scam,
             row["amount_minor"],

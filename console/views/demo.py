@@ -17,6 +17,7 @@ from console.lab.story import SHORT, Step
 from pipelines.policy import Policy
 from schemas.alert import Alert
 from schemas.currencies import digits_of
+from schemas.order import MeasureKind
 
 
 def picture(board: Scoreboard, moment: Moment, currency: str) -> Group:
@@ -31,7 +32,7 @@ def picture(board: Scoreboard, moment: Moment, currency: str) -> Group:
     )
     law = Text(
         f"{moment.in_force:>8,} measures in force   {moment.stopped:>3,} ordered by police   "
-        f"{moment.reached:,} messages to warned people"
+        f"{moment.reported:,} reported by victims"
     )
     newest = [shown_line(alert) for alert in list(board.alerts.values())[-6:]]
     return Group(Panel(Group(head, sums, law), title="Stopline"), *newest)
@@ -90,12 +91,19 @@ def ending(
     board: Scoreboard, case: list[Step], rules: Policy, stress: Mapping[str, Any] | None = None
 ) -> list[RenderableType]:
     """Return what is said at the end: a case, the sums, and how the same bundle did in hard worlds."""
-    shown = [told(case, rules.currency, rules.law.timezone)] if case else []
+    stopped = len(
+        {
+            measure.account_token
+            for measure in board.measures.values()
+            if case and measure.kind is MeasureKind.STOP and measure.case_family == case[0].case_id
+        }
+    )
+    shown = [told(case, rules.currency, rules.law.timezone, stopped)] if case else []
     return [*shown, scoreboard(board.result(), rules.currency), Text(beside(stress), style="dim")]
 
 
-def told(steps: list[Step], currency: str, zone: str) -> Panel:
-    """Tell one case as a story, in local time."""
+def told(steps: list[Step], currency: str, zone: str, stopped: int = 0) -> Panel:
+    """Tell one case as a story, in local time; `stopped` accounts by order of police."""
     lines: list[RenderableType] = []
     for step in steps[:SHORT]:
         lines += _said(step, currency, ZoneInfo(zone))
@@ -111,6 +119,9 @@ def told(steps: list[Step], currency: str, zone: str) -> Panel:
             f"{_money(caught, currency)} was kept at a mule, {gone} is gone."
         )
     )
+    if stopped:
+        noun = "account" if stopped == 1 else "accounts"
+        lines.append(Text(f"It was reported, and police had {stopped} {noun} of this case stopped."))
     return Panel(Group(*lines), title="One case of these")
 
 
