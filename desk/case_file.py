@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from desk.cases import case_id_of
+from desk.cases import OF_CASE, case_id_of
 from desk.money_way import Way, money_way
 from desk.projections.journal import state_of
 from desk.records import Line, naming
@@ -109,7 +109,7 @@ def case_file(store: Store, case_id: str, now_us: int, reader: str = "") -> Case
     )  # fmt: skip
     txns = tuple(dict.fromkeys(alert.txn_id for alert in alerts))
     measures = _records(
-        store, "SELECT record FROM measures WHERE account = ? ORDER BY at_us", _MEASURE, account
+        store, f"SELECT record FROM measures WHERE {OF_CASE} ORDER BY at_us", _MEASURE, account
     )
     families = {measure.case_family for measure in measures if measure.case_family}
     parties = tuple(dict.fromkeys(alert.party_token for alert in alerts if alert.leg == "CREDIT"))

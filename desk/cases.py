@@ -32,6 +32,19 @@ CREATE INDEX cases_open ON cases(
 #: Actions that say what a case is; alerts that the person had not seen open it again.
 CLOSING: tuple[ActionKind, ...] = ("CONFIRM", "DISMISS")
 
+#: The measures of a case: those on its account, and those that hold one of its payments on its way, which
+#: are on the payer's account.
+OF_CASE = """
+(account = ?1 OR measure_id IN (
+  SELECT t.measure_id FROM alerts AS a JOIN measure_txns AS t ON t.txn = a.txn
+  JOIN measures AS m ON m.measure_id = t.measure_id AND m.kind = 'HOLD'
+    AND m.scope = 'TRANSACTION'
+  WHERE a.account = ?1))
+"""
+
+#: What a measure holds: a payment on its way is no part of a balance.
+_HELD = "CASE WHEN scope = 'TRANSACTION' THEN max(held_minor, limit_minor) ELSE held_minor END"
+
 _ALERTS = """
 SELECT jurisdiction, leg, rule, currency, party, txn, max(outcome) AS outcome,
   max(amount_minor) AS amount_minor, max(value) AS value,
@@ -75,13 +88,12 @@ def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:
     ).fetchone()
     open_ = db.execute(_ALERTS, (account, upto)).fetchall()
     measures = db.execute(
-        "SELECT count(*) AS live, coalesce(sum(held_minor), 0) AS held FROM measures "
-        "WHERE account = ? AND live",
+        f"SELECT count(*) AS live, coalesce(sum({_HELD}), 0) AS held FROM measures WHERE {OF_CASE} AND live",
         (account,),
     ).fetchone()
     next_ = db.execute(
-        "SELECT due_us, kind || '.' || due_kind AS what, at_us FROM measures WHERE account = ? AND live AND "
-        "due_us IS NOT NULL ORDER BY due_us LIMIT 1", (account,),
+        "SELECT due_us, kind || '.' || due_kind AS what, at_us FROM measures "
+        f"WHERE {OF_CASE} AND live AND due_us IS NOT NULL ORDER BY due_us LIMIT 1", (account,),
     ).fetchone()  # fmt: skip
     appeal = db.execute(
         "SELECT count(*) AS n, min(due_us) AS due_us FROM appeals WHERE account = ? AND open", (account,)

@@ -28,14 +28,15 @@ from desk.terms import SERVICE_MINUTES
 from measures.aggregate import UNGUARDED, Office
 from measures.blocking.admission import Guard
 from measures.casework import AGGREGATES
-from measures.engine.intake import AccountState
 from measures.law.country_file import Laws
 from measures.law.rules import FreezeRule, HoldRule, RestrictRule
 from pipelines.kafka.port import KafkaSettings, open_producer
 from schemas.action import Action, ActionKind, ActionState
+from schemas.alert import Alert, payer_of
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
 from schemas.ids import derived_id
+from schemas.order import Scope
 from schemas.reply import Why
 from schemas.topics import ACTIONS, DEAD_LETTERS
 
@@ -46,6 +47,7 @@ SEEN_WITHIN_S = 2.0
 BULK_MAX = 200
 
 _ACTION = msgspec.json.Decoder(Action)
+_ALERT = msgspec.json.Decoder(Alert)
 _LETTER = msgspec.json.Decoder(DeadLetter)
 
 
@@ -238,7 +240,7 @@ class Desk:
     def _plan(self, asked: Asked) -> Plan:
         """Ask the rules of what is acted on."""
         planners: dict[ActionKind, Callable[[], Plan]] = {
-            **dict.fromkeys(engine.COMMANDS, lambda: engine.plan(asked, self._account(asked), self.laws)),
+            **dict.fromkeys(engine.COMMANDS, lambda: self._by_engine(asked)),
             **dict.fromkeys(casework.MESSAGES, lambda: casework.plan(asked, self.aggregate, self.office)),
             **dict.fromkeys(CLOSING, lambda: labels.plan(asked, self._open(asked), self.laws)),
             "SEND_AGAIN": lambda: letters.plan(asked, self.letter(asked.subject)),
@@ -248,8 +250,28 @@ class Desk:
         }
         return planners[asked.kind]() if asked.kind in planners else Plan()
 
-    def _account(self, asked: Asked) -> AccountState | None:
-        return state_of(self.store.reader(), asked.account)
+    def _by_engine(self, asked: Asked) -> Plan:
+        """Ask the legal engine about the account that holds what is acted on; a case may be another's."""
+        on = asked._replace(account=self._held_at(asked))
+        return engine.plan(on, state_of(self.store.reader(), on.account), self.laws)
+
+    def _held_at(self, asked: Asked) -> str:
+        """Return the account of the measure or appeal acted on; of a payment to be held, the payer's."""
+        found = self.store.row(
+            "SELECT account FROM measures WHERE measure_id = ?1 UNION SELECT account FROM appeals "
+            "WHERE appeal_id = ?1", asked.subject,
+        )  # fmt: skip
+        if found is not None:
+            return str(found["account"])
+        rule = self.laws.of(asked.jurisdiction).on(asked.at_us).rule(HoldRule, asked.terms.get("rule", ""))
+        if asked.kind == "HOLD" and rule is not None and rule.scope is Scope.TRANSACTION:
+            alert = self.store.row(
+                "SELECT record FROM alerts WHERE account = ? AND txn = ? AND leg = 'CREDIT'",
+                asked.account, asked.terms.get("txn_id", ""),
+            )  # fmt: skip
+            if alert is not None:
+                return payer_of(_ALERT.decode(unpacked(alert["record"])))
+        return asked.account
 
     def _open(self, asked: Asked) -> list[sqlite3.Row]:
         return self.open_payments(asked.account, asked.upto_us)

@@ -77,3 +77,9 @@ class Alert(Event, frozen=True, kw_only=True):
     debtor_agent: str = ""
     creditor_agent: str = ""
     uetr: str = ""
+
+
+def payer_of(alert: Alert) -> Token:
+    """Return the account that pays, whichever the alert is about."""
+    about_payee = alert.leg == "CREDIT" and alert.account_side != "DEBTOR"
+    return alert.counterparty_token if about_payee else alert.account_token

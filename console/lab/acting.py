@@ -15,7 +15,7 @@ from fixtures.world import World
 from measures.authority.signing import sign
 from pipelines.kafka.port import KafkaSettings, open_producer
 from schemas import topics
-from schemas.alert import Alert
+from schemas.alert import Alert, payer_of
 from schemas.commands import AccountMessage, PlaceHold
 from schemas.ids import derived_id
 from schemas.report import Entity, Report
@@ -132,5 +132,4 @@ def _of_payer(alert: Alert) -> bool:
 
 def _held_at(alert: Alert) -> str:
     """Return the account that an alert's rule holds something on."""
-    payees = alert.leg == "CREDIT" and alert.account_side != "DEBTOR"
-    return alert.counterparty_token if payees and _of_payer(alert) else alert.account_token
+    return payer_of(alert) if _of_payer(alert) else alert.account_token

@@ -20,8 +20,11 @@ CREATE TABLE measures(
   measure_id TEXT PRIMARY KEY, account TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
   live INTEGER NOT NULL, family TEXT NOT NULL, currency TEXT NOT NULL, limit_minor INTEGER NOT NULL,
   held_minor INTEGER NOT NULL, due_us INTEGER, due_kind TEXT NOT NULL, rule TEXT NOT NULL,
-  at_us INTEGER NOT NULL, record BLOB NOT NULL);
+  at_us INTEGER NOT NULL, record BLOB NOT NULL, scope TEXT NOT NULL);
 CREATE INDEX measures_of_account ON measures(account);
+CREATE TABLE measure_txns(
+  txn TEXT NOT NULL, measure_id TEXT NOT NULL, PRIMARY KEY(txn, measure_id)) WITHOUT ROWID;
+CREATE INDEX txns_of_measure ON measure_txns(measure_id);
 CREATE INDEX measures_of_family ON measures(family) WHERE family != '';
 CREATE TABLE appeals(
   appeal_id TEXT PRIMARY KEY, account TEXT NOT NULL, measure_id TEXT NOT NULL, open INTEGER NOT NULL,
@@ -65,7 +68,21 @@ def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> 
         "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)",
         [(token, state.account.version, packed(_encode(state))) for token, state in kept.items()],
     )
-    return kept.keys()
+    return kept.keys() | _others(db, kept.keys())
+
+
+def _others(db: sqlite3.Connection, accounts: Collection[str]) -> set[str]:
+    """Return the accounts whose alerts are about payments that measures on these accounts hold."""
+    found = set()
+    for account in accounts:
+        rows = db.execute(
+            "SELECT DISTINCT a.account FROM measures AS m JOIN measure_txns AS t USING (measure_id) "
+            "JOIN alerts AS a ON a.txn = t.txn "
+            "WHERE m.account = ? AND m.kind = 'HOLD' AND m.scope = 'TRANSACTION'",
+            (account,),
+        )  # fmt: skip
+        found |= {row[0] for row in rows}
+    return found
 
 
 def _type(event: JournalEvent) -> str:
@@ -98,9 +115,11 @@ def _put_changed(db: sqlite3.Connection, state: AccountState, events: Sequence[J
                 name, account.account_token, measure.kind, measure.state, measure.live, measure.case_family,
                 measure.currency, measure.limit_minor, measure.held_minor, due and due.at_us,
                 due.what if due else "", measure.rule, measure.executed_at_us or account.clock_us,
-                packed(_encode(measure)),
+                packed(_encode(measure)), measure.scope,
             )  # fmt: skip
-            db.execute(f"INSERT OR REPLACE INTO measures VALUES ({', '.join('?' * 14)})", row)
+            db.execute(f"INSERT OR REPLACE INTO measures VALUES ({', '.join('?' * len(row))})", row)
+            pairs = [(txn, name) for txn in measure.txn_ids]
+            db.executemany("INSERT OR IGNORE INTO measure_txns VALUES (?, ?)", pairs)
     for name in {event.appeal.appeal_id for event in events if isinstance(event, AppealChanged)}:
         if appeal := account.appeals.get(name):
             open_ = appeal.state not in (AppealState.CLOSED, AppealState.DECIDED)

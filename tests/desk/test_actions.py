@@ -15,6 +15,8 @@ from console.web.visit import Site
 from desk.audit import Audit, entries, faults
 from desk.cases import case_id_of
 from desk.desk import Desk
+from measures.engine.intake import Arrival, apply
+from measures.law.country_file import SHIPPED
 from pipelines.kafka.port import KafkaSettings
 from schemas import topics
 from schemas.action import Action
@@ -302,3 +304,33 @@ def test_every_view_and_act_is_in_a_chain_that_shows_what_was_changed(
     forged.write_bytes(lines[0] + b"{}\n")
     with pytest.raises(StateError, match="line 2"):
         list(faults(forged))
+
+
+def test_a_payment_held_on_its_way_is_held_on_the_payers_account_and_counts_for_the_payees_case(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    desk, site, kafka = told
+    seat, path = Seat(site, "analyst"), f"/cases/{LARGE}/HOLD"
+    alert = desk.store.rows("SELECT txn, counterparty FROM alerts WHERE account = ?", kit.token("mule"))[0]
+    form = {"rule": "payer_delay", "currency": "CNY", "reason_code": "SCAM_SUSPECTED", "txn_id": alert["txn"]}
+
+    assert seat.post(path, **form, amount="10000").status_code == 303
+
+    with soon() as wait:
+        wait(lambda: sent(kafka, topics.ACCOUNTS, AccountMessage))
+    (message,) = sent(kafka, topics.ACCOUNTS, AccountMessage)
+    assert message.account_token == alert["counterparty"]
+
+    arrival = Arrival(
+        account_token=message.account_token,
+        jurisdiction=message.jurisdiction,
+        command=msgspec.structs.replace(message.command, at_us=kit.T0 + 3_600_000_000),
+    )
+    applied = apply(None, arrival, SHIPPED)
+    assert applied.entry is not None
+    kit.send(kafka, topics.MEASURES, [applied.value])
+    case = f"SELECT live, held_minor FROM cases WHERE case_id = '{LARGE}'"
+    with soon() as wait:
+        wait(lambda: desk.store.rows(case)[0]["live"])
+    assert desk.store.rows(case)[0]["held_minor"] == 1_000_000
+    assert "/RELEASE?subject=" in seat.get(f"/cases/{LARGE}").text
