@@ -60,19 +60,18 @@ def demo(
     serving.check(model_bundle.resolve(), rules)
     with ExitStack() as stack:
         with console.status("simulating people, shops, scammers and mules") as status:
-            begins = lately(history_days + days, wall_clock_us())
+            begins = lately(all_days := history_days + days, wall_clock_us())
             day = shown(
-                lambda: simulate(seed, history_days + days, accounts, begins).paid_in(rules.currency),
-                begins + history_days * DAY_US, law=rules.law.id,
-                bundle=model_bundle, flags=flags, rate=rate, say=status.update,
+                lambda: simulate(seed, all_days, accounts, begins).paid_in(rules.currency),
+                begins + history_days * DAY_US,
+                law=rules.law.id, bundle=model_bundle, flags=flags, rate=rate, say=status.update,
                 beside=partial(beside, rules, console.print) if desk else nullcontext,
             )  # fmt: skip
             world, board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:
             for moment in moments:
                 live.update(shows := views.picture(board, moment, rules.currency))
-        if not console.is_terminal:
-            console.line()  # Rich ends what is live on a terminal only
+        console.line(0 if console.is_terminal else 1)  # Rich ends what is live on a terminal only
         hard = summary.kept(model_bundle, bundle.load(model_bundle).version)
         console.print(*(end := views.ending(board, story(board, world.payments), rules, hard)), sep="\n")
         if picture is not None:
