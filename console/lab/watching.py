@@ -81,7 +81,7 @@ def running(settings: KafkaSettings, bundle: Path, flags: Sequence[str]) -> Iter
 def offices(settings: KafkaSettings, flags: Sequence[str], keys: Path, folder: Path) -> Iterator[Job]:
     """Run the jobs of law, casework and victims in one process while the block runs (`offices.py`)."""
     command = [
-        sys.executable, "-c", "from console.lab.offices import main; main()",
+        sys.executable, "-c", "from console.offices import main; main()",
         "--kafka_brokers", settings.brokers, *flags, str(keys), str(folder),
     ]  # fmt: skip
     with _child(command) as job:

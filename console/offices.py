@@ -1,6 +1,6 @@
 """The jobs beside the main one, all in one process, for a demo: law, casework, victims, and their sender.
 
-python -m console.lab.offices --kafka_brokers HOST:PORT KEYS FOLDER
+python -m console.offices --kafka_brokers HOST:PORT KEYS FOLDER
 """
 
 import sys
