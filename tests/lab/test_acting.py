@@ -1,5 +1,6 @@
-"""A demo's banks and police: what alerts ask for is held, what is reported is stopped by order."""
+"""A demo's banks and police: what alerts ask for is held, police order a stop of what is reported."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -19,7 +20,7 @@ from pipelines.kafka.reading import process
 from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
 from schemas.journal import JournalEntry, MeasureChanged
-from schemas.order import MeasureKind
+from schemas.order import MeasureKind, Order
 from schemas.report import Report
 from schemas.units import DAY_US
 from tests.desk.kit import NOTICE, alert
@@ -34,7 +35,7 @@ def kafka() -> Iterator[KafkaSettings]:
         process.close_connections()
 
 
-def test_what_alerts_ask_for_is_held_where_it_is_and_what_is_reported_is_stopped_by_order(
+def test_what_alerts_ask_for_is_held_where_it_is_and_what_is_reported_is_ordered_stopped(
     kafka: KafkaSettings,
 ) -> None:
     world = simulate(seed=3, days=4, accounts=600, scam_rate=0.01)
@@ -75,8 +76,15 @@ def test_what_alerts_ask_for_is_held_where_it_is_and_what_is_reported_is_stopped
     reports = [msgspec.json.decode(value, type=Report) for value in topic_values(kafka, topics.REPORTS)]
     held = {first["txn_id"], last["txn_id"]}
     assert len(reports) == acting.reported == len(reported - held)
-    stopped = {each.account_token for each in begun if each.kind is MeasureKind.STOP}
-    assert stopped and stopped <= {each.entities[0].value for each in reports}
+    orders = topic_values(kafka, topics.ORDERS)
+    ordered = {_order(value).target.account_token for value in orders}
+    assert len(orders) == len(reports)
+    assert ordered == {each.entities[0].value for each in reports}
+
+
+def _order(value: bytes) -> Order:
+    payload = value.split(b".")[1]
+    return msgspec.json.decode(urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), type=Order)
 
 
 def test_a_world_that_is_over_by_now_keeps_the_rhythm_of_its_week() -> None:
