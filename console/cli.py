@@ -105,6 +105,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Measure a bundle on a new simulated world, a decision log with feedback, or",
         "console.commands.evaluate",
     ),
+    "gain": ("Compare two bundles in the same worlds", "console.commands.gain"),
     "stress": ("Measure a bundle in worlds whose scammers choose tactics", "console.commands.stress"),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (

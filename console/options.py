@@ -97,9 +97,6 @@ StatusForm = Annotated[
     Literal["line", "json", "none"],
     typer.Option("--status", help="How to print every second how the job does."),
 ]
-MetricsAt = Annotated[
-    str, typer.Option("--metrics", help="HOST:PORT to tell figures, /live/alive and /live/ready at.")
-]
 CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing.")]
 
 #: Of the commands about legal orders.
@@ -118,6 +115,11 @@ GuardFiles = Annotated[
 ]
 
 #: Of the commands about refused messages.
+#: Of the job that makes tokens of what reports name in clear.
+TokenKeys = Annotated[
+    Path | None, typer.Option(help="Producers' file of secrets: numbers that reports name get their token.")
+]
+
 Brokers = Annotated[str, typer.Option("--kafka_brokers", help="host:port[,host:port]")]
 RefusedFor = Annotated[
     str, typer.Option("--code", help="Only those refused for this reason, such as INVALID.")

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from measures.aggregate import Aggregate, Send
 from measures.authority.signing import AuthorityKey, KeyRing, open_payload
 from measures.blocking.entry import BLOCK
-from measures.blocking.forms import form
+from measures.blocking.forms import form, region_of
 from measures.cases.report import REPORT
 from measures.cases.reporter import REPORTER
+from measures.numbers.graded import NUMBER
 from measures.refusal import Refusal
 from measures.registry import suspicion
 from measures.registry.listed import LISTED
@@ -27,7 +28,7 @@ from schemas.casework import CaseworkMessage, TakeBack, TakeReport
 from schemas.contract import explained
 from schemas.ids import derived_id
 from schemas.reply import Why
-from schemas.report import Answer, Finding, Report, Revocation
+from schemas.report import Answer, Entity, Finding, Report, Revocation
 
 #: What is signed on topics `reports` and `casework`.
 TYPE = "stopline-casework+jws"
@@ -39,7 +40,7 @@ BYTES_MAX = 1 << 18
 STAGES: tuple[tuple[Aggregate, ...], ...] = (
     (REPORTER,),
     (REPORT, VERSIONS),
-    (BLOCK, SUSPICION, LISTED),
+    (BLOCK, SUSPICION, LISTED, NUMBER),
     (INSTITUTION,),
 )
 
@@ -49,8 +50,13 @@ _REPORTS = msgspec.json.Decoder(Report | Revocation)
 _CASEWORK = msgspec.json.Decoder(CaseworkMessage)
 
 
-def read_report(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Refusal:
-    """Read a message of topic `reports`; who signs it is the reporter it is believed to be of."""
+def read_report(
+    message: bytes, ring: KeyRing, at_us: int, tokens: Callable[[str, str], str] | None = None
+) -> list[Send] | Refusal:
+    """Read a message of topic `reports`; who signs it is the reporter it is believed to be of.
+
+    `tokens` makes tokens of telephone numbers, as producers make them; without it a number has none.
+    """
     opened = _opened(message, ring, at_us, _REPORTS)
     if isinstance(opened, Refusal):
         return opened
@@ -61,7 +67,19 @@ def read_report(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Refus
     if isinstance(said, Revocation):
         taken = TakeBack(revocation=said, authority=key is not None)
         return [Send("report", said.report_id, taken)]
-    return [Send("reporter", said.reporter, TakeReport(report=said, authority=key is not None))]
+    named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
+    return [Send("reporter", said.reporter, TakeReport(report=named, authority=key is not None))]
+
+
+def _named(entity: Entity, jurisdiction: str, tokens: Callable[[str, str], str] | None) -> Entity:
+    """Return an entity, a number in clear with its token beside it; what is no number stays as it is."""
+    if tokens is None or entity.kind != "NUMBER" or entity.role == "VICTIM":
+        return entity
+    try:
+        number = form("NUMBER", entity.value, region_of(jurisdiction))
+    except ValueError:
+        return entity
+    return replace(entity, facts={**entity.facts, "token": tokens("PHONE", number)})
 
 
 def read_casework(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Refusal:
@@ -149,7 +167,7 @@ ROUTES: Mapping[type, Callable[[Any, AuthorityKey | None], list[Send]]] = {
     casework.JudgeSubject: _to("suspicion", "subject_id"),
     casework.CountSettlements: _to("suspicion", "subject_id"),
     casework.Recycled: lambda said, key: [
-        Send(kind, said.subject_id, said) for kind in ("suspicion", "listing")
+        Send(kind, said.subject_id, said) for kind in ("suspicion", "listing", "number")
     ],
     casework.ProposeListing: _propose,
     casework.ListSubject: _list,

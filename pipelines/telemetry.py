@@ -4,7 +4,6 @@ Process-wide and wall-clock, and no decision reads it. Beam's metrics tell it to
 """
 
 import logging
-import math
 import re
 import threading
 import time
@@ -48,8 +47,20 @@ TROUBLES: Mapping[str, str] = {
     "braked": "BRAKED {:,}",
     "clue_feed_silent": "CLUES FELL SILENT {:,}",
     "clue_subscription_ended": "CLUE SUBSCRIPTIONS ENDED {:,}",
+    "clue_subscription_expires": "CLUE SUBSCRIPTIONS EXPIRE {:,}",
+    "clues_late": "{:,} clues late",
     "decision_log_rows_lost": "NOT LOGGED {:,}",
     "parked": "PARKED {:,}",
+}
+
+
+#: How an operator that is asked (`pipelines.network`) does, in this order.
+NETWORK: Mapping[str, str] = {
+    "network_answered": "{:,} answered",
+    "network_late": "{:,} LATE",
+    "network_wrong": "{:,} WRONG",
+    "network_down": "{:,} DOWN",
+    "network_not_asked": "{:,} left unasked",
 }
 
 
@@ -70,27 +81,14 @@ def quantiles(histogram: NDArray[np.int64]) -> Latency:
     return Latency(*(_LEAST_MS * 10 ** ((places + 1) / _PER_DECADE)).tolist())
 
 
-def bounds_ms() -> NDArray[np.float64]:
-    """Return the upper end of each bucket of `Telemetry.histogram`, milliseconds."""
-    return np.asarray(_LEAST_MS * 10 ** (np.arange(1, _PER_DECADE * _DECADES + 1) / _PER_DECADE))
-
-
 class Telemetry:
-    """Counts and a latency histogram since the start.
-
-    `beaten` is when a source last looked for messages, by `time.monotonic`; -inf before the first look.
-    """
+    """Counts and a latency histogram since the start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._histogram = np.zeros(_PER_DECADE * _DECADES, np.int64)
         self._said: dict[str, set[tuple[str, str]]] = {}
-        self.beaten = -math.inf
-
-    def beat(self) -> None:
-        """Note that a source looks for messages now."""
-        self.beaten = time.monotonic()
 
     def count(self, name: str, by: int) -> None:
         """Add `by` to a count; the first of a kind of `FIRST` is said at once."""
@@ -163,6 +161,9 @@ def troubles(counts: Mapping[str, int]) -> list[str]:
         told = ", ".join(f"{name} {n:,}" for name, n in sorted(codes.items(), key=lambda each: -each[1]))
         parts.append(f"REFUSED {refused:,} ({told})")
     parts += [said.format(n) for name, said in TROUBLES.items() if (n := counts.get(name))]
+    if any(counts.get(name) for name in NETWORK):
+        told = ", ".join(said.format(n) for name, said in NETWORK.items() if (n := counts.get(name)))
+        parts.append(f"operator asked {counts.get('network_asked', 0):,} times ({told})")
     if lacks := [name.removeprefix("lacks_") for name in counts if name.startswith("lacks_")]:
         parts.append(f"WITHOUT {', '.join(sorted(lacks))}")
     return parts

@@ -5,7 +5,10 @@ from typing import Literal
 from schemas.alert import Leg, Outcome
 from schemas.contract import Event, Micros
 
-AlarmKind = Literal["MASS_STOP_BRAKED", "LEDGER_FULL", "CLUE_FEED_SILENT", "CLUE_SUBSCRIPTION_ENDED"]
+AlarmKind = Literal[
+    "MASS_STOP_BRAKED", "LEDGER_FULL", "CLUE_FEED_SILENT", "CLUE_SUBSCRIPTION_ENDED",
+    "CLUE_SUBSCRIPTION_EXPIRES",
+]  # fmt: skip
 
 
 class Alarm(Event, frozen=True, kw_only=True):
@@ -14,7 +17,8 @@ class Alarm(Event, frozen=True, kw_only=True):
     MASS_STOP_BRAKED: a model or rule asks to hold more payments than the policy allows. LEDGER_FULL: a ledger
     has as many rows as the policy allows, and forgets those seen longest ago. One a clock hour of event time
     at most, for each shard, and each leg or ledger. CLUE_FEED_SILENT: nothing came of a feed for three of its
-    usual gaps, at least a minute; CLUE_SUBSCRIPTION_ENDED: an operator says that no more will come.
+    usual gaps, at least a minute; CLUE_SUBSCRIPTION_ENDED: an operator says that no more will come;
+    CLUE_SUBSCRIPTION_EXPIRES: by the bank's own file some end within a day.
     Fields that belong to the other kinds are left out.
 
     Attributes:
@@ -35,6 +39,7 @@ class Alarm(Event, frozen=True, kw_only=True):
         rows_max: how many rows the policy allows it, over all shards (`memory`).
         feed: topic that fell silent, at `at_us`, or whose subscription ended.
         silent_s: for how long, seconds, when it was noticed.
+        subscriptions: how many end within a day, the first of them at `at_us`.
 
     """
 
@@ -57,3 +62,4 @@ class Alarm(Event, frozen=True, kw_only=True):
     rows_max: int = 0
     feed: str = ""
     silent_s: int = 0
+    subscriptions: int = 0

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from schemas.block import BlockAction, BlockKind, CountryOrNone, Name, Source
 from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, Text, Token
+from schemas.indicator import SaidOfNumber
 from schemas.order import Actor
 from schemas.rectification import Track
 from schemas.report import Action, Answer, Entity, Finding, Report, Revocation, Verdict
@@ -278,6 +279,14 @@ class DoAction(Command, frozen=True, kw_only=True, tag="DO_ACTION"):
     origin: str = "CITIZEN"
 
 
+class SayOfNumber(Command, frozen=True, kw_only=True, tag="SAY_OF_NUMBER"):
+    """A report says something of a telephone number; `origin` is what its reporter is."""
+
+    number_token: Token
+    said: SaidOfNumber
+    origin: str = "CITIZEN"
+
+
 class Withdraw(Command, frozen=True, kw_only=True, tag="WITHDRAW"):
     """What a report alone brought about is undone; `rejected` says that it was found to be wrong."""
 
@@ -350,6 +359,7 @@ InternalCommand = (
     | TakeBack
     | CountOutcome
     | DoAction
+    | SayOfNumber
     | Withdraw
     | Confirm
     | TraceTold

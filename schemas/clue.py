@@ -1,10 +1,12 @@
 """Telecom clues about a party: calls, messages, sites, apps, SIM and device (topic `clues`, domain.md 4.2).
 
-Two forms travel on the topic: our own, `Clue`, and CAMARA's notifications unchanged, CloudEvents in
-structured mode whose extension attribute `party` names the party. A telephone number in `data` is not read.
+Two forms travel on the topic: our own, `Clue`, bare or as `data` of a CloudEvent of a type
+`stopline.clue.*.v1`, and CAMARA's notifications unchanged, CloudEvents in structured mode. Whose those are,
+tells an extension attribute `party`, or the bank's file of subscriptions. A telephone number is not read.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
@@ -60,8 +62,15 @@ class _CloudEvent(Struct, frozen=True):
     id: Annotated[str, Meta(min_length=1, max_length=256)]
     type: str
     specversion: Literal["1.0"]
-    time: str
+    time: str = ""
     party: Token | None = None
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class _Data(Struct, frozen=True):
+    """What is read of a notification's data; `terminationReason` only ends a subscription."""
+
+    subscriptionId: str = ""
 
 
 #: CAMARA's notification, without its version -> the kind of clue, and whether it goes on.
@@ -73,15 +82,21 @@ _CAMARA: dict[str, tuple[ClueKind, bool]] = {
     "device-roaming-status-subscriptions.roaming-change-country": ("ROAMING", True),
     "device-roaming-status-subscriptions.roaming-off": ("ROAMING", False),
 }
+_OWN_TYPE = re.compile(r"^stopline\.clue\.[a-z_]+\.v1\Z")
 _TYPE = re.compile(r"^org\.camaraproject\.([a-z-]+)\.v\d+[a-z0-9]*\.([a-z-]+)\Z")
 
 _OWN = msgspec.json.Decoder(Clue)
 _FOREIGN = msgspec.json.Decoder(_CloudEvent)
+_DATA = msgspec.json.Decoder(_Data)
+_BINARY = "Expected a CloudEvent in structured mode, as headers are not read - at `$`"
 _ENDED = "subscription-ended"
+_NOBODY: Mapping[str, str] = {}
 
 
-def read(value: bytes) -> Clue | None:
+def read(value: bytes, parties: Mapping[str, str] = _NOBODY) -> Clue | None:
     """Read a message of topic `clues`; None is an event of a subscription, which says nothing of a party.
+
+    `parties` says whose each subscription is, where the event does not.
 
     Raises:
         ValidationError: it is neither form; the text names the field.
@@ -89,8 +104,12 @@ def read(value: bytes) -> Clue | None:
 
     """
     if b'"specversion"' not in value:
+        if b'"subscriptionId"' in value:
+            raise ValidationError(_BINARY)
         return _OWN.decode(value)
     event = _FOREIGN.decode(value)
+    if _OWN_TYPE.match(event.type):
+        return _OWN.decode(event.data)
     parts = _TYPE.match(event.type)
     if parts is None:
         raise ValidationError("Expected a CAMARA notification - at `$.type`")
@@ -98,13 +117,17 @@ def read(value: bytes) -> Clue | None:
         return None
     if (found := _CAMARA.get(f"{parts[1]}.{parts[2]}")) is None:
         raise ValidationError("No clue is made of this notification - at `$.type`")
-    if event.party is None:
-        raise ValidationError("Expected the extension attribute with the party's token - at `$.party`")
+    party = event.party or (parties.get(_DATA.decode(event.data).subscriptionId) if event.data else None)
+    if party is None:
+        raise ValidationError(
+            "Expected the extension attribute with the party's token, or a subscription of "
+            "--clues_subscriptions - at `$.party`"
+        )
     kind, active = found
     return Clue(
         clue_id=re.sub(r"[^A-Za-z0-9._/-]", "-", event.id)[:64],
         kind=kind,
-        party=event.party,
+        party=party,
         at_us=_micros(event.time),
         active=active,
     )

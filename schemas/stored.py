@@ -18,6 +18,7 @@ from schemas.contact import ContactEntry, OutcomeMessage
 from schemas.contract import json_schema
 from schemas.dead_letter import DeadLetter
 from schemas.feedback import Feedback
+from schemas.indicator import NumberIndicator
 from schemas.journal import JournalEntry
 from schemas.measure import Refund
 from schemas.order import Order
@@ -43,6 +44,7 @@ RECORDS: Mapping[str, type[Struct]] = {
     "alarm.v1": Alarm,
     "block.v1": BlockEntry,
     "clue.v1": Clue,
+    "indicator.v1": NumberIndicator,
     "report_case.v1": ReportCase,
     "report_outcome.v1": ReportOutcome,
     "reporter.v1": Reporter,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 PAYMENTS = "payments"
 CLUES = "clues"
+INDICATORS = "indicators"
 REPORTS = "reports"
 REPORT_ACTIONS = "report_actions"
 REPORT_OUTCOMES = "report_outcomes"
@@ -33,7 +34,7 @@ CASES = "cases"
 
 #: What the casework job keeps of its aggregates, whole and by key, and reads back when it starts.
 CASEWORK_STATES = (
-    REPORT_ACTIONS, REPORTERS, BLOCKS, SUSPICIONS, LISTINGS, LIST_VERSIONS, RECTIFICATIONS,
+    REPORT_ACTIONS, REPORTERS, INDICATORS, BLOCKS, SUSPICIONS, LISTINGS, LIST_VERSIONS, RECTIFICATIONS,
 )  # fmt: skip
 
 #: Broker-side settings of topics that need any.

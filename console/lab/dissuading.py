@@ -16,6 +16,7 @@ from measures.victims import ladder
 from measures.victims.climb import Rules
 from measures.victims.ladder import Answer, Command
 from schemas.contact import Attempt, ContactEvent, ContactState, Outcome, Party, PartyTick, Planned, Verdict
+from schemas.errors import ConfigError
 from schemas.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from schemas.warning import Warning
 
@@ -41,6 +42,22 @@ REACHED: Mapping[str, tuple[float, int]] = {
 COST_MINOR: Mapping[str, int] = {
     "IN_APP": 0, "SMS": 5, "ROBOT_CALL": 20, "CALL": 1_500, "FAMILY": 1_500, "VISIT": 20_000,
 }  # fmt: skip
+
+
+def costs(words: Iterable[str]) -> dict[str, int]:
+    """Return what tries cost, with those of words CHANNEL=COST in place of the assumed ones.
+
+    Raises:
+        ConfigError: a word is none.
+
+    """
+    found = dict(COST_MINOR)
+    for word in words:
+        channel, _, cost = word.partition("=")
+        if channel not in found or not cost.isdigit():
+            raise ConfigError(f"--cost {word!r} is no CHANNEL=COST; channels are {', '.join(COST_MINOR)}")
+        found[channel] = int(cost)
+    return found
 
 
 class Paid(NamedTuple):

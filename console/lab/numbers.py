@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 
 from fixtures.callers import Callers, callers
-from measures.numbers.indicator import Evidence, Kind, indicator
+from measures.numbers.indicator import Evidence, indicator
 from models.callers.boxes import BOX, CALL, hour_of
 from schemas import strict_json
 from schemas.contract import Micros
 from schemas.errors import ConfigError
+from schemas.indicator import SaidKind
 from schemas.units import HOUR_US, MINUTE_US
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class _Call(msgspec.Struct, frozen=True):
 
 class _Said(msgspec.Struct, frozen=True):
     number: str
-    kind: Kind
+    kind: SaidKind
     reporter: str
     at_us: Micros
 

@@ -16,13 +16,12 @@ from fixtures.world import World, simulate
 from models.features import versions
 from models.learning import labels
 from models.learning.stream import LegRows, Recorded, of_log, of_recorded
-from models.ledgers.clues import CLUE_FACT
 from models.ledgers.findings import FOUND, facts_of
 from models.scoring.bundle import LEGS
 from pipelines.hot.decision_log import read as decision_log
 from pipelines.policy import Policy
 from pipelines.state.shards import concatenated
-from pipelines.streams.clues import clue_fact
+from pipelines.streams.clues import clue_facts
 from pipelines.streams.feedback import found
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
@@ -42,7 +41,7 @@ def of_world(world: World, policy: Policy) -> Recorded:
         pc.is_in(world.truth["part"], pa.array(tuple(RING_PARTS.values()))).to_numpy(zero_copy_only=False),
         (
             *facts_of(concatenated(list(map(found, feedback(world.truth, world.payments))), FOUND)),
-            concatenated([clue_fact(each) for each in clues(world.clues)], CLUE_FACT),
+            clue_facts(list(clues(world.clues))),
         ),
     )
 

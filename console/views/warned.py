@@ -8,17 +8,21 @@ from rich.table import Table
 from console.lab.dissuading import ANSWERS, MISTAKEN
 from console.lab.talking import Figures, Share
 
+#: Under the figures of a simulated world, and of a deployment.
+ASSUMED = (
+    "assumed, not measured: victims reached stop at "
+    + ", ".join(f"{name} {share:.0%}" for name, share in ANSWERS.items())
+    + f"; others abandon a genuine payment {MISTAKEN:g} times as often"
+)
+COUNTED = (
+    "counted from topics: a payment of which nothing was found counts as genuine, so look again when labels "
+    "have come; what a try costs is assumed"
+)
 
-def table(found: Figures) -> Table:
-    """Return the figures, and under them what was assumed of citizens."""
-    assumed = ", ".join(f"{name} {share:.0%}" for name, share in ANSWERS.items())
-    made = Table(
-        "what",
-        "figure",
-        title="what warnings did",
-        caption=f"assumed, not measured: victims reached stop at {assumed}; others abandon a genuine payment "
-        f"{MISTAKEN:g} times as often",
-    )
+
+def table(found: Figures, under: str = ASSUMED) -> Table:
+    """Return the figures, and under them what they stand on."""
+    made = Table("what", "figure", title="what warnings did", caption=under)
     for name, value in _lines(found):
         made.add_row(name, value)
     return made

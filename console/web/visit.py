@@ -30,7 +30,7 @@ class Site:
     words: Mapping[str, Words]
     templates: Environment
     policy_stamp: str = ""
-    door: object = None
+    bundle: str = ""
 
 
 @dataclass

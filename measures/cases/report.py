@@ -22,13 +22,26 @@ from measures.cases.asking import (
 )
 from schemas import topics
 from schemas.block import Source
-from schemas.casework import Confirm, CountOutcome, DoAction, OpenCase, TakeBack, Withdraw
+from schemas.casework import Confirm, CountOutcome, DoAction, OpenCase, SayOfNumber, TakeBack, Withdraw
 from schemas.contract import TOKEN_PATTERN
 from schemas.ids import derived_id
-from schemas.report import Action, Answer, Entity, Finding, ReportCase, ReportOutcome, Revocation
+from schemas.indicator import SaidKind, SaidOfNumber
+from schemas.report import (
+    Action,
+    Answer,
+    Entity,
+    Finding,
+    Report,
+    ReportCase,
+    ReportOutcome,
+    Revocation,
+)
 from schemas.units import HOUR_US
 
 _TOKEN = re.compile(TOKEN_PATTERN)
+
+#: Whose reports are findings: who sees many calls or payments, and not one.
+_FINDERS = ("OPERATOR", "BANK", "PLATFORM", "POLICE", "FOREIGN")
 
 #: States in which nothing is owed any more but a finding.
 _TOLD = ("ACTED", "DISMISSED", "REVOKED", "CLOSED")
@@ -88,7 +101,8 @@ def standing(case: ReportCase, at_us: int) -> tuple[Followed, ...]:
     """Return what follows from a case as it is: what is not answered is asked, what is closed is told."""
     undone = case.state == "REVOKED" or case.verdict == "REJECTED"
     if not case.closed_us:
-        return _sends(case, [each for each in case.actions if not each.done_us])
+        undone_yet = [each for each in case.actions if not each.done_us]
+        return (*_sends(case, undone_yet), *_said_of_numbers(case))
     named = {"report_id": case.key, "reporter": case.report.reporter}
     command = Withdraw(**named, rejected=case.verdict == "REJECTED") if undone else Confirm(**named)
     return (*(_parts(case, command) if undone or case.verdict == "CONFIRMED" else ()), _counted(case))
@@ -129,7 +143,7 @@ def _open(case: ReportCase | None, command: OpenCase, at_us: int, office: Office
             fresh, state="IN_REVIEW", actions=(look,), why="most reports of this reporter were wrong"
         )
         return Applied(fresh)
-    asked = first_wave(report, at_us)
+    asked, said = first_wave(report, at_us), _said_of_numbers(fresh)
     if not asked:
         return _after(
             None,
@@ -137,7 +151,7 @@ def _open(case: ReportCase | None, command: OpenCase, at_us: int, office: Office
             at_us,
         )
     fresh = replace(fresh, actions=asked)
-    return Applied(fresh, _sends(fresh, asked))
+    return Applied(fresh, (*_sends(fresh, asked), *said))
 
 
 def _unreadable(case: ReportCase) -> str:
@@ -223,9 +237,43 @@ def _parts(case: ReportCase, command: Any) -> tuple[Followed, ...]:
     """Tell the parts of the job that were asked."""
     kinds = {BLOCKLIST: "block", REGISTRY: "suspicion"}
     places = dict.fromkeys((each.entity, each.recipient) for each in case.actions if each.recipient in kinds)
-    return tuple(
+    asked = (
         Send(kinds[recipient], entity_key(case.report.entities[place], case.report.jurisdiction), command)
         for place, recipient in places
+    )
+    return (*asked, *(each._replace(command=command) for each in _said_of_numbers(case)))
+
+
+def number_tokens(report: Report) -> dict[str, None]:
+    """Return the tokens of the suspects' numbers that a report names, in its order.
+
+    A line is named by its token; a number in clear has it as the fact `token`, which the job adds where it
+    knows the secret.
+    """
+    named = (
+        each.value if each.kind == "SIM" else each.facts.get("token", "")
+        for each in report.entities
+        if each.kind in ("SIM", "NUMBER") and each.role != "VICTIM"
+    )
+    return dict.fromkeys(token for token in named if _TOKEN.match(token))
+
+
+def _said_of_numbers(case: ReportCase) -> tuple[Send, ...]:
+    """Tell the numbers that a report names what it says of them; of a doubted reporter nothing."""
+    if case.state == "IN_REVIEW":
+        return ()
+    report = case.report
+    kind: SaidKind = "AUTHORITY" if case.authority else "FINDING" if report.origin in _FINDERS else "REPORT"
+    said = SaidOfNumber(
+        kind=kind, reporter=report.reporter, at_us=case.received_us, report_id=report.report_id
+    )
+    return tuple(
+        Send(
+            "number",
+            derived_id("subject", "SIM", token),
+            SayOfNumber(number_token=token, said=said, origin=report.origin),
+        )
+        for token in number_tokens(report)
     )
 
 

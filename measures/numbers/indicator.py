@@ -6,13 +6,10 @@ is not to be ruined by one quarrel. A number that was given to somebody else has
 """
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from schemas.units import DAY_US
-
-#: What is given: a citizen's report, an operator's or bank's finding, SIM-box behaviour, an authority's word,
-#: and that the number was given to a new subscriber.
-Kind = Literal["REPORT", "FINDING", "SIM_BOX", "AUTHORITY", "RECYCLED", "REVOKED"]
+from schemas.indicator import SaidKind
+from schemas.units import DAY_US, SECOND_US
 
 WEIGHTS: dict[str, float] = {"REPORT": 1.0, "FINDING": 1.5, "SIM_BOX": 1.5, "AUTHORITY": 2.5}
 HALF_LIFE_US = 14 * DAY_US
@@ -22,12 +19,14 @@ LEAST = (0.5, 1.5, 2.5)
 REPORTERS_OF_3 = 2
 #: Less than this of a word does not count any more.
 FORGOTTEN = 0.1
+#: By then nothing counts.
+FORGOTTEN_US = 5 * HALF_LIFE_US
 
 
 class Evidence(NamedTuple):
     """One thing said of a number: by whom, and when, microseconds UTC."""
 
-    kind: Kind
+    kind: SaidKind
     reporter: str
     at_us: int
 
@@ -66,11 +65,10 @@ def indicator(evidence: Iterable[Evidence], now_us: int) -> Indicator:
     """Grade a number by what was said of it up to `now_us`, in whatever order it is given."""
     given = [each for each in evidence if each.at_us <= now_us]
     new_life_us = max((each.at_us for each in given if each.kind == "RECYCLED"), default=-1)
-    revoked = {
-        each.reporter: max(other.at_us for other in given if _revokes(other, each.reporter))
-        for each in given
-        if any(_revokes(other, each.reporter) for other in given)
-    }
+    revoked: dict[str, int] = {}
+    for each in given:
+        if each.kind == "REVOKED":
+            revoked[each.reporter] = max(each.at_us, revoked.get(each.reporter, -1))
     newest: dict[str, Evidence] = {}
     for each in sorted(given, key=lambda said: (said.at_us, WEIGHTS.get(said.kind, 0.0), said.kind)):
         if each.kind in WEIGHTS and each.at_us > max(new_life_us, revoked.get(each.reporter, -1)):
@@ -94,5 +92,17 @@ def indicator(evidence: Iterable[Evidence], now_us: int) -> Indicator:
     )  # fmt: skip
 
 
-def _revokes(said: Evidence, reporter: str) -> bool:
-    return said.kind == "REVOKED" and said.reporter == reporter
+def falls_us(evidence: Iterable[Evidence], now_us: int) -> int:
+    """Return when the grade of now falls without new evidence, to the second; 0 if it is 0."""
+    given = [each for each in evidence if each.at_us <= now_us]
+    grade = indicator(given, now_us).grade
+    if not grade:
+        return 0
+    holds, fell = 0, FORGOTTEN_US // SECOND_US
+    while fell - holds > 1:
+        middle = (holds + fell) // 2
+        if indicator(given, now_us + middle * SECOND_US).grade < grade:
+            fell = middle
+        else:
+            holds = middle
+    return now_us + fell * SECOND_US

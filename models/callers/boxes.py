@@ -1,8 +1,9 @@
 """How much a number behaves like a card in a SIM box, from the calls of its last hour and its devices.
 
-A SIM box dials strangers from one place, few of whom answer, for a minute, on cards that share handsets and
-that nobody calls back (domain report 3.3, anchors 6.2). Couriers dial strangers, too, but move and are called
-back; call centres and a bank's robot have no handset. Each sign adds points; nothing is learnt.
+A SIM box dials strangers from one place, few of whom answer, for a minute, on cards that share handsets, that
+nobody calls back, and that were silent until they began (domain report 3.3, anchors 6.2). Couriers dial
+strangers, too, but move and are called back; call centres and a bank's robot have no handset. Each sign adds
+points; nothing is learnt.
 """
 
 from typing import NamedTuple
@@ -27,7 +28,9 @@ CALL = np.dtype(
 #: From so many points on a number counts as a SIM box; a den's numbers have so many of their own.
 BOX, DEN_OWN = 6.0, 3.0
 #: Calls that tell how somebody calls, and how many an hour are many.
-TELLING, MANY = 4, 8
+TELLING, MANY = 3, 8
+#: A line without a call, made or got, before the last so many hours is new, where calls of before are known.
+NEW_US = 24 * HOUR_US
 #: Numbers on one handset: one person's two cards are none.
 SHARED, FIRST, FEW_ANSWER, SHORT_S, DEN = 3, 0.8, 0.5, 60, 4
 
@@ -44,6 +47,7 @@ class Hour(NamedTuple):
         cells: distinct cells; 0 for a fixed line.
         on_handset: numbers seen on its handsets in the days that are known, most of any.
         called_back: calls it got in these days.
+        new: it neither called nor was called before the last day; none is where no calls of before are known.
         den: number of its component, -1 if it is in none.
         points: how much of a SIM box it is.
 
@@ -57,6 +61,7 @@ class Hour(NamedTuple):
     cells: NDArray[np.int64]
     on_handset: NDArray[np.int64]
     called_back: NDArray[np.int64]
+    new: NDArray[np.bool_]
     den: NDArray[np.int64]
     points: Floats
 
@@ -83,22 +88,30 @@ def hour_of(known: Calls, now_us: int) -> Hour:
     handset = _on_handset(known, number)
     callbacks = known["callee"][np.isin(known["callee"], number)]
     back = np.bincount(np.searchsorted(number, callbacks), minlength=len(number))
+    new = _new(known, number, now_us)
     mean_s = seconds / np.maximum(answered, 1)
     share = answered / np.maximum(size, 1)
     own = _own_points(
-        calls=size, first=first, answered=share, mean_s=mean_s, cells=cells, handset=handset, back=back
+        calls=size,
+        first=first,
+        answered=share,
+        mean_s=mean_s,
+        cells=cells,
+        handset=handset,
+        back=back,
+        new=new,
     )
     hot = number[(own >= DEN_OWN) & (cells <= 1)]  # who moves is in everybody's cells
     den = dens(known, hot, number)
     members = np.bincount(den[den >= 0]) if (den >= 0).any() else np.zeros(1, np.int64)
     in_den = (den >= 0) & (members[np.maximum(den, 0)] >= DEN)
     points = own + 2.0 * (in_den & (cells > 0))  # a call centre's lines are many, and no cards
-    return Hour(number, size, first, share, mean_s, cells, handset, back, den, points)
+    return Hour(number, size, first, share, mean_s, cells, handset, back, new, den, points)
 
 
 def _own_points(
     *, calls: NDArray[np.int64], first: Floats, answered: Floats, mean_s: Floats,
-    cells: NDArray[np.int64], handset: NDArray[np.int64], back: NDArray[np.int64],
+    cells: NDArray[np.int64], handset: NDArray[np.int64], back: NDArray[np.int64], new: NDArray[np.bool_],
 ) -> Floats:  # fmt: skip
     telling = calls >= TELLING
     points: Floats = (
@@ -108,9 +121,18 @@ def _own_points(
         + 1.0 * (telling & (cells == 1))
         + 1.0 * (telling & (answered < FEW_ANSWER))
         + 0.5 * (telling & (mean_s < SHORT_S))
+        + 1.0 * (telling & new & (cells > 0))
         - 2.0 * (back >= 2)
     )
     return points
+
+
+def _new(known: Calls, number: NDArray[np.uint64], now_us: int) -> NDArray[np.bool_]:
+    """Tell which numbers were silent before the last day, as far as calls of before are known."""
+    before = known[known["at_us"] <= now_us - NEW_US]
+    if not len(before):
+        return np.zeros(len(number), np.bool_)
+    return ~np.isin(number, np.concatenate([before["number"], before["callee"]]))
 
 
 def _first_contact(calls: Calls) -> NDArray[np.bool_]:

@@ -60,6 +60,12 @@ def graded_contact_h(leg: Leg) -> float:
     return float(leg.payer.clue_graded_s / HOUR_S)
 
 
+@feature(credit="PAYER_GUIDED")
+def unproved_call_h(leg: Leg) -> float:
+    """Hours since a call came whose number its network does not vouch for (STIR/SHAKEN attestation C)."""
+    return float(leg.payer.clue_unproved_s / HOUR_S)
+
+
 @feature(credit="PAYER_GUIDED", version=2)
 def screen_shared_min(leg: Leg) -> float:
     """Minutes the payer's screen has been shared, by the operator's or app's word."""
@@ -106,3 +112,9 @@ def device_swapped_h(leg: Leg) -> float:
 def calls_forwarded_h(leg: Leg) -> float:
     """Hours since calls to the payer have been forwarded, nan if they are not."""
     return float(_goes_on_min(leg, clues.FORWARDING) / 60.0)
+
+
+@feature(credit="DECEIVED_BEFORE")
+def watched_h(leg: Leg) -> float:
+    """Hours since the payer was talked out of a scam, while he is watched for it; scammers come back."""
+    return float(leg.payer.watched_s / HOUR_S)

@@ -19,7 +19,7 @@ CALL, SMS, URL, APP, SCREEN_SHARE, REMOTE_CONTROL, SIM_SWAP, DEVICE_SWAP, FORWAR
 KINDS = 10
 
 #: Bits of `CLUE_FACT.flags`.
-ACTIVE, STRANGE, GRADED = 1, 2, 4
+ACTIVE, STRANGE, GRADED, UNPROVED = 1, 2, 4, 8
 
 #: Buckets that unknown callers are hashed into, and slots of a quarter of an hour for the longest call.
 CALLERS, SLOTS = 9, 5
@@ -30,7 +30,7 @@ DAY_S = 86_400
 EPOCH_US = 946_684_800_000_000
 
 #: One clue. `strange`: the other number is unknown to the party or of another country; `graded`: it is known
-#: as a scammer's.
+#: as a scammer's; `unproved`: the network it came by does not vouch for its number (attestation C).
 CLUE_FACT = np.dtype(
     [
         ("key", "u8", 2),
@@ -60,6 +60,8 @@ def _add(fact: Any, row: Any) -> None:
     strange = fact.flags & STRANGE > 0
     if fact.flags & GRADED:
         row.clue_graded = max(row.clue_graded, now)
+    if fact.kind == CALL and fact.flags & UNPROVED:
+        row.clue_unproved = max(row.clue_unproved, now)
     if fact.kind == CALL and not strange:
         return
     if fact.flags & ACTIVE:
@@ -92,6 +94,8 @@ def _show(fact: Any, row: Any, view: Any) -> None:
     view.clue_goes_on = goes_on
     graded = _before(row.clue_graded, now)
     view.clue_graded_s = np.float64(now) - np.float64(row.clue_graded) if graded else np.nan
+    unproved = _before(row.clue_unproved, now)
+    view.clue_unproved_s = np.float64(now) - np.float64(row.clue_unproved) if unproved else np.nan
     callers = 0
     for bucket in range(CALLERS):
         heard = row.clue_callers[bucket]
@@ -122,6 +126,7 @@ CLUES = Fold(
         ("clue_callers", "u4", CALLERS),
         ("clue_turn", "u4", SLOTS),
         ("clue_longest_s", "f4", SLOTS),
+        ("clue_unproved", "u4"),
     ),
     _add,
     (
@@ -130,6 +135,7 @@ CLUES = Fold(
         ("clue_graded_s", "f4"),
         ("clue_callers_1d", "f4"),
         ("clue_longest_s", "f4"),
+        ("clue_unproved_s", "f4"),
     ),
     _show,
     _needed,

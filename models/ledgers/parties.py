@@ -13,6 +13,7 @@ from models.ledgers.decay import HORIZONS_S, PAID_BITS, PAID_TURNS, distinct, fa
 from models.ledgers.findings import PAYER_FINDINGS
 from models.ledgers.ledger import Fold, ledger_of
 from models.ledgers.table import NEVER
+from models.ledgers.watch import WATCHES
 from schemas.units import DAY_US
 
 BUCKETS = 32
@@ -80,5 +81,5 @@ def _add(fact: Any, row: Any, view: Any) -> None:
 
 
 PAYMENTS = Fold(PARTY_FACT, _KEPT, _add, _SHOWN, _show)
-PARTY_VIEW = np.dtype([*_SHOWN, *CLUES.shown, *PAYER_FINDINGS.shown])
-PAYERS = ledger_of("payers", PAYMENTS, CLUES, PAYER_FINDINGS)
+PARTY_VIEW = np.dtype([*_SHOWN, *CLUES.shown, *PAYER_FINDINGS.shown, *WATCHES.shown])
+PAYERS = ledger_of("payers", PAYMENTS, CLUES, PAYER_FINDINGS, WATCHES)

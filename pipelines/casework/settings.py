@@ -25,6 +25,8 @@ class CaseworkSettings:
         ticks: wake aggregates by messages instead of Beam's timers; for the in-process runner.
         append_time: topics whose record times are the broker's.
         keys_file: where the keys are read again when the file is replaced; None: never.
+        token_keys: file of secrets, the producers': numbers that reports name in clear get their token with
+            the newest.
 
     """
 
@@ -36,6 +38,7 @@ class CaseworkSettings:
     ticks: bool = False
     append_time: frozenset[str] = frozenset()
     keys_file: Path | None = None
+    token_keys: str = ""
 
     def past(self) -> Past:
         """Read what the topics of states say."""

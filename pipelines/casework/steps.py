@@ -38,6 +38,7 @@ from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.policy import USUAL_CLOCK
 from pipelines.received import CODES, Source, fault_text
 from pipelines.streams.clock import window
+from pipelines.streams.iso20022 import tokens_of
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
@@ -134,7 +135,8 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         topic, value = source.topic, source.value
         key_at_us = source.key_at_us(clock_us, self._settings.append_time)
         if topic == topics.REPORTS:
-            return read_report(value, ring, key_at_us)
+            tokens = tokens_of(self._settings.token_keys, "")
+            return read_report(value, ring, key_at_us, tokens)
         if topic == topics.CASEWORK:
             return read_casework(value, ring, key_at_us)
         if self._seal and topic in SEALED and not self._seal.holds(topic, value):

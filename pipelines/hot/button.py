@@ -1,7 +1,8 @@
 """The rule at the button: who is guided while he pays somebody new is told so at the highest severity.
 
 Of call, shared screen and remote control at least two must show, by the payer's device or by clues, whatever
-the model says (anchors 6.1; Android asks the same of a call and a shared screen). The payment goes on.
+the model says (anchors 6.1; Android asks the same of a call and a shared screen). Of who was talked out of a
+scam and is watched one is enough. The payment goes on.
 """
 
 import numpy as np
@@ -27,16 +28,25 @@ LASTS_S = 4 * 3_600.0
 
 def at_button(legs: Legs, rule: ButtonPolicy | None) -> NDArray[np.bool_]:
     """Tell which credit legs the rule is about, bool[n]; none without a rule."""
-    size = len(legs.value)
     if rule is None:
-        return np.zeros(size, np.bool_)
-    shown = np.zeros(size, np.int64)
+        return np.zeros(len(legs.value), np.bool_)
+    found: NDArray[np.bool_] = signs(legs) >= rule.signals
+    if found.any():
+        found &= to_somebody_new(legs, rule)
+    return found
+
+
+def signs(legs: Legs) -> NDArray[np.int64]:
+    """Count the signs that show of each leg's payer, int64[n]."""
     payer, signals = legs.payer, legs.transfer["signals"]
+    shown: NDArray[np.int64] = np.isfinite(payer["watched_s"]).astype(np.int64)
     for bit, kind in SIGNS:
         since_s = payer["clue_since_s"][:, kind]
         goes_on = (payer["clue_goes_on"] >> kind & 1 > 0) & (since_s <= LASTS_S)
         shown += (signals & bit > 0) | goes_on
-    found: NDArray[np.bool_] = shown >= rule.signals
-    if found.any():
-        found &= new_payees(legs.transfer, payer, rule.new_payee_h * HOUR_US)
-    return found
+    return shown
+
+
+def to_somebody_new(legs: Legs, rule: ButtonPolicy) -> NDArray[np.bool_]:
+    """Tell which legs go to a payee that the payer has not known for long, bool[n]."""
+    return new_payees(legs.transfer, legs.payer, rule.new_payee_h * HOUR_US)

@@ -16,18 +16,22 @@ from pipelines.hot.brake import Brake
 from pipelines.hot.button import at_button
 from pipelines.hot.decision_log import payments
 from pipelines.hot.decision_log import rows as log_rows
+from pipelines.hot.doubt import answers_of, in_doubt, told
 from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.lacking import Lacking
 from pipelines.hot.records import alarm_record, alert_record
-from pipelines.hot.serving import InUse, Scored, Source, in_use
+from pipelines.hot.serving import Computed, InUse, Scored, Source, in_use
 from pipelines.hot.warn import fraud_classes, warning
 from pipelines.institution import Sides
 from pipelines.kafka.sink import OutRecord
+from pipelines.network.client import Network
+from pipelines.network.configured import network
 from pipelines.policy import DELAY, STOP, WARN, Policy, Verdict
 from pipelines.process import Owner
 from pipelines.state.shards import event_order
 from pipelines.telemetry import TELEMETRY
 from schemas.alert import Alert, Leg, Reason
+from schemas.rows.tokens import token_texts
 from schemas.rows.transfers import Paid, paid
 from schemas.warning import Warning
 
@@ -51,8 +55,13 @@ class Decider:
         warn_from_us: int = 0,
         *,
         log_payments: bool = False,
+        network_file: str = "",
     ) -> None:
-        """Of ordinary legs `log_share` is logged; with `log_payments` what ledgers are refilled with, too."""
+        """Of ordinary legs `log_share` is logged; with `log_payments` what ledgers are refilled with, too.
+
+        `network_file` names the operator that is asked about payers in doubt; "" for none.
+        """
+        self._network = network_file
         self._policy = policy
         self._warn_from_us = warn_from_us
         self._source = source
@@ -98,6 +107,9 @@ class Decider:
         computed = models.computed(leg, legs)
         live = computed.scored(models.live)
         shadow = computed.scored(models.shadow) if models.shadow else None
+        if credit and (asked := network(self._network)):
+            computed, live = self._asked(asked, models, computed, live)
+            legs = computed.legs
         outcome = live.outcome.copy()
         forbidden = kept_minor > 0
         alarms = [
@@ -121,19 +133,19 @@ class Decider:
             self._explained(models.live.model(leg), leg, computed.of(models.live, flagged), figures),
             kept_minor[flagged].tolist(),
         )
-        told = list(zip(paid(few.transfer), verdicts, strict=True))
-        alerts = [self._alert(live.model, leg, *each) for each in told]
+        pairs = list(zip(paid(few.transfer), verdicts, strict=True))
+        alerts = [self._alert(live.model, leg, *each) for each in pairs]
         warnings = []
         if credit:
             kinds = fraud_classes(few, figures["balance_share"])
             warnings = [
                 warning(self._policy, *each, kind, hold=made is not None, guided=pressed)
                 for each, kind, made, pressed in zip(
-                    told, kinds, alerts, guided[flagged].tolist(), strict=True
+                    pairs, kinds, alerts, guided[flagged].tolist(), strict=True
                 )
                 if each[0].received_us >= self._warn_from_us and self._kept(each[0]).debtor
             ]
-            late = sum(payment.received_us < self._warn_from_us for payment, _ in told)
+            late = sum(payment.received_us < self._warn_from_us for payment, _ in pairs)
             TELEMETRY.count("warnings_too_late", late)
             TELEMETRY.decided(legs.transfer["received_us"])
             self._owner.shared("lacking", Lacking).note(legs.transfer, models.live.model(leg))
@@ -145,6 +157,31 @@ class Decider:
         if credit and self._log_payments:
             log.append(payments.block(legs.transfer))
         return Decided([*records, *map(alarm_record, alarms)], warnings, list(filter(None, log)))
+
+    def _asked(
+        self, operator: Network, models: InUse, computed: Computed, live: Scored
+    ) -> tuple[Computed, Scored]:
+        """Ask an operator about payers in doubt; what it says may make a score higher, never lower."""
+        legs = computed.legs
+        rows = in_doubt(legs, live.outcome, live.score, self._policy.button)
+        if not len(rows):
+            return computed, live
+        parties = token_texts(legs.transfer["debtor"][rows])
+        found = answers_of(parties, operator.ask(parties, int(legs.transfer["received_us"].min())))
+        if not found:
+            return computed, live
+        places = rows[[place for place, _ in found]]
+        few = models.computed("CREDIT", told(legs, places, [said for _, said in found]))
+        again = few.scored(models.live)
+        higher = again.score >= live.score[places]
+        X, payer = computed.X.copy(order="F"), legs.payer.copy()
+        score, outcome = live.score.copy(), live.outcome.copy()
+        payer[places] = few.legs.payer
+        X[places[higher]], score[places[higher]] = few.X[higher], again.score[higher]
+        outcome[places] = np.maximum(outcome[places], again.outcome)
+        TELEMETRY.count("network_raised", int((outcome[places] > live.outcome[places]).sum()))
+        legs = legs._replace(payer=payer)
+        return computed._replace(X=X, legs=legs), live._replace(score=score, outcome=outcome)
 
     def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
         """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act."""

@@ -23,6 +23,7 @@ from pipelines.process import PROCESS
 from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
 from pipelines.state.store import Parts
 from pipelines.streams.clock import Progress, Window, now_us, window
+from pipelines.streams.clues import subscriptions_of
 from pipelines.streams.payments import payments_among
 from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream, refusal
@@ -137,7 +138,9 @@ class Decode:
                 letters.append(Output("dead_letters", record, split.received_us))
             for shard, rows in split.parts:
                 parts.setdefault(rows.dtype, []).append((shard, rows))
-        for record in self._feeds.alarms(newest, counts["clue_subscriptions_ended"]):
+        ended, kept = counts["clue_subscriptions_ended"], subscriptions_of(tuple(self._streams.values()))
+        TELEMETRY.count("clues_late", counts["clues_late"])
+        for record in self._feeds.alarms(newest, ended, kept):
             letters.append(Output("dead_letters", record, first_us or 0))
         for name, count in counts.items():
             if count:

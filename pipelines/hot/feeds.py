@@ -5,17 +5,20 @@ a feed that is caught up with is not silent. A feed that never spoke since the s
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 
 from pipelines.hot.records import alarm_record
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
+from pipelines.streams.subscriptions import Subscription, ending
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
 from schemas.alarm import Alarm, AlarmKind
 from schemas.ids import derived_id
 from schemas.units import MINUTE_US, SECOND_US
+
+NONE: Mapping[str, Subscription] = {}
 
 #: Feeds that are expected to go on once they spoke.
 FEEDS = (topics.CLUES,)
@@ -58,26 +61,38 @@ class Feeds:
         self._policy = policy
         self._feeds = {name: Feed() for name in FEEDS}
         self._now_us = -1
+        self._told: set[tuple[str, int]] = set()
 
-    def alarms(self, received: dict[str, int], ended: int) -> Iterator[OutRecord]:
-        """Take up to when messages of each topic were received, and how many subscriptions ended."""
+    def alarms(
+        self, received: dict[str, int], ended: int, kept: Mapping[str, Subscription] = NONE
+    ) -> Iterator[OutRecord]:
+        """Take up to when messages of each topic were received, how many subscriptions ended, and those kept.
+
+        A subscription that ends within a day is told once, until it is renewed.
+        """
         self._now_us = max(self._now_us, *(at for name, at in received.items() if name not in FEEDS), -1)
         if self._now_us < 0:
             return
         if ended:
             yield self._alarm("CLUE_SUBSCRIPTION_ENDED", topics.CLUES, self._now_us, 0)
+        if fresh := {each for each in ending(kept, self._now_us) if each not in self._told}:
+            self._told |= fresh
+            yield self._alarm(
+                "CLUE_SUBSCRIPTION_EXPIRES", topics.CLUES, min(at_us for _, at_us in fresh), 0, len(fresh)
+            )
         for name, feed in self._feeds.items():
             if name in received:
                 feed.heard(self._now_us)
             elif (since_us := feed.silent_since(self._now_us)) is not None:
                 yield self._alarm("CLUE_FEED_SILENT", name, since_us, self._now_us - since_us)
 
-    def _alarm(self, kind: AlarmKind, feed: str, at_us: int, silent_us: int) -> OutRecord:
-        TELEMETRY.count(kind.lower(), 1)
+    def _alarm(self, kind: AlarmKind, feed: str, at_us: int, silent_us: int, of: int = 0) -> OutRecord:
+        TELEMETRY.count(kind.lower(), of or 1)
         alarm_id = derived_id("alarm", kind, feed, at_us // MINUTE_US, self._policy.stamp)
         return alarm_record(
             Alarm(
                 alarm_id=alarm_id, kind=kind, jurisdiction=self._policy.law.id, shard=0, at_us=at_us,
                 policy=self._policy.stamp, feed=feed, silent_s=silent_us // SECOND_US,
+                subscriptions=of,
             )
         )  # fmt: skip

@@ -49,6 +49,20 @@ def add(parser: ArgumentParser) -> None:
         "--token_epoch", default="", help="epoch of the secret in --token_keys; the newest if not given"
     )
     parser.add_argument(
+        "--clues_subscriptions",
+        default="",
+        metavar="FILE",
+        help="file of the subscriptions to operators' notifications, a line each: whose it is, and until "
+        "when; events of CAMARA name the subscription alone",
+    )
+    parser.add_argument(
+        "--network_file",
+        default="",
+        metavar="FILE",
+        help="file that names an operator's network API (docs/warnings.md), asked about payers in doubt; "
+        "no payment waits longer than 150 ms for it",
+    )
+    parser.add_argument(
         "--kafka_start",
         default="",
         help="committed, earliest, latest or microseconds UTC; a group that never committed has to say "

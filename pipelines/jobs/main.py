@@ -111,7 +111,14 @@ def hot_path(settings: JobSettings) -> HotPath:
     policy, shards, streams = settings.policy, settings.shards, settings.streams
     share = settings.decision_log_share if settings.decision_log else 0.0
     logging = settings.decision_log is not None and settings.warmup_from == "log"
-    decider = Decider(policy, settings.models, share, settings.warn_from_us, log_payments=logging)
+    decider = Decider(
+        policy,
+        settings.models,
+        share,
+        settings.warn_from_us,
+        log_payments=logging,
+        network_file=settings.network if settings.live else "",
+    )
     tracer = Tracer(policy, shards, settings.kafka, settings.traced)
     return HotPath(
         Decode(

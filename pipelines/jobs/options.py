@@ -23,8 +23,10 @@ from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
 from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import of_words
+from pipelines.network.configured import network
 from pipelines.policy import PAST_DAYS_MAX
 from pipelines.state.identity import Identity
+from pipelines.streams.clues import subscribed
 from pipelines.streams.iso20022 import tokens_of
 from pipelines.streams.payments import Reading, payments_among, read_as
 from pipelines.streams.stream import Begin, Stream
@@ -58,6 +60,7 @@ class JobSettings:
     state of, for those that keep it. `live`: messages are of now, so that this machine's clock says which of
     their times can be true (`pipelines.streams.clock`). `in_flight` is where its processes note what they
     work on (`pipelines.kafka.reading.in_flight`). `logged` are payments of the log that refill the ledgers.
+    `network` is the file that names the operator asked about payers in doubt, "" for none; no replay asks.
     """
 
     kafka: KafkaSettings
@@ -79,6 +82,7 @@ class JobSettings:
     in_flight: str = ""
     warmup_from: WarmUpFrom = "topics"
     logged: Logged | None = None
+    network: str = ""
 
     @property
     def first(self) -> ByTopic:
@@ -134,7 +138,10 @@ class JobSettings:
             decision_log=log,
             decision_log_share=given.decision_log_share,
             warmup_from=given.ledger_warmup_from,
-            streams=_streams(given.kafka_payments_topic, given.token_keys, given.token_epoch),
+            network=_network(given.network_file),
+            streams=_streams(
+                given.kafka_payments_topic, given.token_keys, given.token_epoch, given.clues_subscriptions
+            ),
         )
 
 
@@ -213,7 +220,7 @@ def _models(bundle: str, registry: str, trusted: str) -> Source:
     return Path(bundle).resolve()
 
 
-def _streams(topic: str, keys: str, epoch: str) -> tuple[Stream, ...]:
+def _streams(topic: str, keys: str, epoch: str, subscriptions: str) -> tuple[Stream, ...]:
     if topic and (not _TOPIC.fullmatch(topic) or topic in {stream.topic for stream in STREAMS[1:]}):
         raise ConfigError(f"--kafka_payments_topic takes the name of a topic of its own, got {topic[:60]!r}")
     file = str(Path(keys).absolute()) if keys else ""
@@ -221,7 +228,21 @@ def _streams(topic: str, keys: str, epoch: str) -> tuple[Stream, ...]:
         tokens_of(file, epoch)
     except ConfigError as error:
         raise ConfigError(f"--token_keys: {error}; on Flink workers need it there too") from error
-    return read_as(STREAMS, topic, Reading(file, epoch))
+    owned = str(Path(subscriptions).absolute()) if subscriptions else ""
+    try:
+        streams = subscribed(STREAMS, owned)
+    except ConfigError as error:
+        raise ConfigError(f"--clues_subscriptions: {error}") from error
+    return read_as(streams, topic, Reading(file, epoch))
+
+
+def _network(file: str) -> str:
+    path = str(Path(file).absolute()) if file else ""
+    try:
+        network(path)
+    except ConfigError as error:
+        raise ConfigError(f"--network_file: {error}; on Flink workers need it there too") from error
+    return path
 
 
 def _start(text: str) -> First:

@@ -1,17 +1,23 @@
 """Stream `clues`: what operators and the bank's app see of a party before and while it pays."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from models.ledgers.clues import ACTIVE, CLUE_FACT, CLUES, GRADED, STRANGE
+from models.ledgers.clues import ACTIVE, CLUE_FACT, CLUES, GRADED, STRANGE, UNPROVED
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
-from pipelines.streams.stream import Decoded, Facts, Stream, each
+from pipelines.streams.grades import grades
+from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
+from pipelines.streams.subscriptions import Subscription, followed
 from schemas import clue, topics
+from schemas.clue import Clue
 from schemas.rows.tokens import token_words
+from schemas.units import MINUTE_US
 
 #: From this grade on a number counts as a scammer's.
 GRADED_FROM = 2
@@ -19,39 +25,92 @@ GRADED_FROM = 2
 #: A clue of ours or of an operator; no longer one is read.
 VALUE_BYTES_MAX = 16_384
 
+#: What came so long after it happened is counted: what was paid in between did not know it.
+LATE_US = 10 * MINUTE_US
+
+_PLACES = {kind: place for place, kind in enumerate(clue.KINDS)}
 _LOG = logging.getLogger(__name__)
 
 
-def fact(value: bytes) -> list[Rows]:
-    """Read a clue as CLUE_FACT; nothing of what only concerns a subscription."""
-    if len(value) > VALUE_BYTES_MAX:
-        raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
-    found = clue.read(value)
-    return [] if found is None else [clue_fact(found)]
+def clue_facts(found: Sequence[Clue]) -> Rows:
+    """Return clues as CLUE_FACT[n]."""
+    rows = np.zeros(len(found), CLUE_FACT)
+    if not found:
+        return rows
+    rows["key"] = token_words([each.party for each in found])
+    rows["at_us"] = [each.at_us for each in found]
+    rows["kind"] = [_PLACES[each.kind] for each in found]
+    rows["duration_s"] = [each.duration_s for each in found]
+    rows["flags"] = [
+        ACTIVE * each.active
+        | STRANGE * (each.overseas or not each.known)
+        | GRADED * (each.grade >= GRADED_FROM)
+        | UNPROVED * (each.attestation == "C")
+        for each in found
+    ]
+    named = np.flatnonzero([bool(each.counterparty) for each in found])
+    if len(named):
+        rows["counterparty"][named] = token_words([found[row].counterparty for row in named.tolist()])[:, 1]
+    return rows
 
 
-def clue_fact(found: clue.Clue) -> Rows:
-    """Return a clue as CLUE_FACT[1]."""
-    row = np.zeros(1, CLUE_FACT)
-    row["key"], row["at_us"] = token_words([found.party]), found.at_us
-    if found.counterparty:
-        row["counterparty"] = token_words([found.counterparty])[:, 1]
-    row["kind"], row["duration_s"] = clue.KINDS.index(found.kind), found.duration_s
-    row["flags"] = (
-        ACTIVE * found.active
-        | STRANGE * (found.overseas or not found.known)
-        | GRADED * (found.grade >= GRADED_FROM)
+@dataclass(frozen=True)
+class ClueReading:
+    """How messages become clues; `subscriptions` is the file that says whose an operator's are."""
+
+    subscriptions: str = ""
+
+    def __call__(self, chunk: Chunk, _: Policy, window: Window) -> Decoded:
+        """Read a chunk; a number that was graded meanwhile counts, whatever the clue says of it."""
+        known = followed(self.subscriptions)
+        parties = {name: each.party for name, each in known.items()} if known else {}
+        found, places, letters, ended = [], [], [], 0
+        for place, value in enumerate(chunk.values):
+            try:
+                if len(value) > VALUE_BYTES_MAX:
+                    raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
+                each = clue.read(value, parties)
+            except UNREADABLE as error:
+                letters.append(unreadable(chunk, place, error))
+                continue
+            if each is None:
+                ended += clue.ended(value)
+            else:
+                found.append(each)
+                places.append(place)
+        rows = clue_facts(found)
+        own = window._replace(received_us=window.received_us[np.array(places, np.int64)])
+        untrue = own.too_old(rows["at_us"]) | own.too_new(rows["at_us"])
+        for row in np.flatnonzero(untrue).tolist():
+            if fault := own.fault(row, int(rows["at_us"][row]), "at_us"):
+                letters.append(refusal(chunk, places[row], *fault))
+        late = int(np.count_nonzero(own.received_us - rows["at_us"] > LATE_US))
+        graded = grades().of(rows["counterparty"], own.received_us) >= GRADED_FROM
+        rows["flags"] |= np.where(graded, GRADED, 0).astype(np.uint8)
+        rows = rows[~untrue]
+        if ended:
+            _LOG.warning("%s subscriptions to clues ended; renew them with the operator", ended)
+        counts = {"clues": len(rows), "clues_late": late, "clue_subscriptions_ended": ended}
+        return Decoded([rows], letters, counts)
+
+
+CLUES_STREAM = Stream(topics.CLUES, "SINCE", (Facts(CLUE_FACT, "payers", fold=CLUES),), ClueReading())
+
+
+def subscribed(streams: Sequence[Stream], file: str) -> tuple[Stream, ...]:
+    """Return streams whose clues are read with a file of subscriptions.
+
+    Raises:
+        ConfigError: the file cannot be used.
+
+    """
+    followed(file)
+    return tuple(
+        each._replace(decode=ClueReading(file)) if each.topic == topics.CLUES else each for each in streams
     )
-    return row
 
 
-def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
-    """Read clues; a subscription that ended is said aloud, as a silent feed looks like a quiet day."""
-    rows, letters = each(chunk, CLUE_FACT, fact, window, "at_us")
-    ended = sum(map(clue.ended, chunk.values))
-    if ended:
-        _LOG.warning("%s subscriptions to clues ended; renew them with the operator", ended)
-    return Decoded([rows], letters, {"clues": len(rows), "clue_subscriptions_ended": ended})
-
-
-CLUES_STREAM = Stream(topics.CLUES, "SINCE", (Facts(CLUE_FACT, "payers", fold=CLUES),), decode)
+def subscriptions_of(streams: Sequence[Stream]) -> dict[str, Subscription]:
+    """Return the subscriptions that the clues among streams are read with, as they stand."""
+    readings = (each.decode for each in streams if isinstance(each.decode, ClueReading))
+    return {name: each for reading in readings for name, each in followed(reading.subscriptions).items()}

@@ -13,7 +13,9 @@ import numpy as np
 from models.ledgers import accounts, parties
 from models.ledgers.ledger import Fold, Ledger, ledger_of
 from pipelines.streams.clues import CLUES_STREAM
+from pipelines.streams.contacts import WATCHED
 from pipelines.streams.feedback import FEEDBACK
+from pipelines.streams.indicators import INDICATORS
 from pipelines.streams.measures import MEASURES
 from pipelines.streams.moves import MOVE
 from pipelines.streams.payments import PAYMENTS
@@ -21,7 +23,9 @@ from pipelines.streams.stream import Owner, Stream
 from pipelines.streams.traces import TRACES
 from schemas import topics
 
-STREAMS: tuple[Stream, ...] = (PAYMENTS, MEASURES, TRACES, CLUES_STREAM, FEEDBACK)
+STREAMS: tuple[Stream, ...] = (
+    PAYMENTS, MEASURES, TRACES, INDICATORS, CLUES_STREAM, FEEDBACK, WATCHED,
+)  # fmt: skip
 
 
 class Ledgers(NamedTuple):

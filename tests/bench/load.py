@@ -40,11 +40,15 @@ Message = tuple[bytes, bytes, int]
 
 
 class World(NamedTuple):
-    """Arguments of the world; a lap has about two payments per account and day."""
+    """Arguments of the world; a lap has about two payments per account and day.
+
+    With `clues` a telecom clue about its payer goes before every payment, on the topic of its own.
+    """
 
     seed: int = 7
     days: int = 2
     accounts: int = 100_000
+    clues: bool = False
 
 
 class Pace(NamedTuple):
@@ -75,7 +79,7 @@ class Sent(NamedTuple):
 
 def stream(world: World, count: int) -> Iterator[Message]:
     """Yield `count` messages in order of event time; the last lap ends before now."""
-    payments = simulate(*world).payments
+    payments = simulate(world.seed, world.days, world.accounts).payments
     laps = -(-count // payments.num_rows)
     days_since = (time.time_ns() // 1000 - START_US) // DAY_US
     for lap in range(laps):
@@ -103,8 +107,8 @@ def fill(brokers: str, world: World, history: int, count: int, to: Connection) -
     """Send a history and a backlog as fast as it goes, under their event times; sends `Sent` for each."""
     coming = stream(world, history + count)
     producer = _producer(brokers, linger_ms=100)
-    to.send(_as_fast_as_it_goes(producer, brokers, islice(coming, history)))
-    to.send(_as_fast_as_it_goes(producer, brokers, coming))
+    to.send(_as_fast_as_it_goes(producer, brokers, islice(coming, history), clues=world.clues))
+    to.send(_as_fast_as_it_goes(producer, brokers, coming, clues=world.clues))
 
 
 def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) -> None:
@@ -116,7 +120,7 @@ def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) 
     rate, count = pace.rate, int(pace.rate * pace.seconds)
     coming = stream(world, history + count)
     producer = _producer(brokers, LINGER_MS)
-    past = _as_fast_as_it_goes(producer, brokers, islice(coming, history))
+    past = _as_fast_as_it_goes(producer, brokers, islice(coming, history), clues=world.clues)
     to.send(past)
     to.recv()
     gc.freeze()
@@ -130,8 +134,10 @@ def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) 
             producer.poll(0)
             time.sleep(TICK_S)
         for number in range(sent, due):
-            key, value, _ = next(coming)
+            key, value, event_us = next(coming)
             at_us = began_us + number * 1_000_000 // rate
+            if world.clues:
+                _send(producer, *clue_before(value, event_us, number), at_us, topics.CLUES)
             _send(producer, key, value, at_us)
             late_ms[number] = (time.time_ns() // 1000 - at_us) / 1000
         sent = max(sent, due)
@@ -155,20 +161,48 @@ def _producer(brokers: str, linger_ms: int) -> ck.Producer:
     )
 
 
-def _as_fast_as_it_goes(producer: ck.Producer, brokers: str, coming: Iterable[Message]) -> Sent:
+#: Clues in turn: of each kind so many of ten, a call's beginning and its end among them.
+_KINDS = (
+    b'"CALL"', b'"CALL","active":false,"duration_s":240', b'"SMS"', b'"CALL","known":true',
+    b'"CALL","active":false,"known":true,"duration_s":60', b'"URL"', b'"CALL","attestation":"C"',
+    b'"APP"', b'"SCREEN_SHARE"', b'"SCREEN_SHARE","active":false',
+)  # fmt: skip
+_DEBTOR, _TOKEN = b'"debtor":"', 26
+
+
+def clue_before(payment: bytes, event_us: int, number: int) -> tuple[bytes, bytes]:
+    """Return key and value of a clue about the payer of a payment, half a minute before it."""
+    begin = payment.index(_DEBTOR) + len(_DEBTOR)
+    party = payment[begin : begin + _TOKEN]
+    value = b'{"clue_id":"c%d","kind":%b,"party":"%b","at_us":%d,"counterparty":"%b","tail":"%04d"}' % (
+        number,
+        _KINDS[number % len(_KINDS)],
+        party,
+        event_us - 30_000_000,
+        party,
+        number % 10_000,
+    )
+    return party, value
+
+
+def _as_fast_as_it_goes(
+    producer: ck.Producer, brokers: str, coming: Iterable[Message], *, clues: bool = False
+) -> Sent:
     before = sum(_ends(brokers).values())
     began_s, idle_s, count = time.monotonic(), time.process_time(), 0
     for key, value, at_us in coming:
+        if clues:
+            _send(producer, *clue_before(value, at_us, count), at_us, topics.CLUES)
         _send(producer, key, value, at_us)
         count += 1
     ends = _confirmed(producer, brokers, before + count)
     return Sent(count, ends, time.monotonic() - began_s, time.process_time() - idle_s)
 
 
-def _send(producer: ck.Producer, key: bytes, value: bytes, at_us: int) -> None:
+def _send(producer: ck.Producer, key: bytes, value: bytes, at_us: int, topic: str = topics.PAYMENTS) -> None:
     while True:
         try:
-            producer.produce(topics.PAYMENTS, value, key, timestamp=at_us // 1000)
+            producer.produce(topic, value, key, timestamp=at_us // 1000)
             return
         except BufferError:
             producer.poll(0.01)

@@ -19,11 +19,18 @@ AT_US = 1_760_000_000_000_000
 RULE = ButtonPolicy()
 
 
-def leg(signals: int = 0, added_us: int = AT_US - MINUTE_US, goes_on: int = 0, since_s: float = 60.0) -> Legs:
+def leg(
+    signals: int = 0,
+    added_us: int = AT_US - MINUTE_US,
+    goes_on: int = 0,
+    since_s: float = 60.0,
+    watched_s: float = np.nan,
+) -> Legs:
     transfer, payer = np.zeros(1, TRANSFER), np.zeros(1, PAYERS.view)
     transfer["at_us"], transfer["signals"], transfer["payee_added_at_us"] = AT_US, signals, added_us
     transfer["amount_minor"], transfer["currency"], transfer["txn_id"] = 100, b"CNY", b"t1"
     payer["clue_goes_on"], payer["clue_since_s"], payer["age_s"] = goes_on, since_s, 30 * 86_400
+    payer["watched_s"] = watched_s
     return Legs(transfer, np.ones(1), payer, np.zeros(1, ACCOUNTS.view))
 
 
@@ -42,6 +49,8 @@ CALL, SCREEN = 1 << clues.CALL, 1 << clues.SCREEN_SHARE
         (leg(goes_on=CALL | SCREEN, since_s=LASTS_S + 1), False),
         (leg(CALL_IN_PROGRESS | SCREEN_SHARE, added_us=AT_US - 2 * DAY_US), False),
         (leg(CALL_IN_PROGRESS | SCREEN_SHARE, added_us=-1), True),
+        (leg(CALL_IN_PROGRESS, watched_s=3_600.0), True),
+        (leg(watched_s=3_600.0), False),
     ],
 )
 def test_two_signs_and_a_new_payee_make_the_rule(given: Legs, pressed: bool) -> None:

@@ -18,7 +18,7 @@ from pipelines import policy
 from pipelines.kafka.port import Chunk
 from pipelines.state.shards import Rows
 from pipelines.streams.clock import window
-from pipelines.streams.clues import decode, fact
+from pipelines.streams.clues import CLUES_STREAM, clue_facts
 from pipelines.streams.table import STREAMS, topics_read
 from schemas import clue, topics
 from schemas.clue import Clue
@@ -27,9 +27,11 @@ from schemas.rows.values import Values
 from schemas.units import DAY_US, HOUR_US, MINUTE_US
 from tests.hotpath.conftest import Stream
 
+decode = CLUES_STREAM.decode
+
 NAMES = (
     "strange_call_min", "longest_strange_call_min", "strange_callers_1d", "graded_contact_h",
-    "screen_shared_min",
+    "unproved_call_h", "screen_shared_min",
     "remote_controlled_min", "app_installed_h", "scam_message_h", "scam_site_h", "sim_swapped_h",
     "device_swapped_h", "calls_forwarded_h",
 )  # fmt: skip
@@ -47,6 +49,12 @@ def value(party: str, at_us: int, kind: str = "CALL", **stated: Any) -> bytes:
     return msgspec.json.encode(
         Clue(clue_id=f"c-{at_us}-{kind}", kind=kind, party=party, at_us=at_us, **stated)  # type: ignore[arg-type]
     )
+
+
+def fact(value: bytes) -> list[Rows]:
+    """A clue as rows; none of what only concerns a subscription."""
+    found = clue.read(value)
+    return [] if found is None else [clue_facts([found])]
 
 
 def seen(stream: Stream, clues: list[bytes], row: int = 50) -> dict[str, float]:
@@ -191,7 +199,7 @@ def test_a_subscription_that_ended_is_counted_and_said_and_is_no_dead_letter(
 
     assert [len(rows) for rows in decoded.facts] == [1]
     assert decoded.facts[0].dtype == CLUE_FACT
-    assert dict(decoded.counts) == {"clues": 1, "clue_subscriptions_ended": 1}
+    assert dict(decoded.counts) == {"clues": 1, "clues_late": 0, "clue_subscriptions_ended": 1}
     assert len(decoded.letters) == 2
     assert "renew them" in caplog.text
 

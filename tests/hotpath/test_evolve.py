@@ -37,6 +37,8 @@ FROZEN = {
     "accounts 1": "44a3e1a4d3fe2184",
     "accounts 2": "202754aa30d9819c",
     "payers 4": "f6743741bcdd155b",
+    "payers 5": "665e0d937fb5d627",
+    "watch_facts 1": "5c0e67be0ebe4855",
     "accounts 3": "2ecd6b8f6815c0b1",
     "findings 1": "cab4cee83a6db9eb",
     "payer_findings 1": "5f22dad5312a84c8",

@@ -233,7 +233,8 @@ def test_a_stream_added_by_a_line_is_read_checked_warmed_up_and_created(job: Job
     assert "toy_reports" in topics_needed(WITH_TOY)
     assert "toy_reports" in {topic.name for topic in wanted_topics(2, WITH_TOY)}
     assert dict(settings.first.starts) == {
-        "payments": Since(7), "measures": "earliest", "traces": "earliest", "clues": Since(7),
+        "payments": Since(7), "measures": "earliest", "traces": "earliest", "indicators": "earliest",
+        "clues": Since(7), "contacts": "earliest",
         "feedback": "earliest", "toy_reports": Since(7),
     }  # fmt: skip
 
@@ -277,7 +278,7 @@ def test_the_page_of_contracts_has_the_table_of_streams() -> None:
         (
             stream.topic,
             stream.begin,
-            ", ".join(f"{facts.owner} by {' and '.join(facts.keys)}" for facts in stream.facts),
+            ", ".join(f"{facts.owner} by {' and '.join(facts.keys)}" for facts in stream.facts) or "nobody",
         )
         for stream in STREAMS
     ]

@@ -16,12 +16,13 @@ import smpp34
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
+from pipelines.addresses import Address
 from pipelines.victims.channels import announce, mail, smpp, webhook
 from pipelines.victims.channels.announce import Announced
 from pipelines.victims.channels.configured import read_channels
 from pipelines.victims.channels.file import File
 from pipelines.victims.channels.mail import Mail
-from pipelines.victims.channels.port import Address, Result
+from pipelines.victims.channels.port import Result
 from pipelines.victims.channels.smpp import Smpp
 from pipelines.victims.channels.webhook import KEY, SIGNATURE, TIMESTAMP, Webhook, sign, verify
 from schemas.contact import Attempt

@@ -16,10 +16,11 @@ import pytest
 from measures.law.country_file import jurisdiction
 from measures.victims.climb import Rules
 from measures.victims.ladder import apply, entry
+from pipelines.addresses import Address
 from pipelines.kafka.port import KafkaSettings
 from pipelines.victims import sender
 from pipelines.victims.channels.file import File
-from pipelines.victims.channels.port import Address, Channel, Receipt, Result
+from pipelines.victims.channels.port import Channel, Receipt, Result
 from pipelines.victims.sender import Sender, now_us
 from schemas import topics
 from schemas.contact import Attempt, ContactEntry, Outcome, Planned

@@ -12,10 +12,10 @@ from console.options import (
     Fresh,
     GuardFiles,
     LawDir,
-    MetricsAt,
     Partitions,
     Runner,
     StatusForm,
+    TokenKeys,
 )
 from pipelines.jobs.arguments import options_told
 
@@ -35,15 +35,15 @@ def run(
     fresh: Fresh = False,
     law_dir: LawDir = None,
     status: StatusForm = "line",
-    metrics: MetricsAt = "",
     guard: GuardFiles = [],  # noqa: B006
+    token_keys: TokenKeys = None,
     replay: Annotated[bool, typer.Option(help="Read what is there, then stop.")] = False,
 ) -> None:
     """Take reports, ask recipients, keep blocking entries and the registry of suspicions and listings.
 
-    Reads topics reports, casework and traces; writes report_actions, report_outcomes, blocks, suspicions,
-    listings and dead letters. Begins with the states these topics hold. At-least-once: what comes again has
-    its effect once. Options of Kafka are told below, the others are Beam's.
+    Reads topics reports, casework and traces; writes report_actions, report_outcomes, indicators, blocks,
+    suspicions, listings and dead letters. Begins with the states these topics hold. At-least-once: what comes
+    again has its effect once. Options of Kafka are told below, the others are Beam's.
 
     Example: stopline casework run --kafka_brokers 127.0.0.1:9092 --keys keys.json --create-topics
     """
@@ -58,6 +58,7 @@ def run(
     from pipelines.jobs.options import kafka_settings
     from pipelines.jobs.runners import options_for
     from pipelines.kafka.seal import believed
+    from pipelines.streams.iso20022 import tokens_of
 
     options = options_for(runner, context.args)
     laws = read_laws(law_dir)
@@ -67,11 +68,13 @@ def run(
         Office(laws, kept),
         read_keys(keys, laws) if keys else (),
         keys_file=keys.resolve() if keys else None,
+        token_keys=str(token_keys.absolute()) if token_keys else "",
     )
+    tokens_of(settings.token_keys, "")
     for said in filter(None, (lacking, *believed(settings.kafka.seal_key))):
         say(status, said)
     casework.preflight(settings.kafka, partitions, create_topics=create_topics)
     if replay:
         run_over(partial(casework.replay, settings, options), status, CASEWORK)
     else:
-        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh, metrics=metrics)
+        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh)

@@ -9,7 +9,8 @@ from typing import Any
 
 import requests
 
-from pipelines.victims.channels.port import NOWHERE, Address, Channel, Receipt, Result
+from pipelines.addresses import Address
+from pipelines.victims.channels.port import NOWHERE, Channel, Receipt, Result
 from schemas.contact import Attempt
 from schemas.errors import ConfigError
 

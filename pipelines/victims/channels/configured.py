@@ -18,10 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from pipelines.addresses import Address, read_addresses
 from pipelines.victims.channels.announce import Announced
 from pipelines.victims.channels.file import File
 from pipelines.victims.channels.mail import Mail
-from pipelines.victims.channels.port import Address, Channel, read_addresses
+from pipelines.victims.channels.port import Channel
 from pipelines.victims.channels.smpp import Smpp
 from pipelines.victims.channels.webhook import Webhook
 from schemas import strict_yaml

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 
-from pipelines.victims.channels.port import NOWHERE, Address, Receipt, Result
+from pipelines.addresses import Address
+from pipelines.victims.channels.port import NOWHERE, Receipt, Result
 from schemas.contact import Attempt
 
 TIMEOUT_S = 10.0

@@ -1,14 +1,8 @@
 """What a channel is: it hands one try to a far side and says whether that has it."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Protocol
-
-import msgspec
+from typing import Literal, NamedTuple, Protocol
 
 from schemas.contact import Attempt, ContactState
-from schemas.contract import Token
-from schemas.errors import ConfigError
 
 #: SENT: the far side has it. RETRY: it certainly has not, and may take it later. FAILED: it never will.
 #: UNCERTAIN: nobody knows.
@@ -52,34 +46,4 @@ class Channel(Protocol):
         """Let go of the far side."""
 
 
-class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a party is reached; a line of the bank's address book, which no topic ever holds."""
-
-    party: Token
-    phone: Annotated[str, msgspec.Meta(pattern=r"^(\+[1-9][0-9]{6,14})?$")] = ""
-    email: Annotated[str, msgspec.Meta(max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$")] = ""
-
-
 NOWHERE = "the address book has no address of this party for this channel"
-
-
-def read_addresses(path: Path) -> Mapping[str, Address]:
-    """Read an address book, JSON Lines of `Address`, by party.
-
-    Raises:
-        ConfigError: it cannot be read, or a line is no address; names the line and no address.
-
-    """
-    found: dict[str, Address] = {}
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"address book {path} cannot be read: {error.strerror}") from error
-    for number, line in enumerate(lines, 1):
-        try:
-            address = msgspec.json.decode(line, type=Address)
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            said = 'write {"party": TOKEN, "phone": "+...", "email": "..."}'
-            raise ConfigError(f"{path}:{number} is no address; {said}") from error
-        found[address.party] = address
-    return found

@@ -13,7 +13,8 @@ from typing import Any
 from smpplib import consts, exceptions, gsm
 from smpplib.client import Client
 
-from pipelines.victims.channels.port import NOWHERE, Address, Receipt, Result
+from pipelines.addresses import Address
+from pipelines.victims.channels.port import NOWHERE, Receipt, Result
 from schemas.contact import Attempt, ContactState
 
 TIMEOUT_S = 5.0
