@@ -26,6 +26,7 @@ from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
 from schemas.contact import OutcomeMessage, Party, PartyTick, Planned, Verdict
+from schemas.contract import explained
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
 from schemas.warning import Warning
@@ -114,7 +115,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 command = _READ[chunk.topic](value, self._settings)
             except _UNREADABLE as error:
                 code = "INVALID" if isinstance(error, msgspec.ValidationError) else "NOT_JSON"
-                yield self._refuse(source, code, str(error)[:200])
+                yield self._refuse(source, code, explained(error))
                 continue
             if command is None:
                 continue

@@ -8,7 +8,8 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.fuzz.targets import Target, inputs, targets
+from tests.fuzz.offices import everything
+from tests.fuzz.targets import Target, inputs
 
 FOUND = Path(__file__).with_name("found")
 
@@ -52,7 +53,7 @@ def main() -> int:
         return through_the_jobs(min(given.n, 20_000), given.seed)
     failed = 0
     chosen = {
-        name: each for name, each in targets().items() if not given.only or name in given.only.split(",")
+        name: each for name, each in everything().items() if not given.only or name in given.only.split(",")
     }
     share = sum(each.share for each in chosen.values())
     for name, target in chosen.items():

@@ -6,9 +6,10 @@ import pytest
 
 from pipelines.streams.table import STREAMS
 from tests.fuzz.__main__ import FOUND, fuzz
-from tests.fuzz.targets import STREAM_SEEDS, Target, targets
+from tests.fuzz.offices import everything
+from tests.fuzz.targets import STREAM_SEEDS, Target
 
-TARGETS = targets()
+TARGETS = everything()
 KEPT = sorted(path for path in FOUND.rglob("*") if path.is_file() and path.suffix != ".md")
 
 
