@@ -41,14 +41,15 @@ def import_table(
 
     Example: stopline import paysim paysim.csv --out var/paysim
     """
+    columns = None if mapping == messages.NAME else load(mapping)
     if not keys.exists():
         token_keys.add(keys, datetime.now(UTC).strftime("%Y-%m"))
         typer.echo(f"made {keys}; keep it: the same secret gives the same tokens", err=True)
     secret = token_keys.secret(keys, epoch)
-    if mapping == messages.NAME:
+    if columns is None:
         report = messages.convert(table, out, secret, zone)
     else:
-        report = convert(load(mapping), table, out, secret)
+        report = convert(columns, table, out, secret)
     _print(Console(), report, out)
 
 

@@ -39,16 +39,16 @@ def add(
 
     Example: stopline blocks add DOMAIN evil.example --reporter bank-1 --entries var/blocks.jsonl
     """
-    kept, lacking = blocklist.guard(guard)
-    if lacking:
-        typer.echo(lacking, err=True)
     request = Request(
         one_of(kind, KINDS, "kind"), value, one_of(action, ACTIONS, "action"),
         Source(reporter=reporter, authority=authority, decision=decision), time.time_ns() // 1000,
         "SCAM_REPORTED", legal_basis, remedy, days=days,
     )  # fmt: skip
+    known = blocklist.read(entries)
+    kept, lacking = blocklist.guard(guard)
+    if lacking:
+        typer.echo(lacking, err=True)
     try:
-        known = blocklist.read(entries)
         entry = admitted(request, None, kept)
         entry = admitted(request, known.get(entry.entry_id), kept)
     except ValueError as error:
