@@ -26,7 +26,7 @@ def run_job(
 
     """
     if runner == "flink":
-        run_on_flink(job, words, partial(say, form), fresh=fresh)
+        run_on_flink(job, words, partial(say, "none" if form == "none" else "line"), fresh=fresh)
         return
     end_on_signals(partial(say, form), finish)
     with reporting(form, status):
