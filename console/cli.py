@@ -107,6 +107,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "gain": ("Compare two bundles in the same worlds", "console.commands.gain"),
     "stress": ("Measure a bundle in worlds whose scammers choose tactics", "console.commands.stress"),
+    "fields": ("Measure what each optional field is worth to a bundle", "console.commands.fields"),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (
         "Compare features, scores and alert rate of a log's newest days with",

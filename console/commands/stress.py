@@ -11,7 +11,7 @@ from rich.console import Console
 from console import options
 from console.lab import summary
 from console.lab.living import Size
-from console.lab.stressing import Mixes, stressed
+from console.lab.stressing import GROWN_WORLDS, Mixes, stressed
 from console.views import stress as view
 from fixtures import mix
 from models.features import computable
@@ -36,6 +36,9 @@ def stress(
     ] = 21,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     clues: options.Clues = 0.0,
+    grown: Annotated[
+        int, typer.Option(help="Worlds of the mix `train` that the ordinary model learns from.", min=1)
+    ] = GROWN_WORLDS,
     out: Annotated[Path | None, typer.Option(help="File to write the figures to, as JSON.")] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Put a summary beside the bundle, for `demo` and `card`.")
@@ -53,8 +56,8 @@ def stress(
     loaded = bundle.load(model_bundle, features=computable())
     chosen = Mixes(mix.load("train"), mix.load("choose"), mix.load(mixes))
     size = Size(seed, worlds, days=days, accounts=accounts, scam_rate=scam_rate, clues=clues)
-    with Console(stderr=True).status(f"living through {6 * worlds} worlds of {accounts:,} accounts"):
-        found = stressed(loaded, chosen, size, rules)
+    with Console(stderr=True).status(f"living through {5 * worlds + grown} worlds of {accounts:,} accounts"):
+        found = stressed(loaded, chosen, size, rules, grown_worlds=grown)
     found = {"bundle": loaded.version, "mixes": mixes, **size._asdict(), **found}
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
 """What a bundle does in worlds with scammers who choose, and how much of it could be known."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from console.lab.living import Lived, Size, live, to_grow_on
-from fixtures.mix import Mix
+from fixtures.mix import Mix, OptionalField
 from models.features import FloatArray
 from models.learning import stress
 from models.learning.ordinary import Learner, Scorer, fit_ordinary
@@ -16,8 +16,10 @@ from models.learning.train import LEG_SETTINGS, by_value, fit_classifier, leaf_p
 from models.scoring.bundle import LEGS, Bundle
 from pipelines.policy import Policy
 
-#: Of good payments, so many of 10,000 are held: on the payee's leg, on the payer's.
-CREDIT_PER_10K, DEBIT_PER_10K = 4.0, 1.0
+#: So many of 10,000 good payments are held on the payee's leg, on the payer's: chosen on the mix `choose`.
+CREDIT_PER_10K, DEBIT_PER_10K = 4.5, 0.5
+#: The ordinary model learns from as many worlds with as many scams as the shipped bundle (`make train`).
+GROWN_WORLDS, GROWN_RATE = 16, 0.003
 #: At the base rate of life at most so many customers are disturbed for each victim stopped.
 DISTURBED_MAX = 3.0
 
@@ -107,9 +109,12 @@ class Mixes(NamedTuple):
     test: Mix
 
 
-def stressed(bundle: Bundle, mixes: Mixes, size: Size, rules: Policy) -> dict[str, Any]:
+def stressed(
+    bundle: Bundle, mixes: Mixes, size: Size, rules: Policy, *, grown_worlds: int = GROWN_WORLDS
+) -> dict[str, Any]:
     """Return the figures of `make stress`: section -> what is held, whom it disturbs, and the oracle's."""
-    grown, _ = to_grow_on(live(mixes.train, size.other(1_000), rules))
+    school = size.other(1_000)._replace(worlds=grown_worlds, scam_rate=GROWN_RATE)
+    grown, _ = to_grow_on(live(mixes.train, school, rules))
     judges = {
         "ours": Ours(bundle), "trees": Ordinary(grown, "trees"), "line": Ordinary(grown, "logistic"),
         "oracle": Oracle(live(mixes.test, size.other(2_000), rules)),
@@ -123,7 +128,8 @@ def stressed(bundle: Bundle, mixes: Mixes, size: Size, rules: Policy) -> dict[st
     worst = stress.worst(tactics)
     careful = quiet_point(chosen)
     ceiling = _oracle(known, best)
-    own = stress.point_at(trees, CREDIT_PER_10K + DEBIT_PER_10K, 0)
+    own, alone = (stress.point_at(each, CREDIT_PER_10K + DEBIT_PER_10K, 0) for each in (trees, known))
+    theirs = stress.tallies(trees, own)
     return {
         "mix": {**_figures(ours, at), **ceiling, "waits": stress.waits(ours, at),
                 "at_5_to_1": stress.value_at_ratio(ours, 5), "by_seed": _by_seed(ours, at)},
@@ -134,10 +140,34 @@ def stressed(bundle: Bundle, mixes: Mixes, size: Size, rules: Policy) -> dict[st
         "ordinary_model": {**_figures(trees, own), **ceiling,
                            **{f"at_{ratio}_to_1": stress.value_at_ratio(trees, ratio) for ratio in (5, 10)},
                            "at_5_to_1_interval": stress.ratio_interval(trees, 5),
-                           "at_5_to_1_logistic": stress.value_at_ratio(found["line"], 5)},
+                           "at_5_to_1_logistic": stress.value_at_ratio(found["line"], 5),
+                           "ours": stress.times(stress.tallies(ours, at), theirs),
+                           "oracle_times": stress.times(stress.tallies(known, alone), theirs)},
         "tactics": {name: {**tactics[name], "oracle": ceilings[name]["held_on_arrival"]} for name in tactics},
         "harm": stress.harm(ours, at),
     }  # fmt: skip
+
+
+def fields_value(bundle: Bundle, test: Mix, size: Size, rules: Policy) -> dict[str, Any]:
+    """Return what each optional field is worth: held where it alone lacks, and where it alone is sent.
+
+    `all` are the figures where every field is sent, `none` where no optional one is.
+    """
+    every = get_args(OptionalField)
+
+    def held(sent: Iterable[OptionalField]) -> dict[str, float]:
+        found = scored(live(test.sending(sent), size, rules), {"ours": Ours(bundle)})["ours"]
+        counts = stress.ratios(stress.tallies(found, _budget(found)))
+        return {name: counts[name] for name in ("held_on_arrival", "held_before_exit")}
+
+    return {
+        "all": held(every),
+        "none": held(()),
+        **{
+            field: {"without": held(each for each in every if each != field), "alone": held([field])}
+            for field in every
+        },
+    }
 
 
 def _required_only(bundle: Bundle, test: Mix, size: Size, rules: Policy) -> dict[str, Any]:

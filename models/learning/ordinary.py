@@ -1,7 +1,7 @@
 """The ordinary bank model that ours is measured against in the same world.
 
 What a bank has without ledgers of payees: the payment's own columns, the payer's velocities, signals of his
-device; boosted trees as ours are, or logistic regression.
+device; boosted trees as ours are, or logistic regression. Scams weigh by value, as in ours.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from models.features import FloatArray
 from models.learning.stream import LegRows
-from models.learning.train import LEG_SETTINGS, fit_classifier, leaf_penalty, probability
+from models.learning.train import LEG_SETTINGS, by_value, fit_classifier, leaf_penalty, probability
 
 COLUMNS = (
     "amount", "roundness", "hour_of_day", "channel", "purpose", "age_band", "balance_share",
@@ -41,7 +41,8 @@ def fit_ordinary(rows: LegRows, learner: Learner = "trees", seed: int = 0) -> Sc
 
     """
     used = rows.y >= 0
-    X, y, weight = rows.columns(COLUMNS)[used], rows.y[used], rows.payments()[used]
+    X, y = rows.columns(COLUMNS)[used], rows.y[used]
+    weight = rows.payments()[used] * by_value(y, rows.value[used])
     if learner == "logistic":
         line = make_pipeline(
             SimpleImputer(strategy="median", add_indicator=True),

@@ -184,6 +184,26 @@ def interval(counts: Sequence[Tally], base_rate: float = BASE_RATE) -> dict[str,
     }
 
 
+def times(ours: Sequence[Tally], theirs: Sequence[Tally]) -> dict[str, Any]:
+    """Return how many times as much value one judge holds on arrival as another, of the same worlds.
+
+    `interval` is the middle 90 % over worlds drawn with replacement, the same for both; empty of one world.
+    """
+    draw, count = np.random.default_rng(0), len(ours)
+
+    def of(worlds: Sequence[int]) -> float:
+        held, other = (
+            ratios([each[world] for world in worlds])["held_on_arrival"] for each in (ours, theirs)
+        )
+        return held / other if other else float("inf")
+
+    again = [of(draw.integers(0, count, count).tolist()) for _ in range(_DRAWS if count > 1 else 0)]
+    return {
+        "times": of(range(count)),
+        "interval": [float(np.quantile(again, edge, method="nearest")) for edge in _MIDDLE] if again else [],
+    }
+
+
 def _by_case(of: Stressed, rows: BoolArray) -> dict[int, float]:
     money: dict[int, float] = {}
     for case, value in zip(of.case[rows].tolist(), of.value[rows].tolist(), strict=True):
