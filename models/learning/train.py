@@ -197,6 +197,7 @@ def operating_points(
     return {
         "at_5_to_1": evaluate.threshold_at_ratio(y, score, 5, weight, certain=True),
         "at_10_to_1": evaluate.threshold_at_ratio(y, score, 10, weight, certain=True),
+        "innocent_1_per_100k": _at_innocent_holds(y, score, 0.1, innocent),
         "innocent_1_per_10k": _at_innocent_holds(y, score, 1, innocent),
         "innocent_2_per_10k": _at_innocent_holds(y, score, 2, innocent),
         "innocent_5_per_10k": _at_innocent_holds(y, score, 5, innocent),
