@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         outcome: its place in `OUTCOMES`.
-        score: calibrated probability.
+        score: what the model gives, 0 to 1; no chance (docs/models.md).
         reasons: the strongest ones.
         enforced_minor: what a measure in force keeps on the account, where this debit goes against it.
 
@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
 
 
 class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Least score for each outcome: a probability, or the name of one of the bundle's operating points."""
+    """Least score for each outcome: the name of one of the bundle's operating points, or a number."""
 
     warn: Threshold
     delay: Threshold
@@ -312,7 +312,7 @@ def thresholds(leg: LegPolicy, points: Mapping[str, float]) -> NDArray[np.float6
     A graver outcome asks for the score of every milder one too, so the numbers never decrease.
 
     Raises:
-        ConfigError: a named operating point is not in the bundle, or a number is not a probability.
+        ConfigError: a named operating point is not in the bundle, or a number is no score.
 
     """
     found = []
@@ -321,7 +321,7 @@ def thresholds(leg: LegPolicy, points: Mapping[str, float]) -> NDArray[np.float6
         if isinstance(asked, str) and asked not in points:
             raise ConfigError(
                 f"policy asks for operating point {asked!r} for {outcome}, the bundle has "
-                f"{', '.join(sorted(points))}; name one of them or give a probability"
+                f"{', '.join(sorted(points))}; name one of them or give a score above 0 and at most 1"
             )
         least = points[asked] if isinstance(asked, str) else float(asked)
         if isinstance(asked, float) and not 0 < asked <= 1:

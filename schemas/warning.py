@@ -69,7 +69,7 @@ class Warning(Event, frozen=True, kw_only=True):
         warning_id: derived from payment or clue, party and severity.
         dedup_key: the same for warnings that say the same thing to the same party.
         severity: 1 low to 4 critical; `grade` is the country's word for it.
-        posterior: calibrated probability that this payment goes to a scammer.
+        posterior: the score of the payment, which orders payments and is no chance; 0 if a clue caused it.
         channels: where to say it, first choice first.
         text: the words, without link, call-back number or personal data.
         txn_id: the payment that caused it, "" if a clue did.

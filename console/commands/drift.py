@@ -10,8 +10,9 @@ import typer
 from console.lab.rows import DecisionLog, of_decision_log
 from console.options import Country, PolicyFile, SkipDamaged
 from models.features import computable
+from models.features.catalogue import remembers
+from models.learning.drift import FILLING_DAYS, to_json, to_markdown
 from models.learning.drift import drift as compared
-from models.learning.drift import to_json, to_markdown
 from models.scoring import bundle
 from models.scoring.bundle import LEGS
 from pipelines import policy
@@ -28,6 +29,9 @@ def drift(
     *,
     decision_log: Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.")],
     days: Annotated[float, typer.Option(help="Newest days to compare with all days before.", min=0.01)] = 7.0,
+    ledgers_filled: Annotated[
+        bool, typer.Option("--ledgers_filled", help="The ledgers ran for months before the log begins.")
+    ] = False,
     policy_file: PolicyFile = None,
     country: Country = "",
     skip_damaged: SkipDamaged = False,
@@ -60,6 +64,8 @@ def drift(
             threshold=float(policy.thresholds(getattr(rules, leg), model.thresholds)[DELAY - 1]),
             weight_before=before.weight,
             weight_now=now.weight,
+            filled=before.at_us >= rows.at_us[0] + (0 if ledgers_filled else FILLING_DAYS * DAY_US),
+            remembered=filter(remembers, model.features),
         )
         shifted |= found.verdict == "shifted"
         print(to_json(found) if as_json else to_markdown(found).replace("# Drift", f"# Drift, {leg} leg", 1))

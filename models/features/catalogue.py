@@ -60,6 +60,11 @@ def versions(leg: str) -> dict[str, int]:
     return {name: CATALOGUE[name].version for group in groups(leg).values() for name in group}
 
 
+def remembers(name: str) -> bool:
+    """Tell whether a feature asks the ledgers, and not the payment alone: it fills as they run."""
+    return bool({"payer", "account"} & set(CATALOGUE[name].compute.__code__.co_names))
+
+
 def computable() -> dict[str, dict[str, int]]:
     """Return what a bundle may ask for: leg -> name -> version."""
     return {leg: versions(leg) for leg in LEGS}

@@ -50,3 +50,15 @@ def payer_day_to_month(leg: Leg) -> float:
 def payer_payees_1d(leg: Leg) -> float:
     """Distinct payees of the payer in a day (estimate)."""
     return float(leg.payer.payees_1d)
+
+
+@feature(credit="PAYMENT_SERIES")
+def payer_suspected_1d(leg: Leg) -> float:
+    """How suspicious the payer's earlier payments looked, decayed over a day."""
+    return float(leg.payer.suspected[0])
+
+
+@feature(credit="PAYMENT_SERIES")
+def payer_suspected_7d(leg: Leg) -> float:
+    """How suspicious the payer's earlier payments looked, decayed over a week."""
+    return float(leg.payer.suspected[1])

@@ -249,12 +249,14 @@ def psi(
     bins: int = 10,
     expected_weight: Weight = None,
     actual_weight: Weight = None,
+    apart: float = 0.0,
 ) -> float:
     """Sum (a - e) ln(a / e) over the `bins` quantile groups of `expected`: the population stability index.
 
     Siddiqi, "Credit Risk Scorecards" (2006): below 0.1 stable, above 0.25 shifted. A missing value is a group
     of its own, and so is a value that holds more than one group's share; a share is at least 1e-4, so that an
-    empty group counts but does not give infinity.
+    empty group counts but does not give infinity. Groups end at least `apart` of their beginning above it:
+    what a few large accounts, most of the rows, grow by in a week is no shift.
     """
     expected, actual = (np.asarray(values, dtype=np.float64) for values in (expected, actual))
     known = ~np.isnan(expected)
@@ -266,10 +268,21 @@ def psi(
     elif count.any():
         quantiles = np.quantile(expected[known], inner, method="inverted_cdf", weights=count)
     edges, often = np.unique(quantiles, return_counts=True)
+    far = _far_enough(edges, apart)
+    edges, often = edges[far], often[far]
     # A value that fills a group alone, such as a cap, is told from what lies below it.
     edges = np.unique(np.concatenate([edges, np.nextafter(edges[often > 1], -np.inf)]))
     e, a = _shares(expected, edges, expected_weight), _shares(actual, edges, actual_weight)
     return float(((a - e) * np.log(a / e)).sum())
+
+
+def _far_enough(edges: FloatArray, apart: float) -> NDArray[np.intp]:
+    """Return the places of edges of which each is so far above the last one kept."""
+    kept: list[int] = []
+    for place, edge in enumerate(edges.tolist()):
+        if not kept or edge - edges[kept[-1]] >= apart * abs(edges[kept[-1]]):
+            kept.append(place)
+    return np.array(kept, np.intp)
 
 
 def _shares(values: FloatArray, edges: FloatArray, weight: Weight) -> FloatArray:

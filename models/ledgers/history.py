@@ -14,6 +14,7 @@ from models.features import FloatArray, Legs, Rows
 from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
 from models.ledgers.ledger import Ledger
 from models.ledgers.parties import PARTY_FACT, PAYERS
+from models.ledgers.suspicion import suspicion
 from models.ledgers.table import Table
 from schemas.units import DAY_US
 
@@ -31,6 +32,7 @@ def payer_facts(transfers: Rows, value: FloatArray) -> Rows:
     facts["at_us"] = transfers["at_us"]
     facts["value"] = value
     facts["counterparty"] = transfers["creditor_account"][:, 1]
+    facts["suspicion"] = suspicion(transfers, value)
     return facts
 
 

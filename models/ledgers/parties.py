@@ -18,8 +18,10 @@ from schemas.units import DAY_US
 
 BUCKETS = 32
 
-#: One payment, seen by its payer.
-PARTY_FACT = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("value", "f8"), ("counterparty", "u8")])
+#: One payment, seen by its payer; `suspicion` is how it looks by itself (`models.ledgers.suspicion`).
+PARTY_FACT = np.dtype(
+    [("key", "u8", 2), ("at_us", "i8"), ("value", "f8"), ("counterparty", "u8"), ("suspicion", "f8")]
+)
 
 _KEPT = (
     ("first_us", "i8"),
@@ -29,10 +31,12 @@ _KEPT = (
     ("largest", "f8"),
     ("newest_us", "i8", BUCKETS),
     ("paid", "u8", PAID_BITS // 64),
+    ("suspected", "f4", 2),
 )
 
 #: What was known of the payer just before a payment. Ages in seconds, nan where there is none. `payee_paid`:
-#: 1 if he paid this payee before, as far back as the ledger goes.
+#: 1 if he paid this payee before, as far back as the ledger goes. `suspected`: how his payments
+#: looked, decayed over a day and over a week.
 _SHOWN = (
     ("age_s", "f8"),
     ("gap_s", "f8"),
@@ -42,6 +46,7 @@ _SHOWN = (
     ("payee_gap_s", "f8"),
     ("payees_1d", "f8"),
     ("payee_paid", "f8"),
+    ("suspected", "f8", 2),
 )
 
 
@@ -62,6 +67,8 @@ def _show(fact: Any, row: Any, view: Any) -> None:
         fade = faded(at_us, row.last_us, HORIZONS_S[h])
         view.count[h] = row.count[h] * fade
         view.value[h] = row.value[h] * fade
+    for place in range(2):
+        view.suspected[place] = row.suspected[place] * faded(at_us, row.last_us, HORIZONS_S[place + 1])
 
 
 def _add(fact: Any, row: Any, view: Any) -> None:
@@ -71,6 +78,9 @@ def _add(fact: Any, row: Any, view: Any) -> None:
         weight = 1.0 if row.last_us == NEVER else faded(row.last_us, at_us, HORIZONS_S[h])
         row.count[h] = view.count[h] + weight
         row.value[h] = view.value[h] + weight * fact.value
+    for place in range(2):
+        weight = 1.0 if row.last_us == NEVER else faded(row.last_us, at_us, HORIZONS_S[place + 1])
+        row.suspected[place] = view.suspected[place] + weight * fact.suspicion
     row.largest = max(row.largest, fact.value)
     row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)
     row.last_us = max(row.last_us, at_us)

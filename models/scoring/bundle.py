@@ -65,14 +65,14 @@ class LegModel:
     missing: Mapping[str, float] = field(default_factory=dict)
 
     def score(self, X: FloatArray) -> FloatArray:
-        """Probability of a scam, float64[n, features] -> float64[n]; nan is a missing value.
+        """Score rows, float64[n, features] -> float64[n], 0 to 1; nan is a missing value.
 
         Raises:
             ModelError: `X` has another number of columns.
 
         """
-        probability: FloatArray = 1 / (1 + np.exp(-self.trees.raw(X)))
-        return probability
+        score: FloatArray = 1 / (1 + np.exp(-self.trees.raw(X)))
+        return score
 
     def contributions(self, X: FloatArray) -> FloatArray:
         """Log-odds that each reason group adds to each row, float64[n, features] -> float64[n, groups].

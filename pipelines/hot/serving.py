@@ -42,7 +42,7 @@ class Scored(NamedTuple):
 
     Attributes:
         model: the bundle's digest.
-        score: calibrated probability, float64[n].
+        score: what the model gives, 0 to 1, float64[n].
         outcome: the outcome by the score alone, its place in `OUTCOMES`, int64[n].
 
     """

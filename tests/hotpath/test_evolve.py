@@ -32,7 +32,9 @@ FROZEN = {
     "payers 1": "8ac4c08c0c49c32a",
     "payers 2": "60c6b5d2ed2563e3",
     "payers 3": "6579c898d9759403",
+    "payers 5": "b2214f0a805fa53e",
     "payer_facts 1": "3779d8ebe0912f6e",
+    "payer_facts 2": "af1c03e03cc93a27",
     "clue_facts 1": "23706b59bd0abb92",
     "accounts 1": "44a3e1a4d3fe2184",
     "accounts 2": "202754aa30d9819c",
@@ -50,6 +52,9 @@ FROZEN = {
     "warnings_heard 1": "dde7c1e31022764d",
     "brake_counts 1": "afe933af4226d73c",
 }
+
+#: The newest number of the facts that the tests below give one more column.
+NUMBER = max(recorded()["payer_facts"])
 
 
 @pytest.fixture
@@ -109,7 +114,7 @@ def test_rows_of_several_types_are_read_back_as_they_were() -> None:
 
 def test_a_column_that_was_added_gets_its_default_and_one_that_is_gone_is_dropped(newer: np.dtype) -> None:
     facts = random_facts(PAYERS, 5, 3)
-    old = evolve._HEAD.pack(b"payer_facts", 1, facts.nbytes) + facts.tobytes()
+    old = evolve._HEAD.pack(b"payer_facts", NUMBER, facts.nbytes) + facts.tobytes()
 
     (read,) = unpack(old, newer)
 
@@ -121,10 +126,10 @@ def test_a_column_that_was_added_gets_its_default_and_one_that_is_gone_is_droppe
 
 
 def test_a_ledger_stored_before_a_column_was_added_goes_on(newer: np.dtype) -> None:
-    """The log of number 1 is replayed by folds of number 2, and gets entries of number 2."""
+    """A log of one number is replayed by folds of the next, and gets entries of that."""
     facts = random_facts(PAYERS, 40, 9)
     shard, number = Shard(), 77_001
-    entry = evolve._HEAD.pack(b"payer_facts", 1, facts.nbytes) + facts.tobytes()
+    entry = evolve._HEAD.pack(b"payer_facts", NUMBER, facts.nbytes) + facts.tobytes()
     shard.logs[0].add(shard_state.sealed(shard_state._ENTRY.pack(1, -1, len(entry)), entry))
     shard.version.write(shard_state._VERSION.pack(*Version(1, b"12345678", facts_bytes=len(entry))))
 
@@ -147,7 +152,7 @@ def test_rows_of_a_newer_release_or_of_another_name_are_refused_in_one_sentence(
     facts = random_facts(PAYERS, 5, 2)
     of_later = evolve._HEAD.pack(b"payer_facts", 9, facts.nbytes) + facts.tobytes()
 
-    with pytest.raises(StateError, match="number 9, this release knows 1; run the newer release"):
+    with pytest.raises(StateError, match=f"number 9, this release knows {NUMBER}; run the newer release"):
         list(unpack(of_later, PARTY_FACT))
     with pytest.raises(StateError, match="'payer_facts' where payers belong"):
         list(unpack(pack(facts), PAYERS.row))
@@ -162,11 +167,11 @@ def test_a_column_whose_meaning_changed_is_refused(newer: np.dtype, monkeypatch:
     stored = pack(np.zeros(2, newer))
     row = np.dtype([(name, "f4" if name == "device" else newer[name]) for name in newer.names or ()])
     record = {key: dict(numbers) for key, numbers in evolve.recorded().items()}
-    record["payer_facts"][3] = Schema("payer_facts", 3, row, {})
+    record["payer_facts"][NUMBER + 2] = Schema("payer_facts", NUMBER + 2, row, {})
     monkeypatch.setattr(evolve, "recorded", lambda: record)
     schema_of.cache_clear()
 
     with pytest.raises(
-        StateError, match=r"column device of rows 'payer_facts' changed from int32 in number 2"
+        StateError, match=f"column device of rows 'payer_facts' changed from int32 in number {NUMBER + 1}"
     ):
         list(unpack(stored, row))

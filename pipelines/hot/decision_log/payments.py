@@ -28,7 +28,11 @@ _KINDS = {
     "at_us": pa.int64(), "partition": pa.int32(), "offset": pa.int64(), "currency": pa.string(),
     "amount_minor": pa.int64(), "signals": pa.uint8(), "payee_added_at_us": pa.int64(),
     "debtor": pa.binary(16), "debtor_account": pa.binary(16), "creditor_account": pa.binary(16),
+    "balance_after_minor": pa.int64(), "limit_changed_at_us": pa.int64(), "new_device_age_h": pa.int32(),
+    "channel": pa.uint8(), "payee_check": pa.uint8(),
 }  # fmt: skip
+#: Of these -1 is unknown, as in files that do not hold them yet.
+_UNKNOWN = ("balance_after_minor", "limit_changed_at_us", "new_device_age_h")
 
 SCHEMA = pa.schema(list(_KINDS.items()))
 
@@ -96,6 +100,8 @@ def _read(paths: list[Path]) -> Iterator[Rows]:
             _LOGGER.error("%s refills no ledger: %s; restore it and start again", path, cause(error))
             continue
         rows = np.zeros(table.num_rows, TRANSFER)
+        for name in _UNKNOWN:
+            rows[name] = -1
         for name, kind in _KINDS.items():
             if name in table.column_names:
                 rows[name] = _column(table[name].combine_chunks(), kind)
