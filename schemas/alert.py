@@ -38,7 +38,7 @@ class Alert(Event, frozen=True, kw_only=True):
         creditor_agent: likewise of the payee's.
         uetr: of the payment, where its id is one.
         party_token: the paying party.
-        score: 0 to 1, higher where a scam is likelier and the sum larger; it orders payments and is no chance.
+        score: 0 to 1, higher for likelier scams and larger sums; it orders payments, it is no chance.
         reasons: strongest first.
         notice: what is told in the policy's language: to the payer where the payment is delayed or held on
             its way, else to the holder of `account_token`.
