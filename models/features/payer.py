@@ -1,7 +1,7 @@
 """What the payer did before."""
 
 from models.features.catalogue import feature
-from models.features.legs import AGE_DAYS_MAX, DAY, DAY_S, HOUR, HOUR_S, MONTH, Leg, ratio
+from models.features.legs import AGE_DAYS_MAX, DAY, DAY_S, HOUR, HOUR_S, MONTH, WEEK, Leg, ratio
 
 
 @feature(credit="CONTEXT", debit="ACCOUNT_YOUNG")
@@ -53,12 +53,18 @@ def payer_payees_1d(leg: Leg) -> float:
 
 
 @feature(credit="PAYMENT_SERIES")
+def payer_suspected_1h(leg: Leg) -> float:
+    """How suspicious the payer's earlier payments looked, decayed over an hour."""
+    return float(leg.payer.suspected[HOUR])
+
+
+@feature(credit="PAYMENT_SERIES")
 def payer_suspected_1d(leg: Leg) -> float:
     """How suspicious the payer's earlier payments looked, decayed over a day."""
-    return float(leg.payer.suspected[0])
+    return float(leg.payer.suspected[DAY])
 
 
 @feature(credit="PAYMENT_SERIES")
 def payer_suspected_7d(leg: Leg) -> float:
     """How suspicious the payer's earlier payments looked, decayed over a week."""
-    return float(leg.payer.suspected[1])
+    return float(leg.payer.suspected[WEEK])

@@ -31,12 +31,12 @@ _KEPT = (
     ("largest", "f8"),
     ("newest_us", "i8", BUCKETS),
     ("paid", "u8", PAID_BITS // 64),
-    ("suspected", "f4", 2),
+    ("suspected", "f4", 3),
 )
 
 #: What was known of the payer just before a payment. Ages in seconds, nan where there is none. `payee_paid`:
 #: 1 if he paid this payee before, as far back as the ledger goes. `suspected`: how his payments
-#: looked, decayed over a day and over a week.
+#: looked, decayed over an hour, a day, a week.
 _SHOWN = (
     ("age_s", "f8"),
     ("gap_s", "f8"),
@@ -46,7 +46,7 @@ _SHOWN = (
     ("payee_gap_s", "f8"),
     ("payees_1d", "f8"),
     ("payee_paid", "f8"),
-    ("suspected", "f8", 2),
+    ("suspected", "f8", 3),
 )
 
 
@@ -67,8 +67,8 @@ def _show(fact: Any, row: Any, view: Any) -> None:
         fade = faded(at_us, row.last_us, HORIZONS_S[h])
         view.count[h] = row.count[h] * fade
         view.value[h] = row.value[h] * fade
-    for place in range(2):
-        view.suspected[place] = row.suspected[place] * faded(at_us, row.last_us, HORIZONS_S[place + 1])
+    for place in range(3):
+        view.suspected[place] = row.suspected[place] * faded(at_us, row.last_us, HORIZONS_S[place])
 
 
 def _add(fact: Any, row: Any, view: Any) -> None:
@@ -78,8 +78,8 @@ def _add(fact: Any, row: Any, view: Any) -> None:
         weight = 1.0 if row.last_us == NEVER else faded(row.last_us, at_us, HORIZONS_S[h])
         row.count[h] = view.count[h] + weight
         row.value[h] = view.value[h] + weight * fact.value
-    for place in range(2):
-        weight = 1.0 if row.last_us == NEVER else faded(row.last_us, at_us, HORIZONS_S[place + 1])
+    for place in range(3):
+        weight = 1.0 if row.last_us == NEVER else faded(row.last_us, at_us, HORIZONS_S[place])
         row.suspected[place] = view.suspected[place] + weight * fact.suspicion
     row.largest = max(row.largest, fact.value)
     row.first_us = at_us if row.first_us == NEVER else min(row.first_us, at_us)

@@ -54,8 +54,8 @@ def test_the_ledger_remembers_how_a_payers_payments_looked_and_forgets_in_days()
     facts = payer_facts(rows, rows["amount_minor"].astype(float))
     seen = PAYERS.fold(Table.empty(PAYERS.row), [facts])["suspected"]
 
-    assert seen[0].tolist() == [0, 0]
+    assert seen[0].tolist() == [0, 0, 0]
     assert seen[1] == pytest.approx(
-        facts["suspicion"][0] * np.exp(-3600 / np.array([DAY_S, 7 * DAY_S])), rel=1e-5
+        facts["suspicion"][0] * np.exp(-3600 / np.array([3600, DAY_S, 7 * DAY_S])), rel=1e-5
     )
-    assert seen[2, 0] < 1e-4 * seen[1, 0] and 0.1 * seen[1, 1] < seen[2, 1] < seen[1, 1]
+    assert seen[2, 1] < 1e-4 * seen[1, 1] and 0.1 * seen[1, 2] < seen[2, 2] < seen[1, 2]

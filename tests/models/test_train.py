@@ -134,6 +134,7 @@ def test_a_trained_leg_becomes_a_bundle_with_measured_points(tmp_path):
     assert set(bundle.credit.thresholds) == {
         "at_5_to_1",
         "at_10_to_1",
+        "innocent_1_per_100k",
         "innocent_1_per_10k",
         "innocent_2_per_10k",
         "innocent_5_per_10k",
