@@ -33,6 +33,7 @@ VALUE_BYTES_MAX = 1 << 19
 MESSAGE_MAX = 1000
 
 #: What a message quotes: from a quotation mark that begins a word to the last that ends one.
+_NAMED = re.compile(r"(unknown field )`.*?`(?= - at `\$[^`]*`\Z|\Z)", re.DOTALL)
 _QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)", re.DOTALL)
 
 #: The next step for each kind of refusal.
@@ -117,14 +118,16 @@ def dead_letter(
 
 
 def unquoted(said: str) -> str:
-    """Take values out of what is said of a message; letters and logs hold none.
+    """Take values, and names of fields that no contract has, out of what is said of a message.
 
     >>> unquoted("Invalid enum value 'it's a secret' - at `$.kind`")
     "Invalid enum value '...' - at `$.kind`"
     >>> unquoted("the payer's account isn't kept here")
     "the payer's account isn't kept here"
+    >>> unquoted("Object contains unknown field `Zhang San` - at `$.facts`")
+    'Object contains unknown field - at `$.facts`'
     """
-    return _QUOTED.sub("'...'", said)
+    return _QUOTED.sub("'...'", _NAMED.sub(lambda found: found[1].rstrip(), said))
 
 
 def _cut(said: str) -> str:

@@ -89,7 +89,7 @@ def run(
 
 def differing(one: Tables, other: Tables) -> int:
     """Count entries that one of two tables lacks, or whose numbers are not equal to 1e-9."""
-    both = one.keys() & other.keys()
+    both = [key for key in one.keys() & other.keys() if one[key] != other[key]]  # nan is not nan
     unequal = sum(not np.allclose(one[key], other[key], rtol=1e-9, atol=1e-9, equal_nan=True) for key in both)
     return len(one.keys() ^ other.keys()) + unequal
 

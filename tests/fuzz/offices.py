@@ -16,13 +16,13 @@ from measures.casework import TYPE
 from measures.law.country_file import read_laws
 from measures.victims import words as victims_words
 from pipelines import policy, words
+from pipelines.addresses import read_addresses
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import resolved
 from pipelines.streams.clock import window
 from pipelines.streams.payments import decode
 from pipelines.victims.channels.configured import read_channels
-from pipelines.victims.channels.port import read_addresses
 from pipelines.victims.settings import VictimsSettings
 from pipelines.victims.steps import OpenFn, PartyFn
 from schemas import token_keys, topics
