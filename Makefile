@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long damage audit train stress benchmarks vopr fuzz clean
+.PHONY: help demo test check-all lint bench bench-quick chaos chaos-long damage audit train stress benchmarks vopr fuzz docs clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,11 @@ fuzz: $(READY) ## break inputs of everything that reads, then of the running job
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
 		$(BIN)/python -W ignore -m tests.fuzz --jobs --n $(or $(N),100000) $(if $(SEED),--seed $(SEED)); \
 	else echo "left out: the running jobs need Apache Kafka, which needs Java 17 and Maven"; fi
+
+docs: $(READY) ## the docs as a site in build/site, every link checked
+	@$(BIN)/python -m pip install --quiet mkdocs-material==9.8.1
+	@$(BIN)/python -m tests.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean: ## remove caches, builds and benchmark results; .venv and var (state, logs, jars) stay
 	@rm -rf build dist bench ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -72,6 +72,12 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_site_has_every_page() -> None:
+    listed = set(re.findall(r"([\w/-]+\.md)", (ROOT / "mkdocs.yml").read_text()))
+
+    assert listed == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("**/*.md")}
+
+
 @page
 def test_tests_named_in_a_page_exist(page: Path) -> None:
     named = re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", page.read_text())

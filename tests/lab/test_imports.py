@@ -1,5 +1,6 @@
 """A bank's table becomes payments and labels, and what does not is told with its reason."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -202,3 +203,57 @@ def test_serial_days_and_days_first_are_times(tmp_path: Path) -> None:
     first = MINIMAL.replace("unit: text", 'unit: text, format: "%d/%m/%Y %H:%M"')
     _, other = imported(tmp_path / "b", "t1,02/03/2026 10:30,1,EUR,a,b", mapping=first)
     assert payments_of(out)["accepted_at_us"].to_pylist() == payments_of(other)["accepted_at_us"].to_pylist()
+
+
+EXPORT = """
+table: {format: csv, separator: ";"}
+fields:
+  txn_id: {column: Buchungsnr}
+  accepted_at_us: {column: Buchungszeit, unit: text, format: "%d.%m.%Y %H:%M", zone: Europe/Berlin}
+  amount_minor: {column: Betrag, unit: major, decimal: ",", minus: paid}
+  currency: {column: Währung}
+  debtor: {column: Kunde, token: PARTY}
+  debtor_account: {column: Konto, token: IBAN}
+  creditor_account: {column: Gegenkonto, token: IBAN}
+"""
+BANK_EXPORT = """Buchungsnr;Buchungszeit;Betrag;Währung;Kunde;Konto;Gegenkonto
+B1;02.11.2026 00:30;"-1.234,56";EUR;K1;DE89 3704 0044 0532 0130 00;GB82WEST12345698765432
+
+B1;02.11.2026 00:30;"-1.234,56";EUR;K1;DE89370400440532013000;GB82WEST12345698765432
+B2;02.11.2026 00:31;"25,00";EUR;K1;DE89370400440532013000;GB82WEST12345698765432
+B3;02.11.2026 00:32;"-5,00";DEM;K1;DE89370400440532013000;GB82WEST12345698765432
+"""
+
+
+def exported(tmp_path: Path, mapping: str, encoding: str) -> Report:
+    (tmp_path / "map.yaml").write_text(mapping, encoding="utf-8")
+    with gzip.open(tmp_path / "export.csv.gz", "wt", encoding=encoding, newline="") as file:
+        file.write(BANK_EXPORT.replace("\n", "\r\n"))
+    return convert(load(str(tmp_path / "map.yaml")), tmp_path / "export.csv.gz", tmp_path / "out", SECRET)
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("utf-8-sig", "utf-8"), ("cp1252", "cp1252")])
+def test_a_packed_export_of_a_bank_is_read_and_says_what_its_refused_rows_have_to_be(
+    tmp_path: Path, encoding: str, said: str
+) -> None:
+    mapping = EXPORT.replace('separator: ";"', f'separator: ";", encoding: {said}')
+
+    report = exported(tmp_path, mapping, encoding)
+
+    assert payments_of(tmp_path / "out")["amount_minor"].to_pylist() == [123_456]
+    assert payments_of(tmp_path / "out")["accepted_at_us"].to_pylist() == [1_793_575_800_000_000]
+    assert set(report.refused) == {
+        "txn_id: came before", "amount_minor: cannot be read", "currency: cannot be read"
+    }  # fmt: skip
+    assert [remark.partition(" has to be ")[2] for remark in sorted(report.remarks)] == [
+        "an amount above 0, its fraction after ',', with a minus: one without is money that comes "
+        "(`minus: paid`)",
+        "a code of ISO 4217 in use; others are mapped with `words`",
+    ]
+
+
+def test_a_file_in_another_encoding_or_with_another_separator_says_which_to_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"not written in utf-8 .* table: \{encoding: cp1252\}"):
+        exported(tmp_path, EXPORT, "cp1252")
+    with pytest.raises(ConfigError, match="its separator seems to be ';'"):
+        exported(tmp_path, EXPORT.replace('separator: ";"', 'separator: ","'), "utf-8")

@@ -45,7 +45,7 @@ def judge(
     verdict: Annotated[str, typer.Argument(help="CONFIRMED or REJECTED.")],
     *,
     by: Annotated[str, typer.Option(help="Who found it out.")],
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
 ) -> None:
     """Close a report with what was found out; a rejected one is undone, and counts in its reporter's record.
 

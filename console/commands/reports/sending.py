@@ -36,7 +36,7 @@ def revoke(
     report: ReportId,
     *,
     reporter: Annotated[str, typer.Option(help="Who reported it.")],
-    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
     key: Key = None,
 ) -> None:
     """Take a report back: what came of it alone is undone.

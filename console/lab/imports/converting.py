@@ -91,6 +91,7 @@ def convert(mapping: Mapping, table: Path, out: Path, secret: bytes) -> Report:
         raise ConfigError(
             f"no row of {table} became a payment ({most(report.refused) or 'it has none'}); fix the mapping"
         )
+    report.remarks += _mends(mapping, report)
     write(out, pa.concat_tables(blocks), labels, report)
     return report
 
@@ -138,11 +139,27 @@ def _blocks(mapping: Mapping, table: Path) -> Iterator[pd.DataFrame]:
             if lacking:
                 raise ConfigError(
                     f"{table} has no column {lacking[0]!r}, which the mapping reads; it has "
-                    f"{', '.join(map(str, rows.columns[:40]))}"
+                    f"{', '.join(map(str, rows.columns[:40]))}{_separator(rows)}"
                 )
             yield rows[used]
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{table} is not written in {mapping.table.encoding} ({error.reason}); name what it is in the "
+            "mapping, such as table: {encoding: cp1252}"
+        ) from error
     except (OSError, ValueError, pa.ArrowException) as error:
         raise ConfigError(f"{table} cannot be read as {mapping.table.format}: {cause(error)}") from error
+
+
+#: UTF-8 with or without a byte order mark in front.
+_WITHOUT_MARK = dict.fromkeys(("utf-8", "utf8", "utf_8"), "utf-8-sig")
+
+
+def _separator(rows: pd.DataFrame) -> str:
+    """Say which separator a table of one column seems to have, "" if none."""
+    head = str(rows.columns[0]) if len(rows.columns) == 1 else ""
+    found = max(";\t|,", key=head.count)
+    return f"; its separator seems to be {found!r}: say so in the mapping's table" if found in head else ""
 
 
 def _read(mapping: Mapping, table: Path) -> Iterator[pd.DataFrame]:
@@ -150,7 +167,7 @@ def _read(mapping: Mapping, table: Path) -> Iterator[pd.DataFrame]:
     if how.format == "csv":
         yield from pd.read_csv(
             table, sep=how.separator, quotechar=how.quote, dtype=str, keep_default_na=False,
-            chunksize=BLOCK_ROWS, encoding="utf-8-sig",
+            chunksize=BLOCK_ROWS, encoding=_WITHOUT_MARK.get(how.encoding.lower(), how.encoding),
         )  # fmt: skip
     elif how.format == "jsonl":
         yield from pd.read_json(table, lines=True, dtype=False, chunksize=BLOCK_ROWS)
@@ -269,6 +286,16 @@ def _remarks(report: Report, payments: pa.Table) -> list[str]:
         name, rows = report.unread.most_common(1)[0]
         remarks.append(f"{name} could not be read in {rows:,} payments and is absent there")
     return remarks
+
+
+def _mends(mapping: Mapping, report: Report) -> list[str]:
+    """Say of each field that was refused what it has to be."""
+    unread = {why.partition(":")[0]: why for why in report.refused if why.endswith(": cannot be read")}
+    return [
+        f"{name} in row {report.first_refused[why]:,} and {report.refused[why] - 1:,} others has to be "
+        f"{fields.wanted(name, mapping.fields[name])}"
+        for name, why in unread.items()
+    ]
 
 
 def most(refused: Counter[str]) -> str:

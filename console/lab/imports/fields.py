@@ -78,6 +78,21 @@ def _text(
     return text, present
 
 
+def wanted(name: str, field: Field) -> str:
+    """Say what a field has to hold, for somebody whose rows were refused."""
+    if name in AMOUNTS:
+        paid = ", with a minus: one without is money that comes (`minus: paid`)" if field.minus else ""
+        return f"an amount above 0, its fraction after {field.decimal!r}{paid}"
+    if name in TIMES:
+        text = f"a time as {field.format or 'ISO 8601'}"
+        return text if field.unit == "text" else f"a number of {field.unit}"
+    if name in TOKENS:
+        return f"of scheme {field.token}" + (", with its check digits" if field.token == "IBAN" else "")
+    if name == "currency":
+        return "a code of ISO 4217 in use; others are mapped with `words`"
+    return f"1 to {_TEXT_MAX.get(name, 35)} printable ASCII characters"
+
+
 def _amount(cells: Cells) -> Values:
     number = pd.to_numeric(_ungrouped(cells).where(cells.present), errors="coerce").to_numpy(float)
     if cells.field.minus:

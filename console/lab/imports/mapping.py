@@ -1,6 +1,6 @@
 """Mapping files: which column of a table becomes which field of a payment, in which unit, under which token.
 
-table: {format: csv}                     # csv, parquet or jsonl; csv: separator, quote
+table: {format: csv}                     # csv, parquet or jsonl; csv: separator, quote, encoding
 keep: {column: type, among: [TRANSFER]}  # rows to take, all if absent
 fields:                                  # as in schemas/json/payment.v1.json
   txn_id: {numbered: "row-"}
@@ -11,6 +11,7 @@ fields:                                  # as in schemas/json/payment.v1.json
 label: {column: isFraud, scam: ["1"], known_after_days: 7}
 """
 
+import codecs
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -86,11 +87,12 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the table is written."""
+    """How the table is written; a name that ends in .gz, .bz2, .xz or .zst is unpacked on the way."""
 
     format: Literal["csv", "parquet", "jsonl"] = "csv"
     separator: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Meta(min_length=1, max_length=1)] = '"'
+    encoding: str = "utf-8"
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,6 +186,10 @@ def _faults(mapping: Mapping) -> list[str]:
         if name not in known
     ]
     faults += [f"field {name} is required; map it" for name in REQUIRED if name not in mapping.fields]
+    try:
+        codecs.lookup(mapping.table.encoding)
+    except LookupError:
+        faults.append(f"there is no encoding {mapping.table.encoding!r}; use utf-8, cp1252 or the like")
     for name, field in mapping.fields.items():
         ways = [field.column, field.columns, field.constant, field.numbered]
         if sum(map(bool, ways)) != 1:
