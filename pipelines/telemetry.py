@@ -4,6 +4,7 @@ Process-wide and wall-clock, and no decision reads it. Beam's metrics tell it to
 """
 
 import logging
+import math
 import re
 import threading
 import time
@@ -81,14 +82,27 @@ def quantiles(histogram: NDArray[np.int64]) -> Latency:
     return Latency(*(_LEAST_MS * 10 ** ((places + 1) / _PER_DECADE)).tolist())
 
 
+def bounds_ms() -> NDArray[np.float64]:
+    """Return the upper end of each bucket of `Telemetry.histogram`, milliseconds."""
+    return np.asarray(_LEAST_MS * 10 ** (np.arange(1, _PER_DECADE * _DECADES + 1) / _PER_DECADE))
+
+
 class Telemetry:
-    """Counts and a latency histogram since the start."""
+    """Counts and a latency histogram since the start.
+
+    `beaten` is when a source last looked for messages, by `time.monotonic`; -inf before the first look.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._histogram = np.zeros(_PER_DECADE * _DECADES, np.int64)
         self._said: dict[str, set[tuple[str, str]]] = {}
+        self.beaten = -math.inf
+
+    def beat(self) -> None:
+        """Note that a source looks for messages now."""
+        self.beaten = time.monotonic()
 
     def count(self, name: str, by: int) -> None:
         """Add `by` to a count; the first of a kind of `FIRST` is said at once."""
