@@ -27,11 +27,12 @@ HELP = {
     "desk_audit_lines_total": "Lines of the audit chain.",
     "desk_ready": "Whether the desk has read all that its topics held.",
     "desk_actions": "Actions of people, by kind.",
-    "sla_breaches": "Open cases over their service time.",
+    "sla_breaches": "What waits for a person and is over its time, by kind.",
+    "wrongful_minutes_total": "Minutes that entries and listings were in force wrongly, in all, by kind.",
     "measure_term_remaining_seconds": "Seconds until the next term of a measure ends, the least by kind.",
     "dead_letters": "Refused messages, by reason.",
     "desk_records_waiting": "Reports, suspicions, entries and notices that wait for a person, by page.",
-    "registry_version_age_seconds": "Seconds since a country's list last changed.",
+    "registry_version_age_seconds": "Seconds since a listing was last entered.",
     "job_up": "Whether the job reads its topics, by job.",
     "messages_read_total": "Messages the job has read, by topic.",
     "messages_refused_total": "Messages the job has refused, by reason.",
@@ -65,9 +66,11 @@ PREFIX = "stopline_"
 def of_job(job: str, counts: Mapping[str, int], *, up: bool) -> dict[str, float]:
     """Return the figures of a job from what its status counts: one place feeds all.
 
-    >>> of_job("run", {"read": 3, "payments_read": 3, "refused_INVALID": 1, "parked": 2}, up=True)
-    {'job_up{job="run"}': 1, 'messages_read_total{topic="payments"}': 3,
-    'messages_refused_total{code="INVALID"}': 1, 'job_events_total{what="parked"}': 2}
+    >>> for each in of_job("run", {"read": 3, "payments_read": 3, "parked": 2}, up=True).items():
+    ...     print(*each)
+    job_up{job="run"} 1
+    messages_read_total{topic="payments"} 3
+    job_events_total{what="parked"} 2
     """
     found: dict[str, float] = {f'job_up{{job="{job}"}}': int(up)}
     for name, count in counts.items():
@@ -120,9 +123,7 @@ class _Latency:
         yield family
 
 
-def exposition(
-    figures: Mapping[str, float], histogram: NDArray[np.int64] | None = None
-) -> tuple[bytes, str]:
+def exposition(figures: Mapping[str, float], histogram: NDArray[np.int64] | None = None) -> tuple[bytes, str]:
     """Return figures, and the latency of a job, as Prometheus reads them, and the media type."""
     registry = CollectorRegistry()
     collectors: Iterable[_Figures | _Latency] = (

@@ -97,6 +97,9 @@ StatusForm = Annotated[
     Literal["line", "json", "none"],
     typer.Option("--status", help="How to print every second how the job does."),
 ]
+MetricsAt = Annotated[
+    str, typer.Option("--metrics", help="HOST:PORT to tell figures, /live/alive and /live/ready at.")
+]
 CreateTopics = Annotated[bool, typer.Option(help="Create topics that are missing.")]
 
 #: Of the commands about legal orders.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from console.ending import end_on_signals
+from console.probing import probed
 from console.status import Status, StatusFormat, reporting, say
 from pipelines.jobs.job import Job
 from pipelines.jobs.runners import RunnerName, run_in_process, run_on_flink
@@ -17,9 +18,12 @@ def run_job(
     status: Status,
     *,
     fresh: bool = False,
+    metrics: str = "",
     finish: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a job for ever; `finish` is done before the process is ended.
+
+    `metrics` is where figures and health are told, HOST:PORT; on Flink its own reporter tells them.
 
     Raises:
         StoplineError: the runner, its state or the job refuses to start.
@@ -29,7 +33,7 @@ def run_job(
         run_on_flink(job, words, partial(say, "none" if form == "none" else "line"), fresh=fresh)
         return
     end_on_signals(partial(say, form), finish)
-    with reporting(form, status):
+    with probed(metrics, job.name), reporting(form, status):
         run_in_process(job, words, partial(say, form))
 
 

@@ -3,10 +3,12 @@
 import msgspec
 
 from desk.desk import Desk
+from desk.planes import PLANE_OF
 from desk.queue import totals
 from desk.store import Store, unpacked
 from schemas.alert import Alert
-from schemas.units import SECOND_US
+from schemas.topics import LISTINGS
+from schemas.units import MINUTE_US, SECOND_US
 
 _ALERT = msgspec.json.Decoder(Alert)
 
@@ -55,10 +57,22 @@ def figures(desk: Desk) -> dict[str, float]:
         "desk_carried_messages_total": desk.carrier.carried,
         "desk_audit_lines_total": desk.audit.count,
         "desk_ready": int(desk.follower.caught_up),
-        "sla_breaches": queue.late,
+        'sla_breaches{kind="cases"}': queue.late,
     }
     for row in terms:
         found[f'measure_term_remaining_seconds{{kind="{row["kind"]}"}}'] = (row["due"] - now) / SECOND_US
+    for row in store.rows(
+        "SELECT topic, sum(waits) AS waits, sum(waits AND due_us < ?) AS late, sum(wrongful_us) AS wrongful "
+        "FROM aggregates GROUP BY 1", now,
+    ):  # fmt: skip
+        name = PLANE_OF[row["topic"]]
+        found[f'desk_records_waiting{{page="{name}"}}'] = row["waits"]
+        found[f'sla_breaches{{kind="{name}"}}'] = row["late"] or 0
+        if name in ("blocks", "listings"):
+            found[f'wrongful_minutes_total{{kind="{name}"}}'] = row["wrongful"] / MINUTE_US
+    newest = store.row("SELECT max(at_us) AS at FROM aggregates WHERE topic = ?", LISTINGS)
+    if newest and newest["at"]:
+        found["registry_version_age_seconds"] = (now - newest["at"]) / SECOND_US
     for row in store.rows("SELECT kind, count(*) AS n FROM facts WHERE topic = 'dead_letters' GROUP BY 1"):
         found[f'dead_letters{{code="{row["kind"]}"}}'] = row["n"]
     for row in store.rows("SELECT kind, count(*) AS n FROM actions GROUP BY 1"):

@@ -2,7 +2,7 @@
 
 import typer
 
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner, StatusForm
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, MetricsAt, Partitions, Runner, StatusForm
 from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
@@ -17,6 +17,7 @@ def run(
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
     status: StatusForm = "line",
+    metrics: MetricsAt = "",
 ) -> None:
     """Read payments and send alerts, warnings, traces and dead letters until stopped with Ctrl-C.
 
@@ -45,4 +46,5 @@ def run(
     cautions = calendar_cautions([settings.policy.law], wall_clock_us())
     for said in (*cautions, *trusted(settings.models), *believed(settings.kafka.seal_key)):
         say(status, said)
-    run_job(main.job(settings), runner, context.args, status, MAIN, fresh=fresh, finish=close_all)
+    job = main.job(settings)
+    run_job(job, runner, context.args, status, MAIN, fresh=fresh, metrics=metrics, finish=close_all)

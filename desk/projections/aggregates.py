@@ -20,7 +20,8 @@ TABLES = """
 CREATE TABLE aggregates(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, live INTEGER NOT NULL, waits INTEGER NOT NULL,
-  due_us INTEGER, weight REAL NOT NULL, at_us INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE(topic, id));
+  due_us INTEGER, weight REAL NOT NULL, wrongful_us INTEGER NOT NULL, at_us INTEGER NOT NULL,
+  record BLOB NOT NULL, UNIQUE(topic, id));
 CREATE INDEX aggregates_in_order ON aggregates(topic, waits, due_us);
 CREATE TABLE names(
   topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY(topic, id, name)) WITHOUT ROWID;
@@ -130,11 +131,12 @@ def newest(topic: str) -> Projection:
             seen, version = seen_in(of, ground), int(getattr(of, "version", place.offset))
             row = (
                 topic, of.key, version, seen.kind, seen.name, seen.state, seen.live, seen.waits, seen.due_us,
-                seen.weight, seen.at_us, packed(value),
+                seen.weight, getattr(of, "wrongful_us", 0), seen.at_us, packed(value),
             )  # fmt: skip
             fresh = db.execute(
                 "INSERT OR REPLACE INTO aggregates(topic, id, version, kind, name, state, live, waits, "
-                "due_us, weight, at_us, record) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 "
+                "due_us, weight, wrongful_us, at_us, record) "
+                "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
                 "WHERE NOT EXISTS (SELECT 1 FROM aggregates WHERE topic = ?1 AND id = ?2 AND version >= ?3)",
                 row,
             )

@@ -269,6 +269,7 @@ class Sender:
         committed_s = time.monotonic()
         while not stopping():
             idle = True
+            TELEMETRY.beat()
             for at, consumer in consumers.items():
                 chunk = consumer.poll(500)
                 if chunk is None:

@@ -12,6 +12,7 @@ from console.options import (
     Fresh,
     GuardFiles,
     LawDir,
+    MetricsAt,
     Partitions,
     Runner,
     StatusForm,
@@ -35,6 +36,7 @@ def run(
     fresh: Fresh = False,
     law_dir: LawDir = None,
     status: StatusForm = "line",
+    metrics: MetricsAt = "",
     guard: GuardFiles = [],  # noqa: B006
     token_keys: TokenKeys = None,
     replay: Annotated[bool, typer.Option(help="Read what is there, then stop.")] = False,
@@ -77,4 +79,4 @@ def run(
     if replay:
         run_over(partial(casework.replay, settings, options), status, CASEWORK)
     else:
-        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh)
+        run_job(casework.job(settings), runner, context.args, status, CASEWORK, fresh=fresh, metrics=metrics)

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, KeysFile, LawDir, Partitions, Runner, StatusForm
+from console.options import (
+    BEAM_FLAGS,
+    CreateTopics,
+    Fresh,
+    KeysFile,
+    LawDir,
+    MetricsAt,
+    Partitions,
+    Runner,
+    StatusForm,
+)
 from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
@@ -21,6 +31,7 @@ def run(
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
     status: StatusForm = "line",
+    metrics: MetricsAt = "",
     law_dir: LawDir = None,
     replay: Annotated[
         bool, typer.Option(help="Read what is there, then stop; no journal is taken over.")
@@ -59,4 +70,4 @@ def run(
     if replay:
         run_over(partial(lifecycle.replay, settings, options), status, LEGAL)
     else:
-        run_job(lifecycle.job(settings), runner, context.args, status, LEGAL, fresh=fresh)
+        run_job(lifecycle.job(settings), runner, context.args, status, LEGAL, fresh=fresh, metrics=metrics)

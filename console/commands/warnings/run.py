@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.options import BEAM_FLAGS, CreateTopics, Fresh, Partitions, Runner, StatusForm
+from console.options import BEAM_FLAGS, CreateTopics, Fresh, MetricsAt, Partitions, Runner, StatusForm
 from pipelines.jobs.arguments import options_told
 
 app = typer.Typer(add_completion=False)
@@ -21,6 +21,7 @@ def run(
     create_topics: CreateTopics = False,
     fresh: Fresh = False,
     status: StatusForm = "line",
+    metrics: MetricsAt = "",
     sender: Annotated[str, typer.Option(help="Registered name that messages go out under.")] = "",
     hold_out: Annotated[
         int, typer.Option(help="Percent of parties told nothing at severity 1 and 2, to measure.", max=10)
@@ -54,4 +55,4 @@ def run(
     if replay:
         run_over(partial(victims.replay, settings, options), status, VICTIMS)
     else:
-        run_job(victims.job(settings), runner, context.args, status, VICTIMS, fresh=fresh)
+        run_job(victims.job(settings), runner, context.args, status, VICTIMS, fresh=fresh, metrics=metrics)

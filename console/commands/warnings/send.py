@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from console.ending import end_on_signals
-from console.options import Brokers, KafkaSecurity, StatusForm
+from console.options import Brokers, KafkaSecurity, MetricsAt, StatusForm
+from console.probing import probed
 from console.status import SENDER, reporting, say
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.security import of_words
@@ -28,6 +29,7 @@ def send(
         str, typer.Option("--kafka_group", help="Group that offsets are committed for.")
     ] = "stopline",
     status: StatusForm = "line",
+    metrics: MetricsAt = "",
     seal_key: Annotated[str, typer.Option("--seal_key", help="File of the jobs' key.")] = "",
 ) -> None:
     """Read `contacts`, hand each try to its channel, write to `warning_outcomes` what came of it.
@@ -40,5 +42,5 @@ def send(
     kafka = KafkaSettings(brokers, security=of_words(security), seal_key=seal_key)
     end_on_signals(partial(say, status))
     say(status, f"sending by {', '.join(opened)}; Ctrl-C stops")
-    with reporting(status, SENDER):
+    with probed(metrics, "sender"), reporting(status, SENDER):
         Sender(replace(kafka, group=f"{group}-sender"), opened).run()

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse, Response
 
-from console.web.metrics import exposition
+from console.exposition import exposition
 from console.web.visit import Seen, Site, site_of
 from desk.measuring import figures
 from schemas.topics import ALARMS

@@ -32,6 +32,7 @@ from pipelines.kafka.port import (
 from pipelines.kafka.reading.arrivals import Arrivals, arrivals_of
 from pipelines.kafka.reading.start import absent
 from pipelines.process import PROCESS
+from pipelines.telemetry import TELEMETRY
 from schemas.errors import BrokerError, StoplineError
 
 _LOGGER = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class SharedConsumer:
         with self._lock:
             consumer = self._positioned_at(offset)
             chunk = consumer.poll(max_rows)
+            TELEMETRY.beat()
             return Polled(chunk, consumer.position(), consumer.end_offset())
 
     def look_ahead(self, offset: int, max_rows: int, chunks: int, begin: Callable[[Chunk], Chunk]) -> None:
