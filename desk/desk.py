@@ -90,6 +90,11 @@ class Desk:
         """What the aggregates of the casework job look at."""
         return Office(self.laws, self.guard)
 
+    @property
+    def engine_told(self) -> bool:
+        """Whether a legal engine has told of anything here; without one nobody knows what holds money."""
+        return self.store.row("SELECT 1 FROM accounts LIMIT 1") is not None
+
     def action(self, action_id: str) -> Action | None:
         """Return an action that was sent, by this process or another."""
         row = self.store.row("SELECT record FROM actions WHERE action_id = ?", action_id)

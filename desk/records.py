@@ -24,6 +24,7 @@ class Line(NamedTuple):
     live: bool
     waits: bool
     due_us: int | None
+    due_kind: str
     at_us: int
     value: bytes
 
@@ -70,5 +71,5 @@ def _line(row: sqlite3.Row) -> Line:
     live, waits = bool(row["live"]), bool(row["waits"])
     return Line(
         row["topic"], row["id"], row["kind"], row["name"], row["state"], live, waits, row["due_us"],
-        row["at_us"], unpacked(row["record"]),
+        row["due_kind"], row["at_us"], unpacked(row["record"]),
     )  # fmt: skip

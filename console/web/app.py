@@ -10,8 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as RoutingError
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from console.web import oidc
 from console.web.pages import audit, cases, doors, health, intake, letters, lists, live, model, queue, records
 from console.web.visit import Site, page
 from desk.acting.plan import RefusedError
@@ -22,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 #: All pages; the more special paths before the more general ones.
 ROUTERS = tuple(
     module.router
-    for module in (doors, queue, live, cases, records, intake, letters, model, health, audit, lists)
+    for module in (doors, oidc, queue, live, cases, records, intake, letters, model, health, audit, lists)
 )
 
 STATIC = Path(__file__).parent / "static"
@@ -74,6 +76,11 @@ def create_app(site: Site, hosts: list[str]) -> FastAPI:
     app = FastAPI(title="Stopline desk", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    if isinstance(site.door, oidc.Door):  # holds the provider's state until the person is back
+        app.add_middleware(
+            SessionMiddleware, secret_key=site.sessions.secret("oidc"), session_cookie="stopline_door",
+            max_age=600, same_site="lax", https_only=site.door.provider.desk.startswith("https:"),
+        )  # fmt: skip
     app.add_middleware(Headers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     for router in ROUTERS:

@@ -12,6 +12,7 @@ import uvicorn
 
 from console.lab.serving import opened
 from console.web.app import create_app
+from console.web.oidc import Door, read_provider
 from console.web.render import environment
 from console.web.sessions import Sessions
 from console.web.visit import Site
@@ -55,10 +56,18 @@ def people(seats: Sequence[str]) -> list[Person]:
     return found
 
 
-def site_of(desk: Desk, folder: Path, words: Path | None = None, *, policy_stamp: str = "") -> Site:
-    """Return what the pages of a desk share."""
+def site_of(
+    desk: Desk, folder: Path, words: Path | None = None, *, policy_stamp: str = "", oidc: Path | None = None
+) -> Site:
+    """Return what the pages of a desk share; `oidc` is the file of the provider that lets people in.
+
+    Raises:
+        ConfigError: the words or the provider's file cannot be read.
+
+    """
     sessions = Sessions(folder / "session.key")
-    return Site(desk, sessions, read_words(words), environment(), policy_stamp)
+    door = Door(*read_provider(oidc)) if oidc else None
+    return Site(desk, sessions, read_words(words), environment(), policy_stamp, door)
 
 
 @contextmanager

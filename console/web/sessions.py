@@ -45,6 +45,10 @@ class Sessions:
         self._lock = threading.Lock()
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
+    def secret(self, purpose: str) -> str:
+        """Return a secret for another cookie."""
+        return hmac.new(self._key, purpose.encode(), "sha256").hexdigest()
+
     def token(self, person: Person) -> str:
         """Make a token that lets a person in once."""
         made = secrets.token_urlsafe(24)

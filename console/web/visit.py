@@ -30,7 +30,7 @@ class Site:
     words: Mapping[str, Words]
     templates: Environment
     policy_stamp: str = ""
-    bundle: str = ""
+    door: object = None
 
 
 @dataclass

@@ -20,8 +20,8 @@ TABLES = """
 CREATE TABLE aggregates(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, live INTEGER NOT NULL, waits INTEGER NOT NULL,
-  due_us INTEGER, weight REAL NOT NULL, wrongful_us INTEGER NOT NULL, at_us INTEGER NOT NULL,
-  record BLOB NOT NULL, UNIQUE(topic, id));
+  due_us INTEGER, due_kind TEXT NOT NULL, weight REAL NOT NULL, wrongful_us INTEGER NOT NULL,
+  at_us INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE(topic, id));
 CREATE INDEX aggregates_in_order ON aggregates(topic, waits, due_us);
 CREATE TABLE names(
   topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY(topic, id, name)) WITHOUT ROWID;
@@ -41,6 +41,7 @@ class Seen(NamedTuple):
         live: whether it has an effect, or is open.
         waits: whether a person owes it something.
         due_us: when the next clock of it runs out; None without one.
+        due_kind: what happens then.
         weight: what goes first among equals.
 
     """
@@ -53,6 +54,7 @@ class Seen(NamedTuple):
     live: bool = True
     waits: bool = False
     due_us: int | None = None
+    due_kind: str = ""
     weight: float = 0.0
 
 
@@ -68,7 +70,7 @@ def _report(case: ReportCase, ground: Ground) -> Seen:
     suspect = next((each.value for each in report.entities if each.role != "VICTIM"), names[0])
     return Seen(
         report.information, suspect, case.state, case.received_us, names, not case.closed_us,
-        bool(asked), due, report.priority,
+        bool(asked), due, "LATE", report.priority,
     )  # fmt: skip
 
 
@@ -76,14 +78,17 @@ def _suspicion(known: Suspicion, ground: Ground) -> Seen:
     live, review = known.state in ("ACTIVE", "IN_REVIEW"), known.state == "IN_REVIEW"
     due = known.review_due_us if review else known.valid_to_us if live else None
     return Seen(known.kind, known.token, known.state, known.since_us, (known.token,), live, review, due,
-                known.tier)  # fmt: skip
+                "REVIEW" if review else "TERM", known.tier)  # fmt: skip
 
 
 def _listed(known: ListedSubject, ground: Ground) -> Seen:
     now, appealed = known.listing, known.listing.state == "UNDER_APPEAL"
     live = not known.ended_us and now.state in ("LISTED", "APPLIED", "UNDER_APPEAL")
     due = now.due_us if now.due_us is not None else now.listed_to_us if live else None
-    return Seen(known.kind, known.token, now.state, now.listed_from_us, (known.token,), live, appealed, due)
+    what = "APPLY" if now.due_us is not None else "TERM"
+    return Seen(
+        known.kind, known.token, now.state, now.listed_from_us, (known.token,), live, appealed, due, what
+    )
 
 
 def _block(entry: BlockEntry, ground: Ground) -> Seen:
@@ -93,7 +98,8 @@ def _block(entry: BlockEntry, ground: Ground) -> Seen:
     if objection:
         due = objection.decide_due_us if objection.acked_us else objection.ack_due_us
     return Seen(entry.kind, entry.value, entry.state, entry.valid_from_us, (entry.value,), live,
-                live and (review or objection is not None), due)  # fmt: skip
+                live and (review or objection is not None), due,
+                "OBJECTION" if objection else "TERM")  # fmt: skip
 
 
 def _institution(known: Rectification, ground: Ground) -> Seen:
@@ -101,8 +107,9 @@ def _institution(known: Rectification, ground: Ground) -> Seen:
     first = min(waiting, key=lambda each: each.due_us, default=None)
     newest = max((each.opened_us for each in known.notices), default=0)
     state = first.state if first else "VERIFIED" if known.notices else "NONE"
+    tier, due = max((each.tier for each in waiting), default=0), first.due_us if first else None
     return Seen("INSTITUTION", known.institution, state, newest, (known.institution,), True, bool(first),
-                first.due_us if first else None, max((each.tier for each in waiting), default=0))  # fmt: skip
+                due, "OVERDUE", tier)  # fmt: skip
 
 
 def _ring(ring: Ring, ground: Ground) -> Seen:
@@ -131,12 +138,13 @@ def newest(topic: str) -> Projection:
             seen, version = seen_in(of, ground), int(getattr(of, "version", place.offset))
             row = (
                 topic, of.key, version, seen.kind, seen.name, seen.state, seen.live, seen.waits, seen.due_us,
+                seen.due_kind,
                 seen.weight, getattr(of, "wrongful_us", 0), seen.at_us, packed(value),
             )  # fmt: skip
             fresh = db.execute(
                 "INSERT OR REPLACE INTO aggregates(topic, id, version, kind, name, state, live, waits, "
-                "due_us, weight, wrongful_us, at_us, record) "
-                "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 "
+                "due_us, due_kind, weight, wrongful_us, at_us, record) "
+                "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 "
                 "WHERE NOT EXISTS (SELECT 1 FROM aggregates WHERE topic = ?1 AND id = ?2 AND version >= ?3)",
                 row,
             )

@@ -13,14 +13,16 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from console.lab.feeds import topic_values
 from console.web.serve import served
 from console.web.visit import Site
 from desk.cases import case_id_of
 from desk.desk import Desk
 from desk.roles import Person, Role
+from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from schemas import topics
-from tests.desk import kit, story
+from tests.desk import axe, bureau, kit, story
 from tests.desk.site import desk_on
 
 pytestmark = [
@@ -35,6 +37,17 @@ pytestmark = [
 PICTURES = os.environ.get("DESK_PICTURES", "")
 
 MULE = case_id_of(kit.token("mule"))
+
+SUSPECT = key_of("ACCOUNT", kit.token("mule"))
+
+#: Every page that a shift lead sees.
+PAGES = (
+    "queue", f"cases/{MULE}", f"cases/{MULE}/HOLD", f"cases/{MULE}/ORDER", "bulk", "intake", "reports",
+    "reports/record?id=report-1", "reports/act/FINDING?id=report-1", "registry",
+    f"registry/record?id={SUSPECT}", "registry/act/SUSPECT", "listings",
+    f"listings/record?id={key_of('PERSON', kit.token('person-1'))}", "blocks", "blocks/act/BLOCK", "rings",
+    f"rings/record?id={bureau.RING}", "institutions", "institutions/record?id=bank-1", "model", "health",
+)  # fmt: skip
 
 
 def browser(width: int = 1280, language: str = "en") -> Any:
@@ -53,6 +66,7 @@ def browser(width: int = 1280, language: str = "en") -> Any:
 @pytest.fixture
 def told(kafka: KafkaSettings, tmp_path: Path) -> Iterator[tuple[Desk, Site, str, KafkaSettings]]:
     story.tell(kafka, small=20)
+    bureau.tell(kafka)
     with desk_on(kafka, tmp_path) as (desk, site), served(site) as address:
         yield desk, site, address, kafka
 
@@ -175,11 +189,80 @@ def test_pages_fit_without_scrolling_sideways_and_complain_of_nothing(
     _, site, address, _ = told
     made = seated(site, address, "lead-1", "lead", width=width, language=language)
     try:
-        for path in ("queue", f"cases/{MULE}", f"cases/{MULE}/HOLD", "intake", "model", "health", "bulk"):
+        for path in PAGES:
             made.get(f"{address}/{path}")
             wide = made.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
             assert wide <= 0, (path, width, wide)
-            picture(made, f"{path.replace('/', '-')[-20:]}-{width}")
+            picture(made, f"{path.partition('?')[0].replace('/', '-')[-20:]}-{width}")
         assert complaints(made) == []
+    finally:
+        made.quit()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (400, "light")])
+def test_axe_finds_nothing_grave_on_any_page(
+    told: tuple[Desk, Site, str, KafkaSettings], width: int, theme: str
+) -> None:
+    axe.script()
+    desk, site, address, _ = told
+    letter = desk.store.rows("SELECT id FROM facts WHERE topic = 'dead_letters'")[0]["id"]
+    pages = {"lead": PAGES, "operator": ("letters", f"letters/{letter}"), "auditor": ("audit",)}
+    found = {}
+    for role, paths in pages.items():
+        made = seated(site, address, f"{role}-1", role, width=width)
+        try:
+            made.get(f"{address}/show?theme={theme}")
+            for path in paths:
+                made.get(f"{address}/{path}")
+                found[path] = axe.findings(made)
+        finally:
+            made.quit()
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+def test_a_call_is_taken_in_within_a_minute_and_the_order_is_drafted_from_it(
+    told: tuple[Desk, Site, str, KafkaSettings],
+) -> None:
+    """As fast as somebody types: ten keys a second, who waits for nothing but the desk."""
+    desk, site, address, kafka = told
+    made = seated(site, address, "lead-1", "lead")
+    try:
+        made.get(f"{address}/intake")
+        began = time.monotonic()
+        for name, text in (
+            ("account", kit.token("called")), ("payer", kit.token("victim")), ("amount", "48,000.00"),
+        ):  # fmt: skip
+            field = made.find_element(By.NAME, name)
+            for letter in text:
+                field.send_keys(letter)
+                time.sleep(0.1)
+        made.execute_script("document.querySelector('[name=paid_at]').value = '2025-10-09T17:00'")
+        made.find_element(By.CSS_SELECTOR, "form.sheet button.button").click()
+        until(lambda: "#done" in made.current_url)
+        made.get(made.current_url.split("#")[0] + "/ORDER")
+        assert made.find_element(By.NAME, "amount").get_attribute("value") == "48,000.00"
+        took = time.monotonic() - began
+        print("taken in and drafted after", round(took), "s")
+        until(lambda: len(topic_values(kafka, topics.REPORTS)) == 1)
+        assert took < 60
+        row = desk.store.row("SELECT open FROM cases WHERE account = ?", kit.token("called"))
+        assert row is not None and row["open"]
+    finally:
+        made.quit()
+
+
+def test_language_and_colours_change_at_a_click_and_the_page_stays(
+    told: tuple[Desk, Site, str, KafkaSettings],
+) -> None:
+    _, site, address, _ = told
+    made = seated(site, address, "lead-1", "lead")
+    try:
+        made.get(f"{address}/reports/record?id=report-1")
+        made.find_element(By.LINK_TEXT, "中文").click()
+        until(lambda: "涉及对象" in made.page_source)
+        assert made.current_url.endswith("/reports/record?id=report-1")
+        made.find_element(By.LINK_TEXT, "深色").click()
+        until(lambda: made.find_element(By.TAG_NAME, "html").get_attribute("data-theme") == "dark")
+        assert made.current_url.endswith("/reports/record?id=report-1")
     finally:
         made.quit()

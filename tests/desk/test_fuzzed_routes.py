@@ -20,7 +20,7 @@ from tests.desk.site import desk_on
 pytestmark = pytest.mark.slow
 
 #: Routes that need nobody to be signed in.
-OPEN = {"enter", "alive", "ready", "metrics"}
+OPEN = {"enter", "oidc_enter", "oidc_back", "alive", "ready", "metrics"}
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from tests.desk import kit, story
 from tests.desk.site import Seat, cases_in, desk_on
 
 #: Routes that need nobody to be signed in.
-OPEN = {"enter", "alive", "ready", "metrics"}
+OPEN = {"enter", "oidc_enter", "oidc_back", "alive", "ready", "metrics"}
 
 MULE = case_id_of(kit.token("mule"))
 

@@ -47,6 +47,7 @@ def run(
     institution: Annotated[
         str, typer.Option(help="Whose people sit here; what they ask to have blocked is its word.")
     ] = "desk",
+    oidc: Annotated[Path | None, typer.Option(help="YAML of the provider that signs people in.")] = None,
     clock: Annotated[
         Literal["wall", "stream"], typer.Option(help="stream: by the newest event, for simulated days.")
     ] = "wall",
@@ -70,7 +71,7 @@ def run(
         partitions=partitions, create_topics=create_topics,
     )  # fmt: skip
     with desk as opened_desk:
-        site = serve.site_of(opened_desk, folder, words, policy_stamp=rules.stamp)
+        site = serve.site_of(opened_desk, folder, words, policy_stamp=rules.stamp, oidc=oidc)
         with serve.served(site, host, port, names=name) as address:
             for line in serve.links(site, address, seats):
                 typer.echo(line)

@@ -59,6 +59,7 @@ def _page(visit: Visit, template: str, case_id: str) -> Response:
         template, case=case_id, law=found.row["jurisdiction"], file=found, case_row=found.row, kinds=kinds,
         now=visit.now_us, place=f"{store.epoch}-{visit.desk.follower.changed}", key=token_urlsafe(12),
         service_us=found.row["service_us"], column=visit.desk.clock.column, reasons=REASONS,
+        engine_told=visit.desk.engine_told,
         named=[(of, each) for each in found.named if may(visit.person, of := PLANE_OF[each.topic])],
     )  # fmt: skip
 
@@ -213,6 +214,7 @@ def _form(
     values: dict[str, Any] = {
         "kind": given.kind, "given": given, "reasons": REASONS[given.kind], "file": file,
         "case_row": file.row, "error": error, "alert": file.lead, "now": visit.now_us,
+        "engine_told": visit.desk.engine_told,
         "rules": visit.desk.rules(file.row["jurisdiction"]), **_plan(visit, given),
     }  # fmt: skip
     return visit.page("form.html", status, case=file.row["case_id"], law=file.row["jurisdiction"], **values)

@@ -26,6 +26,7 @@ def _values(visit: Visit, only: str, page: int) -> dict[str, Any]:
         "rows": found[:PAGE], "more": len(found) > PAGE, "page": page, "only": only, "filters": list(FILTERS),
         "totals": totals(store, clock), "now": visit.now_us,
         "place": f"{store.epoch}-{visit.desk.follower.changed}", "ready": visit.desk.follower.caught_up,
+        "engine_told": visit.desk.engine_told,
         "wrong": visit.desk.follower.wrong or visit.desk.carrier.wrong,
     }  # fmt: skip
 
