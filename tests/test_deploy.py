@@ -20,7 +20,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from console.cli import loaded
-from console.web.metrics import HELP
 from deploy.container.runtime_lock import runtime_lock
 from pipelines.jobs.options import StoplineOptions
 
@@ -222,14 +221,6 @@ def test_compose_opens_its_ports_on_this_machine_only() -> None:
 
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
-
-
-def test_rules_of_prometheus_name_figures_that_the_desk_has() -> None:
-    rules = (COMPOSE.parent / "alerts.yml").read_text()
-    named = set(re.findall(r"stopline_(\w+)", rules))
-
-    assert named
-    assert named <= set(HELP)
 
 
 @pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: file.stem)

@@ -13,7 +13,7 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import Response
-from httpx import HTTPError
+from httpx2 import HTTPError
 from joserfc.errors import JoseError
 from msgspec import Meta
 
