@@ -1,5 +1,7 @@
 """How the desk and what it watches are doing: the figures that pages, commands and Prometheus show."""
 
+from statistics import median
+
 import msgspec
 
 from desk.desk import Desk
@@ -34,6 +36,28 @@ def outcomes_by_model(store: Store) -> list[dict[str, object]]:
         if name:
             line[name] = int(str(line[name])) + 1
     return sorted(found.values(), key=lambda line: (str(line["policy"]), str(line["outcome"])))
+
+
+def deciding(store: Store, column: str) -> list[tuple[str, int, float]]:
+    """Say how long people took: decision, how often, and the median from its first alert on, microseconds.
+
+    `column` of `alerts` is when time begins: `received_us`, or `at_us` for simulated days.
+    """
+    rows = store.rows(
+        f"""
+        SELECT a.kind, a.at_us - (
+          SELECT min(b.{column}) FROM alerts AS b WHERE b.account = a.account AND b.received_us <= a.upto_us
+            AND b.received_us > coalesce((SELECT max(c.upto_us) FROM actions AS c
+              WHERE c.account = a.account AND c.kind IN ('CONFIRM', 'DISMISS')
+              AND c.state IN ('DECIDED', 'AGREED') AND c.at_us < a.at_us), -1)) AS took
+        FROM actions AS a WHERE a.kind IN ('CONFIRM', 'DISMISS') AND a.state IN ('DECIDED', 'AGREED')
+        ORDER BY a.at_us DESC LIMIT ?""", NEWEST,
+    )  # fmt: skip
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        if row["took"] is not None:
+            found.setdefault(row["kind"], []).append(row["took"])
+    return [(kind, len(took), median(took)) for kind, took in sorted(found.items())]
 
 
 def figures(desk: Desk) -> dict[str, float]:
