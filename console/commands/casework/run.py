@@ -66,12 +66,10 @@ def run(
     laws = read_laws(law_dir)
     kept, lacking = blocklist.guard(guard)
     settings = CaseworkSettings(
-        kafka_settings(options),
-        Office(laws, kept),
-        read_keys(keys, laws) if keys else (),
+        kafka_settings(options), Office(laws, kept), read_keys(keys, laws) if keys else (),
         keys_file=keys.resolve() if keys else None,
         token_keys=str(token_keys.absolute()) if token_keys else "",
-    )
+    )  # fmt: skip
     tokens_of(settings.token_keys, "")
     for said in filter(None, (lacking, *believed(settings.kafka.seal_key))):
         say(status, said)
