@@ -65,6 +65,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "listings": (
         "Give out a country's list of subjects, take it over, look somebody up.",
         "console.commands.listings.giving:publish,take,lookup",
+        "console.commands.listings.keeping:snapshot",
         "console.commands.listings.saying:enter",
     ),
     "check": (

@@ -150,7 +150,29 @@ class ButtonPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_payee_h: Annotated[int, Meta(ge=1, le=720)] = 24
 
 
+_Step = Literal["APPROVE", "WARN", "DELAY", "HOLD", "STOP"]
+
+
+class ListsPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What follows from what the registry says of an account, where it is looked up (`pipelines.hot.listed`).
+
+    Attributes:
+        suspected: the least outcome for a suspicion of tier 1, 2 and 3.
+        listed: for an account, or its holder, that an authority lists.
+        cut: for a payment that a listing's cuts forbid.
+        exempt_payees: accounts of tax offices, social security and utilities, by token: nothing cuts payments
+            to them.
+
+    """
+
+    suspected: tuple[_Step, _Step, _Step] = ("WARN", "DELAY", "HOLD")
+    listed: _Step = "WARN"
+    cut: _Step = "HOLD"
+    exempt_payees: frozenset[Token] = frozenset()
+
+
 USUAL_CLOCK, USUAL_MEMORY, USUAL_BUTTON = ClockPolicy(), MemoryPolicy(), ButtonPolicy()
+USUAL_LISTS = ListsPolicy()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,6 +190,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
     button: ButtonPolicy | None = USUAL_BUTTON
+    lists: ListsPolicy = USUAL_LISTS
 
 
 @dataclass(frozen=True)
@@ -190,6 +213,7 @@ class Policy:
         clock: which event times can be true.
         memory: what the ledgers keep.
         button: who is warned at the button whatever the model says; None for nobody.
+        lists: what follows from the registry.
 
     """
 
@@ -207,6 +231,7 @@ class Policy:
     clock: ClockPolicy = USUAL_CLOCK
     memory: MemoryPolicy = USUAL_MEMORY
     button: ButtonPolicy | None = USUAL_BUTTON
+    lists: ListsPolicy = USUAL_LISTS
 
     @property
     def currency(self) -> str:
@@ -303,6 +328,7 @@ def load(
         clock=file.clock,
         memory=file.memory,
         button=file.button,
+        lists=file.lists,
     )
 
 

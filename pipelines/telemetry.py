@@ -50,6 +50,8 @@ TROUBLES: Mapping[str, str] = {
     "clue_subscription_ended": "CLUE SUBSCRIPTIONS ENDED {:,}",
     "clue_subscription_expires": "CLUE SUBSCRIPTIONS EXPIRE {:,}",
     "clues_late": "{:,} clues late",
+    "registry_stale": "REGISTRY OUT OF DATE {:,}",
+    "registry_unreadable": "REGISTRY UNREADABLE {:,}",
     "decision_log_rows_lost": "NOT LOGGED {:,}",
     "parked": "PARKED {:,}",
 }

@@ -7,7 +7,7 @@ from schemas.contract import Event, Micros
 
 AlarmKind = Literal[
     "MASS_STOP_BRAKED", "LEDGER_FULL", "CLUE_FEED_SILENT", "CLUE_SUBSCRIPTION_ENDED",
-    "CLUE_SUBSCRIPTION_EXPIRES",
+    "CLUE_SUBSCRIPTION_EXPIRES", "REGISTRY_STALE",
 ]  # fmt: skip
 
 
@@ -18,7 +18,8 @@ class Alarm(Event, frozen=True, kw_only=True):
     has as many rows as the policy allows, and forgets those seen longest ago. One a clock hour of event time
     at most, for each shard, and each leg or ledger. CLUE_FEED_SILENT: nothing came of a feed for three of its
     usual gaps, at least a minute; CLUE_SUBSCRIPTION_ENDED: an operator says that no more will come;
-    CLUE_SUBSCRIPTION_EXPIRES: by the bank's own file some end within a day.
+    CLUE_SUBSCRIPTION_EXPIRES: by the bank's own file some end within a day. REGISTRY_STALE: what is looked up
+    was not brought up to date for ten minutes.
     Fields that belong to the other kinds are left out.
 
     Attributes:
@@ -37,7 +38,7 @@ class Alarm(Event, frozen=True, kw_only=True):
         ledger: which one is full.
         forgotten: rows it forgot at this moment.
         rows_max: how many rows the policy allows it, over all shards (`memory`).
-        feed: topic that fell silent, at `at_us`, or whose subscription ended.
+        feed: topic that fell silent or cannot be reached, at `at_us`, or whose subscription ended.
         silent_s: for how long, seconds, when it was noticed.
         subscriptions: how many end within a day, the first of them at `at_us`.
 

@@ -49,6 +49,7 @@ class Alert(Event, frozen=True, kw_only=True):
         partition: where the payment was read, with `offset`.
         offset: see `partition`.
         received_us: Kafka timestamp of the payment, microseconds UTC.
+        lists: version of the registry that was looked up, "" if none was.
 
     """
 
@@ -77,6 +78,7 @@ class Alert(Event, frozen=True, kw_only=True):
     debtor_agent: str = ""
     creditor_agent: str = ""
     uetr: str = ""
+    lists: str = ""
 
 
 def payer_of(alert: Alert) -> Token:

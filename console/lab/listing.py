@@ -14,9 +14,11 @@ from console.lab.feeds import topic_values
 from measures.authority.keys import read_keys, ring_of
 from measures.refusal import Refusal
 from measures.registry import distribution, quota
+from measures.registry import snapshot as snapshots
 from measures.registry.distribution import NOTHING, Held, Row
 from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
+from pipelines.lookup.following import Followed, Follower
 from schemas import strict_json, topics
 from schemas.errors import ConfigError, cause
 from schemas.subject import ListedSubject, ListVersions, Suspicion
@@ -89,6 +91,29 @@ def taken(files: Iterable[Path], keys: Path, held: Path) -> tuple[str, int]:
     rows = [msgspec.json.encode(have.rows[name]) for name in sorted(have.rows)]
     held.write_bytes(b"\n".join([msgspec.json.encode(head), *rows]) + b"\n")
     return have.version, len(have.rows)
+
+
+def snapshot(
+    kafka: KafkaSettings, file: Path, key: Path, since: Path | None, keys: Path | None
+) -> tuple[int, int, int]:
+    """Write the registry as it is now as one signed file; returns its version, entries and octets.
+
+    Raises:
+        ConfigError: the key, or the snapshot to go on from, cannot be used.
+
+    """
+    private, key_id = _signing(key)
+    found = Follower(Followed(kafka, since, keys))
+    whole = found.whole()
+    given = snapshots.written(
+        whole.whole.entries, private, key_id, version=whole.version, read=found.read_to,
+        at_us=time.time_ns() // 1000,
+    )  # fmt: skip
+    part = file.with_name(f"{file.name}.part")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    octets = part.write_bytes(given)
+    part.replace(file)
+    return whole.version, whole.whole.count, octets
 
 
 def looked_up(kafka: KafkaSettings, kind: str, token: str, caller: str, folder: Path) -> str:

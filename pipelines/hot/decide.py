@@ -11,6 +11,7 @@ from models.ledgers.enforcement import NOTHING_LEAVES
 from models.ledgers.ledger import Keep
 from models.scoring import reasons
 from models.scoring.bundle import LegModel
+from pipelines.hot import listed
 from pipelines.hot.alert import alert
 from pipelines.hot.brake import Brake
 from pipelines.hot.button import at_button
@@ -119,6 +120,7 @@ class Decider:
                 leg, legs.transfer[part], outcome[part], forbidden[part], model=live.model
             )
         ]
+        outcome = np.maximum(outcome, listed.outcomes(legs.transfer, leg, self._policy.lists))
         outcome[forbidden] = STOP
         guided = at_button(legs, self._policy.button if credit else None)
         outcome[guided] = np.maximum(outcome[guided], WARN)
@@ -130,7 +132,11 @@ class Decider:
             Verdict,
             outcome[flagged].tolist(),
             [round(score, 6) for score in scores],
-            self._explained(models.live.model(leg), leg, computed.of(models.live, flagged), figures),
+            map(
+                tuple.__add__,
+                self._registered(few, leg),
+                self._explained(models.live.model(leg), leg, computed.of(models.live, flagged), figures),
+            ),
             kept_minor[flagged].tolist(),
         )
         pairs = list(zip(paid(few.transfer), verdicts, strict=True))
@@ -195,6 +201,11 @@ class Decider:
         if made is None:
             TELEMETRY.count("without_legal_ground", 1)
         return made
+
+    def _registered(self, legs: Legs, leg: Leg) -> list[tuple[Reason, ...]]:
+        policy = self._policy
+        said = listed.codes(legs.transfer, leg).tolist()
+        return [listed.reasons(code, leg, policy.words.reasons, policy.language) for code in said]
 
     def _kept(self, payment: Paid) -> Sides:
         return self._policy.institution.sides(payment.debtor_agent, payment.creditor_agent)

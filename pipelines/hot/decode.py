@@ -17,6 +17,8 @@ from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.in_flight import in_flight, killers, without
 from pipelines.kafka.seal import SEALED, read_seal
+from pipelines.lookup.following import Followed, follower
+from pipelines.lookup.marking import marked
 from pipelines.metrics import STATUS_COUNTERS
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
@@ -59,7 +61,8 @@ class Decode:
     Alarms about feeds go with the letters.
     `live` messages are compared with this machine's clock, those of a replay with the records around them.
     Journals of the jobs count only with a seal, where a key is named. `in_flight` is the folder in which
-    processes of the job note what they work on; "" for none.
+    processes of the job note what they work on; "" for none. `registry` is what accounts and numbers are
+    looked up in; None for nothing.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class Decode:
         live: bool = False,
         seal_key: str = "",
         in_flight: str = "",
+        registry: Followed | None = None,
     ) -> None:
         self._policy = policy
         self._shards = shards
         self._live = live
         self._seal_key = seal_key
         self._in_flight = in_flight
+        self._registry = registry
         self._progress = Progress()
         self._feeds = Feeds(policy)
         self._streams = {stream.topic: stream for stream in streams}
@@ -139,8 +144,9 @@ class Decode:
             for shard, rows in split.parts:
                 parts.setdefault(rows.dtype, []).append((shard, rows))
         ended, kept = counts["clue_subscriptions_ended"], subscriptions_of(tuple(self._streams.values()))
+        stale_s = follower(self._registry).stale_s if self._registry else 0.0
         TELEMETRY.count("clues_late", counts["clues_late"])
-        for record in self._feeds.alarms(newest, ended, kept):
+        for record in self._feeds.alarms(newest, ended, kept, stale_s):
             letters.append(Output("dead_letters", record, first_us or 0))
         for name, count in counts.items():
             if count:
@@ -164,9 +170,10 @@ class Decode:
         believed, believed_times, unsealed = opened(chunk, times, seal)
         decoded = stream.decode(believed, self._policy, believed_times)
         letters = [*put_aside, *unsealed, *decoded.letters]
+        lists = follower(self._registry).lists if self._registry else None
         parts = [
             part
-            for rows in decoded.facts
+            for rows in (decoded.facts if lists is None else [marked(rows, lists) for rows in decoded.facts])
             for facts in stream.facts
             if facts.row == rows.dtype
             for part in by_keys(rows, facts.keys, self._shards)

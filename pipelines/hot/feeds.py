@@ -10,6 +10,7 @@ from statistics import median
 
 from pipelines.hot.records import alarm_record
 from pipelines.kafka.sink import OutRecord
+from pipelines.lookup.following import STALE_S
 from pipelines.policy import Policy
 from pipelines.streams.subscriptions import Subscription, ending
 from pipelines.telemetry import TELEMETRY
@@ -62,17 +63,26 @@ class Feeds:
         self._feeds = {name: Feed() for name in FEEDS}
         self._now_us = -1
         self._told: set[tuple[str, int]] = set()
+        self._stale = False
 
     def alarms(
-        self, received: dict[str, int], ended: int, kept: Mapping[str, Subscription] = NONE
+        self,
+        received: dict[str, int],
+        ended: int,
+        kept: Mapping[str, Subscription] = NONE,
+        registry_s: float = 0.0,
     ) -> Iterator[OutRecord]:
         """Take up to when messages of each topic were received, how many subscriptions ended, and those kept.
 
-        A subscription that ends within a day is told once, until it is renewed.
+        A subscription that ends within a day is told once, until it is renewed. `registry_s` is for how long
+        the registry's topics were not reached, seconds.
         """
         self._now_us = max(self._now_us, *(at for name, at in received.items() if name not in FEEDS), -1)
         if self._now_us < 0:
             return
+        if registry_s > STALE_S and not self._stale:
+            yield self._alarm("REGISTRY_STALE", topics.LISTINGS, self._now_us, int(registry_s * SECOND_US))
+        self._stale = registry_s > STALE_S
         if ended:
             yield self._alarm("CLUE_SUBSCRIPTION_ENDED", topics.CLUES, self._now_us, 0)
         if fresh := {each for each in ending(kept, self._now_us) if each not in self._told}:

@@ -121,6 +121,22 @@ def add(parser: ArgumentParser) -> None:
         help="shards per ledger, fixed for a job's life; with one the hot path is one stage, more are "
         "for several subtasks or workers on Flink",
     )
+    parser.add_argument(
+        "--lists_follow",
+        action="store_true",
+        help="look accounts, payers and numbers up in the registry: topics suspicions and listings, which the "
+        "casework job keeps; what follows says the policy's `lists`",
+    )
+    parser.add_argument(
+        "--lists_snapshot",
+        default="",
+        metavar="FILE",
+        help="begin with a snapshot of the registry (stopline listings snapshot) and follow its topics from "
+        "there",
+    )
+    parser.add_argument(
+        "--lists_keys", default="", metavar="FILE", help="public keys of who signs the snapshot"
+    )
     parser.add_argument("--decision_log", default="", help="folder for the daily Parquet decision log")
     parser.add_argument(
         "--decision_log_share", type=float, default=0.1, help="share of unflagged accounts it keeps"

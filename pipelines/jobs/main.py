@@ -40,6 +40,7 @@ from pipelines.kafka.reading.marks import Mark
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.sink import OutRecord, WriteRecords
+from pipelines.lookup import following
 from pipelines.received import reading
 from pipelines.state.identity import Identity
 from pipelines.state.shards import Block
@@ -128,6 +129,7 @@ def hot_path(settings: JobSettings) -> HotPath:
             live=settings.live,
             seal_key=settings.kafka.seal_key,
             in_flight=settings.in_flight,
+            registry=settings.registry,
         ),
         Payers(policy, shards, streams),
         Accounts(decider, tracer, shards, settings.decided, streams),
@@ -185,7 +187,11 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
     if settings.decision_log is not None:
         check_folder(settings.decision_log)
     wanted = wanted_topics(partitions, settings.streams)
+    if settings.registry:
+        wanted += new_topics(tuple(following.READ), partitions)
     require_topics(settings.kafka, wanted, create_topics=create_topics)
+    if settings.registry:
+        following.follower(settings.registry)
     with closing(open_admin(settings.kafka)) as admin:
         read = partitions_of(admin, settings.kafka, topics_read(settings.streams))
         require_descriptors(len(read))

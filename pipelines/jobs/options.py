@@ -23,6 +23,7 @@ from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
 from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import of_words
+from pipelines.lookup.following import Followed
 from pipelines.network.configured import network
 from pipelines.policy import PAST_DAYS_MAX
 from pipelines.state.identity import Identity
@@ -61,6 +62,7 @@ class JobSettings:
     their times can be true (`pipelines.streams.clock`). `in_flight` is where its processes note what they
     work on (`pipelines.kafka.reading.in_flight`). `logged` are payments of the log that refill the ledgers.
     `network` is the file that names the operator asked about payers in doubt, "" for none; no replay asks.
+    `registry` is what accounts and numbers are looked up in.
     """
 
     kafka: KafkaSettings
@@ -83,6 +85,7 @@ class JobSettings:
     warmup_from: WarmUpFrom = "topics"
     logged: Logged | None = None
     network: str = ""
+    registry: Followed | None = None
 
     @property
     def first(self) -> ByTopic:
@@ -142,6 +145,7 @@ class JobSettings:
             streams=_streams(
                 given.kafka_payments_topic, given.token_keys, given.token_epoch, given.clues_subscriptions
             ),
+            registry=_registry(kafka_settings(options), given),
         )
 
 
@@ -243,6 +247,15 @@ def _network(file: str) -> str:
     except ConfigError as error:
         raise ConfigError(f"--network_file: {error}; on Flink workers need it there too") from error
     return path
+
+
+def _registry(kafka: KafkaSettings, given: StoplineOptions) -> Followed | None:
+    file, keys = given.lists_snapshot, given.lists_keys
+    if file and not keys:
+        raise ConfigError("--lists_snapshot needs --lists_keys, the public keys of who signs it")
+    if not (file or given.lists_follow):
+        return None
+    return Followed(kafka, Path(file).resolve() if file else None, Path(keys).resolve() if keys else None)
 
 
 def _start(text: str) -> First:

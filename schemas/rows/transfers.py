@@ -26,6 +26,7 @@ Rows = NDArray[np.void]
 REMOTE_CONTROL, SCREEN_SHARE, CALL_IN_PROGRESS = 1, 2, 4
 
 #: One payment. Times are microseconds UTC, amounts minor units, -1 is unknown; tokens are two words.
+#: `payer_listed` and `payee_listed` are what version `lists` of the registry says, 0 where it is not asked.
 TRANSFER = np.dtype(
     [
         ("txn_id", "S36"),
@@ -47,11 +48,14 @@ TRANSFER = np.dtype(
         ("age_band", "u1"),
         ("purpose", "u1"),
         ("partition", "i4"),
+        ("payer_listed", "u2"),
+        ("payee_listed", "u2"),
         ("offset", "i8"),
         ("received_us", "i8"),
         ("clearing_serial", "S35"),
         ("debtor_agent", "S14"),
         ("creditor_agent", "S14"),
+        ("lists", "u4"),
     ],
     align=True,
 )
@@ -73,6 +77,7 @@ class Paid(NamedTuple):
     partition: int
     offset: int
     received_us: int
+    lists: int = 0
 
 
 _CODES: Mapping[str, Mapping[str, int]] = {

@@ -1,0 +1,1 @@
+"""What authorities list and institutions suspect, looked up for every payment and call."""
