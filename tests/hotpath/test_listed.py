@@ -66,7 +66,8 @@ def paid(number: int) -> bytes:
     return msgspec.json.encode(
         Payment(
             txn_id=f"t{number}", accepted_at_us=NOW - 2 * HOUR_US, amount_minor=100_000, currency="CNY",
-            debtor=PARTY, debtor_account=VICTIM, creditor_account=MULE, channel="MOBILE", balance_after_minor=900_000,
+            debtor=PARTY, debtor_account=VICTIM, creditor_account=MULE, channel="MOBILE",
+            balance_after_minor=900_000,
         )
     )  # fmt: skip
 
