@@ -124,8 +124,8 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--lists_follow",
         action="store_true",
-        help="look accounts, payers and numbers up in the registry: topics suspicions and listings, which the "
-        "casework job keeps; what follows says the policy's `lists`",
+        help="look accounts, payers and numbers up in the registry: topics suspicions and listings, "
+        "which the casework job keeps; what follows says the policy's `lists`",
     )
     parser.add_argument(
         "--lists_snapshot",
