@@ -110,6 +110,14 @@ class Lists(NamedTuple):
         return found
 
 
+def prepare() -> None:
+    """Have the loops compiled before somebody waits for them."""
+    lists = Lists(NOTHING, Table(entries_of({(0, 0): []})))
+    lists.since.rows((0, 0))
+    merged(lists).codes(np.zeros((1, 2), np.uint64), np.zeros(1, np.int64))
+    lists.codes(np.zeros((1, 2), np.uint64), np.zeros(1, np.int64))
+
+
 def entries_of(said: Mapping[tuple[int, int], Iterable[Row]]) -> Entries:
     """Return rows by key as columns; a key of which nothing is said has a row that is never in force."""
     whole = {key: list(rows) or [Row(0, 0, 0)] for key, rows in said.items()}

@@ -20,7 +20,7 @@ from measures.authority.keys import read_keys, ring_of
 from measures.refusal import Refusal
 from measures.registry import snapshot
 from measures.registry.codes import LOOKED_UP, TIER_MASK, Spoken, listed, suspected
-from measures.registry.table import Lists, Row, Table, entries_of, merged
+from measures.registry.table import Lists, Row, Table, entries_of, merged, prepare
 from pipelines.kafka.port import (
     ChunkConsumer,
     KafkaSettings,
@@ -85,6 +85,7 @@ class Follower:
         self._followed = followed
         self._seal = read_seal(followed.kafka.seal_key)
         self._consumers: dict[Partition, ChunkConsumer] = {}
+        prepare()
         self._begin()
         self._catch_up()
 
