@@ -29,6 +29,7 @@ TOPICS = {
     topics.REPORTS: ("the report's case family", "fp.clue.*.v1"),
     topics.CASEWORK: ("any", ""),
     topics.REGISTRY: ("the subject", ""),
+    topics.INDICATORS: ("the telephone number, a token", "fp.casework.*.v1"),
     topics.ALERTS: ("the account the alert is about", "fp.alert.*.v1"),
     topics.WARNINGS: ("the party to warn", "fp.warning.issued.v1"),
     topics.CONTACTS: ("the party", "fp.warning.contact.v1"),
