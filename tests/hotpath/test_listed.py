@@ -161,7 +161,9 @@ def test_a_person_is_told_once_when_the_registry_was_not_reached_for_ten_minutes
     feeds = Feeds(rules)
     ages = (0.0, STALE_S + 1, STALE_S + 60, 0.0, STALE_S + 1)
 
-    told = [list(feeds.alarms({"payments": NOW + number}, 0, age)) for number, age in enumerate(ages)]
+    told = [
+        list(feeds.alarms({"payments": NOW + number}, 0, registry_s=age)) for number, age in enumerate(ages)
+    ]
 
     assert [len(each) for each in told] == [0, 1, 0, 0, 1]
     alarm = msgspec.json.decode(told[1][0].value)
