@@ -41,7 +41,7 @@ Threshold = float | str
 _Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """What was decided about one leg.
 
     Attributes:

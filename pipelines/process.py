@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 T = TypeVar("T")
 
 
-class Held(NamedTuple):
+class Shared(NamedTuple):
     """A thing of a process, and what ends it."""
 
     thing: Any
@@ -28,7 +28,7 @@ class Process:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._making: dict[tuple[str, Hashable], threading.RLock] = {}
-        self._held: dict[tuple[str, Hashable], Held] = {}
+        self._held: dict[tuple[str, Hashable], Shared] = {}
 
     def shared(
         self, what: str, whose: Hashable, make: Callable[[], T], end: Callable[[T], object] = lambda _: None
@@ -45,7 +45,7 @@ class Process:
                 making = self._making.setdefault(key, threading.RLock())
             with making:
                 if (found := self._held.get(key)) is None:
-                    found = self._held[key] = Held(make(), end)
+                    found = self._held[key] = Shared(make(), end)
         return cast("T", found.thing)
 
     def all(self, what: str) -> list[Any]:

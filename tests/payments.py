@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.rows.transfers import Rows, full_transfers, plain_transfers
+from schemas.rows import Rows
+from schemas.rows.transfers import full_transfers, plain_transfers
 from schemas.rows.values import Values
 
 

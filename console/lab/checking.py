@@ -4,7 +4,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,6 +19,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import OUTCOMES, Policy
 from pipelines.streams.clock import Window
 from pipelines.streams.payments import decode
+from schemas.alert import Leg
 from schemas.dead_letter import DeadLetter
 from schemas.errors import SchemaError
 from schemas.iso20022.document import is_xml
@@ -26,8 +27,6 @@ from schemas.iso20022.transfers import Found, Initiated, Said, read
 from schemas.payment import STATUSES
 from schemas.rows.tokens import token_text
 from schemas.token_recipe import token
-
-Leg = Literal["CREDIT", "DEBIT"]
 
 _LEAVE_OUT = "leave it out, all the more if it tells who somebody is"
 

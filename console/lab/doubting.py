@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from schemas.currencies import digits_of
 from schemas.instants import unit_of
 from schemas.payment import STATUSES
+from schemas.rows import Rows
 from schemas.units import DAY_US, HOUR_US, MINUTE_US
-
-Rows = NDArray[np.void]
 
 #: What is wrong, in how many payments, at which offset first (-1: of all together), and the mend.
 Doubt = tuple[str, int, int, str]

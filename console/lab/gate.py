@@ -19,7 +19,7 @@ from pipelines.policy import DELAY, OUTCOMES, Policy
 from schemas.errors import ConfigError
 
 #: Leg -> its labelled rows.
-Rows = Mapping[str, LegRows]
+RowsByLeg = Mapping[str, LegRows]
 
 #: Worlds that every candidate meets, of the mix nobody trains on; never another seed.
 FROZEN = Size(seed=90_001, worlds=2, days=14, accounts=2_000, scam_rate=0.003)
@@ -59,7 +59,7 @@ def silent_points(bundle: Bundle, rules: Policy) -> list[str]:
     return found
 
 
-def on_rows(candidate: Bundle, live: Bundle, rows: Rows, where: str) -> list[Compared]:
+def on_rows(candidate: Bundle, live: Bundle, rows: RowsByLeg, where: str) -> list[Compared]:
     """Compare on labelled rows, leg by leg; a leg without a scam tells nothing."""
     found = []
     for leg, each in rows.items():
@@ -92,7 +92,7 @@ def require_passed(
     candidate: Bundle,
     live: Bundle | None,
     rules: Policy,
-    labelled: Callable[[], Rows] | None = None,
+    labelled: Callable[[], RowsByLeg] | None = None,
 ) -> None:
     """Refuse a candidate that cannot act or is worse than what acts.
 

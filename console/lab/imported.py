@@ -14,6 +14,7 @@ from models.learning.stream import LegRows, Recorded, of_log, of_recorded
 from models.learning.train import Windows
 from pipelines.policy import Policy
 from schemas.errors import ConfigError
+from schemas.rows import Rows
 from schemas.units import DAY_US
 
 #: Shares of the days that are not spent waiting for labels.
@@ -67,7 +68,7 @@ def measured_import(folder: Path, policy: Policy, known_by: str, delay_days: flo
     return labelled(rows, feedback)
 
 
-def _of_leg(found: labels.Rows, leg: str) -> labels.Rows:
+def _of_leg(found: Rows, leg: str) -> Rows:
     if (found["verdict"] == labels.SOUGHT[leg]).any():
         return found
     found = found.copy()

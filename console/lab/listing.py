@@ -15,7 +15,7 @@ from measures.authority.keys import read_keys, ring_of
 from measures.refusal import Refusal
 from measures.registry import distribution, quota
 from measures.registry import snapshot as snapshots
-from measures.registry.distribution import NOTHING, Held, Row
+from measures.registry.distribution import NOTHING, ListCopy, Row
 from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from pipelines.lookup.following import Followed, Follower
@@ -54,7 +54,7 @@ def published(kafka: KafkaSettings, country: str, key: Path, folder: Path) -> It
     if versions is None:
         raise ConfigError(f"nothing was ever listed in {country}; see `stopline casework say`")
     listed = newest(kafka, topics.LISTINGS, ListedSubject).values()
-    now = Held(versions.named, distribution.rows(each for each in listed if each.jurisdiction == country))
+    now = ListCopy(versions.named, distribution.rows(each for each in listed if each.jurisdiction == country))
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{country}.whole"
     before = _held(whole)
@@ -137,7 +137,7 @@ def looked_up(kafka: KafkaSettings, kind: str, token: str, caller: str, folder: 
     return msgspec.json.encode(found or quota.Answer()).decode()
 
 
-def _held(path: Path) -> Held:
+def _held(path: Path) -> ListCopy:
     """Read a list that this machine wrote itself; nothing if there is none."""
     if not path.exists():
         return NOTHING
@@ -148,7 +148,7 @@ def _held(path: Path) -> Held:
         rows = [msgspec.json.decode(line, type=Row) for line in lines]
     except (ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{path} is no list: {cause(error)}; delete it and take the whole list") from error
-    return Held(version, {(row.kind, row.token): row for row in rows})
+    return ListCopy(version, {(row.kind, row.token): row for row in rows})
 
 
 def _payload(signed: bytes) -> bytes:

@@ -39,14 +39,14 @@ class Row(Record, frozen=True, kw_only=True):
     exempt: tuple[str, ...] = ()
 
 
-class Held(NamedTuple):
+class ListCopy(NamedTuple):
     """A list as a client holds it."""
 
     version: str
     rows: Mapping[tuple[str, str], Row]
 
 
-NOTHING = Held("", {})
+NOTHING = ListCopy("", {})
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _ROW = msgspec.json.Decoder(Row).decode
@@ -70,7 +70,7 @@ def digest(held: Mapping[tuple[str, str], Row]) -> str:
     return hashlib.sha256(b"\n".join(_ENCODE(held[name]) for name in sorted(held))).hexdigest()
 
 
-def file(now: Held, before: Held, jurisdiction: str, private: OKPKey, key_id: str) -> bytes:
+def file(now: ListCopy, before: ListCopy, jurisdiction: str, private: OKPKey, key_id: str) -> bytes:
     """Return the signed change from one version to another; from `NOTHING` it is the whole list."""
     changed = [row for name, row in now.rows.items() if before.rows.get(name) != row]
     gone = [Row(kind=kind, token=token) for kind, token in before.rows if (kind, token) not in now.rows]
@@ -83,7 +83,7 @@ def file(now: Held, before: Held, jurisdiction: str, private: OKPKey, key_id: st
     return b"\n".join([signed, *lines]) + b"\n"
 
 
-def applied(held: Held, given: bytes, ring: KeyRing, at_us: int) -> Held | Refusal | None:
+def applied(held: ListCopy, given: bytes, ring: KeyRing, at_us: int) -> ListCopy | Refusal | None:
     """Return a list after a file; None if it is for another version: take the whole; a forgery is refused."""
     signed, *lines = given.splitlines()
     opened = open_payload(signed, ring, at_us, TYPE)
@@ -99,4 +99,4 @@ def applied(held: Held, given: bytes, ring: KeyRing, at_us: int) -> Held | Refus
             after[row.kind, row.token] = row
         else:
             after.pop((row.kind, row.token), None)
-    return Held(head.version, after) if digest(after) == head.digest else None
+    return ListCopy(head.version, after) if digest(after) == head.digest else None

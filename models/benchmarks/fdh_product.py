@@ -16,7 +16,7 @@ from models.benchmarks.fdh import DELAY_DAYS, PUBLISHED_WEEK, TEST_WEEK, load, m
 from models.benchmarks.fdh_world import DAY_SECONDS, Payments, day_number
 from models.benchmarks.report import Benchmark
 from models.benchmarks.transfers import plain
-from models.features import FloatArray, Rows
+from models.features import FloatArray
 from models.learning import evaluate
 from models.learning.train import fit_classifier, probability
 from models.ledgers.accounts import ACCOUNTS, LEGS
@@ -25,6 +25,7 @@ from models.ledgers.findings import FINDING, FINDINGS
 from models.ledgers.history import history
 from models.ledgers.ledger import Ledger, ledger_of
 from models.ledgers.parties import PAYERS, PAYMENTS
+from schemas.rows import Rows
 
 TRAIN_DAYS = 63
 SETTINGS: dict[str, Any] = {"max_iter": 200, "l2_regularization": 10.0, "min_samples_leaf": 40}

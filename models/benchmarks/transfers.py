@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import Rows
+from schemas.rows import Rows
 from schemas.rows.transfers import TRANSFER
 
 _UNKNOWN = (

@@ -7,11 +7,11 @@ which reason it speaks there.
 **To add a feature** write one function in a module of this package, a new one or one of its theme:
 
     @feature(credit="PAYEE_NEW", debit="PAYEE_NEW")
-    def payee_age_h(leg: Leg) -> float:
+    def payee_age_h(leg: LegRow) -> float:
         \"\"\"Hours since the payer first saved or paid this payee.\"\"\"
         return since_h(leg, leg.transfer.payee_added_at_us)
 
-The function's name is the column's. It is compiled: plain arithmetic on what `Leg` holds, nan for "not
+The function's name is the column's. It is compiled: plain arithmetic on what `LegRow` holds, nan for "not
 known", helpers in `models.features.legs`. The reason code is one of `models/scoring/reasons.yaml`; a new one
 needs its words there. Nothing else changes: modules of this package are found by themselves, a bundle keeps
 the names and versions it was trained on, the decision log gets the column from now on, and training takes it
@@ -22,7 +22,7 @@ import pkgutil
 from importlib import import_module
 
 from models.features.catalogue import CATALOGUE, Feature, computable, feature, groups, versions
-from models.features.legs import AGE_DAYS_MAX, FloatArray, Leg, Legs, Rows
+from models.features.legs import AGE_DAYS_MAX, FloatArray, LegRow, Legs
 from models.features.loops import columns, completed, matrix, prepare
 
 __all__ = [
@@ -30,9 +30,8 @@ __all__ = [
     "CATALOGUE",
     "Feature",
     "FloatArray",
-    "Leg",
+    "LegRow",
     "Legs",
-    "Rows",
     "columns",
     "completed",
     "computable",

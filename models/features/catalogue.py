@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from models.features.legs import Leg
+from models.features.legs import LegRow
 
 
 class Feature(NamedTuple):
@@ -19,7 +19,7 @@ class Feature(NamedTuple):
 
     name: str
     version: int
-    compute: Callable[[Leg], float]
+    compute: Callable[[LegRow], float]
     reasons: Mapping[str, str]
 
 
@@ -31,7 +31,7 @@ CATALOGUE: dict[str, Feature] = {}
 
 def feature(
     *, credit: str = "", debit: str = "", version: int = 1
-) -> Callable[[Callable[[Leg], float]], Callable[[Leg], float]]:
+) -> Callable[[Callable[[LegRow], float]], Callable[[LegRow], float]]:
     """Enter the function that follows into the catalogue under its own name.
 
     Args:
@@ -44,7 +44,7 @@ def feature(
 
     """
 
-    def enter(compute: Callable[[Leg], float]) -> Callable[[Leg], float]:
+    def enter(compute: Callable[[LegRow], float]) -> Callable[[LegRow], float]:
         name = compute.__name__
         if name in CATALOGUE:
             raise ValueError(f"feature {name} is entered twice; take another name or raise its version")

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.features.legs import FloatArray, Rows
+from models.features.legs import FloatArray
+from schemas.rows import Rows
 
 
 class Field(NamedTuple):

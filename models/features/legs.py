@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from models.ledgers.accounts import ACCOUNTS
 from models.ledgers.parties import PAYERS
+from schemas.rows import Rows
 from schemas.rows.compiled import inlined
 from schemas.rows.transfers import TRANSFER
 
 FloatArray = NDArray[np.float64]
-Rows = NDArray[np.void]
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 
@@ -50,7 +50,7 @@ class Legs(NamedTuple):
 ROW_TYPES: Sequence[np.dtype[Any]] = (TRANSFER, np.dtype(np.float64), PAYERS.view, ACCOUNTS.view)
 
 
-class Leg(NamedTuple):
+class LegRow(NamedTuple):
     """One of `Legs`; columns of its rows are attributes."""
 
     transfer: Any
@@ -66,12 +66,12 @@ def ratio(part: float, whole: float) -> float:
 
 
 @inlined
-def since_h(leg: Leg, then_us: int) -> float:
+def since_h(leg: LegRow, then_us: int) -> float:
     """Return the hours since a time, nan if it is not known."""
     return np.nan if then_us < 0 else (leg.transfer.at_us - then_us) / (HOUR_S * 1e6)
 
 
 @inlined
-def signal(leg: Leg, bit: int) -> float:
+def signal(leg: LegRow, bit: int) -> float:
     """Return 1 if the payer's device shows a signal."""
     return 1.0 if leg.transfer.signals & bit else 0.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.features import legs as legs_module
 from models.features.catalogue import CATALOGUE
-from models.features.legs import ROW_TYPES, FloatArray, Leg, Legs
+from models.features.legs import ROW_TYPES, FloatArray, LegRow, Legs
 from schemas.rows.compiled import compiled, inlined
 
 
@@ -69,7 +69,7 @@ def prepare(names: Iterable[str]) -> None:
 
 
 @cache
-def _loop(row_types: tuple[np.dtype[Any], ...], *features: Callable[[Leg], float]) -> Callable[..., None]:
+def _loop(row_types: tuple[np.dtype[Any], ...], *features: Callable[[LegRow], float]) -> Callable[..., None]:
     """Compile what fills float64[columns, n] from n rows of `Legs`, looking at each once.
 
     Compiled code cannot take one function after the other from a sequence, so its text is put together, a
@@ -81,17 +81,17 @@ def _loop(row_types: tuple[np.dtype[Any], ...], *features: Callable[[Leg], float
     lines = [
         f"def {name}({', '.join(Legs._fields)}, rows, out):",
         "    for at, row in enumerate(rows):",
-        f"        leg = Leg({', '.join(f'{column}[row]' for column in Legs._fields)})",
+        f"        leg = LegRow({', '.join(f'{column}[row]' for column in Legs._fields)})",
         *(f"        out[{place}, at] = {feature}(leg)" for place, feature in enumerate(called)),
     ]
     known: dict[str, Any] = dict(zip(called, map(inlined, features), strict=True))
-    known |= {"__name__": __name__, "Leg": Leg}
+    known |= {"__name__": __name__, "LegRow": LegRow}
     exec(compile("\n".join(lines), __file__, "exec"), known)
     loop: Callable[..., None] = known[name]
     return compiled(loop, _signature(row_types))
 
 
-def _sources(features: Iterable[Callable[[Leg], float]]) -> bytes:
+def _sources(features: Iterable[Callable[[LegRow], float]]) -> bytes:
     modules = {feature.__module__ for feature in features} | {legs_module.__name__}
     return b"".join(Path(sys.modules[name].__file__ or "").read_bytes() for name in sorted(modules))
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.feedback import KINDS, VERDICTS, Feedback
+from schemas.rows import Rows
 
-Rows = NDArray[np.void]
 Codes = NDArray[np.int8]
 
 #: One finding that may train, in the order of `table`.

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import features
-from models.features import FloatArray, Rows
+from models.features import FloatArray
 from models.learning import evaluate, labels
 from models.learning.stress import BASE_RATE
 from models.learning.train import Apart, Known, Windows, fit_leg, rows_digest
 from models.ledgers.history import history
 from models.scoring import bundle
 from models.scoring.bundle import Bundle, LegParts
+from schemas.rows import Rows
 from schemas.units import DAY_US
 
 #: Fewer, earlier days than a bank has: a simulated month. A bank's log wants `Windows()`.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ledgers.ledger import Fold
-from models.ledgers.table import Rows
+from schemas.rows import Rows
 from schemas.rows.compiled import inlined
 from schemas.units import SECOND_US
 

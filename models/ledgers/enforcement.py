@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ledgers.ledger import Fold
-from models.ledgers.table import NEVER, Rows
+from models.ledgers.table import NEVER
+from schemas.rows import Rows
 
 #: What the measures of an account forbid as of a journal version: from `at_us` until `until_us` at least
 #: `limit_minor` must stay on it; `NOTHING_LEAVES` forbids every debit, 0 none.

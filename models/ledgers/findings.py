@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from models.ledgers.decay import HORIZONS_S, faded, seconds
 from models.ledgers.ledger import Fold
-from models.ledgers.table import NEVER, Rows
+from models.ledgers.table import NEVER
+from schemas.rows import Rows
 from schemas.rows.compiled import inlined
 from schemas.units import SECOND_US
 

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import FloatArray, Legs, Rows
+from models.features import FloatArray, Legs
 from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
 from models.ledgers.ledger import Ledger
 from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.suspicion import suspicion
 from models.ledgers.table import Table
+from schemas.rows import Rows
 from schemas.units import DAY_US
 
 #: A payee the payer has known for less than this is new to him.

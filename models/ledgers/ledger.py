@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.ledgers.table import NEVER, Rows, Table
+from models.ledgers.table import NEVER, Table
+from schemas.rows import Rows
 from schemas.rows.compiled import compiled, fetch, inlined
 from schemas.units import MINUTE_US
 

@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.rows import Rows
 from schemas.rows.compiled import compiled, inlined
 
-Rows = NDArray[np.void]
 Words = NDArray[np.uint64]
 
 #: A time that never was; what the columns named `…_us` of a new row hold.

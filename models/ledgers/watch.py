@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ledgers.ledger import Fold
-from models.ledgers.table import NEVER, Rows
+from models.ledgers.table import NEVER
+from schemas.rows import Rows
 from schemas.units import SECOND_US
 
 #: One watch over a party, from the answer that dissuaded it until the country's term ends; microseconds UTC.

@@ -57,7 +57,7 @@ class Item(Record, frozen=True, kw_only=True):
     command: CaseworkMessage | InternalCommand
 
 
-class Held(NamedTuple):
+class Stored(NamedTuple):
     """State of one aggregate: itself, when its newest message came, and when a timer last came early."""
 
     state: Any
@@ -196,7 +196,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         try:
             known = self._held(of, item.key, held)
             applied = run(of, item.key, known.state, item.command, at_us=at_us, office=self._settings.office)
-            kept = Held(applied.state, max(at_us, known.newest_us))
+            kept = Stored(applied.state, max(at_us, known.newest_us))
             records = self._written(of, known.state, applied, item.source, stamp)
             encoded = _ENCODE(kept)
         except Exception as error:
@@ -238,7 +238,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             try:
                 applied = run(of, key, known.state, None, at_us=at_us, office=self._settings.office)
                 records = self._written(of, known.state, applied, source, stamp)
-                encoded = _ENCODE(Held(applied.state, known.newest_us))
+                encoded = _ENCODE(Stored(applied.state, known.newest_us))
             except Exception as error:
                 self._faults.inc()
                 yield TaggedOutput("records", letter_record(source, "FAULT", fault_text(error)))
@@ -251,12 +251,12 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             held.write(_ENCODE(known._replace(early_at_us=reached_us)))
             set_timer(due, at_us)
 
-    def _held(self, of: Aggregate, key: str, held: Any) -> Held:
+    def _held(self, of: Aggregate, key: str, held: Any) -> Stored:
         if encoded := held.read():
-            return Held(*_HELD[of.kind](encoded))
+            return Stored(*_HELD[of.kind](encoded))
         if value := self._settings.past().states.get((of.kind, key)):
-            return Held(_STATE[of.kind](value), 0)
-        return Held(None, 0)
+            return Stored(_STATE[of.kind](value), 0)
+        return Stored(None, 0)
 
     def _written(self, of: Aggregate, was: Any, applied: Applied, source: Source, stamp: Any) -> list[Any]:
         """Return what goes out, as records: what cannot be written changes nothing."""

@@ -20,12 +20,13 @@ from pipelines.hot.tracer import Tracer
 from pipelines.kafka.sink import OutRecord
 from pipelines.metrics import LATENCY_GAUGES
 from pipelines.process import PROCESS
-from pipelines.state.shards import Rows, Shards, concatenated, event_order
+from pipelines.state.shards import Shards, concatenated, event_order
 from pipelines.state.store import FactsByShard, Received, Store, facts_of, runs, shards_of, sorted_out
 from pipelines.streams.moves import MOVE
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import ledgers_of
 from pipelines.telemetry import TELEMETRY
+from schemas.rows import Rows
 
 
 class Side(NamedTuple):

@@ -11,7 +11,7 @@ from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
 from pipelines.institution import Sides
-from pipelines.policy import OUTCOMES, STOP, Policy, Verdict
+from pipelines.policy import OUTCOMES, STOP, Decision, Policy
 from schemas.alert import AccountSide, Alert, Leg, Reason
 from schemas.ids import derived_id
 from schemas.iso20022.values import is_uetr
@@ -37,7 +37,7 @@ class Ground(NamedTuple):
     party: Literal["HOLDER", "PAYER"]
 
 
-def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict, kept: Sides) -> list[Ground]:
+def _grounds(law: Regime, leg: Leg, paid: Paid, decision: Decision, kept: Sides) -> list[Ground]:
     """Return what lets the institution act, the gravest first: on the account, and on the payment itself.
 
     It holds the payer's payment where it keeps that account, and what arrived where it keeps the payee's.
@@ -45,16 +45,16 @@ def _grounds(law: Regime, leg: Leg, paid: Paid, verdict: Verdict, kept: Sides) -
     if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
         return []
     stop, freeze = law.rule(StopRule), law.rule(FreezeRule)
-    if verdict.enforced_minor == NOTHING_LEAVES and stop is not None:
+    if decision.enforced_minor == NOTHING_LEAVES and stop is not None:
         return [Ground("stop", stop, "STOP_ORDERED", "HOLDER")]
-    if verdict.enforced_minor and freeze is not None:
+    if decision.enforced_minor and freeze is not None:
         return [Ground("freeze", freeze, "FREEZE_ORDERED", "HOLDER")]
     payee, payer = law.hold_at("payee_hold", paid.at_us), law.hold_at("payer_delay", paid.at_us)
     on_account = [Ground(*payee, "PAYEE_SUSPECT", "HOLDER")] if payee else []
     on_payment = [Ground(*payer, "SCAM_SUSPECTED", "PAYER")] if payer and leg == "CREDIT" else []
     if leg == "DEBIT" or not kept.debtor:
         return on_account
-    if verdict.outcome == STOP and kept.creditor:
+    if decision.outcome == STOP and kept.creditor:
         return on_account and on_account + on_payment
     return on_payment
 
@@ -91,21 +91,21 @@ def _notices(law: Regime, ground: Ground, paid: Paid) -> list[Notice]:
     ]
 
 
-def _in_force(policy: Policy, verdict: Verdict) -> Reason:
+def _in_force(policy: Policy, decision: Decision) -> Reason:
     """Return the reason of a debit against a measure: every debit is forbidden, or an amount is kept."""
-    text = "MEASURE_IN_FORCE" if verdict.enforced_minor == NOTHING_LEAVES else "AMOUNT_KEPT"
+    text = "MEASURE_IN_FORCE" if decision.enforced_minor == NOTHING_LEAVES else "AMOUNT_KEPT"
     return reasons.always(policy.words.reasons, text, policy.language)
 
 
-def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) -> Alert | None:
+def alert(policy: Policy, model: str, leg: Leg, paid: Paid, decision: Decision) -> Alert | None:
     """Make the alert about one leg; None where the law of the day gives no ground to act on our accounts."""
     kept = policy.institution.sides(paid.debtor_agent, paid.creditor_agent)
     law = policy.law.on(paid.at_us)
-    grounds = _grounds(law, leg, paid, verdict, kept)
+    grounds = _grounds(law, leg, paid, decision, kept)
     if not grounds:
         return None
     notices = [notice for ground in grounds for notice in _notices(law, ground, paid)]
-    enforced = [_in_force(policy, verdict)] if verdict.enforced_minor else []
+    enforced = [_in_force(policy, decision)] if decision.enforced_minor else []
     account, counterparty = paid.creditor_account, paid.debtor_account
     side: AccountSide = "DEBTOR" if leg == "DEBIT" or not kept.creditor else "CREDITOR"
     if side == "DEBTOR":
@@ -114,7 +114,7 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) ->
         alert_id=derived_id("alert", paid.txn_id, leg, policy.stamp),
         jurisdiction=policy.law.id,
         leg=leg,
-        outcome=OUTCOMES[verdict.outcome],  # type: ignore[arg-type]
+        outcome=OUTCOMES[decision.outcome],  # type: ignore[arg-type]
         measure_rule=grounds[0].name,
         txn_id=paid.txn_id,
         account_token=account,
@@ -123,8 +123,8 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, verdict: Verdict) ->
         amount_minor=paid.amount_minor,
         currency=paid.currency,
         at_us=paid.at_us,
-        score=verdict.score,
-        reasons=(*enforced, *verdict.reasons),
+        score=decision.score,
+        reasons=(*enforced, *decision.reasons),
         notice=next(notice for notice in notices if notice.language == policy.language),
         notices=tuple(notices),
         policy=policy.stamp,

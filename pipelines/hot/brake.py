@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from pipelines.policy import OUTCOMES, BrakePolicy, Policy
 from pipelines.state.evolve import pack, unpack
-from pipelines.state.shards import Rows, event_order
+from pipelines.state.shards import event_order
 from pipelines.telemetry import TELEMETRY
 from schemas.alarm import Alarm
 from schemas.alert import Leg
 from schemas.ids import derived_id
+from schemas.rows import Rows
 from schemas.rows.compiled import compiled
 from schemas.units import MINUTE_US
 

@@ -21,13 +21,13 @@ from pipelines.hot.doubt import answers_of, in_doubt, told
 from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.lacking import Lacking
 from pipelines.hot.records import alarm_record, alert_record
-from pipelines.hot.serving import Computed, InUse, Scored, Source, in_use
+from pipelines.hot.serving import Computed, InUse, ModelSource, Scored, in_use
 from pipelines.hot.warn import fraud_classes, warning
 from pipelines.institution import Sides
 from pipelines.kafka.sink import OutRecord
 from pipelines.network.client import Network
 from pipelines.network.configured import network
-from pipelines.policy import DELAY, STOP, WARN, Policy, Verdict
+from pipelines.policy import DELAY, STOP, WARN, Decision, Policy
 from pipelines.process import Owner
 from pipelines.state.shards import event_order
 from pipelines.telemetry import TELEMETRY
@@ -51,7 +51,7 @@ class Decider:
     def __init__(
         self,
         policy: Policy,
-        source: Source,
+        source: ModelSource,
         log_share: float,
         warn_from_us: int = 0,
         *,
@@ -128,8 +128,8 @@ class Decider:
         flagged = flagged[event_order(legs.transfer[flagged])]
         few, scores = legs.rows(flagged), live.score[flagged].tolist()
         figures = dict(zip(computed.catalogue, computed.whole(flagged).T, strict=True))
-        verdicts = map(
-            Verdict,
+        decisions = map(
+            Decision,
             outcome[flagged].tolist(),
             [round(score, 6) for score in scores],
             map(
@@ -139,7 +139,7 @@ class Decider:
             ),
             kept_minor[flagged].tolist(),
         )
-        pairs = list(zip(paid(few.transfer), verdicts, strict=True))
+        pairs = list(zip(paid(few.transfer), decisions, strict=True))
         alerts = [self._alert(live.model, leg, *each) for each in pairs]
         warnings = []
         if credit:
@@ -189,15 +189,15 @@ class Decider:
         legs = legs._replace(payer=payer)
         return computed._replace(X=X, legs=legs), live._replace(score=score, outcome=outcome)
 
-    def _alert(self, model: str, leg: Leg, payment: Paid, verdict: Verdict) -> Alert | None:
+    def _alert(self, model: str, leg: Leg, payment: Paid, decision: Decision) -> Alert | None:
         """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act."""
-        if verdict.outcome < DELAY:
+        if decision.outcome < DELAY:
             return None
         kept = self._kept(payment)
         if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
             TELEMETRY.count("of_others", 1)
             return None
-        made = alert(self._policy, model, leg, payment, verdict)
+        made = alert(self._policy, model, leg, payment, decision)
         if made is None:
             TELEMETRY.count("without_legal_ground", 1)
         return made

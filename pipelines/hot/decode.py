@@ -22,7 +22,7 @@ from pipelines.lookup.marking import marked
 from pipelines.metrics import STATUS_COUNTERS
 from pipelines.policy import Policy
 from pipelines.process import PROCESS
-from pipelines.state.shards import Rows, Shards, bound, by_shard, shard_of
+from pipelines.state.shards import Shards, bound, by_shard, shard_of
 from pipelines.state.store import Parts
 from pipelines.streams.clock import Progress, Window, now_us, window
 from pipelines.streams.clues import subscriptions_of
@@ -31,6 +31,7 @@ from pipelines.streams.sealed import opened
 from pipelines.streams.stream import Stream, refusal
 from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
+from schemas.rows import Rows
 
 _KILLED = "Three processes ended while this message was under way, and one that was given nothing else"
 

@@ -22,9 +22,10 @@ from models.ledgers.ledger import Ledger
 from models.ledgers.table import NEVER, Table
 from pipelines.hot.records import warning_record
 from pipelines.hot.stage import Output
-from pipelines.state.shards import Block, Rows, Words, shard_of
+from pipelines.state.shards import Block, Words, shard_of
 from pipelines.state.store import Received, Store
 from pipelines.telemetry import TELEMETRY
+from schemas.rows import Rows
 from schemas.rows.compiled import compiled
 from schemas.rows.tokens import token_words
 from schemas.scams import FRAUD_CLASSES

@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 
-from models.features import Rows, fields
+from models.features import fields
 from models.scoring.bundle import LegModel
 from pipelines.telemetry import TELEMETRY
+from schemas.rows import Rows
 
 #: So many payments tell what an institution sends; of each batch so many are looked at.
 ENOUGH, LOOKED_AT = 1_000, 200

@@ -16,7 +16,7 @@ from pipelines.hot.forgotten import Forgotten
 from pipelines.hot.stage import BATCH_BYTES, Output
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows, bound, by_shard, concatenated, event_order, put, shard_of
+from pipelines.state.shards import bound, by_shard, concatenated, event_order, put, shard_of
 from pipelines.state.store import (
     FactsByShard,
     InTime,
@@ -29,6 +29,7 @@ from pipelines.state.store import (
 )
 from pipelines.streams.stream import Stream
 from pipelines.streams.table import Ledgers, ledgers_of
+from schemas.rows import Rows
 from schemas.rows.transfers import TRANSFER
 
 

@@ -137,10 +137,10 @@ class Computed(NamedTuple):
         return features.completed(self.X, self.names, self.catalogue, self.legs, rows)
 
 
-Source = Path | Registry
+ModelSource = Path | Registry
 
 
-def in_use(source: Source, policy: Policy) -> InUse:
+def in_use(source: ModelSource, policy: Policy) -> InUse:
     """Return the models to score with now; a source is opened once per process and costs nothing after.
 
     Raises:
@@ -153,7 +153,7 @@ def in_use(source: Source, policy: Policy) -> InUse:
     return found if isinstance(found, InUse) else found.in_use
 
 
-def trusted(source: Source) -> list[str]:
+def trusted(source: ModelSource) -> list[str]:
     """Say whose key is believed if it is not pinned; nothing else."""
     if isinstance(source, Path) or pinned(source):
         return []
@@ -163,7 +163,7 @@ def trusted(source: Source) -> list[str]:
     ]
 
 
-def check(source: Source, policy: Policy) -> InUse:
+def check(source: ModelSource, policy: Policy) -> InUse:
     """Refuse a job that would start badly: of a registry, live and shadow are loaded anew, without mercy.
 
     Raises:
@@ -248,7 +248,7 @@ class Follower:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def _open(source: Source, policy: Policy) -> InUse | Follower:
+def _open(source: ModelSource, policy: Policy) -> InUse | Follower:
     if isinstance(source, Path):
         return InUse(Scorer.of(load(source, features=features.computable()), policy))
     follower = Follower(source, policy)

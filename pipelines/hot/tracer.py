@@ -19,7 +19,7 @@ from pipelines.kafka.reading.bounds import Bound, chunks_within, read_once
 from pipelines.kafka.seal import read_seal
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import USUAL_CLOCK, Policy
-from pipelines.state.shards import Rows, Words, concatenated, event_order, shard_of
+from pipelines.state.shards import Words, concatenated, event_order, shard_of
 from pipelines.state.store import Store
 from pipelines.streams.clock import now_us, window
 from pipelines.streams.measures import stated_moves
@@ -28,6 +28,7 @@ from pipelines.streams.sealed import opened
 from pipelines.streams.stream import each
 from pipelines.streams.traces import traced_move
 from pipelines.telemetry import TELEMETRY
+from schemas.rows import Rows
 from schemas.rows.tokens import token_text
 from schemas.rows.transfers import TRANSFER
 from schemas.topics import TRACES

@@ -7,7 +7,7 @@ import numpy as np
 from measures.law.jurisdiction import Regime
 from measures.victims.contacts import grade_kind
 from models.features import FloatArray, Legs
-from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
+from pipelines.policy import DELAY, HOLD, STOP, Decision, Policy
 from schemas.ids import derived_id
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, Paid
 from schemas.scams import FraudClass
@@ -52,7 +52,7 @@ def fraud_classes(legs: Legs, balance_share: FloatArray) -> list[FraudClass]:
 
 
 def warning(
-    policy: Policy, paid: Paid, verdict: Verdict, kind: FraudClass, *, hold: bool, guided: bool = False
+    policy: Policy, paid: Paid, decision: Decision, kind: FraudClass, *, hold: bool, guided: bool = False
 ) -> Warning:
     """Make the warning about one credit leg; `hold`: the payment is delayed or held meanwhile.
 
@@ -60,7 +60,7 @@ def warning(
 
     `kind` is named where the policy says that its guesses are mostly right, else words that stay true.
     """
-    grade: Severity = 4 if guided else severity(verdict.outcome, paid.signals)
+    grade: Severity = 4 if guided else severity(decision.outcome, paid.signals)
     law = policy.law.on(paid.at_us)
     rule = law.warning
     said = kind if kind in policy.named_classes else "UNKNOWN"
@@ -78,8 +78,8 @@ def warning(
         grade=rule.grades[grade],
         grade_kind=grade_kind(grade),
         fraud_class=said,
-        posterior=verdict.score,
-        top_reasons=verdict.reasons,
+        posterior=decision.score,
+        top_reasons=decision.reasons,
         channels=CHANNELS[grade],
         template_id=f"{said}_{grade}",
         language=language,

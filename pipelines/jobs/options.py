@@ -16,7 +16,7 @@ from measures.law.country_file import read_laws
 from models.scoring.shelf import open_registry
 from pipelines import policy
 from pipelines.hot.decision_log.payments import Logged
-from pipelines.hot.serving import Source
+from pipelines.hot.serving import ModelSource
 from pipelines.jobs import arguments
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
@@ -68,7 +68,7 @@ class JobSettings:
     kafka: KafkaSettings
     start: First
     warmup_h: float
-    models: Source
+    models: ModelSource
     policy: policy.Policy
     shards: int
     decision_log: Path | None
@@ -211,7 +211,7 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     return settings
 
 
-def _models(bundle: str, registry: str, trusted: str) -> Source:
+def _models(bundle: str, registry: str, trusted: str) -> ModelSource:
     if bundle and registry:
         raise ConfigError("--model_bundle and --model_registry exclude each other; give one of them")
     if registry:

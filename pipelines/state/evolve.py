@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from models.ledgers.table import NEVER
 from schemas.errors import StateError
+from schemas.rows import Rows
 
-Rows = NDArray[np.void]
 RowType = np.dtype[np.void]
 
 FILE = Path(__file__).with_name("schemas.json")

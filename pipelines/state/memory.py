@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
 from pipelines.state.shard_state import COMPACT_BYTES, added, forgotten
-from pipelines.state.shards import Rows, Shards
+from pipelines.state.shards import Shards
 from pipelines.state.store import FactsByShard, Store
 from schemas.errors import StateError
+from schemas.rows import Rows
 
 T = TypeVar("T")
 

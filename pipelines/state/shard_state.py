@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
 from pipelines.state.evolve import pack, unpack
-from pipelines.state.shards import Rows
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import StateError
+from schemas.rows import Rows
 
 #: Logs shorter than this are not worth replacing.
 COMPACT_BYTES = 1 << 20

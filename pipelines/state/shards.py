@@ -17,7 +17,8 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue, create
 from numpy.typing import NDArray
 
-Rows = NDArray[np.void]
+from schemas.rows import Rows
+
 Words = NDArray[np.uint64]
 Shards = NDArray[np.uint16]
 Block = tuple[int, bytes]

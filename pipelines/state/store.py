@@ -13,7 +13,8 @@ from models.ledgers.ledger import Keep, Ledger
 from models.ledgers.table import Table
 from pipelines.state.identity import Identity
 from pipelines.state.shard_state import Head, HeadValue, Logs, Tables
-from pipelines.state.shards import Rows, Shards, concatenated, holds, unbound, unpack
+from pipelines.state.shards import Shards, concatenated, holds, unbound, unpack
+from schemas.rows import Rows
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ import numpy as np
 from models.ledgers.clues import ACTIVE, CLUE_FACT, CLUES, GRADED, STRANGE, UNPROVED
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
 from pipelines.streams.grades import grades
 from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
 from pipelines.streams.subscriptions import Subscription, followed
 from schemas import clue, topics
 from schemas.clue import Clue
+from schemas.rows import Rows
 from schemas.rows.tokens import token_words
 from schemas.units import MINUTE_US
 

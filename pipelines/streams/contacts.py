@@ -6,11 +6,11 @@ import numpy as np
 from models.ledgers.watch import WATCH_FACT, WATCHES
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
 from schemas.contact import ContactEntry, Watched
+from schemas.rows import Rows
 from schemas.rows.tokens import token_words
 
 _ENTRY = msgspec.json.Decoder(ContactEntry)

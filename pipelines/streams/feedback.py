@@ -10,11 +10,11 @@ import numpy as np
 from models.ledgers.findings import FINDING, FINDINGS, FOUND, PAYER_FINDING, PAYER_FINDINGS, facts_of
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
 from schemas.feedback import VERDICTS, Feedback
+from schemas.rows import Rows
 from schemas.rows.tokens import token_words
 
 _FEEDBACK = msgspec.json.Decoder(Feedback)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pipelines.kafka.port import Chunk
 from pipelines.process import PROCESS
-from pipelines.state.shards import Rows
 from pipelines.streams.stream import refusal
 from schemas import token_keys
 from schemas.dead_letter import DeadLetter
@@ -20,6 +19,7 @@ from schemas.errors import SchemaError
 from schemas.iso20022.document import Element, NotXmlError
 from schemas.iso20022.transfers import Found, Initiated, Said, Tokens, Wrong, read
 from schemas.payment import Payment
+from schemas.rows import Rows
 from schemas.rows.transfers import of_payments
 from schemas.token_recipe import token
 

@@ -12,13 +12,13 @@ from measures.money.taint import statements
 from models.ledgers.enforcement import ENFORCEMENT, NOTHING_LEAVES, STATEMENTS
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams import moves
 from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.journal import JournalEntry
+from schemas.rows import Rows
 from schemas.rows.tokens import token_words
 
 #: A measure without an end, microseconds UTC.

@@ -8,7 +8,7 @@ from msgspec import ValidationError
 from measures.money.taint import TaintedMove
 from models.ledgers.ledger import Ledger
 from models.ledgers.table import Table
-from pipelines.state.shards import Rows
+from schemas.rows import Rows
 from schemas.rows.tokens import ascii_bytes, token_text, token_words
 from schemas.trace import CASE_BYTES, HOP_MAX, Trace
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window, placed
 from pipelines.streams.iso20022 import tokens_of, transfers
 from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
@@ -19,6 +18,7 @@ from schemas.dead_letter import DeadLetter, ErrorCode
 from schemas.iso20022.document import Element, is_xml
 from schemas.iso20022.transfers import Tokens
 from schemas.payment import STATUSES
+from schemas.rows import Rows
 from schemas.rows.transfers import TRANSFER, full_transfers, plain_transfers
 from schemas.units import DAY_US
 

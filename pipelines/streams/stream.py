@@ -10,10 +10,10 @@ from msgspec import ValidationError
 from models.ledgers.ledger import Fold
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
 from schemas.contract import explained
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
+from schemas.rows import Rows
 from schemas.rows.values import Values
 
 _QUOTED_WORD = re.compile(r"^Invalid enum value .*(?= - at `\$[^`]*`$)", re.DOTALL)

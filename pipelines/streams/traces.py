@@ -4,11 +4,11 @@ import msgspec
 
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams import moves
 from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas import topics
+from schemas.rows import Rows
 from schemas.trace import Trace
 
 _TRACE = msgspec.json.Decoder(Trace)

@@ -14,11 +14,11 @@ import numpy as np
 from msgspec import Struct, inspect
 from numpy.typing import NDArray
 
+from schemas.rows import Rows
 from schemas.rows.compiled import compiled, inlined, word_at
 from schemas.rows.tokens import TOKEN_LETTERS, packed
 from schemas.rows.values import AFTER, Values
 
-Rows = NDArray[np.void]
 Octets = NDArray[np.uint8]
 
 #: How a value is read: a number, a text, a token of 128 bits, the code of a word, a bit.

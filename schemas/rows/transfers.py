@@ -16,11 +16,10 @@ from msgspec import ValidationError
 from numpy.typing import NDArray
 
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
+from schemas.rows import Rows
 from schemas.rows.plain_json import Column, plan, read
 from schemas.rows.tokens import ascii_bytes, token_texts, token_words
 from schemas.rows.values import Values
-
-Rows = NDArray[np.void]
 
 #: Bits of `signals`: what the payer's device shows while he pays.
 REMOTE_CONTROL, SCREEN_SHARE, CALL_IN_PROGRESS = 1, 2, 4

@@ -11,7 +11,7 @@ from measures.authority.signing import AuthorityKey, KeyRing, sign_payload
 from measures.casework import TYPE
 from measures.refusal import Refusal
 from measures.registry import distribution, quota
-from measures.registry.distribution import NOTHING, Held
+from measures.registry.distribution import NOTHING, ListCopy
 from measures.registry.suspicion import key_of
 from measures.registry.versions import version_of
 from schemas.casework import (
@@ -227,12 +227,12 @@ def test_changes_lead_to_the_same_list_as_the_whole_and_forgeries_to_nothing() -
             subject = key_of("PERSON", token_of(f"person-{number - 1}"))
             at.say(AppealListing(subject_id=subject))
             at.say(DecideListing(subject_id=subject, upheld=True, by=("a", "b"), reason="mistaken"))
-        now = Held(at.all("list")[0].named, distribution.rows(at.all("listing")))
+        now = ListCopy(at.all("list")[0].named, distribution.rows(at.all("listing")))
         made.append(distribution.file(now, before, "CN", KEY, "key-1"))
         before = now
     for change in made:
         after = distribution.applied(held, change, at.ring, at.now)
-        assert isinstance(after, Held)
+        assert isinstance(after, ListCopy)
         held = after
 
     whole = distribution.file(before, NOTHING, "CN", KEY, "key-1")

@@ -15,7 +15,7 @@ from apache_beam import coders
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 
 from models.ledgers.ledger import Ledger
-from models.ledgers.table import NEVER, Rows, Table
+from models.ledgers.table import NEVER, Table
 from pipelines.flink import jobs, journal, watch
 from pipelines.flink.cluster import Cluster
 from pipelines.kafka.local.brokers import EmbeddedBroker
@@ -29,6 +29,7 @@ from pipelines.state.evolve import Schema
 from pipelines.state.identity import Identity
 from pipelines.state.shard_state import COMPACT_BYTES, Tables
 from pipelines.state.store import BeamStore
+from schemas.rows import Rows
 
 NAME = "toy"
 FACT = np.dtype([("key", "u8", 2)])

@@ -31,8 +31,8 @@ from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, ope
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from schemas import topics
+from schemas.rows import Rows
 from schemas.rows.values import Values
 from tests.payments import transfers
 

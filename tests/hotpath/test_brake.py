@@ -22,7 +22,7 @@ from pipelines.hot.tracer import Tracer
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.sink import OutRecord
 from pipelines.policy import DELAY, HOLD, STOP, WARN, BrakePolicy, LegPolicy, Policy
-from pipelines.state.shards import Rows, bound, by_shard, shard_of
+from pipelines.state.shards import bound, by_shard, shard_of
 from pipelines.streams.table import STREAMS
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
@@ -30,6 +30,7 @@ from schemas.alarm import Alarm
 from schemas.alert import Alert
 from schemas.errors import ConfigError, StateError
 from schemas.ids import derived_id
+from schemas.rows import Rows
 from schemas.rows.transfers import TRANSFER
 from schemas.units import MINUTE_US
 from schemas.warning import Warning

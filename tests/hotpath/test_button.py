@@ -11,7 +11,7 @@ from models.ledgers.accounts import ACCOUNTS
 from models.ledgers.parties import PAYERS
 from pipelines.hot.button import LASTS_S, at_button
 from pipelines.hot.warn import warning
-from pipelines.policy import WARN, ButtonPolicy, Policy, Verdict
+from pipelines.policy import WARN, ButtonPolicy, Decision, Policy
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, TRANSFER, paid
 from schemas.units import DAY_US, HOUR_US, MINUTE_US
 
@@ -69,11 +69,11 @@ def test_its_warning_is_of_severity_4_with_a_pause_of_30_seconds_though_nothing_
     rules: Policy,
 ) -> None:
     (payment,) = paid(leg(CALL_IN_PROGRESS | SCREEN_SHARE).transfer)
-    verdict = Verdict(WARN, 0.01, ())
+    decision = Decision(WARN, 0.01, ())
 
-    said = warning(rules, payment, verdict, "UNKNOWN", hold=False, guided=True)
+    said = warning(rules, payment, decision, "UNKNOWN", hold=False, guided=True)
 
     assert said.severity == 4 and not said.hold
     assert said.dialogue is not None and said.dialogue.pause_s == 30
     assert [button.act for button in said.dialogue.buttons] == ["STOP", "HANG_UP", "CONTINUE"]
-    assert warning(replace(rules), payment, verdict, "UNKNOWN", hold=False).severity == 1
+    assert warning(replace(rules), payment, decision, "UNKNOWN", hold=False).severity == 1

@@ -16,12 +16,12 @@ from models.ledgers.parties import PAYERS
 from models.ledgers.table import Table
 from pipelines import policy
 from pipelines.kafka.port import Chunk
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import window
 from pipelines.streams.clues import CLUES_STREAM, clue_facts
 from pipelines.streams.table import STREAMS, topics_read
 from schemas import clue, topics
 from schemas.clue import Clue
+from schemas.rows import Rows
 from schemas.rows.tokens import token_text
 from schemas.rows.values import Values
 from schemas.units import DAY_US, HOUR_US, MINUTE_US

@@ -13,7 +13,7 @@ import pytest
 from pyarrow.dataset import dataset
 
 from models import features
-from models.features import CATALOGUE, Leg, Legs
+from models.features import CATALOGUE, LegRow, Legs
 from pipelines.hot.decision_log import append, frames
 from pipelines.hot.decision_log.append import (
     ROWS_LOST,
@@ -410,7 +410,7 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = dict(CATALOGUE)
 
     @features.feature(credit="AMOUNT_UNUSUAL")
-    def half_amount(leg: Leg) -> float:
+    def half_amount(leg: LegRow) -> float:
         return leg.value / 2
 
     CATALOGUE["roundness"] = CATALOGUE["roundness"]._replace(version=2)

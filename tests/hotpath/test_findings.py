@@ -16,10 +16,10 @@ from models.ledgers.parties import PAYERS
 from models.ledgers.table import Table
 from pipelines.kafka.port import Chunk
 from pipelines.policy import USUAL_CLOCK
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import window
 from pipelines.streams.feedback import FEEDBACK
 from schemas.feedback import Feedback
+from schemas.rows import Rows
 from schemas.rows.tokens import token_text
 from schemas.rows.values import Values
 from schemas.units import DAY_US, HOUR_US

@@ -12,7 +12,7 @@ from pipelines.hot.alert import alert
 from pipelines.hot.decide import Decider
 from pipelines.institution import EVERYBODY, Institution
 from pipelines.jobs.options import JobSettings
-from pipelines.policy import DELAY, HOLD, STOP, Policy, Verdict
+from pipelines.policy import DELAY, HOLD, STOP, Decision, Policy
 from schemas.alert import Alert, Leg
 from schemas.errors import ConfigError
 from schemas.ids import derived_token
@@ -32,7 +32,7 @@ def told(who: Institution, leg: Leg, outcome: int, **changed: str) -> Alert | No
         "COBADEFF", 0, 7, 1_772_442_931_000_000,
     )  # fmt: skip
     rules = replace(RULES, institution=who)
-    return alert(rules, "model", leg, paid._replace(**changed), Verdict(outcome, 0.9, ()))
+    return alert(rules, "model", leg, paid._replace(**changed), Decision(outcome, 0.9, ()))
 
 
 def acted(made: Alert) -> tuple[str, str, str]:

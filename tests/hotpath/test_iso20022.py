@@ -17,8 +17,8 @@ from pipelines.streams.table import STREAMS
 from schemas import token_keys
 from schemas.dead_letter import HINTS, DeadLetter
 from schemas.errors import ConfigError
+from schemas.rows import Rows
 from schemas.rows.tokens import token_text
-from schemas.rows.transfers import Rows
 from schemas.token_recipe import token
 from tests.hotpath.conftest import chunk_of
 from tests.iso20022 import IBAN, UETR, Transfer, camt056, pacs002, pacs004, pacs008, pain001

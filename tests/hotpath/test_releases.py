@@ -9,7 +9,7 @@ import pytest
 
 from console.lab.rows import DecisionLog, of_decision_log
 from models import features
-from models.features import CATALOGUE, Leg
+from models.features import CATALOGUE, LegRow
 from models.learning.stream import fit_one
 from models.learning.train import Windows
 from models.scoring import bundle
@@ -28,7 +28,7 @@ def toy() -> Iterator[None]:
     before = dict(CATALOGUE)
 
     @features.feature(credit="AMOUNT_UNUSUAL")
-    def amount_cents(leg: Leg) -> float:
+    def amount_cents(leg: LegRow) -> float:
         """Minor units of the amount below a hundred."""
         return float(leg.transfer.amount_minor % 100)
 

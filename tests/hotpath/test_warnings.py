@@ -36,11 +36,12 @@ from pipelines.in_process.runner import in_process
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.sink import OutRecord
-from pipelines.policy import DELAY, HOLD, STOP, WARN, Policy, Verdict
+from pipelines.policy import DELAY, HOLD, STOP, WARN, Decision, Policy
 from pipelines.state.shard_state import Tables
-from pipelines.state.shards import Block, Rows
+from pipelines.state.shards import Block
 from pipelines.state.store import BeamStore, Received
 from schemas.errors import ConfigError
+from schemas.rows import Rows
 from schemas.rows.tokens import token_text
 from schemas.rows.transfers import CALL_IN_PROGRESS, REMOTE_CONTROL, SCREEN_SHARE, paid
 from schemas.scams import FRAUD_CLASSES, FraudClass
@@ -71,7 +72,7 @@ def warned(stream: Stream, rules: Policy, outcome: int = HOLD, **shown: Any) -> 
 def of(rules: Policy, legs: Legs, outcome: int = HOLD) -> Warning:
     """The warning about one credit leg."""
     (payment,), (kind,) = paid(legs.transfer), kinds(legs)
-    return warning(rules, payment, Verdict(outcome, 0.75, ()), kind, hold=True)
+    return warning(rules, payment, Decision(outcome, 0.75, ()), kind, hold=True)
 
 
 def kinds(legs: Legs) -> list[FraudClass]:

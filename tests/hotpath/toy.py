@@ -8,10 +8,10 @@ import numpy as np
 from models.ledgers.ledger import Fold
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
-from pipelines.state.shards import Rows
 from pipelines.streams.clock import Window
 from pipelines.streams.stream import Decoded, Facts, Stream, each
 from schemas.contract import Event, Micros, Token
+from schemas.rows import Rows
 from schemas.rows.tokens import token_words
 
 # Its contract

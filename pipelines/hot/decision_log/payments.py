@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.hot.decision_log.read import files, table_of
-from pipelines.state.shards import Rows, event_order
+from pipelines.state.shards import event_order
 from schemas.errors import cause
+from schemas.rows import Rows
 from schemas.rows.transfers import TRANSFER
 from schemas.units import DAY_US
 

@@ -18,7 +18,8 @@ from pipelines.kafka.coders import ChunkCoder
 from pipelines.kafka.port import Chunk, KafkaSettings, open_consumer
 from pipelines.kafka.reading.bounds import Bound, captured_bounds
 from pipelines.kafka.reading.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
-from pipelines.kafka.reading.merge import Lane, Rows, merged
+from pipelines.kafka.reading.merge import Lane, merged
+from schemas.rows import Rows
 from schemas.rows.values import Values
 
 FOREVER_S = 1e9

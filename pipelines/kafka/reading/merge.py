@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipelines.kafka.port import ChunkConsumer
 from pipelines.kafka.reading.bounds import STALL_S, Bound, stalled_text
 from schemas.errors import BrokerError
+from schemas.rows import Rows
 from schemas.units import HOUR_US
 
 #: So many records after one tell whether its time is ahead of its partition's, by more than this.
@@ -27,8 +28,6 @@ FOLLOWING_MIN = 3
 
 #: A message being merged: its merge key (µs), the index of its partition's lane, and its own columns.
 ROW = np.dtype([("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O")])
-
-Rows = NDArray[np.void]
 
 
 @dataclass
