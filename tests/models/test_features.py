@@ -79,7 +79,7 @@ def test_a_name_is_entered_once() -> None:
     with pytest.raises(ValueError, match="feature amount is entered twice"):
 
         @features.feature(credit="AMOUNT_UNUSUAL")
-        def amount(_: features.Leg) -> float:
+        def amount(_: features.LegRow) -> float:
             return 0.0
 
 
