@@ -54,7 +54,7 @@ def promote(
         acting = opened.bundle(before, features=computable()) if before else None
         labels = log_feedback(decision_log, feedback, [], "")
 
-        def labelled() -> gate.Rows:
+        def labelled() -> gate.RowsByLeg:
             log = DecisionLog(decision_log or Path())
             return labelled_log(log, labels, rules, known_by="", delay_days=delay_days)
 
