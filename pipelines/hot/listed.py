@@ -15,8 +15,8 @@ from models.scoring.reasons import Words, always
 from pipelines.policy import OUTCOMES, ListsPolicy
 from schemas.alert import Leg, Reason
 from schemas.payment import CHANNELS
+from schemas.rows import Rows
 from schemas.rows.tokens import token_words
-from schemas.rows.transfers import Rows
 
 #: Numbers the registry gives are below.
 _CODES = 1 << 10

@@ -5,7 +5,7 @@ import numpy as np
 from measures.registry.codes import TIER_BITS
 from measures.registry.table import Lists
 from models.ledgers.clues import CLUE_FACT, GRADED
-from pipelines.state.shards import Rows
+from schemas.rows import Rows
 from schemas.rows.transfers import TRANSFER
 
 #: From this tier on a number that calls counts as a scammer's, as an operator's own grade does.
