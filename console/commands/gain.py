@@ -33,9 +33,9 @@ def gain(
     clues: options.Clues = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Compare two bundles in worlds whose scammers choose tactics: value held at 5 innocents of 10,000.
+    """Compare two bundles in the same worlds.
 
-    The difference is given with its 95 % interval over worlds; both live through the same ones. With
+    What is compared is the value held at 5 innocents of 10,000, in worlds whose scammers choose tactics. The difference is given with its 95 % interval over worlds; both live through the same ones. With
     `--clues` operators tell of calls and devices there, which a bundle trained with clues looks at.
 
     Example: stopline gain var/with_clues --over models/shipped --clues 0.7 --worlds 4
