@@ -35,8 +35,9 @@ def gain(
 ) -> None:
     """Compare two bundles in the same worlds.
 
-    What is compared is the value held at 5 innocents of 10,000, in worlds whose scammers choose tactics. The difference is given with its 95 % interval over worlds; both live through the same ones. With
-    `--clues` operators tell of calls and devices there, which a bundle trained with clues looks at.
+    What is compared is the value held at 5 innocents of 10,000, in worlds whose scammers choose tactics. The
+    difference is given with its 95 % interval over worlds; both live through the same ones. With `--clues`
+    operators tell of calls and devices there, which a bundle trained with clues looks at.
 
     Example: stopline gain var/with_clues --over models/shipped --clues 0.7 --worlds 4
     """

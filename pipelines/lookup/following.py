@@ -85,15 +85,21 @@ class Follower:
         self._followed = followed
         self._seal = read_seal(followed.kafka.seal_key)
         self._consumers: dict[Partition, ChunkConsumer] = {}
+        self._closed = threading.Event()
         prepare()
         self._begin()
         self._catch_up()
 
     def run(self) -> None:
-        """Follow for ever; the body of a daemon thread."""
-        while True:
-            time.sleep(LOOK_S)
+        """Follow until `close`; the body of a daemon thread."""
+        while not self._closed.wait(LOOK_S):
             self.look()
+        for consumer in self._consumers.values():
+            consumer.close()
+
+    def close(self) -> None:
+        """End following after the look that is under way."""
+        self._closed.set()
 
     def look(self) -> None:
         """Take up what was said since the last look; trouble is complained of and tried again."""
@@ -254,7 +260,11 @@ class _Place:
                     self._found = found
         return self._found
 
+    def close(self) -> None:
+        if self._found is not None:
+            self._found.close()
+
 
 def follower(followed: Followed) -> Follower:
     """Return this process's follower, which has begun."""
-    return PROCESS.shared("registry", followed, _Place).follower(followed)
+    return PROCESS.shared("registry", followed, _Place, _Place.close).follower(followed)

@@ -7,6 +7,7 @@ thread, no reasons, warnings, dead letters or decision log to write, and our set
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from models import features
 from models.features import FloatArray, Legs
 from models.ledgers import parties
+from models.ledgers import suspicion as card
 from models.ledgers.accounts import ACCOUNTS
 from models.ledgers.accounts import BUCKETS as ACCOUNT_BUCKETS
 from models.ledgers.decay import HORIZONS_S as HORIZONS
@@ -39,6 +41,7 @@ from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.policy import DELAY, Policy
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
+from schemas.payment import CHANNELS, PAYEE_CHECKS
 from schemas.units import DAY_US
 from tests.payments import transfers
 
@@ -68,6 +71,7 @@ class Party(msgspec.Struct, array_like=True):
     largest: float
     newest_us: list[int | None]
     paid: bytes
+    suspected: list[float]
 
 
 class Account(msgspec.Struct, array_like=True):
@@ -88,7 +92,9 @@ class Account(msgspec.Struct, array_like=True):
     risky_out_value: list[float]
 
 
-PARTY_FIELDS = ("age_s", "gap_s", "count", "value", "largest", "payee_gap_s", "payees_1d", "payee_paid")
+PARTY_FIELDS = (
+    "age_s", "gap_s", "count", "value", "largest", "payee_gap_s", "payees_1d", "payee_paid", "suspected",
+)  # fmt: skip
 ACCOUNT_FIELDS = (
     "age_s", "in_gap_s", "out_gap_s", "in_count", "in_value", "out_count", "out_value", "risky_value",
     "largest_in", "counterparty_gap_s", "payers_1d", "payers_7d", "payees_1d",
@@ -116,7 +122,7 @@ def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[Vie
     row = _party(stored) if stored else None
     now_us, bucket = payment["accepted_at_us"], _low(payment["creditor_account"]) % parties.BUCKETS
     if row is None:
-        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS, b"")
+        row = Party(now_us, now_us, [0.0] * 4, [0.0] * 4, 0.0, [None] * parties.BUCKETS, b"", [0.0] * 3)
         ages = NAN, NAN
     else:
         ages = _seconds(now_us, row.first_us), _seconds(now_us, row.last_us)
@@ -124,13 +130,17 @@ def see_party(stored: bytes | None, payment: Payment, value: float) -> tuple[Vie
     known = int.from_bytes(row.paid, "little")
     fade, late = _decay(now_us - row.last_us), _decay(row.last_us - now_us)
     count, total = _faded(row.count, fade), _faded(row.value, fade)
+    suspected = _faded(row.suspected, fade[:3])
     view = (
         *ages, count, total, row.largest, _seconds(now_us, row.newest_us[bucket]),
         _distinct(row.newest_us, now_us - DAY_US), float(known & bits == bits),
+        suspected,
     )  # fmt: skip
     row.paid = (known | bits).to_bytes(PAID_BITS // 8, "little")
     row.count = [a + w for a, w in zip(count, late, strict=True)]
     row.value = [a + w * value for a, w in zip(total, late, strict=True)]
+    look = _suspicion(payment, value)
+    row.suspected = [a + w * look for a, w in zip(suspected, late[:3], strict=True)]
     row.largest = max(row.largest, value)
     row.first_us, row.last_us = min(row.first_us, now_us), max(row.last_us, now_us)
     row.newest_us[bucket] = _later(row.newest_us[bucket], now_us)
@@ -193,7 +203,7 @@ def legs_of(paid: Sequence[Paid]) -> Legs:
 
 
 #: Features of other streams than payments.
-_OF_OTHERS = {"models.features.clues", "models.features.found"}
+_OF_OTHERS = {"models.features.clues", "models.features.found", "models.features.registry"}
 
 
 def difference(messages: Sequence[bytes], policy: Policy) -> float:
@@ -223,7 +233,7 @@ def difference(messages: Sequence[bytes], policy: Policy) -> float:
 
 
 def _of_payments(leg: str) -> list[str]:
-    """Return the features of a leg; the baseline reads neither telecom clues nor feedback."""
+    """Return the features of a leg; the baseline reads neither telecom clues, feedback nor the registry."""
     of = {name: each.compute.__module__ for name, each in features.CATALOGUE.items()}
     return [name for name in features.versions(leg) if of[name] not in _OF_OTHERS]
 
@@ -357,6 +367,36 @@ def _risky(payment: Payment, never_paid: bool) -> bool:
     known = payment.get("payee_added_at_us", -1)
     new = payment["accepted_at_us"] - known < NEW_PAYEE_US if known >= 0 else never_paid
     return new or any(payment.get(signal, False) for signal in SIGNALS)
+
+
+def _suspicion(payment: Payment, value: float) -> float:
+    """Score a payment by itself, by the points of `models.ledgers.suspicion`."""
+    minor, now_us = payment["amount_minor"], payment["accepted_at_us"]
+    after = payment.get("balance_after_minor", -1)
+    zeros = sum(minor % unit == 0 for unit in (1_000, 10_000, 100_000, 1_000_000))
+    odds = (
+        card.INTERCEPT
+        + _points(math.log10(max(value, 1.0)), card.AMOUNT)
+        + _points(zeros, card.ROUNDNESS)
+        + _points(CHANNELS.index(payment.get("channel", "OTHER")), card.CHANNEL)
+        + _points(minor / max(minor + after, 1) if after >= 0 else None, card.BALANCE_SHARE)
+        + _points(_hours_since(payment, "payee_added_at_us", now_us), card.PAYEE_AGE_H)
+        + _points(PAYEE_CHECKS.index(payment.get("payee_check", "UNAVAILABLE")), card.PAYEE_CHECK)
+        + _points(age if (age := payment.get("new_device_age_h", -1)) >= 0 else None, card.NEW_DEVICE_H)
+        + _points(_hours_since(payment, "limit_changed_at_us", now_us), card.LIMIT_RAISED_H)
+    )
+    for signal, points in zip(SIGNALS, (card.REMOTE, card.SCREEN, card.CALL), strict=True):
+        odds += points[payment.get(signal, False)]
+    return 1.0 / (1.0 + math.exp(-odds))
+
+
+def _points(value: float | None, scale: card.Scale) -> float:
+    return scale.unknown if value is None else scale.points[bisect_left(scale.edges, value)]
+
+
+def _hours_since(payment: Payment, field: str, now_us: int) -> float | None:
+    then_us = payment.get(field, -1)
+    return (now_us - then_us) / card.HOUR_US if then_us >= 0 else None
 
 
 def _views(views: Sequence[View], names: Sequence[str], row: np.dtype[np.void]) -> Any:

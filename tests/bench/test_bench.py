@@ -73,7 +73,7 @@ def test_a_bar_is_reached_or_not_and_a_figure_that_is_missing_never_reaches_it()
 
 
 def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
-    lap = simulate(*SMALL).payments.num_rows
+    lap = simulate(SMALL.seed, SMALL.days, SMALL.accounts).payments.num_rows
     twice = payments(lap + 5)
     first, again = twice[:5], twice[lap:]
 
@@ -88,7 +88,7 @@ def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
 
 
 def test_the_baseline_computes_the_same_features() -> None:
-    assert baseline.difference(messages(2_500), policy.load()) < 1e-9
+    assert baseline.difference(messages(2_500), policy.load()) < 1e-6  # suspicions have four octets
 
 
 def test_the_comparison_notices_a_baseline_that_computes_something_else(

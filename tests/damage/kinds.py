@@ -143,7 +143,7 @@ def _shard_used(folder: Path) -> Any:
 KINDS: dict[str, Kind] = {
     "decision log": Kind(_log, _log_used, deletable=True),
     "model registry": Kind(_registry, _registry_used),
-    "states on Flink": Kind(_states, _states_used),
+    "states on Flink": Kind(_states, _states_used, deletable=True),
     "messages under way": Kind(_in_flight, _in_flight_used),
     "shard of a ledger": Kind(_shard, _shard_used),
 }

@@ -26,6 +26,7 @@ from measures.authority.signing import ALGORITHM, TYPE
 from measures.engine import intake
 from measures.law.country_file import load as load_law
 from measures.refusal import Refusal
+from measures.victims.ladder import entry
 from models import SHIPPED
 from models.scoring import bundle
 from models.scoring.shelf import read_key
@@ -40,6 +41,7 @@ from pipelines.streams.table import STREAMS
 from schemas import topics
 from schemas.clue import Clue
 from schemas.commands import AccountMessage, Tick
+from schemas.contact import Party, Watched
 from schemas.dead_letter import unquoted
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
@@ -129,12 +131,26 @@ def clues() -> tuple[bytes, ...]:
     return msgspec.json.encode(call), msgspec.json.encode(foreign)
 
 
+def contacts() -> tuple[bytes, ...]:
+    """An entry of the victims job's journal that begins a watch."""
+    party = Party(party_token=token_of("a"), jurisdiction="CN", version=1, clock_us=T0)
+    watch = Watched(at_us=T0, party_token=party.party_token, from_us=T0, until_us=T0 + HOUR)
+    return (msgspec.json.encode(entry(party, (watch,))),)
+
+
+def indicators() -> tuple[bytes, ...]:
+    """Grades of numbers as the casework job writes them."""
+    return tuple((ROOT / "tests/schemas/v1/indicator.v1.jsonl").read_bytes().splitlines())
+
+
 STREAM_SEEDS: Mapping[str, Callable[[], Sequence[bytes]]] = {
     topics.CLUES: clues,
     topics.PAYMENTS: payments,
     topics.MEASURES: lambda: legal()[topics.MEASURES],
     topics.TRACES: traces,
     topics.FEEDBACK: findings,
+    topics.CONTACTS: contacts,
+    topics.INDICATORS: indicators,
 }
 
 

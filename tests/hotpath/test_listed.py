@@ -1,5 +1,6 @@
 """Listings and suspicions meet payments: from when they are said, on both legs, by the country's steps."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -109,6 +110,13 @@ def test_what_is_said_of_an_account_delays_payments_from_then_on_until_it_is_tak
     with beam.Pipeline(runner=in_process()) as pipeline:
         chunks = pipeline | "Read" >> ReadChunksBounded(broker, *topics_read())
         write(build(chunks, settings), settings)
+
+    assert "registry" in {thread.name for thread in threading.enumerate()}
+    process.close_connections()
+    for thread in threading.enumerate():
+        if thread.name == "registry":
+            thread.join(10)
+    assert "registry" not in {thread.name for thread in threading.enumerate()}
 
     with closing(open_admin(broker)) as admin:
         end = admin.end_offsets([(topics.ALERTS, 0)])[topics.ALERTS, 0]

@@ -273,8 +273,8 @@ def broker_line(settings: KafkaSettings) -> BrokerLine:
 
 def close_connections() -> None:
     """Commit what is left and close every connection, at exit or before a broker of ours is stopped."""
-    PROCESS.end("broker line")
-    PROCESS.end("consumers")
+    for connected in ("registry", "broker line", "consumers"):
+        PROCESS.end(connected)
     close_producers()
 
 
