@@ -1,6 +1,7 @@
 """The main job on Google Dataflow, as its flex template starts it: the graph that Flink runs.
 
-Options are those of `stopline run` and of Beam. Built and translated in tests, not yet run on Dataflow.
+Options are those of `stopline run` and of Beam. Tests check its parameters against those options; it was not
+run on Dataflow yet.
 """
 
 import sys
