@@ -263,6 +263,7 @@ def test_doctor_says_what_is_missing_and_leaves_with_1_if_every_job_needs_it(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setattr("pipelines.java.find_spec", lambda _: None)
     monkeypatch.chdir(tmp_path)
 
     alone = command("doctor")

@@ -34,10 +34,10 @@ def fields(
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure how much scam value is held without each optional field, and with it as the only one.
+    """Measure what each optional field is worth to a bundle.
 
-    The same worlds are lived through with every institution sending the same fields. Held are at most 5 of
-    10,000 good payments.
+    That is, how much scam value is held without the field, and with it as the only one. The same worlds are
+    lived through with every institution sending the same fields. Held are at most 5 of 10,000 good payments.
 
     Example: stopline fields models/shipped --worlds 1
     """

@@ -49,7 +49,8 @@ def logged(decider: Decider, models: InUse, stream: Stream, folder: Path) -> lis
     fn = LogDecisionsFn(folder)
     fn.setup()
     fn.start_bundle()
-    fn.process(decided.log)
+    for block in decided.log:
+        fn.process(block)
     fn.finish_bundle()
     fn.teardown()
     return [*decided.alerts]

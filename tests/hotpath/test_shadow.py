@@ -81,7 +81,8 @@ def test_the_log_says_what_the_shadow_would_have_held_and_the_report_counts_it(
     fn = LogDecisionsFn(tmp_path)
     fn.setup()
     fn.start_bundle()
-    fn.process(decided.log)
+    for block in decided.log:
+        fn.process(block)
     fn.teardown()
     (found,) = compare(read(tmp_path, "CREDIT").rows, DELAY)
     counted = {name: count - before.get(name, 0) for name, count in shadow_counts().items()}

@@ -194,7 +194,8 @@ def disordered(messages: list[Message], seed: int, most_us: int) -> list[Message
 
 def assert_close(one: np.ndarray, other: np.ndarray) -> None:
     for name in one.dtype.names or ():
-        np.testing.assert_allclose(one[name], other[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        most = 1e-6 if one.dtype[name].base == np.float32 else 1e-9
+        np.testing.assert_allclose(one[name], other[name], rtol=most, atol=most, err_msg=name)
 
 
 def offline(stream: Stream, messages: list[Message]) -> History:

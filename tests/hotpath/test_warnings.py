@@ -393,7 +393,9 @@ def test_what_many_parties_were_told_holds_from_one_block_to_the_next_and_after_
 def test_a_bundle_that_ends_early_leaves_no_row_of_whom_it_asked_about() -> None:
     state = Shard()
     (block,) = blocks([message(0)], 1)
-    next(Dissuade(CN).take([Received(*block, 0)], opened(state)))
+    with pytest.raises(KeyboardInterrupt), state.bundle():
+        next(Dissuade(CN).take([Received(*block, 0)], opened(state)))
+        raise KeyboardInterrupt
 
     assert not len(heard(state))
 

@@ -135,6 +135,7 @@ def test_neither_home_nor_path_nor_environment_says_which_binary_runs(
 def test_apache_kafka_without_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("pipelines.java.find_spec", lambda _: None)
 
     with pytest.raises(ConfigError, match="needs Java 17 or newer"):
         ApacheKafka().start()

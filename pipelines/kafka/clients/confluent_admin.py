@@ -43,7 +43,16 @@ class Admin(port.Admin):
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._client = AdminClient({**client_config(settings), "log.connection.close": True})
+        try:
+            self._client = AdminClient({**client_config(settings), "log.connection.close": True})
+        except ck.KafkaException as refused:
+            error = refused.args[0]
+            what = (
+                "setting"
+                if error.code() == ck.KafkaError._INVALID_ARG and "property" in error.str()
+                else "client"
+            )
+            raise BrokerError(f"kafka {what} refused: {error.str()}") from refused
 
     def create_topics(self, topics: Collection[NewTopic]) -> None:
         """See `Admin.create_topics`."""
