@@ -270,7 +270,7 @@ def test_doctor_says_what_is_missing_and_leaves_with_1_if_every_job_needs_it(
     with_brokers = command("doctor", "--kafka_brokers", "127.0.0.1:1")
 
     assert alone.exit_code == 0
-    assert re.search(r"for Flink +Java +not on the path; Flink and Apache Kafka need 17", alone.output)
+    assert re.search(r"for Flink +Java +none; Flink and Apache Kafka need 17", alone.output)
     assert with_brokers.exit_code == 1
     assert re.search(r"MISSING +brokers +nobody listens at 127.0.0.1:1; start", with_brokers.output)
 
