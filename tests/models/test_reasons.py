@@ -101,6 +101,12 @@ CLAIMS = [
     Claim("account has paid about", "payees_1d", 2, np.inf, count),
     Claim("account was found to have taken", "account_scam_h", 0, np.inf, hours),
     Claim("was found to be a scam", "pair_scam_h", 0, np.inf, hours),
+    Claim("does not vouch for", "unproved_call_h", 0, 1, hours),
+    Claim("talked out of a scam", "watched_h", 0, np.inf, hours),
+    Claim("listed the account that is paid", "payee_listed", 1, 1, as_is),
+    Claim("warns of the account that is paid", "payee_tier", 1, np.inf, as_is),
+    Claim("listed this account", "payer_listed", 1, 1, as_is),
+    Claim("warns of this account", "payer_tier", 1, np.inf, as_is),
     Claim("payer was found to have paid", "payer_deceived_h", 0, np.inf, hours),
 ]
 SIGNALS = ("remote_control", "screen_share", "call_in_progress")

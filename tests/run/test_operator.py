@@ -74,5 +74,5 @@ def test_a_demo_listens_on_loopback_only_and_nothing_is_left_of_one_that_is_kill
         demo.kill()
         demo.wait()
 
-    assert len(started) == 2  # the broker and the job
+    assert len(started) == 3  # the broker, the job, and the jobs of the offices
     assert waited(lambda: all(status(pid).get("State", "Z")[0] == "Z" for pid in started), 20)
