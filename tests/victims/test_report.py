@@ -64,7 +64,7 @@ def test_what_a_register_hit_names_stops_more_than_a_card_that_names_nothing() -
 
 def test_a_kind_of_scam_that_shipped_policies_name_is_guessed_rightly_in_four_of_five_warnings() -> None:
     """The shipped policies name none: by today's rules no kind reaches that."""
-    world = Scenario(seed=5, days=2, accounts=1_500, scam_rate=0.008)
+    world = Scenario(seed=5, days=2, accounts=2_500, scam_rate=0.008)
     found = measured(world, SHIPPED, policy.load())
     good = {row.name for row in found.named if row.share.interval[0] >= 0.6 and row.share.value >= NAMED_FROM}
     named = {kind for path in policy.shipped().values() for kind in policy.load(path).named_classes}
