@@ -244,27 +244,12 @@ def loaded(path: Path, keys: Path | None) -> snapshot.Snapshot:
     return found
 
 
-class _Place:
-    """Where a process keeps its follower; others of the process go on while it begins."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: Follower | None = None
-
-    def follower(self, followed: Followed) -> Follower:
-        if self._found is None:
-            with self._lock:
-                if self._found is None:
-                    found = Follower(followed)
-                    threading.Thread(target=found.run, name="registry", daemon=True).start()
-                    self._found = found
-        return self._found
-
-    def close(self) -> None:
-        if self._found is not None:
-            self._found.close()
-
-
 def follower(followed: Followed) -> Follower:
     """Return this process's follower, which has begun."""
-    return PROCESS.shared("registry", followed, _Place, _Place.close).follower(followed)
+
+    def begun() -> Follower:
+        found = Follower(followed)
+        threading.Thread(target=found.run, name="registry", daemon=True).start()
+        return found
+
+    return PROCESS.shared("registry", followed, begun, Follower.close)

@@ -102,3 +102,10 @@ class Bundle:
     def __exit__(self, failed: object, *_: object) -> None:
         if failed:
             self._shard.__dict__.update(self._before.__dict__)
+
+
+def assert_close(one: np.ndarray, other: np.ndarray) -> None:
+    """Compare rows column by column, as exactly as their columns are kept."""
+    for name in one.dtype.names or ():
+        most = 1e-6 if one.dtype[name].base == np.float32 else 1e-9
+        np.testing.assert_allclose(one[name], other[name], rtol=most, atol=most, err_msg=name)

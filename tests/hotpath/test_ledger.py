@@ -15,6 +15,7 @@ from models.ledgers.parties import BUCKETS as PARTY_BUCKETS
 from models.ledgers.parties import PARTY_FACT, PAYERS
 from models.ledgers.table import Table
 from schemas.units import DAY_US
+from tests.hotpath.states import assert_close
 
 T0_US = 1_756_656_000_000_000
 
@@ -59,12 +60,6 @@ def fold(kind: Ledger, *blocks: np.ndarray) -> tuple[Table, np.ndarray]:
 
 def by_key(table: Table) -> np.ndarray:
     return table.filled[np.lexsort(table.filled["key"].T)]
-
-
-def assert_close(one: np.ndarray, other: np.ndarray) -> None:
-    for name in one.dtype.names or ():
-        most = 1e-6 if one.dtype[name].base == np.float32 else 1e-9
-        np.testing.assert_allclose(one[name], other[name], rtol=most, atol=most, err_msg=name)
 
 
 month_s = 30 * 86_400

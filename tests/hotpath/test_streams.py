@@ -40,7 +40,7 @@ from schemas.rows.tokens import token_text
 from schemas.rows.values import Values
 from schemas.units import MINUTE_US
 from tests.hotpath.conftest import Stream
-from tests.hotpath.states import Shards
+from tests.hotpath.states import Shards, assert_close
 from tests.hotpath.toy import REPORT, TOY, Reported, reports
 
 WITH_TOY = (*STREAMS, TOY)
@@ -190,12 +190,6 @@ def disordered(messages: list[Message], seed: int, most_us: int) -> list[Message
     takes = np.random.default_rng(seed).integers(0, most_us, len(messages))
     order = np.argsort([message.at_us for message in messages] + takes, kind="stable")
     return [messages[place] for place in order.tolist()]
-
-
-def assert_close(one: np.ndarray, other: np.ndarray) -> None:
-    for name in one.dtype.names or ():
-        most = 1e-6 if one.dtype[name].base == np.float32 else 1e-9
-        np.testing.assert_allclose(one[name], other[name], rtol=most, atol=most, err_msg=name)
 
 
 def offline(stream: Stream, messages: list[Message]) -> History:

@@ -7,8 +7,9 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import confluent_kafka as ck
 import numpy as np
@@ -51,6 +52,8 @@ class Sparing(logging.Filter):
         return True
 
 
+T = TypeVar("T")
+
 _LOGGER = logging.getLogger(__name__)
 _LOGGER.setLevel(logging.INFO)  # for `OVERHEARD`; less than warnings are not shown
 _LOGGER.addFilter(OVERHEARD)
@@ -81,6 +84,21 @@ TRANSIENT = frozenset(
     }
 )
 OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
+
+
+def made(kind: Callable[[Mapping[str, Any]], T], config: Mapping[str, Any]) -> T:
+    """Make a client of librdkafka.
+
+    Raises:
+        BrokerError: it refuses a setting, or what a setting names.
+
+    """
+    try:
+        return kind(config)
+    except ck.KafkaException as refused:
+        said = refused.args[0].str()
+        what = "setting" if "configuration property" in said else "client"
+        raise BrokerError(f"kafka {what} refused: {said}") from refused
 
 
 def client_config(settings: KafkaSettings) -> dict[str, Any]:
@@ -264,7 +282,8 @@ class Producer(port.Producer):
 
 
 def _connected(settings: KafkaSettings, bytes_max: int) -> ck.Producer:
-    return ck.Producer(
+    return made(
+        ck.Producer,
         {
             **client_config(settings),
             # One request at a time keeps the order when it is repeated. librdkafka's idempotence
@@ -278,5 +297,5 @@ def _connected(settings: KafkaSettings, bytes_max: int) -> ck.Producer:
             "queue.buffering.max.messages": 500_000,
             "message.max.bytes": max(bytes_max, LEAST_BYTES),
             "batch.size": batch_bytes(bytes_max),
-        }
+        },
     )

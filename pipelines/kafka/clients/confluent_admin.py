@@ -12,7 +12,7 @@ from confluent_kafka.admin import NewTopic as CkNewTopic
 
 from pipelines.kafka import port
 from pipelines.kafka.admission import kept_out
-from pipelines.kafka.clients.confluent import client_config, consumer_config
+from pipelines.kafka.clients.confluent import client_config, consumer_config, made
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
     ChoosingError,
@@ -43,16 +43,7 @@ class Admin(port.Admin):
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        try:
-            self._client = AdminClient({**client_config(settings), "log.connection.close": True})
-        except ck.KafkaException as refused:
-            error = refused.args[0]
-            what = (
-                "setting"
-                if error.code() == ck.KafkaError._INVALID_ARG and "property" in error.str()
-                else "client"
-            )
-            raise BrokerError(f"kafka {what} refused: {error.str()}") from refused
+        self._client = made(AdminClient, {**client_config(settings), "log.connection.close": True})
 
     def create_topics(self, topics: Collection[NewTopic]) -> None:
         """See `Admin.create_topics`."""
@@ -125,7 +116,7 @@ class Admin(port.Admin):
         ends: dict[Partition, int] = {}
         if not listed:
             return ends
-        consumer = ck.Consumer({**consumer_config(self._settings), "fetch.wait.max.ms": FETCH_WAIT_MS})
+        consumer = made(ck.Consumer, {**consumer_config(self._settings), "fetch.wait.max.ms": FETCH_WAIT_MS})
         try:
             consumer.assign(
                 [TopicPartition(topic, number, offset) for (topic, number), offset in listed.items()]
@@ -181,7 +172,7 @@ class Admin(port.Admin):
         """Ask as a consumer: librdkafka's admin client crashes while the group's coordinator is loading."""
         if not partitions:
             return []
-        consumer = ck.Consumer({**consumer_config(self._settings), "group.id": group})
+        consumer = made(ck.Consumer, {**consumer_config(self._settings), "group.id": group})
         try:
             with self._asking("reading committed offsets"):
                 wanted = [TopicPartition(*at) for at in partitions]
