@@ -60,6 +60,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Report scams; see whom it was asked of and what came of it.",
         "console.commands.reports.sending:send,revoke",
         "console.commands.reports.answering:answer,judge",
+        "console.commands.reports.ordering:order",
         "console.commands.reports.showing:show,export,import",
     ),
     "listings": (

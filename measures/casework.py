@@ -27,7 +27,10 @@ from schemas import casework
 from schemas.casework import CaseworkMessage, TakeBack, TakeReport
 from schemas.contract import explained
 from schemas.ids import derived_id
-from schemas.reply import Why
+from schemas.journal import JournalEntry, MeasureChanged
+from schemas.measure import MeasureState
+from schemas.order import MeasureKind
+from schemas.reply import Reply, ReplyCode, Why
 from schemas.report import Answer, Entity, Finding, Report, Revocation
 
 #: What is signed on topics `reports` and `casework`.
@@ -48,6 +51,11 @@ AGGREGATES: Mapping[str, Aggregate] = {each.kind: each for stage in STAGES for e
 
 _REPORTS = msgspec.json.Decoder(Report | Revocation)
 _CASEWORK = msgspec.json.Decoder(CaseworkMessage)
+_JOURNAL = msgspec.json.Decoder(JournalEntry).decode
+
+#: Kinds of measures of lines, and what of an entry of the journal is looked for at all.
+_OF_LINES = (MeasureKind.LINE_SUSPEND, MeasureKind.RE_VERIFY)
+_TOLD = (b'"order_no":"action_', b'"IDENTITY_VERIFIED', b'"RECYCLED"')
 
 
 def read_report(
@@ -80,6 +88,49 @@ def _named(entity: Entity, jurisdiction: str, tokens: Callable[[str, str], str] 
     except ValueError:
         return entity
     return replace(entity, facts={**entity.facts, "token": tokens("PHONE", number)})
+
+
+def read_journal(value: bytes) -> list[Send]:
+    """Read what an entry of topic `measures` says to reports and the registry.
+
+    The answer to an order made of a report's action goes to the report, whose id is the order's case; a line
+    whose user was verified again, or that has another subscriber, is suspected no more.
+
+    Raises:
+        msgspec.MsgspecError: it is no entry.
+
+    """
+    if not any(mark in value for mark in _TOLD):
+        return []
+    entry = _JOURNAL(value)
+    told = [
+        Send("report", reply.case_no, casework.OrderReplied(action_id=reply.order_no, **_became(reply)))
+        for reply in entry.replies
+        if reply.case_no and reply.order_no.startswith("action_")
+    ]
+    of_line = suspicion.key_of("SIM", entry.account_token)
+    for event in entry.events:
+        if not isinstance(event, MeasureChanged) or event.measure.kind not in _OF_LINES:
+            continue
+        measure = event.measure
+        if measure.state is MeasureState.RESTORED:
+            verified = casework.Verified(measure_id=measure.measure_id, by=measure.ended_by)
+            told.append(Send("suspicion", of_line, verified))
+        elif measure.ended_why == "RECYCLED":
+            recycled = casework.Recycled(subject_id=of_line, since_us=event.at_us)
+            told += [Send(kind, of_line, recycled) for kind in ("suspicion", "listing", "number")]
+    return told
+
+
+def _became(reply: Reply) -> dict[str, Any]:
+    code = reply.original_code if reply.code is ReplyCode.DUPLICATE else reply.code
+    if code is ReplyCode.OK:
+        return {"result": "ACTED", "proof": f"{reply.measure_id} {reply.state}"}
+    if reply.why in (Why.NO_SUCH_ACCOUNT, Why.ACCOUNT_CLOSED):
+        return {"result": "NOT_FOUND", "reason": f"{reply.why}: {reply.detail}"[:1000]}
+    if code is ReplyCode.PENDING_PARENT:
+        return {"result": ""}
+    return {"result": "REFUSED", "reason": f"{reply.why}: {reply.detail}"[:1000]}
 
 
 def read_casework(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Refusal:

@@ -13,7 +13,7 @@ from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, Text, 
 from schemas.indicator import SaidOfNumber
 from schemas.order import Actor
 from schemas.rectification import Track
-from schemas.report import Action, Answer, Entity, Finding, Report, Revocation, Verdict
+from schemas.report import Action, Answer, Entity, Finding, Report, Result, Revocation, Verdict
 from schemas.scams import FraudClass
 from schemas.subject import Role, SubjectKind, SubjectSource, Tier
 
@@ -287,6 +287,22 @@ class SayOfNumber(Command, frozen=True, kw_only=True, tag="SAY_OF_NUMBER"):
     origin: str = "CITIZEN"
 
 
+class OrderReplied(Command, frozen=True, kw_only=True, tag="ORDER_REPLIED"):
+    """An institution answered the order that an action of a report was made into."""
+
+    action_id: Id
+    result: Result
+    reason: Text = ""
+    proof: Text = ""
+
+
+class Verified(Command, frozen=True, kw_only=True, tag="VERIFIED"):
+    """Who uses a line was verified again (RE_VERIFY): nothing is suspected of it any more."""
+
+    measure_id: Id
+    by: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+
+
 class Withdraw(Command, frozen=True, kw_only=True, tag="WITHDRAW"):
     """What a report alone brought about is undone; `rejected` says that it was found to be wrong."""
 
@@ -359,6 +375,8 @@ InternalCommand = (
     | TakeBack
     | CountOutcome
     | DoAction
+    | OrderReplied
+    | Verified
     | SayOfNumber
     | Withdraw
     | Confirm

@@ -117,9 +117,23 @@ class Restrict(Command, frozen=True, kw_only=True):
 
 
 class Reverify(Command, frozen=True, kw_only=True):
-    """The holder's identity was verified again."""
+    """The holder's identity was verified again; `proof` names how, which the user of a line needs."""
 
     by: People
+    proof: Text = ""
+
+
+class AskVerification(Command, frozen=True, kw_only=True):
+    """The operator has the user of a line verified again, for what it saw at `evidence_at_us`."""
+
+    decision_id: Id
+    evidence_at_us: Micros
+
+
+class ChangeSubscriber(Command, frozen=True, kw_only=True):
+    """The line has another subscriber since: what was in force because of the one before ends."""
+
+    since_us: Micros
 
 
 class FileAppeal(Command, frozen=True, kw_only=True):
@@ -219,6 +233,8 @@ InstitutionCommand = (
     | EndHold
     | Restrict
     | Reverify
+    | AskVerification
+    | ChangeSubscriber
     | FileAppeal
     | AnswerAppeal
     | OpenRefund

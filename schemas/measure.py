@@ -65,9 +65,12 @@ class MeasureState(StrEnum):
     SUBSCRIBED = "SUBSCRIBED"
     ANSWERED = "ANSWERED"
     UNSUBSCRIBED = "UNSUBSCRIBED"
+    SUSPENDED = "SUSPENDED"
+    TERMINATED = "TERMINATED"
 
 
-#: States in which a measure still runs. A WAITING freeze and a PENDING restriction run without effect yet.
+#: States in which a measure still runs. A WAITING freeze and a PENDING restriction run without effect yet; a
+#: TERMINATED line stays cut without an end.
 LIVE = frozenset(
     {
         MeasureState.ACTIVE,
@@ -80,18 +83,21 @@ LIVE = frozenset(
         MeasureState.PENDING,
         MeasureState.APPLIED,
         MeasureState.SUBSCRIBED,
+        MeasureState.SUSPENDED,
+        MeasureState.TERMINATED,
     }
 )
 
 
 class ClockKind(StrEnum):
-    """What happens when a measure's clock runs out."""
+    """What happens when a measure's clock runs out; DEADLINE makes it graver, unless its holder has acted."""
 
     EXPIRY = "EXPIRY"
     RENEWAL = "RENEWAL"
     REVIEW = "REVIEW"
     VERIFY = "VERIFY"
     GRACE = "GRACE"
+    DEADLINE = "DEADLINE"
 
 
 class Clock(Record, order=True, frozen=True, kw_only=True):
@@ -215,7 +221,10 @@ class Appeal(Record, frozen=True, kw_only=True):
 
 
 class AccountFacts(Record, frozen=True, kw_only=True):
-    """What the institution knows of the account; unknown is empty or None."""
+    """What the institution knows of the account; unknown is empty or None.
+
+    `subscriber_since_us` is since when a line has its present subscriber.
+    """
 
     name_token: TokenOrNone = ""
     institution_id: InstitutionIdOrNone = ""
@@ -224,6 +233,7 @@ class AccountFacts(Record, frozen=True, kw_only=True):
     closed: bool = False
     language: Word = ""
     holder_kind: HolderKind | None = None
+    subscriber_since_us: Micros | None = None
 
 
 class RefundState(StrEnum):

@@ -41,13 +41,15 @@ Version = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class MeasureKind(StrEnum):
-    """What is in force on an account."""
+    """What is in force on an account, or on a line: its account with the operator."""
 
     STOP = "STOP"
     FREEZE = "FREEZE"
     HOLD = "HOLD"
     RESTRICTION = "RESTRICTION"
     QUERY = "QUERY"
+    LINE_SUSPEND = "LINE_SUSPEND"
+    RE_VERIFY = "RE_VERIFY"
 
 
 class Action(StrEnum):

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from schemas.contract import (
     Balance,
+    CaseName,
     Count,
     CurrencyOrNone,
     Id,
@@ -85,6 +86,7 @@ class Reply(Record, frozen=True, kw_only=True):
 
     authority_id: Id
     order_no: OrderNumber
+    case_no: CaseName = ""
     in_reply_to: MessageSerial
     message_serial: MessageSerial
     code: ReplyCode

@@ -41,7 +41,9 @@ Information = Literal[
     "POTENTIAL_VICTIM", "PHISHING_SITE", "MALICIOUS_APP", "TIP",
 ]  # fmt: skip
 
-ActionKind = Literal["BLOCK", "SUSPECT", "WARN", "STOP", "SUSPEND_LINE", "TAKE_DOWN", "LOOK", "UNDO"]
+ActionKind = Literal[
+    "BLOCK", "SUSPECT", "WARN", "STOP", "SUSPEND_LINE", "RE_VERIFY", "TAKE_DOWN", "LOOK", "UNDO",
+]  # fmt: skip
 Result = Literal["", "ACTED", "NOT_FOUND", "REFUSED"]
 CaseState = Literal["IN_REVIEW", "FANNED_OUT", "ACTED", "DISMISSED", "REVOKED", "CLOSED"]
 Verdict = Literal["", "CONFIRMED", "REJECTED", "UNKNOWN"]

@@ -42,6 +42,7 @@ CLOCKS: Mapping[ActionKind, Clock] = {
     "STOP": Clock(60 * SECOND_US, 60 * SECOND_US),
     "WARN": Clock(60 * SECOND_US, 60 * SECOND_US),
     "SUSPEND_LINE": Clock(60 * SECOND_US, 10 * MINUTE_US),
+    "RE_VERIFY": Clock(60 * SECOND_US, 10 * MINUTE_US),
     "UNDO": Clock(60 * SECOND_US, 10 * MINUTE_US),
     "LOOK": Clock(10 * MINUTE_US, HOUR_US),
     "TAKE_DOWN": Clock(HOUR_US, 24 * HOUR_US),
@@ -82,10 +83,17 @@ def first_wave(report: Report, at_us: int) -> tuple[Action, ...]:
     return _each_once(asked, ())
 
 
-def next_wave(report: Report, answered: Action, effect: str, at_us: int) -> tuple[Action, ...]:
-    """Return whom else an answer of one of the job's parts has asked."""
+def next_wave(
+    report: Report, answered: Action, effect: str, at_us: int, *, verify_first: bool = False
+) -> tuple[Action, ...]:
+    """Return whom else an answer of one of the job's parts has asked.
+
+    With `verify_first` the law has the user of a line verified again before the line is cut.
+    """
     kind = report.entities[answered.entity].kind
     ask = NEXT.get((effect, kind)) or NEXT.get((effect, ""))
+    if ask and ask.kind == "SUSPEND_LINE" and verify_first:
+        ask = ask._replace(kind="RE_VERIFY")
     return (action(report, answered.entity, ask, at_us),) if ask else ()
 
 

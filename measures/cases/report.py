@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from measures.aggregate import Aggregate, Applied, Followed, Office, Publish, Refuse, Send, moved
@@ -20,10 +21,21 @@ from measures.cases.asking import (
     next_wave,
     undoing,
 )
+from measures.law.rules import LineSuspendRule, ReverifyRule
 from schemas import topics
 from schemas.block import Source
-from schemas.casework import Confirm, CountOutcome, DoAction, OpenCase, SayOfNumber, TakeBack, Withdraw
+from schemas.casework import (
+    Confirm,
+    CountOutcome,
+    DoAction,
+    OpenCase,
+    OrderReplied,
+    SayOfNumber,
+    TakeBack,
+    Withdraw,
+)
 from schemas.contract import TOKEN_PATTERN
+from schemas.errors import ConfigError
 from schemas.ids import derived_id
 from schemas.indicator import SaidKind, SaidOfNumber
 from schemas.report import (
@@ -42,6 +54,9 @@ _TOKEN = re.compile(TOKEN_PATTERN)
 
 #: Whose reports are findings: who sees many calls or payments, and not one.
 _FINDERS = ("OPERATOR", "BANK", "PLATFORM", "POLICE", "FOREIGN")
+
+#: What is asked of operators about lines, and the services that are then not active any more.
+OF_LINES, OUTGOING = ("SUSPEND_LINE", "RE_VERIFY"), ("voiceSmsOut", "dataService")
 
 #: States in which nothing is owed any more but a finding.
 _TOLD = ("ACTED", "DISMISSED", "REVOKED", "CLOSED")
@@ -67,7 +82,9 @@ def apply(case: ReportCase | None, key: str, command: Any, at_us: int, office: O
     if isinstance(command, OpenCase):
         return _open(case, command, at_us, office)
     if case is None:
-        return Applied(None, (Refuse("there is no such report"),))
+        return Applied(
+            None, () if isinstance(command, OrderReplied) else (Refuse("there is no such report"),)
+        )
     return _TAKES[type(command)](case, command, at_us, office)
 
 
@@ -193,16 +210,55 @@ def _answered(case: ReportCase, answer: Answer, at_us: int, office: Office) -> A
         return Applied(case, (Refuse("who refuses names a reason"),))
     if asked.done_us or (not answer.result and asked.acked_us):
         return Applied(case)
+    if answer.result == "ACTED" and asked.kind in OF_LINES and (active := still_in_service(answer.proof)):
+        return Applied(case, (Refuse(f"the proof says that {active} of the line is active still"),))
     done = replace(asked, acked_us=asked.acked_us or at_us, known=answer.known or asked.known)
     if answer.result:
         done = replace(done, done_us=at_us, result=answer.result, reason=answer.reason, proof=answer.proof)
-    more = next_wave(case.report, asked, answer.effect, at_us) if answer.result == "ACTED" else ()
+    first = _verifies_first(office, case.report.jurisdiction, at_us)
+    acts = answer.result == "ACTED"
+    more = next_wave(case.report, asked, answer.effect, at_us, verify_first=first) if acts else ()
     known = {each.action_id for each in case.actions}
     asked_now = [each for each in more if each.action_id not in known and case.state == "FANNED_OUT"]
     actions = tuple(done if each is asked else each for each in case.actions) + tuple(asked_now)
     acted = answer.result == "ACTED" and not case.first_action_us
     after = moved(case, actions=actions, first_action_us=at_us if acted else case.first_action_us)
     return _after(case, after, at_us)
+
+
+def _verifies_first(office: Office, country: str, at_us: int) -> bool:
+    """Whether the law has the user of a line verified again before it is cut."""
+    try:
+        regime = office.laws.of(country).on(at_us)
+    except ConfigError:
+        return False
+    return regime.rule(ReverifyRule) is not None and regime.rule(LineSuspendRule) is None
+
+
+def _replied(case: ReportCase, told: OrderReplied, at_us: int, office: Office) -> Applied:
+    """Take the answer of the institution that an action was ordered of; of other orders it says nothing."""
+    asked = next((each for each in case.actions if each.action_id == told.action_id), None)
+    if asked is None or asked.done_us:
+        return Applied(case)
+    said = Answer(
+        report_id=case.key, action_id=told.action_id, recipient=asked.recipient, result=told.result,
+        reason=told.reason, proof=told.proof,
+    )  # fmt: skip
+    return _answered(case, said, at_us, office)
+
+
+def still_in_service(proof: str) -> str:
+    """Say which service of a line is still active by its subscription status (CAMARA), where a proof has it.
+
+    >>> still_in_service('{"voiceSmsIn": "SUSPENDED", "voiceSmsOut": "ACTIVE"}')
+    'voiceSmsOut'
+    """
+    try:
+        status = msgspec.json.decode(proof)
+    except msgspec.MsgspecError:
+        return ""
+    stated = status if isinstance(status, dict) else {}
+    return next((name for name in OUTGOING if str(stated.get(name, "")).upper() == "ACTIVE"), "")
 
 
 def _found(case: ReportCase, finding: Finding, at_us: int, office: Office) -> Applied:
@@ -310,6 +366,7 @@ _TAKES: Mapping[type, Callable[[ReportCase, Any, int, Office], Applied]] = {
     Answer: _answered,
     Finding: _found,
     TakeBack: _taken_back,
+    OrderReplied: _replied,
 }
 
 REPORT = Aggregate(

@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -151,6 +152,13 @@ def _balance(account: Account, command: Move) -> tuple[int, bool]:
     return added, False
 
 
+def _each(kind: type[Command], work: UnitOfWork, command: Command) -> Refusal | None:
+    """Let every kind of measure that a command concerns take it; the first refusal stands."""
+    takes = [machine.commands[kind] for machine in MACHINES.values() if kind in machine.commands]
+    refusals = [take(work, command) for take in takes]
+    return next((refusal for refusal in refusals if refusal), None)
+
+
 _TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {
     Tick: _tick,
     ReceiveOrder: _receive,
@@ -165,5 +173,5 @@ _TAKE: Mapping[type[Command], Callable[[UnitOfWork, Any], Refusal | None]] = {
     StopClock: rounds.stop_clock,
     StartClock: rounds.start_clock,
     ConfirmReimbursement: rounds.reimbursed,
-    **{command: take for machine in MACHINES.values() for command, take in machine.commands.items()},
+    **{command: partial(_each, command) for machine in MACHINES.values() for command in machine.commands},
 }

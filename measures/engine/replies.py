@@ -106,6 +106,7 @@ def _compose(
     reply = Reply(
         authority_id=order.authority_id,
         order_no=order.order_no,
+        case_no=order.case_no,
         in_reply_to=order.message_serial,
         message_serial=derived_id("reply", message_key(order), code, work.account.version),
         code=code,

@@ -8,7 +8,7 @@ from measures.money.currency import comparable, currency_of
 from measures.money.release import Effect, Release, release_fault
 from measures.refusal import Refusal, first_fault
 from measures.state.account import Account
-from measures.state.machine import Machine, UnitOfWork, end
+from measures.state.machine import Machine, UnitOfWork, become, end
 from schemas.commands import EndHold, PlaceHold
 from schemas.ids import derived_id
 from schemas.measure import Clock, ClockKind, Measure, MeasureState
@@ -43,17 +43,22 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
     measure_id = derived_id("measure", command.decision_id, account.account_token, command.rule)
     if measure_id in account.measures:
         return account.measures[measure_id]
+    extended = _extended(command, account, rule)
     before = _held_before(command, account)
     amount = min(command.amount_minor, _not_held_yet(command, account))
     small = amount < rule.min_amount or account.balance_minor < rule.min_balance
     unlike = bool(rule.min_amount or rule.min_balance) and not comparable(account.currency, regime)
     within = regime.calendar.add(begins, rule.grounds_within) if rule.grounds_within else None
     holder = account.facts.holder_kind if account.facts else None
-    expires = regime.calendar.add(begins, rule.term)
+    starts = extended.expires_at_us if extended and extended.expires_at_us else begins
+    expires = regime.calendar.add(starts, rule.term)
+    if extended:
+        amount = min(amount, extended.limit_minor)
     by_amount, by_payment = rule.scope is Scope.AMOUNT, rule.scope is Scope.TRANSACTION
     fault = first_fault(
         (bool(before) and not amount, Why.LIMIT_REACHED, "was held under this rule before"),
         (command.reason_code not in REASON_CODES, Why.UNKNOWN_REASON, command.reason_code),
+        (bool(rule.extends) and not extended, Why.CONDITION_UNMET, f"no {rule.extends} of the case runs"),
         (begins > now, Why.FUTURE_ORDER, "received later than now"),
         (within is not None and now >= within, Why.TOO_LATE, "the grounds came later than the law allows"),
         (expires <= now, Why.TOO_LATE, "the term the law gives has run out already"),
@@ -95,6 +100,15 @@ def place(command: PlaceHold, account: Account, regime: Regime, now: int) -> Mea
         notice=notices.notice(
             regime.law, command.reason_code, rule, account.facts.language if account.facts else ""
         ),
+    )
+
+
+def _extended(command: PlaceHold, account: Account, rule: HoldRule) -> Measure | None:
+    """Give the running hold of the same case that a hold by this rule takes over."""
+    family = command.case_family
+    return next(
+        (m for m in account.live() if rule.extends and (m.rule, m.case_family) == (rule.extends, family)),
+        None,
     )
 
 
@@ -158,8 +172,13 @@ def _cancel_fault(measure: Measure, regime: Regime, now: int) -> Refusal | None:
 
 def _place(work: UnitOfWork, command: PlaceHold) -> Refusal | None:
     known, placed = work.account.measures, place(command, work.account, work.regime, work.now)
-    refusal = work.impose(placed)
     rule = work.regime.rule(HoldRule, command.rule)
+    extended = _extended(command, work.account, rule) if rule else None
+    refusal = work.impose(placed)
+    if extended and isinstance(placed, Measure) and placed.measure_id not in known:
+        over = end(extended, S.ESCALATED, command.rule, regime=work.regime, now=work.now)
+        work.put(become(over, S.ESCALATED, converted_to=placed.measure_id), "INSTITUTION")
+        work.settle("INSTITUTION")
     if isinstance(placed, Measure) and rule and placed.measure_id not in known:
         calendar, begins = work.regime.calendar, placed.counted_from_us or work.now
         if not calendar.foresees(begins, rule.term):

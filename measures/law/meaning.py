@@ -16,9 +16,11 @@ from measures.law.rules import (
     LADDERS,
     FreezeRule,
     HoldRule,
+    LineSuspendRule,
     ListingRule,
     MessageRule,
     RestrictRule,
+    ReverifyRule,
     Rule,
     StopRule,
     WarningRule,
@@ -29,7 +31,9 @@ from schemas.strict_yaml import Place
 from schemas.units import DAY_US
 
 #: Rules whose basis is quoted to people.
-_QUOTED = (StopRule, FreezeRule, HoldRule, RestrictRule, ListingRule, WarningRule)
+_QUOTED = (
+    StopRule, FreezeRule, HoldRule, RestrictRule, LineSuspendRule, ReverifyRule, ListingRule, WarningRule,
+)  # fmt: skip
 
 #: Instants that terms begin at in the dry run: a leap day, clock changes, the turn of a year, a Saturday.
 _STARTS = tuple(
@@ -141,8 +145,10 @@ def _spoken(
 
 
 def _functions(rule: Rule) -> set[str]:
-    if isinstance(rule, RestrictRule):
+    if isinstance(rule, RestrictRule | LineSuspendRule):
         return set(rule.functions)
+    if isinstance(rule, ReverifyRule):
+        return {*rule.functions, *rule.unverified}
     if isinstance(rule, ListingRule):
         return {name for punishment in rule.grounds.values() for name in punishment.functions}
     return set()
@@ -199,6 +205,8 @@ def _hold_faults(place: Place, rule: HoldRule) -> Iterator[tuple[Place, str]]:
         yield (*place, "cancel_until_before"), "is not shorter than the term: nobody could cancel"
     if bool(rule.instead_of) != bool(rule.between):
         yield (*place, "between"), "instead_of and between belong together"
+    if rule.extends and (rule.scope is not Scope.AMOUNT or rule.starts != "EXECUTION"):
+        yield (*place, "extends"), "only a hold over an amount that starts with its execution extends another"
     if rule.grounds_within and rule.starts == "EXECUTION":
         yield (*place, "grounds_within"), "needs a start before the execution, such as RECEIPT"
 

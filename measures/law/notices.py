@@ -10,14 +10,15 @@ from measures.law.jurisdiction import Jurisdiction
 from measures.law.rules import Rule
 from measures.law.words import Decider
 from schemas.currencies import decimal, digits_of
-from schemas.measure import Measure, MeasureState, Notice
+from schemas.measure import ClockKind, Measure, MeasureState, Notice
 from schemas.order import Actor, Scope
 
 
 class Told(NamedTuple):
     """The facts of a measure that its notice names; unknown is None or empty.
 
-    `ends` is False where nobody has set an end, None where it is not known here.
+    `ends` is False where nobody has set an end, None where it is not known here. `due_us` is by when its
+    holder has to act.
     """
 
     scope: Scope | None = None
@@ -30,6 +31,7 @@ class Told(NamedTuple):
     order_no: str = ""
     functions: Collection[str] = ()
     in_effect: bool = True
+    due_us: int | None = None
 
 
 class Texts(NamedTuple):
@@ -57,6 +59,7 @@ def told_of(measure: Measure) -> Told:
         order_no=measure.order_no,
         functions=measure.functions,
         in_effect=measure.state not in (MeasureState.WAITING, MeasureState.PENDING),
+        due_us=next((clock.due_us for clock in measure.clocks if clock.kind is ClockKind.DEADLINE), None),
     )
 
 
@@ -126,9 +129,10 @@ def _texts(law: Jurisdiction, told: Told) -> Texts:
 
 def _reason(law: Jurisdiction, reason_code: str, language: str, told: Told, texts: Texts) -> str:
     words = law.words[language]
-    reason = law.reasons.get(reason_code, {}).get(language) or words.reasons[reason_code]
+    reason = str(law.reasons.get(reason_code, {}).get(language) or words.reasons[reason_code])
+    reason = reason.format(due="–" if told.due_us is None else local_time(law, told.due_us))
     if told.scope is None:
-        return str(reason)
+        return reason
     until = by = ""
     if texts.until:
         until = words.until.format(until=texts.until)

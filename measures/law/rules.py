@@ -196,6 +196,8 @@ class HoldRule(Rule):
         min_outflow_percent: the outflow of 24 hours, this payment included, exceeds this share of the balance
             before it.
         instead_of: the rule it stands in for `between` two local times of day.
+        extends: it takes over a hold by that rule in the same case that still runs, and begins where
+            that ends.
         between: see `instead_of`; from the first time to the second, over midnight if that is earlier.
 
     """
@@ -210,6 +212,7 @@ class HoldRule(Rule):
     min_amount: Amount = 0
     min_balance: Amount = 0
     min_outflow_percent: Percent | None = None
+    extends: str = ""
     instead_of: str = ""
     between: tuple[Hour, Hour] | None = None
 
@@ -231,6 +234,35 @@ class RestrictRule(OrderedRule):
     max_times: Times = 1
     grace: TermField | None = None
     cure: Flag = False
+
+
+class LineSuspendRule(OrderedRule):
+    """A telephone line used in scams is suspended at once, and for good unless its holder objects in time.
+
+    It becomes permanent when `term` and the time to object, both from its execution, are over and no
+    objection waits for its answer.
+    """
+
+    functions: tuple[str, ...] = Field(min_length=1)
+    exempt: tuple[str, ...] = ()
+    scope: Literal[Scope.FUNCTIONS] = Scope.FUNCTIONS
+    starts: Literal["EXECUTION"]
+    term: TermField
+    objection: TermField
+
+
+class ReverifyRule(OrderedRule):
+    """The user of a line is verified again before it is cut: limited until then, suspended if it is not done.
+
+    `functions` are limited while the operator waits, `unverified` are suspended after `term`.
+    """
+
+    functions: tuple[str, ...] = Field(min_length=1)
+    unverified: tuple[str, ...] = Field(min_length=1)
+    exempt: tuple[str, ...] = ()
+    scope: Literal[Scope.FUNCTIONS] = Scope.FUNCTIONS
+    starts: Literal["EXECUTION"]
+    term: TermField
 
 
 class Punishment(Data):
@@ -456,5 +488,7 @@ KIND_RULES: Mapping[str, type[Rule]] = {
     "hold": HoldRule,
     "restrict": RestrictRule,
     "query": QueryRule,
+    "line_suspend": LineSuspendRule,
+    "re_verify": ReverifyRule,
 }
 NAMED: frozenset[str] = frozenset({"hold", "restrict"})

@@ -22,6 +22,10 @@ REASON_CODES = (
     "DELAYED_TRANSFER",
     "IDENTITY_CHECK",
     "LISTED",
+    "LINE_SUSPENDED",
+    "LINE_TERMINATED",
+    "LINE_CHECK",
+    "LINE_UNVERIFIED",
 )
 
 #: Who can lift a measure: the institution that decided it, or the authority that ordered it.
@@ -48,6 +52,7 @@ def _text(*names: str) -> Any:
 
 
 Plain = _text()
+Reason = _text("due")
 RemedyText = _text("authority", "number")
 
 
@@ -57,7 +62,7 @@ class Words(Data):
     Attributes:
         machine_made: nobody who speaks the language has read the words yet; notices say so.
         layout: in which order the sentences come.
-        reasons: reason code -> why something is held.
+        reasons: reason code -> why something is held; `{due}` is by when its holder has to act.
         held: scope of the measure -> what is held.
         waiting: that an order waits and holds nothing yet.
         pending: what will be suspended after a time of grace.
@@ -78,7 +83,7 @@ class Words(Data):
     language: Annotated[str, Field(pattern=LANGUAGE)]
     machine_made: Flag
     layout: _text("reason", "held", "until", "by")  # type: ignore[valid-type]
-    reasons: dict[str, Plain]  # type: ignore[valid-type]
+    reasons: dict[str, Reason]  # type: ignore[valid-type]
     held: dict[Scope, _text("amount", "functions")]  # type: ignore[valid-type]
     waiting: Plain  # type: ignore[valid-type]
     pending: _text("functions")  # type: ignore[valid-type]

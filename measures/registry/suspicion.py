@@ -25,6 +25,7 @@ from schemas.casework import (
     Recycled,
     SuspectSubject,
     TraceTold,
+    Verified,
     Withdraw,
 )
 from schemas.ids import derived_id
@@ -82,7 +83,7 @@ def apply(known: Suspicion | None, key: str, command: Any, at_us: int, office: O
             return Applied(known, (Refuse(f"{waiting.why}: {waiting.detail}"),))
         return Applied(moved(known or fresh(key, command.kind, command.token, at_us), proposals=waiting))
     if known is None:
-        told = isinstance(command, Withdraw | Confirm | TraceTold)
+        told = isinstance(command, Withdraw | Confirm | TraceTold | Verified | Recycled)
         return Applied(None, () if told else (Refuse("nothing is suspected of this subject"),))
     return _TAKES[type(command)](known, command, at_us, office)
 
@@ -258,6 +259,15 @@ def _judged(known: Suspicion, command: JudgeSubject, at_us: int, office: Office)
     return Applied(after, _mule(known, after))
 
 
+def _verified(known: Suspicion, command: Verified, at_us: int, office: Office) -> Applied:
+    """Clear a line whose user was verified again."""
+    if known.state not in ("ACTIVE", "IN_REVIEW"):
+        return Applied(known)
+    people = command.by or ("operator",)
+    judged = JudgeSubject(subject_id=known.key, upheld=False, by=people, reason="IDENTITY_VERIFIED")
+    return _judged(known, judged, at_us, office)
+
+
 def _recycled(known: Suspicion, command: Recycled, at_us: int, office: Office) -> Applied:
     """End what was said of a number's last subscriber: the next one is somebody else."""
     if command.since_us <= known.since_us and known.state in ("ACTIVE", "IN_REVIEW"):
@@ -322,6 +332,7 @@ _TAKES: Mapping[type, Callable[[Suspicion, Any, int, Office], Applied]] = {
     Recycled: _recycled,
     CountSettlements: _settled,
     TraceTold: _traced,
+    Verified: _verified,
 }
 
 SUSPICION = Aggregate(

@@ -21,7 +21,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from measures.aggregate import Aggregate, Applied, Publish, Refuse, Send, run
 from measures.authority.keys import FollowedKeys
 from measures.authority.signing import KeyRing
-from measures.casework import AGGREGATES, STAGES, read_casework, read_report
+from measures.casework import AGGREGATES, STAGES, read_casework, read_journal, read_report
 from measures.refusal import Refusal
 from measures.registry.suspicion import key_of
 from pipelines.alarm_clock import alarm_clock, set_timer
@@ -144,7 +144,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         if topic == topics.CASEWORK_INTERNAL:
             told = _DELIVERY(value)
             return [Send(told.kind, told.key, told.command)]
-        return [_traced(_TRACE(value))]
+        return read_journal(value) if topic == topics.MEASURES else [_traced(_TRACE(value))]
 
     def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()

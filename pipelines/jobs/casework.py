@@ -1,8 +1,8 @@
 """The casework job: reports, blocking entries, the registry, each an aggregate of its own.
 
-reports, casework, casework_internal, traces ─ Read ─ Open ─ stage after stage ─┬─ states, outcomes
-                                                        └ dead letters          ├─ casework_internal
-                                                                                └─ dead letters
+reports, casework, casework_internal, traces, measures ─ Read ─ Open ─ stage after stage ─┬─ states, outcomes
+                                                                  └ dead letters          ├─ casework_internal
+                                                                                          └─ dead letters
 
 Time is the broker's time of receipt. A state is written whole, by version, before read positions are
 committed: after a crash messages come again, have their effect once and are answered again.

@@ -82,7 +82,7 @@ def test_only_a_signature_lists_and_only_in_its_own_country() -> None:
     ("country", "ground", "days", "cut"),
     [("CN", "CRIMINAL", 3 * 365, "NON_COUNTER_OUT"), ("CN", "ADMINISTRATIVE", 730, "NEW_PAYMENT_ACCOUNT"),
      ("SG", "CONCLUDED", 365, "DIGITAL_IDENTITY"), ("SG", "REPEATED", 3 * 365, "ATM"),
-     ("TH", "MULE", 365, "TRANSFER_OUT")],
+     ("TH", "MULE", 365, "TRANSFER_OUT"), ("TH", "MULE", 365, "TRANSFER_IN")],
 )  # fmt: skip
 def test_terms_cuts_and_carve_outs_are_those_of_the_country(
     country: str, ground: str, days: int, cut: str

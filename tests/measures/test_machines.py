@@ -20,6 +20,8 @@ from measures.registry.listing import Listing
 from measures.state.account import in_force, replay, waterfall
 from schemas.commands import (
     AnswerAppeal,
+    AskVerification,
+    ChangeSubscriber,
     Command,
     DecideRefund,
     EndHold,
@@ -54,7 +56,7 @@ NUMBERS = st.sampled_from([f"n{i}" for i in range(8)])
 AMOUNTS = st.integers(1, 10_000_000)
 PEOPLE = st.sampled_from([(), ("a",), ("a", "b"), ("a", "a")])
 STEPS_US = st.sampled_from([1, MINUTE, HOUR, 12 * HOUR, 2 * DAY, 31 * DAY, 100 * DAY])
-KINDS = st.sampled_from(["STOP", "FREEZE", "QUERY", "RESTRICTION"])
+KINDS = st.sampled_from(["STOP", "FREEZE", "QUERY", "RESTRICTION", "LINE_SUSPEND", "RE_VERIFY"])
 LATER_ACTIONS = st.sampled_from([action.value for action in Action if action is not Action.ISSUE])
 
 
@@ -192,7 +194,16 @@ class Machines(RuleBasedStateMachine):
     def functions_are_limited_or_restored(self, number: str, which: int, verified: bool) -> None:
         name = self.pick(which, self.bench.law.on(self.bench.now).named(RestrictRule))
         limit = Restrict(at_us=self.bench.now, decision_id=number, rule=name, reason_code="IDENTITY_CHECK")
-        self.do(Reverify(at_us=self.bench.now, by=("clerk",)) if verified else limit)
+        self.do(Reverify(at_us=self.bench.now, by=("clerk",), proof=number) if verified else limit)
+
+    @rule(number=NUMBERS, ago=STEPS_US, changes=st.booleans())
+    def a_line_is_verified_or_changes_hands(self, number: str, ago: int, changes: bool) -> None:
+        then = max(0, self.bench.now - ago)
+        asked = AskVerification(at_us=self.bench.now, decision_id=number, evidence_at_us=then)
+        self.do(ChangeSubscriber(at_us=self.bench.now, since_us=then) if changes else asked)
+        if changes:
+            lines = [m for m in self.bench.account.live() if m.kind in ("LINE_SUSPEND", "RE_VERIFY")]
+            assert all((m.executed_at_us or 0) > then for m in lines)
 
     @rule(which=st.integers(0, 20), number=NUMBERS)
     def the_holder_objects(self, which: int, number: str) -> None:

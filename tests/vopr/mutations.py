@@ -27,7 +27,7 @@ from measures.state.register import Registered
 from measures.victims import cooldown
 from schemas.commands import StateFacts
 from schemas.journal import FactsStated, JournalEvent
-from schemas.measure import Measure
+from schemas.measure import ClockKind, Measure
 from schemas.order import MeasureKind
 from schemas.reply import Why
 from tests.vopr.bank import Worker
@@ -149,6 +149,17 @@ def overwritten(work: UnitOfWork, command: StateFacts) -> None:
     work.settle("FACTS")
 
 
+def at_once(work: UnitOfWork, measure: Measure) -> None:
+    """Cut a line for good though its holder waits for an answer."""
+    work.put(replace(measure, state="TERMINATED", clocks=()), "TIMER")
+
+
+def lines(**changes: Any) -> tuple[tuple[Any, str, Any], ...]:
+    """Put the machine of suspended lines with other parts into the table of kinds."""
+    other = dataclasses.replace(MACHINES[MeasureKind.LINE_SUSPEND], **changes)
+    return ((table, "MACHINES", {MeasureKind.LINE_SUSPEND: other}),)
+
+
 #: Write entries without reading them back, which refuses many a broken rule by itself.
 UNREAD = (intake, "written", msgspec.json.encode)
 
@@ -176,6 +187,9 @@ MUTATIONS = (
     ),
     Mutation(11, "facts that come again are taken for new", ((engine, "_TAKE", {StateFacts: overwritten}),)),
     Mutation(12, "a key taken off the list stays good", ((Worker, "revoke", lambda *_: None),)),
+    Mutation(
+        13, "an objection does not keep a line from being cut", lines(clocks={ClockKind.DEADLINE: at_once})
+    ),
     Mutation(8, "appeals are not rebuilt", ((intake, "advance", without_appeals),)),
     Mutation(8, "refund rounds are not rebuilt", ((intake, "advance", without_refunds),)),
     Mutation(9, "a share is paid to whoever an order names", guarded(Effect.DISBURSE, within_held)),

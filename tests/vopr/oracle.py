@@ -24,7 +24,7 @@ from measures.law.country_file import FOLDER
 from measures.refusal import Refusal
 from schemas.commands import InstitutionCommand, Move
 from schemas.errors import SchemaError
-from schemas.journal import FactsStated, JournalEntry, MeasureChanged, Moved, RefundChanged
+from schemas.journal import AppealChanged, FactsStated, JournalEntry, MeasureChanged, Moved, RefundChanged
 from schemas.measure import Measure, Refund
 from tests.vopr.world import DAY, HOUR, Message
 
@@ -41,6 +41,7 @@ INVARIANTS = {
     10: "one transfer is held once, however many claim it",
     11: "what comes again changes nothing: the balance seen is the bank's",
     12: "a key taken off the list opens nothing",
+    13: "a line is cut for good, or for want of a verification, after its time and over no open objection",
 }
 ENDED = {
     "DISBURSED", "LIFTED", "CONVERTED", "EXPIRED", "LAPSED", "RELEASED", "CANCELLED_BY_PAYER",
@@ -83,6 +84,7 @@ class Oracle:
         self._losses: Counter[tuple[str, str, str]] = Counter()
         self._repaid: Counter[tuple[str, str, str]] = Counter()
         self._booked: set[str] = set()
+        self._objections: dict[str, str] = {}
         self._warnings: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.seen: Counter[str] = Counter()
 
@@ -123,6 +125,10 @@ class Oracle:
                 self._balances[token] = event.facts.balance_minor or 0
             elif isinstance(event, Moved):
                 self._has_moved(token, event)
+            elif isinstance(event, AppealChanged):
+                self._objections[event.appeal.appeal_id] = (
+                    "" if event.appeal.state == "CLOSED" else event.appeal.measure_id
+                )
             elif isinstance(event, RefundChanged):
                 self._round(token, event.refund)
         self._amounts(token)
@@ -223,10 +229,25 @@ class Oracle:
                 raise ViolationError(4, f"{paid} leaves {measure.measure_id}, which held less")
             total = measure.held_minor + measure.disbursed_minor
             self._peaks[measure.measure_id] = max(self._peaks[measure.measure_id], total)
+        if measure.state in ("TERMINATED", "SUSPENDED") and known and known.state != measure.state:
+            self._cut(measure, event.at_us)
         if measure.converted_to:
             self._gives_way(measure, self._measure(measure.converted_to))
         if measure.state in BY_PEOPLE and measure.ended_why not in BY_LAW:
             self._release(measure, known)
+
+    def _cut(self, measure: Measure, at_us: int) -> None:
+        """Check that a line is cut no sooner than the law says, and not while its holder waits."""
+        rule = self._law[measure.kind.lower()][-1]
+        ends = [
+            self._after(measure.executed_at_us or 0, rule[term])
+            for term in ("term", "objection")
+            if term in rule
+        ]
+        if at_us < max(end or 0 for end in ends):
+            raise ViolationError(13, f"{measure.measure_id} was cut at {at_us}, before {ends}")
+        if measure.state == "TERMINATED" and measure.measure_id in self._objections.values():
+            raise ViolationError(13, f"{measure.measure_id} was cut while its holder waits for an answer")
 
     def _release(self, measure: Measure, known: Measure | None) -> None:
         if not measure.ended_why.strip() or not measure.ended_by:

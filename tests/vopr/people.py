@@ -10,12 +10,13 @@ from measures.authority import dispatch
 from measures.authority.dispatch import Dispatch
 from measures.authority.signing import sign
 from measures.law.jurisdiction import Jurisdiction
-from measures.law.rules import FreezeRule, QueryRule, StopRule
+from measures.law.rules import FreezeRule, LineSuspendRule, QueryRule, ReverifyRule, StopRule
 from measures.money import refund
 from measures.refusal import Refusal
 from measures.victims import cooldown
 from schemas.commands import (
     AnswerAppeal,
+    ChangeSubscriber,
     DecideRefund,
     EndHold,
     FileAppeal,
@@ -199,8 +200,25 @@ class Case:
             until = world.now + world.between(DAY, 60 * DAY)
             number = self._police.order("QUERY", "ISSUE", token, query=QueryTerms(until_us=until), **fields)
             world.later(world.between(HOUR, 20 * DAY), self._lift, "QUERY", token, number)
+        self._line(token)
         if regime.rule(FreezeRule) and world.chance(0.8):
             world.later(world.between(MINUTE, 3 * DAY), self._freeze, token, amount, fields)
+
+    def _line(self, token: str) -> None:
+        """Have a line suspended or its user verified, where the law has it; some pass, some change hands."""
+        world, regime = self._world, self._law.on(self._world.now)
+        for kind, rule in (("LINE_SUSPEND", LineSuspendRule), ("RE_VERIFY", ReverifyRule)):
+            if not regime.rule(rule) or world.chance(0.5):
+                continue
+            number = self._police.order(kind, "ISSUE", token, case_no=self.name, case_family=self.name)
+            if world.chance(0.2):
+                world.later(world.between(HOUR, 20 * DAY), self._lift, kind, token, number)
+            if world.chance(0.4):
+                passed = Reverify(by=("clerk-1",), proof="face match")
+                world.later(world.between(HOUR, 20 * DAY), self._core.tell, token, passed)
+            if world.chance(0.1):
+                other = ChangeSubscriber(since_us=world.now)
+                world.later(world.between(HOUR, 20 * DAY), self._core.tell, token, other)
 
     def _freeze(self, token: str, amount: int, fields: dict[str, Any]) -> None:
         world = self._world
