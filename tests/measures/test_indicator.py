@@ -1,5 +1,8 @@
 """A number's grade: it fades, nobody makes it the highest alone, and a new subscriber starts afresh."""
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,18 +67,56 @@ def test_what_is_revoked_does_not_count(said: list[Evidence], reporter: str) -> 
     )
 
 
-def test_grades_of_situations() -> None:
-    def grade(*said: tuple[str, str], days: float = 0) -> int:
-        evidence = [Evidence(kind, who, T0_US) for kind, who in said]  # type: ignore[arg-type]
-        return indicator(evidence, T0_US + int(days * DAY_US)).grade
+#: What was said, WHO:KIND@DAY, the day it is asked on, and the grade, by hand from the weights of a word
+#: (report 1, finding and SIM box 1.5, authority 2.5) that halve in 14 days.
+SITUATIONS = (
+    ("", 0, 0),
+    ("a:REPORT@0", 0, 1),
+    ("a:REPORT@0", 14, 1),
+    ("a:REPORT@0", 15, 0),
+    ("a:REPORT@5", 4, 0),
+    ("a:REPORT@0 a:REPORT@10", 24, 1),
+    ("a:REPORT@0 a:REPORT@1 a:REPORT@2", 2, 1),
+    ("a:REPORT@0 b:REPORT@0", 0, 2),
+    ("a:REPORT@0 b:REPORT@0", 5, 2),
+    ("a:REPORT@0 b:REPORT@0", 6, 1),
+    ("a:REPORT@0 b:REPORT@0", 28, 1),
+    ("a:REPORT@0 b:REPORT@0", 29, 0),
+    ("a:REPORT@0 b:REPORT@0 c:REPORT@0", 0, 3),
+    ("a:REPORT@0 b:REPORT@0 c:REPORT@0", 3, 3),
+    ("a:REPORT@0 b:REPORT@0 c:REPORT@0", 4, 2),
+    ("a:REPORT@0 b:REPORT@0 c:REPORT@0", 14, 2),
+    ("a:REPORT@0 b:REPORT@0 c:REPORT@0", 15, 1),
+    ("bank:FINDING@0", 0, 2),
+    ("bank:FINDING@0", 1, 1),
+    ("bank:FINDING@0 a:REPORT@0", 0, 3),
+    ("bank:FINDING@0 a:REPORT@0", 1, 2),
+    ("model:SIM_BOX@0", 0, 2),
+    ("model:SIM_BOX@0 a:REPORT@0 b:REPORT@0", 0, 3),
+    ("model:SIM_BOX@0 a:REPORT@0 b:REPORT@0", 14, 2),
+    ("model:SIM_BOX@0 bank:FINDING@0", 0, 3),
+    ("police:AUTHORITY@0", 0, 2),
+    ("police:AUTHORITY@0", 10, 2),
+    ("police:AUTHORITY@0", 11, 1),
+    ("police:AUTHORITY@0", 32, 1),
+    ("police:AUTHORITY@0", 33, 0),
+    ("police:AUTHORITY@0 a:REPORT@0", 0, 3),
+    ("police:AUTHORITY@0 a:REPORT@0", 7, 2),
+    ("police:AUTHORITY@0 court:AUTHORITY@0", 14, 3),
+    ("police:AUTHORITY@0 court:AUTHORITY@0", 15, 2),
+    ("police:AUTHORITY@50 a:REPORT@0", 50, 2),
+    ("a:REPORT@0 b:REPORT@0 a:REVOKED@1", 1, 1),
+    ("police:AUTHORITY@0 a:REPORT@0 a:REVOKED@1", 1, 2),
+    ("a:REVOKED@0 a:REPORT@1", 1, 1),
+    ("a:REPORT@0 b:REPORT@0 c:REPORT@0 operator:RECYCLED@1", 1, 0),
+    ("a:REPORT@0 b:REPORT@0 operator:RECYCLED@1 c:REPORT@2", 2, 1),
+)
 
-    assert grade() == 0
-    assert grade(("REPORT", "a")) == 1
-    assert grade(("REPORT", "a"), ("REPORT", "a")) == 1
-    assert grade(("REPORT", "a"), ("REPORT", "b")) == 2
-    assert grade(("AUTHORITY", "police")) == 2
-    assert grade(("AUTHORITY", "police"), ("REPORT", "b")) == 3
-    assert grade(("REPORT", "a"), ("REPORT", "b"), ("SIM_BOX", "model")) == 3
-    assert grade(("REPORT", "a"), ("REPORT", "b"), ("SIM_BOX", "model"), days=14) == 2
-    assert grade(("REPORT", "a"), days=15) == 0
-    assert HALF_LIFE_US == 14 * DAY_US
+
+@pytest.mark.parametrize(("said", "day", "grade"), SITUATIONS)
+def test_forty_situations_have_the_grade_that_was_reckoned_by_hand(said: str, day: int, grade: int) -> None:
+    words = [re.split("[:@]", each) for each in said.split()]
+    evidence = [Evidence(kind, who, T0_US + int(at) * DAY_US) for who, kind, at in words]  # type: ignore[arg-type]
+
+    assert indicator(evidence, T0_US + day * DAY_US).grade == grade
+    assert len(SITUATIONS) == 40 and HALF_LIFE_US == 14 * DAY_US

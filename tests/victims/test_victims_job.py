@@ -10,7 +10,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.law.country_file import jurisdiction
 from measures.victims.climb import Rules
-from measures.victims.contacts import contact_severity
 from measures.victims.ladder import apply, entry
 from pipelines import policy
 from pipelines.in_process import runner
@@ -97,28 +96,6 @@ def test_an_answer_in_the_dialogue_ends_the_ladder(kafka: KafkaSettings) -> None
 def clue(kind: ClueKind, **fields: object) -> Clue:
     made = Clue(clue_id="c1", kind=kind, party=PARTY, at_us=T0)
     return msgspec.structs.replace(made, **fields)
-
-
-@pytest.mark.parametrize(
-    ("seen", "severity"),
-    [
-        (clue("CALL", active=False, duration_s=600, grade=3), 2),
-        (clue("CALL", active=False, duration_s=600, grade=2), 2),
-        (clue("CALL", active=False, duration_s=119, grade=3), 1),
-        (clue("CALL", active=False, duration_s=600, grade=1), 1),
-        (clue("CALL", active=True, grade=3), None),
-        (clue("CALL", active=False, duration_s=600), None),
-        (clue("URL", grade=2), 2),
-        (clue("APP", grade=3), 2),
-        (clue("SMS", grade=3), 1),
-        (clue("URL", grade=1), 1),
-        (clue("SCREEN_SHARE", active=True, grade=2), 3),
-        (clue("REMOTE_CONTROL", active=False, grade=3), None),
-        (clue("SIM_SWAP", grade=3), None),
-    ],
-)
-def test_a_contact_is_graded_by_the_number_and_what_happened(seen: Clue, severity: int | None) -> None:
-    assert contact_severity(seen) == severity
 
 
 def test_a_listed_caller_begins_a_ladder_and_a_forwarded_line_is_remembered(kafka: KafkaSettings) -> None:
