@@ -88,6 +88,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "Reach warned parties rung by rung.",
         "console.commands.warnings.run:run",
         "console.commands.warnings.send:send",
+        "console.commands.warnings.calling:calling",
         "console.commands.warnings.words:words",
         "console.commands.warnings.report:report",
     ),

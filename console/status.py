@@ -121,6 +121,7 @@ LEGAL = _working(entries="journal entries")
 CASEWORK = _working(changes="changes", told="told to reporters")
 VICTIMS = _working(contacts="journal entries", tries="tries to make")
 OFFICES = _working(entries="journal entries", changes="changes of cases", tries="tries to make", sent="sent")
+CALLS = _working(asked="asked", calls_unreadable="unreadable")
 SENDER = _working(sent="sent", unreachable="not reached", failed="failed", uncertain="uncertain")
 
 

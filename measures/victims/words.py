@@ -74,6 +74,7 @@ class VictimWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         acts: severity -> instruction.
         follow_ups: which one -> text.
         call_reason: shown before a call, at most 32 characters.
+        calling, not_calling: what the app says of a call by the bank at the moment; English where empty.
         buttons, answers, questions, purposes: of the dialogue; all empty where it is asked in English.
         script: what a person who calls says.
 
@@ -91,6 +92,8 @@ class VictimWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     acts: dict[int, str]
     follow_ups: dict[str, str]
     call_reason: str
+    calling: str = ""
+    not_calling: str = ""
     buttons: dict[Act, str] = {}
     answers: dict[str, str] = {}
     questions: dict[str, str] = {}
