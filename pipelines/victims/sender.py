@@ -14,8 +14,9 @@ import itertools
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 
 import msgspec
 
@@ -31,7 +32,7 @@ from pipelines.kafka.reading.bounds import Bound, chunks_within
 from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.seal import Seal, read_seal
 from pipelines.telemetry import TELEMETRY
-from pipelines.victims.channels.port import Channel, Result
+from pipelines.victims.channels.port import Channel, Receipt, Result
 from pipelines.victims.journal import contact_entry
 from schemas import topics
 from schemas.contact import Attempt, ContactState, Outcome, Planned
@@ -113,18 +114,20 @@ class Lane:
     def __init__(
         self,
         settings: KafkaSettings,
-        open_: Callable[[], Channel],
+        channel: Channel,
         done: Callable[[str], None],
         *,
         begun: frozenset[str],
         clock: Callable[[], int] = now_us,
     ) -> None:
-        self._settings, self._open, self._done, self._clock = settings, open_, done, clock
+        self._channel, self._done, self._clock = channel, done, clock
+        self._outcomes = Outcomes(settings, clock)
         self._begun = set(begun)
         self._lock = threading.Condition()
+        self._over = False
         self._count = itertools.count()
         self._waiting: list[tuple[float, int, Attempt, float]] = []
-        self._handed: dict[str, Attempt] = {}
+        self._due: deque[Receipt] = deque()
 
     def add(self, attempt: Attempt, wait_s: float = 0.0, backoff_s: float = BACKOFF_S) -> None:
         """Put a try into the queue, to be looked at after `wait_s`."""
@@ -134,60 +137,84 @@ class Lane:
             self._lock.notify()
 
     def run(self) -> None:
-        """Hand tries over for ever; the body of the lane's thread."""
-        channel, outcomes = self._open(), Outcomes(self._settings, self._clock)
-        while True:
+        """Hand tries over until `stop`; the body of the lane's thread."""
+        while not self._over:
             try:
                 taken = self._next(RECEIPTS_S)
                 if taken is not None:
-                    self._carry(channel, outcomes, *taken)
-                for receipt in channel.receipts():
-                    if attempt := self._handed.get(receipt.key):
-                        outcomes.tell(attempt, receipt.state, receipt.reason)
+                    self._carry(*taken)
+                self._due.extend(self._receipts())
+                while self._due:
+                    told = self._due[0]
+                    self._outcomes.tell(told.attempt, told.state, told.reason)
+                    self._due.popleft()
             except StoplineError as error:
                 _LOGGER.warning("an outcome was not written and will be tried again: %s", error)
                 if taken is not None:
                     self.add(taken[0], BACKOFF_S)
                 time.sleep(BACKOFF_S)
 
+    def stop(self) -> None:
+        """Let `run` end after the try under way; what waits is read again at the next start."""
+        with self._lock:
+            self._over = True
+            self._lock.notify()
+
     def _next(self, wait_s: float) -> tuple[Attempt, float] | None:
         with self._lock:
-            if not self._waiting or self._waiting[0][0] > time.monotonic():
+            if not self._over and (not self._waiting or self._waiting[0][0] > time.monotonic()):
                 ahead = self._waiting[0][0] - time.monotonic() if self._waiting else wait_s
                 self._lock.wait(min(max(ahead, 0.0), wait_s))
-            if self._waiting and self._waiting[0][0] <= time.monotonic():
+            if not self._over and self._waiting and self._waiting[0][0] <= time.monotonic():
                 _, _, attempt, backoff_s = heapq.heappop(self._waiting)
                 return attempt, backoff_s
             return None
 
-    def _carry(self, channel: Channel, outcomes: Outcomes, attempt: Attempt, backoff_s: float) -> None:
+    def _carry(self, attempt: Attempt, backoff_s: float) -> None:
         """Hand one try over and tell what came of it; what may be taken later goes back into the queue."""
         known = attempt.key in self._begun
-        if known and not channel.recognises_keys:
-            self._finish(outcomes, attempt, "UNCERTAIN", "the sender stopped while this was under way")
+        if known and not self._channel.recognises_keys:
+            self._finish(attempt, "UNCERTAIN", "the sender stopped while this was under way")
             return
         if self._clock() > attempt.send_by_us:
-            self._finish(outcomes, attempt, "UNREACHABLE", "its budget had passed")
+            self._finish(attempt, "UNREACHABLE", "its budget had passed")
             return
         if not known:
-            outcomes.tell(attempt, "SENDING")
+            self._outcomes.tell(attempt, "SENDING")
             self._begun.add(attempt.key)
-        result = channel.hand(attempt)
-        again = result.handed == "RETRY" or (result.handed == "UNCERTAIN" and channel.recognises_keys)
+        result = self._hand(attempt)
+        again = result.handed == "RETRY" or (result.handed == "UNCERTAIN" and self._channel.recognises_keys)
         if not again:
-            self._handed[attempt.key] = attempt
-            self._finish(outcomes, attempt, _STATE[result.handed], result.reason, result.proof_id)
+            self._finish(attempt, _STATE[result.handed], result.reason, result.proof_id)
         elif self._clock() + backoff_s * SECOND_US > attempt.send_by_us:
-            self._finish(outcomes, attempt, _given_up(result), result.reason)
+            self._finish(attempt, _given_up(result), result.reason)
         else:
             if result.handed == "RETRY":
                 self._begun.discard(attempt.key)
             self.add(attempt, backoff_s, min(2 * backoff_s, BACKOFF_MAX_S))
 
-    def _finish(
-        self, outcomes: Outcomes, attempt: Attempt, state: ContactState, reason: str, proof_id: str = ""
-    ) -> None:
-        outcomes.tell(attempt, state, reason, proof_id)
+    def _hand(self, attempt: Attempt) -> Result:
+        try:
+            return self._channel.hand(attempt)
+        except Exception as error:  # whatever an answer makes a library meet; the lane must go on
+            self._meet(error)
+            return Result("UNCERTAIN", type(error).__name__)
+
+    def _receipts(self) -> list[Receipt]:
+        try:
+            return self._channel.receipts()
+        except Exception as error:
+            self._meet(error)
+            return []
+
+    def _meet(self, error: Exception) -> None:
+        """Say what a channel should not have raised, and begin anew with its far side."""
+        _LOGGER.error("a channel met what it does not know and connects anew: %r", error, exc_info=error)
+        with suppress(Exception):
+            self._channel.close()
+
+    def _finish(self, attempt: Attempt, state: ContactState, reason: str, proof_id: str = "") -> None:
+        self._outcomes.tell(attempt, state, reason, proof_id)
         count_state(state, attempt, reason)
         self._begun.discard(attempt.key)
         self._done(attempt.key)
@@ -217,8 +244,16 @@ class Sender:
 
         Raises:
             BrokerError: a topic is missing, or a broker refuses to be read.
+            ConfigError: a channel cannot be opened as it is configured.
 
         """
+        with ExitStack() as opened:
+            channels = {
+                name: opened.enter_context(closing(open_())) for name, open_ in self._channels.items()
+            }
+            self._run(channels, stopping)
+
+    def _run(self, channels: Mapping[ChannelName, Channel], stopping: Callable[[], bool]) -> None:
         settings, seal = self._settings, read_seal(self._settings.seal_key)
         with closing(open_admin(settings)) as admin:
             partitions = partitions_of(admin, settings, (topics.CONTACTS,))
@@ -232,11 +267,15 @@ class Sender:
         begun = frozenset(key for key, state in states.items() if state == "SENDING")
         done = {key for key, state in states.items() if state in _DONE}
         lanes = {
-            name: Lane(settings, open_, self._finished, begun=begun, clock=self._clock)
-            for name, open_ in self._channels.items()
+            name: Lane(settings, channel, self._finished, begun=begun, clock=self._clock)
+            for name, channel in channels.items()
         }
-        for name, lane in lanes.items():
-            threading.Thread(target=lane.run, name=f"channel {name}", daemon=True).start()
+        threads = [
+            threading.Thread(target=lane.run, name=f"channel {name}", daemon=True)
+            for name, lane in lanes.items()
+        ]
+        for thread in threads:
+            thread.start()
         outcomes = Outcomes(settings, self._clock)
 
         def give(attempt: Attempt, at: Partition, offset: int) -> None:
@@ -256,6 +295,10 @@ class Sender:
         try:
             self._follow(consumers, give, seal, stopping)
         finally:
+            for lane in lanes.values():
+                lane.stop()
+            for thread in threads:
+                thread.join()
             for consumer in consumers.values():
                 consumer.close()
 

@@ -1,7 +1,6 @@
 """A job without messages waits in its client, and for no longer than until some come."""
 
 import os
-import select
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from pipelines.kafka.port import (
 )
 from pipelines.kafka.reading import arrivals
 from pipelines.kafka.reading.arrivals import Arrivals
+from pipelines.readable import readable
 from schemas.errors import BrokerError
 
 
@@ -124,8 +124,7 @@ def test_the_hot_client_tells_of_a_message_that_comes_while_nobody_asks(
         producer = open_producer(local)
         producer.send(topic, None, b"1", (), 1_700_000_000_000_000)
         producer.flush()
-        hears, _, _ = select.select([told._hears], [], [], 30)
-        assert hears
+        assert readable(told._hears, 30)
 
         deadline = time.monotonic() + 30
         while (chunk := consumer.poll(10)) is None and time.monotonic() < deadline:

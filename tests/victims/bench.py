@@ -24,8 +24,10 @@ from pipelines.victims.sender import now_us
 from schemas import topics
 from schemas.contact import Attempt
 from tests.tokens import token_of
-from tests.victims.test_channels import SECRET, Far
+from tests.victims.far_sides import Far
 from tests.victims.test_ladder import warning
+
+SECRET = b"a secret"
 
 
 class Timed(Far):
@@ -53,8 +55,7 @@ def running(*words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def measured(rate: int, seconds: int) -> tuple[np.ndarray, np.ndarray]:
     """Return how long severity 4 took, seconds: to the app, and to the first call, which waits 30 s."""
-    far = Timed()
-    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as name:
+    with closing(Timed()) as far, EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as name:
         kafka = KafkaSettings(broker.address)
         with closing(open_admin(kafka)) as admin:
             wanted = dict.fromkeys((*topics.VICTIMS_READ, *topics.VICTIMS_WRITTEN))

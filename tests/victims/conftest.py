@@ -12,6 +12,7 @@ from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_produ
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from schemas import topics
+from tests.victims.far_sides import Centre, Far
 
 
 @pytest.fixture
@@ -39,3 +40,15 @@ def read(kafka: KafkaSettings, topic: str, kind: Any) -> list[Any]:
     bounds = captured_bounds(kafka, (topic,))
     values = [value for chunk in chunks_within(kafka, bounds) for value in chunk.values]
     return [msgspec.json.decode(value, type=kind) for value in values]
+
+
+@pytest.fixture
+def far() -> Iterator[Far]:
+    with closing(Far()) as found:
+        yield found
+
+
+@pytest.fixture
+def centre() -> Iterator[Centre]:
+    with closing(Centre()) as found:
+        yield found

@@ -1,18 +1,13 @@
 """Channels with real far sides: a webhook, a message centre, a mail server, a file, an announcer."""
 
-import asyncio
 import json
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import smpp34
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
@@ -29,6 +24,7 @@ from schemas.contact import Attempt
 from schemas.errors import ConfigError
 from schemas.warning import Channel as ChannelName
 from tests.tokens import token_of
+from tests.victims.far_sides import Centre, Far, free_port, wait_for
 
 PARTY = token_of("victim")
 BOOK = {PARTY: Address(party=PARTY, phone="+8613800138000", email="victim@example.org")}
@@ -45,49 +41,6 @@ def attempt(
         call_reason="Safety of your payment",
     )  # fmt: skip
     return msgspec.structs.replace(made, **fields)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-class Far:
-    """An HTTP side that records posts and answers as told."""
-
-    def __init__(self) -> None:
-        self.posts: list[tuple[str, dict[str, str], bytes]] = []
-        self.answers: list[tuple[int, bytes]] = []
-        self.wait_s = 0.0
-        far = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                head = {**self.headers, "came-us": str(time.time_ns() // 1000)}
-                far.posts.append((self.path, head, body))
-                time.sleep(far.wait_s)
-                status, said = far.answers.pop(0) if far.answers else (200, b"{}")
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-
-            def log_message(self, *_: Any) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/warnings"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def far() -> Iterator[Far]:
-    found = Far()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
 
 
 # Webhook
@@ -138,62 +91,6 @@ def test_warnings_are_not_posted_in_the_clear() -> None:
 # SMPP
 
 
-class Centre:
-    """A message centre: an SMPP server of another library, in a thread with a loop of its own."""
-
-    def __init__(self) -> None:
-        self.texts: list[tuple[str, str, bytes, int]] = []
-        self.rejects: list[int] = []
-        self.mute = False
-        self.receipt = "DELIVRD"
-        self.answer_after_s = 0.0
-        self.port = 0
-        self._deliveries: list[Any] = []
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True).start()
-        assert self._ready.wait(10)
-
-    async def _serve(self) -> None:
-        self.port = free_port()
-        self.server = smpp34.Server("127.0.0.1", self.port, system_id="centre")
-        await self.server.start()
-        self._ready.set()
-        sessions: dict[str, Any] = {}
-        held = []
-        while True:
-            event = await self.server.next()
-            if isinstance(event, smpp34.Esme):
-                sessions[event.session_id] = event
-            elif isinstance(event, smpp34.SubmitSmEvent):
-                taken = (event.source_addr, event.destination_addr, event.short_message, event.data_coding)
-                self.texts.append(taken)
-                if self.mute:
-                    held.append(event)
-                elif self.rejects:
-                    event.reject(self.rejects.pop(0))
-                else:
-                    self._accept(event, sessions.get(event.session_id))
-
-    def _accept(self, event: Any, session: Any) -> None:
-        number = f"m{len(self.texts)}"
-        self._loop.call_later(self.answer_after_s, event.accept, number)
-        if self.receipt and session is not None:
-            said = (
-                f"id:{number} sub:001 dlvrd:001 submit date:2611300000 done date:2611300001 "
-                f"stat:{self.receipt} err:000 text:"
-            )
-            delivery = session.deliver_sm(
-                event.source_addr or "0", said.encode(), source_addr=event.destination_addr, esm_class=4
-            )
-            self._deliveries.append(asyncio.ensure_future(delivery))
-
-
-@pytest.fixture
-def centre() -> Centre:
-    return Centre()
-
-
 def texted(centre: Centre, **fields: Any) -> tuple[Smpp, Result]:
     channel = Smpp("127.0.0.1", centre.port, "bank", "word", BOOK)
     return channel, channel.hand(attempt(**fields))
@@ -208,7 +105,7 @@ def test_an_sms_reaches_a_message_centre_in_chinese_and_its_receipt_comes_back(c
     assert (coding, body.decode("utf-16-be")) == (8, "停下。Stop.")
     told: list[Any] = []
     wait_for(lambda: bool(told.extend(channel.receipts()) or told))
-    assert [(each.key, each.state) for each in told] == [(attempt().key, "DELIVERED")]
+    assert [(each.attempt.key, each.state) for each in told] == [(attempt().key, "DELIVERED")]
     channel.close()
 
 
@@ -220,6 +117,20 @@ def test_a_receipt_that_overtakes_the_answer_is_not_lost(centre: Centre) -> None
     wait_for(lambda: bool(told.extend(channel.receipts()) or told))
     assert (result.handed, [each.state for each in told]) == ("SENT", ["DELIVERED"])
     channel.close()
+
+
+def test_a_message_whose_receipt_never_comes_is_forgotten_once_many_others_wait(
+    centre: Centre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp, "WAITING_MAX", 3)
+    centre.receipt = ""
+    channel = Smpp("127.0.0.1", centre.port, "bank", "word", BOOK)
+    with closing(channel):
+        for number in range(1, 6):
+            assert channel.hand(attempt(number, script=("Ask openly.",))).handed == "SENT"
+
+    assert [each.key for each in channel._waiting.values()] == [attempt(number).key for number in (3, 4, 5)]
+    assert not any(each.text or each.script for each in channel._waiting.values()), "nothing said is kept"
 
 
 def test_a_long_sms_goes_in_parts_and_counts_once(centre: Centre) -> None:
@@ -417,10 +328,3 @@ def test_a_file_of_channels_that_cannot_be_used_is_refused(text: str, said: str,
 
     with pytest.raises(ConfigError, match=said):
         read_channels(tmp_path / "channels.yaml")
-
-
-def wait_for(done: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

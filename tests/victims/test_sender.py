@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,16 +21,19 @@ from pipelines.kafka.port import KafkaSettings
 from pipelines.victims import sender
 from pipelines.victims.channels.file import File
 from pipelines.victims.channels.port import Channel, Receipt, Result
+from pipelines.victims.channels.webhook import KEY, Webhook
 from pipelines.victims.sender import Sender, now_us
 from schemas import topics
 from schemas.contact import Attempt, ContactEntry, Outcome, Planned
+from schemas.errors import ConfigError
 from schemas.warning import Channel as ChannelName
 from tests.tokens import token_of
 from tests.victims.conftest import read, send
-from tests.victims.test_channels import KEY, SECRET, Centre, Far, wait_for
+from tests.victims.far_sides import Centre, Far, wait_for
 from tests.victims.test_ladder import warning
 
 HOUR_US = 3_600_000_000
+SECRET = b"a secret"
 RULES = Rules(jurisdiction("CN"), hold_out_percent=0)
 
 
@@ -165,18 +168,49 @@ def test_where_no_key_is_recognised_an_answer_that_was_lost_is_not_asked_for_aga
 def test_a_receipt_of_the_message_centre_becomes_an_outcome(kafka: KafkaSettings) -> None:
     class Told(Doubtful):
         def hand(self, attempt: Attempt) -> Result:
-            self.taken.append(attempt.key)
+            self.due = [attempt]
             return Result("SENT")
 
         def receipts(self) -> list[Receipt]:
-            keys, self.taken = self.taken, []
-            return [Receipt(key, "DELIVERED", now_us()) for key in keys]
+            due, self.due = self.due, []
+            return [Receipt(attempt, "DELIVERED", now_us()) for attempt in due]
 
     put(kafka, [planned(1, "sms")])
     with sending(kafka, {"SMS": Told}):
         wait_for(lambda: any("DELIVERED" in states for states in outcomes(kafka).values()))
 
     assert [*outcomes(kafka).values()] == [["SENDING", "SENT", "DELIVERED"]]
+
+
+def test_a_channel_that_breaks_over_an_answer_goes_on_and_what_was_under_way_is_uncertain(
+    kafka: KafkaSettings,
+) -> None:
+    class Breaking(Doubtful):
+        closed = 0
+
+        def hand(self, attempt: Attempt) -> Result:
+            self.taken.append(attempt.key)
+            if len(self.taken) == 1:
+                raise KeyError("no such command")
+            return Result("SENT")
+
+        def close(self) -> None:
+            self.closed += 1
+
+    breaking, first, second = Breaking(), planned(1, "sms"), planned(1, "sms2")
+    put(kafka, [first])
+    with sending(kafka, {"SMS": lambda: breaking}):
+        wait_for(lambda: any("UNCERTAIN" in states for states in outcomes(kafka).values()))
+        put(kafka, [second])
+        wait_for(lambda: any("SENT" in states for states in outcomes(kafka).values()))
+
+    assert outcomes(kafka)[attempt_of(first).key] == ["SENDING", "UNCERTAIN"]
+    assert breaking.closed == 2, "after the break, and at the end"
+
+
+def test_a_channel_that_cannot_be_opened_is_said_before_anything_is_read(kafka: KafkaSettings) -> None:
+    with pytest.raises(ConfigError, match="is not https"):
+        Sender(kafka, {"IN_APP": lambda: Webhook("http://bank.example/warnings", SECRET)}).run()
 
 
 def killed(kafka: KafkaSettings, folder: Path, kills: int, more: Callable[[int], None]) -> None:
@@ -214,10 +248,9 @@ def all_done(kafka: KafkaSettings) -> bool:
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_killed_at_any_moment_nothing_goes_out_twice_under_one_key_and_nothing_is_lost(
-    kafka: KafkaSettings, tmp_path: Path, kills: int
+    kafka: KafkaSettings, tmp_path: Path, far: Far, centre: Centre, kills: int
 ) -> None:
     """IN_APP goes to a webhook that takes a key once, SMS to a message centre that knows no keys."""
-    far, centre = Far(), Centre()
     names = [f"n{number}" for number in range(40 * (kills + 1))]
     phones = {token_of(name): f"+86138{number:08d}" for number, name in enumerate(names)}
     book = [Address(party=party, phone=phone) for party, phone in phones.items()]
@@ -248,5 +281,3 @@ def test_killed_at_any_moment_nothing_goes_out_twice_under_one_key_and_nothing_i
     assert ends["SENT"] + ends["UNCERTAIN"] == len(entries)
     again = sum(Counter(head[KEY] for _, head, _ in far.posts).values()) - len(taken)
     print(f"{kills} kills, {len(entries)} tries: {ends}, {again} posts repeated under their key")
-    with suppress(OSError):
-        far.server.shutdown()

@@ -5,13 +5,13 @@ them, data or no data.
 """
 
 import os
-import select
 import time
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from pipelines.kafka.port import ChunkConsumer, KafkaSettings
 from pipelines.process import PROCESS
+from pipelines.readable import readable
 
 #: Nobody waits before nothing has come for so long: what the last messages led to is on its way till then.
 QUIET_S = 2.0
@@ -54,7 +54,7 @@ class Arrivals:
             return
         if self._looked.get(reader) != self._round or any(n != self._round for n in self._looked.values()):
             return
-        select.select([self._hears], [], [], WAIT_S)
+        readable(self._hears, WAIT_S)
         self._round += 1
         with suppress(BlockingIOError):
             os.read(self._hears, 1 << 16)

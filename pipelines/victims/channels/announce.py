@@ -4,6 +4,7 @@ A call that the operator refused to announce twice is not placed: the ladder's n
 announcing service calls are placed unproved, and every outcome says so.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipelines.addresses import Address
 from pipelines.victims.channels.port import NOWHERE, Channel, Receipt, Result
 from schemas.contact import Attempt
 from schemas.errors import ConfigError
+from schemas.units import SECOND_US
 
 TIMEOUT_S = (1.0, 2.0)
 
@@ -62,7 +64,7 @@ class Announced:
 
     def _announce(self, attempt: Attempt, phone: str) -> tuple[str, str, bool]:
         """Ask once; returns the announcement, why there is none, and whether asking again is of no use."""
-        live_s = (attempt.answer_by_us - attempt.send_by_us) // 1_000_000
+        live_s = (attempt.answer_by_us - time.time_ns() // 1000) // SECOND_US
         asked: dict[str, Any] = {
             "callingParticipant": {"phoneNumber": self._caller},
             "calledParticipant": {"phoneNumber": phone},

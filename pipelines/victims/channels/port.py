@@ -18,9 +18,9 @@ class Result(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What a far side tells later of a try that it took."""
+    """What a far side tells later of a try that it took; of the try, only what an outcome names."""
 
-    key: str
+    attempt: Attempt
     state: ContactState
     at_us: int
     reason: str = ""

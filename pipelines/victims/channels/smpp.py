@@ -5,22 +5,24 @@ SMPP has no keys: a try whose answer was not heard is not handed over again unde
 
 import logging
 import re
-import select
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from smpplib import consts, exceptions, gsm
 from smpplib.client import Client
 
 from pipelines.addresses import Address
+from pipelines.readable import readable
 from pipelines.victims.channels.port import NOWHERE, Receipt, Result
 from schemas.contact import Attempt, ContactState
 
 TIMEOUT_S = 5.0
 
-#: So many receipts of messages that no answer has named yet are kept.
-EARLY_MAX = 1_000
+#: So many messages wait for their receipts, the newest, and so many receipts for the answers that name
+#: their messages.
+WAITING_MAX, EARLY_MAX = 50_000, 1_000
 
 #: Command statuses after which the same message may be taken later: system error, queue full, throttled.
 TRANSIENT = frozenset({consts.SMPP_ESME_RSYSERR, consts.SMPP_ESME_RMSGQFUL, consts.SMPP_ESME_RTHROTTLED})
@@ -31,6 +33,8 @@ _STATES: Mapping[str, ContactState] = {
     "DELETED": "FAILED",
 }  # fmt: skip
 _RECEIPT = re.compile(r"id:(?P<id>\S+).*?stat:(?P<stat>\w+)", re.IGNORECASE | re.DOTALL)
+
+T = TypeVar("T")
 
 logging.getLogger("smpplib").setLevel(logging.CRITICAL)
 
@@ -51,7 +55,7 @@ class Smpp:
         self._where, self._login, self._addresses = (host, port), (system_id, password), addresses
         self._client: Any = None
         self._answered: dict[int, tuple[int, str]] = {}
-        self._keys: dict[str, str] = {}
+        self._waiting: dict[str, Attempt] = {}
         self._early: dict[str, str] = {}
         self._told: list[Receipt] = []
 
@@ -76,7 +80,7 @@ class Smpp:
                     later = status in TRANSIENT and not taken
                     return Result("RETRY" if later else "FAILED", f"SMPP status {status}")
                 taken += 1
-                self._keys[message_id] = attempt.key
+                _remember(self._waiting, message_id, _bare(attempt), WAITING_MAX)
                 if (early := self._early.pop(message_id, None)) is not None:
                     self._on_stat(message_id, early)
         except (exceptions.ConnectionError, exceptions.PDUError, OSError) as error:
@@ -140,7 +144,7 @@ class Smpp:
         return self._answered.pop(sent.sequence)
 
     def _readable(self, wait_s: float) -> bool:
-        return bool(select.select([self._client._socket], [], [], wait_s)[0])
+        return readable(self._client._socket.fileno(), wait_s)
 
     def _on_answer(self, pdu: Any) -> None:
         message_id = pdu.message_id.decode() if getattr(pdu, "message_id", None) else ""
@@ -156,9 +160,19 @@ class Smpp:
         state = _STATES.get(stat.upper())
         if state is None:
             return
-        if (key := self._keys.pop(message_id, "")) == "":
-            self._early[message_id] = stat
-            while len(self._early) > EARLY_MAX:
-                del self._early[next(iter(self._early))]
+        if (attempt := self._waiting.pop(message_id, None)) is None:
+            _remember(self._early, message_id, stat, EARLY_MAX)
         else:
-            self._told.append(Receipt(key, state, time.time_ns() // 1000, f"SMPP {stat}"))
+            self._told.append(Receipt(attempt, state, time.time_ns() // 1000, f"SMPP {stat}"))
+
+
+def _remember(of: dict[str, T], name: str, value: T, most: int) -> None:
+    """Keep a value, and of all the newest."""
+    of[name] = value
+    while len(of) > most:
+        del of[next(iter(of))]
+
+
+def _bare(attempt: Attempt) -> Attempt:
+    """Return a try without what was said to people."""
+    return msgspec.structs.replace(attempt, text="", script=(), dialogue=None)
