@@ -40,8 +40,7 @@ def answer(calls: Calls, rules: Policy, path: str) -> Answer:
     text = words.calling if call else words.not_calling
     told = {"calling": call is not None, "text": text.replace("{hotline}", _hotline(rules, known))}
     if call is not None:
-        attempt = call.attempt
-        told |= {"sender": attempt.sender, "call_reason": attempt.call_reason, "proof_id": call.proof_id}
+        told |= {"call_reason": call.attempt.call_reason, "proof_id": call.proof_id}
         told |= {"until_us": call.until_us()}
     return _said(200, **told)
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.ledgers.clues import CLUE_FACT
 from pipelines.hot.decode import Decode
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
@@ -18,11 +19,11 @@ from pipelines.streams.table import STREAMS
 from schemas import clue, topics
 from schemas.clue import Clue
 from schemas.errors import ConfigError
-from schemas.rows.tokens import token_words
+from schemas.rows.tokens import token_text
 from schemas.rows.values import Values
 from schemas.units import DAY_US, MINUTE_US, SECOND_US
 
-PARTY, OTHER = "abcdefghijklmnopqrstuvwxya", "abcdefghijklmnopqrstuvwxyb"
+PARTY, OTHER = "abcdefghijklmnopqrstuvwxya", "abcdefghijklmnopqrstuvwxye"
 T0_US = 1_756_721_400_000_000
 
 
@@ -57,10 +58,11 @@ class Job:
         self._read += len(values)
         chunk = Chunk(topic, Values.of(list(values)), places.astype(np.int32), places, places * 0 + at_us)
         found = self._decode.gathered([self._decode.begin(chunk)])
-        keys = [rows["key"].tolist() for blocks in found.parts.values() for _, rows in blocks]
-        known = {tuple(token_words([party])[0].tolist()): party for party in (PARTY, OTHER)}
-        told = [json.loads(letter.value.value) for letter in found.letters]
-        return [known.get(tuple(np.atleast_1d(key)), "?") for each in keys for key in each], told
+        parties = [
+            token_text(key) for kind, blocks in found.parts.items() if kind == CLUE_FACT
+            for _, rows in blocks for key in rows["key"]
+        ]  # fmt: skip
+        return parties, [json.loads(letter.element.value) for letter in found.letters]
 
 
 @pytest.fixture

@@ -73,7 +73,6 @@ class Centre:
         self._serving = self._loop.create_task(self._serve())
         with suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._serving)
-        self._loop.run_until_complete(self.server.stop())
         self._loop.close()
 
     def close(self) -> None:
@@ -89,19 +88,27 @@ class Centre:
         self._ready.set()
         sessions: dict[str, Any] = {}
         held = []
-        while True:
-            event = await self.server.next()
-            if isinstance(event, smpp34.Esme):
-                sessions[event.session_id] = event
-            elif isinstance(event, smpp34.SubmitSmEvent):
-                taken = (event.source_addr, event.destination_addr, event.short_message, event.data_coding)
-                self.texts.append(taken)
-                if self.mute:
-                    held.append(event)
-                elif self.rejects:
-                    event.reject(self.rejects.pop(0))
-                else:
-                    self._accept(event, sessions.get(event.session_id))
+        try:
+            while True:
+                event = await self.server.next()
+                if isinstance(event, smpp34.Esme):
+                    sessions[event.session_id] = event
+                elif isinstance(event, smpp34.SubmitSmEvent):
+                    taken = (
+                        event.source_addr,
+                        event.destination_addr,
+                        event.short_message,
+                        event.data_coding,
+                    )
+                    self.texts.append(taken)
+                    if self.mute:
+                        held.append(event)
+                    elif self.rejects:
+                        event.reject(self.rejects.pop(0))
+                    else:
+                        self._accept(event, sessions.get(event.session_id))
+        finally:
+            await self.server.stop()
 
     def _accept(self, event: Any, session: Any) -> None:
         number = f"m{len(self.texts)}"

@@ -29,7 +29,7 @@ from tests.victims.test_ladder import DAY, MINUTE, PARTY, SECOND, T0, One, warni
 
 def called(at_us: int = T0) -> One:
     """A party whose app could not be reached, so that a call is planned."""
-    one = One(sender="Example Bank")
+    one = One()
     one.take(warning(4, at_us), at_us)
     one.heard(one.attempts[-1], "FAILED", at_us + SECOND)
     assert one.attempts[-1].channel == "CALL"
@@ -48,7 +48,7 @@ def test_a_call_is_told_from_when_it_left_until_somebody_answered() -> None:
     one.heard(call, "SENT", T0 + 3 * SECOND, proof_id="p-1")
     found = expected(one, T0 + 4 * SECOND)
     assert found is not None
-    assert (found.attempt.key, found.proof_id, found.attempt.sender) == (call.key, "p-1", "Example Bank")
+    assert (found.attempt.key, found.proof_id) == (call.key, "p-1")
 
     one.heard(call, "ANSWERED", T0 + MINUTE, verdict="UNKNOWN")
     assert expected(one, T0 + MINUTE + SECOND) is None
@@ -111,7 +111,7 @@ def test_the_app_is_told_whether_the_bank_is_calling_and_nothing_while_that_is_n
         wait_for(lambda: asked(address, mine)[0] == 200, 30)
         status, said = asked(address, mine)
         assert (status, said["calling"], said["proof_id"]) == (200, True, "p-1")
-        assert said["sender"] == "Example Bank" and "96110" in str(said["text"])
+        assert said["call_reason"] and "96110" in str(said["text"])
         nobody = asked(address, other)[1]
         assert nobody["calling"] is False and str(nobody["text"]).startswith("我们现在没有给您打电话。")
         assert str(asked(address, f"{other}?language=en")[1]["text"]).startswith("We are not calling you now")
