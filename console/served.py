@@ -1,5 +1,6 @@
 """A few answers over HTTP, for other programs of the same place."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,11 @@ class Answer(NamedTuple):
     status: int
     kind: str
     body: bytes
+
+
+def as_json(status: int, said: dict[str, object]) -> Answer:
+    """Return an answer in JSON."""
+    return Answer(status, "application/json", json.dumps(said, ensure_ascii=False).encode())
 
 
 @contextmanager

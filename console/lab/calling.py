@@ -1,11 +1,9 @@
 """What the bank's app is told of calls: whether there is one, and the words to show."""
 
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from console.served import Answer
 from measures.victims.words import FALLBACK, shipped
 from pipelines.policy import Policy
 from pipelines.streams.clock import now_us
@@ -18,8 +16,11 @@ PATH = "/calling/"
 _UNKNOWN = "nothing is known of calls at the moment; show nothing, and ask again"
 
 
-def answer(calls: Calls, rules: Policy, path: str) -> Answer:
-    """Answer `/calling/PARTY?language=LANGUAGE`: 200, 404 for another path, 400 for what is no token, 503."""
+def answer(calls: Calls, rules: Policy, path: str) -> tuple[int, dict[str, object]]:
+    """Answer `/calling/PARTY?language=LANGUAGE` with an HTTP status and what JSON says.
+
+    200; 404 for another path, 400 for what is no token, 503 while nothing is known.
+    """
     asked = urlsplit(path)
     if not asked.path.startswith(PATH):
         return _said(404, error=f"ask for {PATH}PARTY, the customer's token")
@@ -38,7 +39,10 @@ def answer(calls: Calls, rules: Policy, path: str) -> Answer:
     known = wanted if wanted in law.languages else law.languages[0]
     call = calls.of(party)
     text = words.calling if call else words.not_calling
-    told = {"calling": call is not None, "text": text.replace("{hotline}", _hotline(rules, known))}
+    told: dict[str, object] = {
+        "calling": call is not None,
+        "text": text.replace("{hotline}", _hotline(rules, known)),
+    }
     if call is not None:
         told |= {"call_reason": call.attempt.call_reason, "proof_id": call.proof_id}
         told |= {"until_us": call.until_us()}
@@ -50,5 +54,5 @@ def _hotline(rules: Policy, language: str) -> str:
     return hotline
 
 
-def _said(status: int, **fields: Any) -> Answer:
-    return Answer(status, "application/json", msgspec.json.encode(fields))
+def _said(status: int, **fields: object) -> tuple[int, dict[str, object]]:
+    return status, fields

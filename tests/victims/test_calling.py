@@ -5,14 +5,13 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from urllib.error import HTTPError
 
 import msgspec
 import pytest
 
 from console.lab.calling import answer
-from console.served import served
+from console.served import as_json, served
 from measures.victims.calling import BELIEVED_US, Call, after, calling
 from measures.victims.ladder import entry
 from pipelines import policy
@@ -25,6 +24,8 @@ from tests.tokens import token_of
 from tests.victims.conftest import send
 from tests.victims.far_sides import wait_for
 from tests.victims.test_ladder import DAY, MINUTE, PARTY, SECOND, T0, One, warning
+
+RULES = policy.load()
 
 
 def called(at_us: int = T0) -> One:
@@ -82,7 +83,7 @@ def answering(kafka: KafkaSettings) -> Iterator[str]:
     with closing(Calls(kafka, now_us)) as calls:
         thread = threading.Thread(target=calls.run, daemon=True)
         thread.start()
-        with served("0", "--at", partial(answer, calls, policy.load())) as address:
+        with served("0", "--at", lambda path: as_json(*answer(calls, RULES, path))) as address:
             yield address
     thread.join(20)
     assert not thread.is_alive()

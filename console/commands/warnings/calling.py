@@ -11,7 +11,7 @@ from console.ending import end_on_signals
 from console.lab.calling import answer
 from console.options import Brokers, Country, KafkaSecurity, MetricsAt, PolicyFile, StatusForm
 from console.probing import probed
-from console.served import served
+from console.served import as_json, served
 from console.status import CALLS, reporting, say
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings
@@ -46,7 +46,10 @@ def calling(
     kafka = KafkaSettings(brokers, security=of_words(security), seal_key=seal_key)
     with closing(Calls(kafka, now_us)) as calls:
         end_on_signals(partial(say, status))
-        with served(at, "--at", partial(answer, calls, rules)) as address, probed(metrics, "calling"):
+        with (
+            served(at, "--at", lambda path: as_json(*answer(calls, rules, path))) as address,
+            probed(metrics, "calling"),
+        ):
             say(status, f"answering {address}/calling/PARTY; Ctrl-C stops")
             with reporting(status, CALLS):
                 threading.Thread(target=calls.run, name="calls", daemon=True).start()
