@@ -8,6 +8,7 @@ from console.probing import probed
 from console.status import Status, StatusFormat, reporting, say
 from pipelines.jobs.job import Job
 from pipelines.jobs.runners import RunnerName, run_in_process, run_on_flink
+from schemas.errors import ConfigError
 
 
 def run_job(
@@ -23,12 +24,17 @@ def run_job(
 ) -> None:
     """Run a job for ever; `finish` is done before the process is ended.
 
-    `metrics` is where figures and health are told, HOST:PORT; on Flink its own reporter tells them.
+    `metrics` is where figures and health of a job in this process are told, HOST:PORT.
 
     Raises:
         StoplineError: the runner, its state or the job refuses to start.
 
     """
+    if runner == "flink" and metrics:
+        raise ConfigError(
+            f"--metrics {metrics!r} tells the figures of this process, and on Flink the job runs in others; "
+            "leave it out, `stopline flink status` tells how it does; or take --runner in-process"
+        )
     if runner == "flink":
         run_on_flink(job, words, partial(say, "none" if form == "none" else "line"), fresh=fresh)
         return

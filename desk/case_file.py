@@ -10,6 +10,7 @@ from desk.cases import OF_CASE, case_id_of
 from desk.money_way import Way, money_way
 from desk.projections.journal import state_of
 from desk.records import Line, naming
+from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
 from measures.engine.intake import AccountState
 from pipelines.policy import OUTCOMES
@@ -91,12 +92,14 @@ _ACTION, _ANY = msgspec.json.Decoder(Action), msgspec.json.Decoder(dict[str, Any
 _EVENT = msgspec.json.Decoder(MeasureChanged | AppealChanged | OrderAnswered | Alerted)
 
 
-def case_file(store: Store, case_id: str, now_us: int, reader: str = "") -> CaseFile | None:
-    """Put a case together for `reader`; None if there is no such case.
+def case_file(
+    store: Store, case_id: str, now_us: int, reader: str = "", sight: Sight = EVERYTHING
+) -> CaseFile | None:
+    """Put a case together for `reader`, who has a `sight`; None if there is no such case for them.
 
     What a first person decided stays hidden from everybody else until a second one has decided.
     """
-    row = store.row("SELECT * FROM cases WHERE case_id = ?", case_id)
+    row = store.row(f"SELECT * FROM cases WHERE case_id = ? AND {sight.kept()}", case_id)
     if row is None:
         return None
     account = row["account"]
@@ -113,7 +116,8 @@ def case_file(store: Store, case_id: str, now_us: int, reader: str = "") -> Case
     )
     families = {measure.case_family for measure in measures if measure.case_family}
     parties = tuple(dict.fromkeys(alert.party_token for alert in alerts if alert.leg == "CREDIT"))
-    facts = _facts(store, account, txns, families, parties)
+    named = (account, *parties, *(alert.counterparty_token for alert in alerts))
+    facts = _facts(store, sight, account, txns, families, parties)
     warnings = tuple(_WARNING.decode(value) for topic, value in facts if topic == topics.WARNINGS)
     answers = tuple(_ANY.decode(value) for topic, value in facts if topic == topics.FEEDBACK) + tuple(
         event["outcome"]
@@ -138,8 +142,8 @@ def case_file(store: Store, case_id: str, now_us: int, reader: str = "") -> Case
         row, alerts, warnings, answers, tuple(measures),
         tuple(_records(store, "SELECT record FROM appeals WHERE account = ?", _APPEAL, account)), proposals,
         _timeline(alerts, journal, told, facts), usual(state_of(store.reader(), account)),
-        money_way(store, account, now_us), _related(store, account, alerts, families),
-        tuple(naming(store, (account, *parties, *(alert.counterparty_token for alert in alerts)))),
+        money_way(store, account, now_us, sight), _related(store, account, alerts, families, sight),
+        tuple(naming(store, named, sight=sight)),
     )  # fmt: skip
 
 
@@ -147,12 +151,13 @@ def _records(store: Store, query: str, decoder: Any, *values: Any) -> list[Any]:
     return [decoder.decode(unpacked(row["record"])) for row in store.rows(query, *values)]
 
 
-def _facts(
-    store: Store, account: str, txns: tuple[str, ...], families: set[str], parties: tuple[str, ...]
-) -> list[tuple[str, bytes]]:
+def _facts(  # noqa: PLR0917 - what it is found by
+    store: Store, sight: Sight, account: str, txns: tuple[str, ...], families: set[str],
+    parties: tuple[str, ...],
+) -> list[tuple[str, bytes]]:  # fmt: skip
     """Return facts about the account, its payments and its case families, each once, in order of time."""
     found: dict[tuple[str, str], sqlite3.Row] = {}
-    asked = [
+    asked: list[tuple[str, tuple[str, ...]]] = [
         ("account", (account,)),
         ("other", (account,)),
         ("txn", txns),
@@ -162,7 +167,7 @@ def _facts(
     for column, values in asked:
         for row in store.rows(
             f"SELECT topic, id, at_us, record FROM facts WHERE {column} IN ({', '.join('?' * len(values))}) "
-            f"AND {column} != '' LIMIT 500", *values,
+            f"AND {column} != '' AND {sight.facts()} LIMIT 500", *values,
         ):  # fmt: skip
             found[row["topic"], row["id"]] = row
     ordered = sorted(found.values(), key=lambda row: (row["at_us"], row["topic"], row["id"]))
@@ -212,7 +217,7 @@ def usual(state: AccountState | None) -> Usual | None:
 
 
 def _related(
-    store: Store, account: str, alerts: tuple[Alert, ...], families: set[str]
+    store: Store, account: str, alerts: tuple[Alert, ...], families: set[str], sight: Sight
 ) -> tuple[Related, ...]:
     """Find other cases that share a person, an account, a payment or a case family with this one."""
     shares: dict[str, dict[str, None]] = {}
@@ -236,7 +241,7 @@ def _related(
                 shares.setdefault(each["account"], {})["family"] = None
     found = []
     for other, what in shares.items():
-        if case := store.row("SELECT * FROM cases WHERE account = ?", other):
+        if case := store.row(f"SELECT * FROM cases WHERE account = ? AND {sight.kept()}", other):
             sum_ = case["amount_minor"], case["currency"]
             found.append(Related(case["case_id"], other, tuple(what), *sum_, bool(case["open"])))
     return tuple(sorted(found, key=lambda each: (-len(each.shares), -each.amount_minor, each.case_id))[:20])

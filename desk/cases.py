@@ -22,11 +22,13 @@ CREATE TABLE cases(
   value REAL NOT NULL, expected REAL NOT NULL, since_at_us INTEGER NOT NULL,
   since_received_us INTEGER NOT NULL, newest_us INTEGER NOT NULL, law_due_us INTEGER, law_kind TEXT NOT NULL,
   live INTEGER NOT NULL, held_minor INTEGER NOT NULL, appeals INTEGER NOT NULL, pending INTEGER NOT NULL,
-  escalated INTEGER NOT NULL, decision TEXT NOT NULL, service_us INTEGER NOT NULL, changed INTEGER NOT NULL);
+  escalated INTEGER NOT NULL, decision TEXT NOT NULL, service_us INTEGER NOT NULL,
+  institution TEXT NOT NULL, changed INTEGER NOT NULL);
 CREATE INDEX cases_by_change ON cases(changed);
+CREATE INDEX cases_of_institution ON cases(institution);
 CREATE INDEX cases_open ON cases(
   expected, law_due_us, since_at_us, since_received_us, service_us, case_id, pending, appeals, escalated,
-  live, currency, amount_minor) WHERE open
+  live, currency, amount_minor, institution) WHERE open
 """
 
 #: Actions that say what a case is; alerts that the person had not seen open it again.
@@ -48,7 +50,8 @@ _HELD = "CASE WHEN scope = 'TRANSACTION' THEN max(held_minor, limit_minor) ELSE 
 _ALERTS = """
 SELECT jurisdiction, leg, rule, currency, party, txn, max(outcome) AS outcome,
   max(amount_minor) AS amount_minor, max(value) AS value,
-  max(value * score) AS expected, min(at_us) AS at_us, min(received_us) AS received_us,
+  max(value * chance) AS expected,
+  max(institution) AS institution, min(at_us) AS at_us, min(received_us) AS received_us,
   min(due_us) AS due_us
 FROM alerts WHERE account = ? AND received_us > ? GROUP BY txn ORDER BY outcome, at_us
 """
@@ -116,6 +119,7 @@ def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:
         min((each["received_us"] for each in open_), default=first_received or 0),
         newest or 0, due, kind, measures["live"], measures["held"], appeal["n"], *acted,
         decided["kind"] if decided else "", SERVICE_US[top["outcome"] if top else 0],
+        (top["institution"] if top else "") or _reported_at(db, account),
     )  # fmt: skip
 
 
@@ -132,9 +136,18 @@ def _acted(db: sqlite3.Connection, account: str, upto: int) -> tuple[int, int]:
     return pending, escalated
 
 
+def _reported_at(db: sqlite3.Connection, account: str) -> str:
+    """Return the institution that the newest phone report names for an account without an alert that does."""
+    found = db.execute(
+        "SELECT payee_institution FROM actions WHERE account = ? AND kind = 'REPORT' "
+        "ORDER BY at_us DESC LIMIT 1", (account,),
+    ).fetchone()  # fmt: skip
+    return found["payee_institution"] if found else ""
+
+
 def _last(db: sqlite3.Connection, account: str) -> sqlite3.Row | None:
     found: sqlite3.Row | None = db.execute(
-        "SELECT jurisdiction, outcome, leg, rule, currency FROM alerts WHERE account = ? "
+        "SELECT jurisdiction, outcome, leg, rule, currency, institution FROM alerts WHERE account = ? "
         "ORDER BY received_us DESC LIMIT 1", (account,),
     ).fetchone()  # fmt: skip
     return found

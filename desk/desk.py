@@ -20,9 +20,11 @@ from desk.carrier import Carrier
 from desk.cases import CLOSING, case_id_of
 from desk.clock import DeskClock
 from desk.follower import Follower
+from desk.planes import PLANE_OF_ACT
 from desk.projections.journal import state_of
 from desk.records import record_of
 from desk.roles import ACTS, Person
+from desk.sight import EVERYTHING, Sight, sight_of
 from desk.store import Store, unpacked
 from desk.terms import SERVICE_MINUTES
 from measures.aggregate import UNGUARDED, Office
@@ -100,14 +102,19 @@ class Desk:
         row = self.store.row("SELECT record FROM actions WHERE action_id = ?", action_id)
         return _ACTION.decode(unpacked(row["record"])) if row else self._sent.get(action_id)
 
-    def plan(self, form: Form, *people: str) -> Plan:
-        """Say what a form would do if these people decided it.
+    def sight(self, person: Person) -> Sight:
+        """Return what a person sees."""
+        return sight_of(self.store, person, self.institution)
+
+    def plan(self, form: Form, person: Person) -> Plan:
+        """Say what a form would do if a person decided it.
 
         Raises:
             RefusedError: it must not be, or there is nothing to do.
 
         """
-        return self._plan(self._asked(form, people))
+        self._must_see(person, form)
+        return self._plan(self._asked(form, (person.id,), institution=person.institution))
 
     def decide(self, person: Person, form: Form) -> Action:
         """Let a person decide; waits until the store has it. The same form again is the same action.
@@ -122,7 +129,9 @@ class Desk:
             raise RefusedError("NOT_COMPETENT", f"{person.role} may not {form.kind.lower()}")
         if form.reason_code not in REASONS[form.kind]:
             raise RefusedError(str(Why.UNKNOWN_REASON), form.reason_code)
-        asked = self._asked(form, (person.id,), derived_id("action", person.id, form.key))
+        self._must_see(person, form)
+        action_id = derived_id("action", person.id, form.key)
+        asked = self._asked(form, (person.id,), action_id, institution=person.institution)
         with self._lock:
             if known := self.action(asked.action_id):
                 return known
@@ -144,7 +153,8 @@ class Desk:
         """
         self._ready()
         first = self.action(proposal_id)
-        if first is None or first.state != "PROPOSED":
+        seen = self.sight(person).sees_action(self.store, proposal_id)
+        if first is None or not seen or first.state != "PROPOSED":
             raise RefusedError(str(Why.WRONG_STATE), "there is nothing to decide")
         if person.role not in ACTS[first.kind]:
             raise RefusedError("NOT_COMPETENT", f"{person.role} may not {first.kind.lower()}")
@@ -165,7 +175,7 @@ class Desk:
                 return known
             if self.answered(proposal_id):
                 raise RefusedError(str(Why.WRONG_STATE), "somebody has decided this already")
-            asked = self._asked(own, (first.by, person.id), action_id)
+            asked = self._asked(own, (first.by, person.id), action_id, institution=person.institution)
             plan = (
                 self._plan(asked)
                 if agrees
@@ -190,11 +200,13 @@ class Desk:
         regime = self.laws.of(country or self.country).on(self.clock.now(self.store))
         return {"hold": sorted(regime.named(HoldRule)), "restrict": sorted(regime.named(RestrictRule))}
 
-    def waiting(self, kinds: Collection[str], subject: str | None = None) -> list[Action]:
+    def waiting(
+        self, kinds: Collection[str], subject: str | None = None, sight: Sight = EVERYTHING
+    ) -> list[Action]:
         """Return what was decided and waits for a second person, of these kinds, about a thing or any."""
         rows = self.store.rows(
-            f"SELECT record, action_id, subject FROM actions WHERE state = 'PROPOSED' AND kind IN "
-            f"({', '.join('?' * len(kinds))}) ORDER BY at_us", *kinds,
+            f"SELECT record, action_id, subject FROM actions WHERE state = 'PROPOSED' AND {sight.actions()} "
+            f"AND kind IN ({', '.join('?' * len(kinds))}) ORDER BY at_us", *kinds,
         )  # fmt: skip
         return [
             _ACTION.decode(unpacked(row["record"]))
@@ -216,7 +228,23 @@ class Desk:
         if not self.follower.caught_up:
             raise RefusedError("NOT_READY", "the desk is still reading its topics; try again in a moment")
 
-    def _asked(self, form: Form, people: tuple[str, ...], action_id: str = "action_preview") -> Asked:
+    def _must_see(self, person: Person, form: Form) -> None:
+        """Refuse what is about something that is not there for a person."""
+        if (sight := self.sight(person)) is EVERYTHING:
+            return
+        if form.case_id and form.kind != "REPORT" and not sight.sees_case(self.store, form.case_id):
+            raise RefusedError("NO_SUCH_CASE", form.case_id)
+        topic = PLANE_OF_ACT.get(form.kind)
+        if topic and form.subject and not sight.sees_record(self.store, topic, form.subject):
+            raise RefusedError("NO_SUCH_RECORD", form.subject)
+
+    def _asked(
+        self,
+        form: Form,
+        people: tuple[str, ...],
+        action_id: str = "action_preview",
+        institution: str = "",
+    ) -> Asked:
         row = self.store.row("SELECT * FROM cases WHERE case_id = ?", form.case_id)
         if form.case_id and row is None and form.kind != "REPORT":
             raise RefusedError("NO_SUCH_CASE", form.case_id)
@@ -234,7 +262,7 @@ class Desk:
             action_id=action_id,
             at_us=self.clock.now(self.store),
             upto_us=min(newest, form.seen_us or newest),
-            institution=self.institution,
+            institution=institution or self.institution,
         )
 
     def _plan(self, asked: Asked) -> Plan:
@@ -334,6 +362,7 @@ class Desk:
             proposal_id=proposal_id,
             effects=plan.effects if state in ("DECIDED", "AGREED") else (),
             audit=audit,
+            institution=person.institution,
         )
         try:
             return _ACTION.decode(msgspec.json.encode(action))

@@ -1,26 +1,31 @@
 """Lists in order of change, from a place on: what other desks, files and webhooks are fed with."""
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from desk.planes import PLANES
+from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
 from schemas.contract import TOKEN_PATTERN
+from schemas.strict_text import is_number
 
-#: List -> table, the column that counts its changes, and a condition.
-LISTS = {
-    "cases": ("cases", "changed", "1"),
-    "alerts": ("alerts", "rowid", "1"),
-    "measures": ("measures", "rowid", "1"),
-    "actions": ("actions", "rowid", "1"),
-    "warnings": ("facts", "seq", "topic = 'warnings'"),
-    "traces": ("facts", "seq", "topic = 'traces'"),
-    "refunds": ("facts", "seq", "topic = 'refunds'"),
-    "feedback": ("facts", "seq", "topic = 'feedback'"),
-    "contacts": ("facts", "seq", "topic = 'contacts'"),
-    **{each.name: ("aggregates", "seq", f"topic = '{each.topic}'") for each in PLANES.values()},
+#: List -> table, the column that counts its changes, a condition, and which lines of it somebody sees.
+LISTS: Mapping[str, tuple[str, str, str, Callable[[Sight], str]]] = {
+    "cases": ("cases", "changed", "1", Sight.kept),
+    "alerts": ("alerts", "rowid", "1", Sight.kept),
+    "measures": ("measures", "rowid", "1", Sight.accounts),
+    "actions": ("actions", "rowid", "1", Sight.actions),
+    **{
+        name: ("facts", "seq", f"topic = '{name}'", Sight.facts)
+        for name in ("warnings", "traces", "refunds", "feedback", "contacts")
+    },
+    **{
+        each.name: ("aggregates", "seq", f"topic = '{each.topic}'", Sight.aggregates)
+        for each in PLANES.values()
+    },
 }
 
 _TOKEN = re.compile(TOKEN_PATTERN)
@@ -28,16 +33,18 @@ _TOKEN = re.compile(TOKEN_PATTERN)
 _encode = msgspec.json.Encoder().encode
 
 
-def lines(store: Store, name: str, after: str, limit: int, *, masked: bool = False) -> tuple[bytes, str]:
-    """Return JSON Lines of what changed after a place, and the place of the last one.
+def lines(
+    store: Store, name: str, after: str, limit: int, *, masked: bool = False, sight: Sight = EVERYTHING
+) -> tuple[bytes, str]:
+    """Return JSON Lines of what is seen and changed after a place, and the place of the last one.
 
     A thing that changed again comes again; a place of another build of the store is before everything.
     """
-    table, column, condition = LISTS[name]
+    table, column, condition, seen_by = LISTS[name]
     epoch, _, number = after.partition("-")
-    seen = int(number) if epoch == store.epoch and number.isdigit() else 0
+    seen = int(number) if epoch == store.epoch and is_number(number) and len(number) <= 18 else 0
     rows = store.rows(
-        f"SELECT *, {column} AS place FROM {table} WHERE {condition} AND {column} > ? "
+        f"SELECT *, {column} AS place FROM {table} WHERE {condition} AND {column} > ? AND {seen_by(sight)} "
         f"ORDER BY {column} LIMIT ?",
         seen,
         limit,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from desk.projections.journal import state_of
+from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
 from measures.state.account import in_force
 from schemas.topics import TRACES
@@ -65,8 +66,11 @@ class Way(NamedTuple):
         return sum(stop.freezable_minor for layer in self.layers for stop in layer)
 
 
-def money_way(store: Store, account: str, now_us: int) -> Way:
-    """Follow the money of a case by traces and by alerts about money that leaves."""
+def money_way(store: Store, account: str, now_us: int, sight: Sight = EVERYTHING) -> Way:
+    """Follow the money of a case by traces and by alerts about money that leaves.
+
+    Accounts that are not seen are counted among the hidden ones, and end the way.
+    """
     payers = tuple(_into(store, account))
     layers: list[tuple[str, ...]] = [(account,)]
     seen, flows, hidden = {account}, list[Flow](), 0
@@ -77,6 +81,11 @@ def money_way(store: Store, account: str, now_us: int) -> Way:
         for flow in out:
             if flow.target not in seen:
                 amounts[flow.target] = amounts.get(flow.target, 0) + flow.tainted_minor
+        unseen = {each for each in amounts if not _seen(store, each, sight)}
+        hidden += len(unseen)
+        seen |= unseen
+        for each in unseen:
+            del amounts[each]
         if not amounts:
             break
         ranked = sorted(amounts, key=lambda each: (-amounts[each], each))
@@ -88,6 +97,12 @@ def money_way(store: Store, account: str, now_us: int) -> Way:
     every = (*payers, *flows)
     stops = tuple(tuple(_stop(store, each, every, now_us) for each in layer) for layer in layers)
     return Way(payers, stops, kept, hidden)
+
+
+def _seen(store: Store, account: str, sight: Sight) -> bool:
+    return sight is EVERYTHING or bool(
+        store.row(f"SELECT 1 FROM cases WHERE account = ? AND {sight.kept()}", account)
+    )
 
 
 def _into(store: Store, account: str) -> Iterable[Flow]:

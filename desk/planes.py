@@ -79,5 +79,8 @@ PLANES: Mapping[str, Plane] = {
     )
 }
 
+#: Action about one of them -> the topic it stands on.
+PLANE_OF_ACT: Mapping[ActionKind, str] = {act: each.topic for each in PLANES.values() for act in each.acts}
+
 #: Topic -> name of its plane.
 PLANE_OF: Mapping[str, str] = {each.topic: each.name for each in PLANES.values()}

@@ -2,7 +2,8 @@
 
     priority = value at risk in the next hour × probability × clock
 
-- Value times probability is summed up over the payments of a case: `expected`.
+- Value times probability is summed up over the payments of a case: `expected`. A score owes a part to the
+  value already; `desk.terms.chance` takes that out.
 - What is held is at risk at its clock's zero. Money held for `h` more hours counts 1/h of it for the next
   hour; what no measure is known to hold, or whose zero is less than an hour away or past, counts whole.
 - `clock` is 1 when an alert comes in, 2 when its service time is used up, at most 3.
@@ -11,6 +12,7 @@
 from typing import NamedTuple
 
 from desk.clock import DeskClock
+from desk.sight import EVERYTHING, Sight
 from desk.store import Store
 from pipelines.policy import OUTCOMES
 from schemas.units import HOUR_US
@@ -49,8 +51,11 @@ class Row(NamedTuple):
     changed: int
 
 
-def rows(store: Store, clock: DeskClock, *, limit: int = PAGE, skip: int = 0, only: str = "") -> list[Row]:
-    """Return open cases, the most urgent first; `only` is one of `FILTERS`."""
+def rows(
+    store: Store, clock: DeskClock, *, limit: int = PAGE, skip: int = 0, only: str = "",
+    sight: Sight = EVERYTHING,
+) -> list[Row]:  # fmt: skip
+    """Return open cases that are seen, the most urgent first; `only` is one of `FILTERS`."""
     now = clock.now(store)
     found = store.rows(
         f"""
@@ -58,7 +63,8 @@ def rows(store: Store, clock: DeskClock, *, limit: int = PAGE, skip: int = 0, on
           SELECT rowid AS place, expected
             / CASE WHEN live AND law_due_us > ?1 + {HOUR_US} THEN (law_due_us - ?1) / {HOUR_US}.0 ELSE 1.0 END
             * (1.0 + min(max((?1 - {clock.column}) * 1.0 / service_us, 0.0), 2.0)) AS priority
-          FROM cases INDEXED BY cases_open WHERE open {FILTERS[only].format(column=clock.column)}
+          FROM cases INDEXED BY cases_open WHERE open AND {sight.kept()}
+            {FILTERS[only].format(column=clock.column)}
           ORDER BY priority DESC, {clock.column}, case_id LIMIT ?2 OFFSET ?3) AS r
         JOIN cases AS c ON c.rowid = r.place ORDER BY priority DESC, since_us, c.case_id
         """,
@@ -89,13 +95,14 @@ class Totals(NamedTuple):
     sums: tuple[tuple[str, int], ...]
 
 
-def totals(store: Store, clock: DeskClock) -> Totals:
-    """Count the queue."""
+def totals(store: Store, clock: DeskClock, sight: Sight = EVERYTHING) -> Totals:
+    """Count what is seen of the queue."""
     now = clock.now(store)
     found = store.rows(
         f"SELECT currency, count(*) AS n, sum({clock.column} + service_us < ?) AS late, "
         "sum(pending > 0) AS pending, sum(appeals > 0) AS appeals, sum(escalated > 0) AS escalated, "
-        "sum(amount_minor) AS amount_minor FROM cases INDEXED BY cases_open WHERE open GROUP BY 1", now,
+        "sum(amount_minor) AS amount_minor FROM cases INDEXED BY cases_open "
+        f"WHERE open AND {sight.kept()} GROUP BY 1", now,
     )  # fmt: skip
     counts = [sum(each[name] for each in found) for name in ("n", "late", "pending", "appeals", "escalated")]
     sums = [(each["currency"], each["amount_minor"]) for each in found if each["currency"]]

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple
 
+from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
 
 #: Rows of a page.
@@ -30,11 +31,13 @@ class Line(NamedTuple):
 
 
 def listed(
-    store: Store, topic: str, *, only: str = "", find: str = "", limit: int = PAGE, skip: int = 0
-) -> list[Line]:
+    store: Store, topic: str, *, only: str = "", find: str = "", limit: int = PAGE, skip: int = 0,
+    sight: Sight = EVERYTHING,
+) -> list[Line]:  # fmt: skip
     """Return aggregates of a topic; `find` is a token or value that they name, or their id."""
     rows = store.rows(
-        f"SELECT * FROM aggregates WHERE topic = ?1 AND {FILTERS[only]} AND (?2 = '' OR id = ?2 OR id IN "
+        f"SELECT * FROM aggregates WHERE topic = ?1 AND {FILTERS[only]} AND {sight.aggregates()} "
+        "AND (?2 = '' OR id = ?2 OR id IN "
         "(SELECT id FROM names WHERE topic = ?1 AND name = ?2)) "
         "ORDER BY waits DESC, due_us IS NULL, due_us, weight DESC, at_us DESC, id LIMIT ?3 OFFSET ?4",
         topic, find, limit, skip,
@@ -42,21 +45,22 @@ def listed(
     return [_line(row) for row in rows]
 
 
-def counted(store: Store, topic: str) -> tuple[int, int]:
+def counted(store: Store, topic: str, sight: Sight = EVERYTHING) -> tuple[int, int]:
     """Return how many are live, and of how many a person owes something."""
     row = store.row(
         "SELECT coalesce(sum(live), 0) AS live, coalesce(sum(waits), 0) AS waits FROM aggregates "
-        "WHERE topic = ?", topic,
+        f"WHERE topic = ? AND {sight.aggregates()}", topic,
     )  # fmt: skip
     return (row["live"], row["waits"]) if row else (0, 0)
 
 
-def naming(store: Store, names: Collection[str], most: int = 40) -> list[Line]:
+def naming(store: Store, names: Collection[str], most: int = 40, sight: Sight = EVERYTHING) -> list[Line]:
     """Return aggregates that name one of these tokens or values, the newest first."""
     wanted = [each for each in dict.fromkeys(names) if each]
     rows = store.rows(
-        "SELECT DISTINCT a.* FROM names AS n JOIN aggregates AS a ON a.topic = n.topic AND a.id = n.id "
-        f"WHERE n.name IN ({', '.join('?' * len(wanted))}) ORDER BY a.at_us DESC LIMIT ?", *wanted, most,
+        "SELECT * FROM aggregates WHERE seq IN (SELECT a.seq FROM names AS n JOIN aggregates AS a "
+        f"ON a.topic = n.topic AND a.id = n.id WHERE n.name IN ({', '.join('?' * len(wanted))})) "
+        f"AND {sight.aggregates()} ORDER BY at_us DESC LIMIT ?", *wanted, most,
     )  # fmt: skip
     return [_line(row) for row in rows]
 

@@ -19,10 +19,11 @@ class Role(StrEnum):
 
 
 class Person(NamedTuple):
-    """Who is at the desk."""
+    """Who is at the desk; `institution` is whose people somebody of the role `institution` belongs to."""
 
     id: str
     role: Role
+    institution: str = ""
 
 
 A, L, P, I, O, U = Role  # noqa: E741 - one letter a column of the tables below
@@ -92,6 +93,8 @@ ROUTES: Mapping[str, frozenset[Role]] = {
     "letter": frozenset({O}),
     "letter_act": ACTS["SEND_AGAIN"],
     "model": frozenset({A, L, O, U}),
+    "trial": frozenset({A, L, O, U}),
+    **dict.fromkeys(("trial_form", "trial_act", "trial_stop"), frozenset({L, O})),
     "health": frozenset({L, O, U}),
     "audit": frozenset({U}),
     "list_facts": CASES,

@@ -9,6 +9,7 @@ from schemas.contract import (
     Event,
     Id,
     IdOrNone,
+    InstitutionIdOrNone,
     Micros,
     PersonId,
     Text,
@@ -46,6 +47,7 @@ class Action(Event, frozen=True, kw_only=True):
         account_token: the account that the case is about.
         subject: the measure, appeal, entry or letter acted on.
         by: who decided; `people` are all who did, in order.
+        institution: whose people that are, "" if they are the desk's own.
         at_us: when, by the desk's clock, microseconds UTC.
         upto_us: the newest alert that the person saw, microseconds UTC; later ones open the case again.
         reason_code: from the desk's list; `reason` in the person's words.
@@ -76,6 +78,7 @@ class Action(Event, frozen=True, kw_only=True):
     proposal_id: IdOrNone = ""
     effects: tuple[Effect, ...] = ()
     audit: Word = ""
+    institution: InstitutionIdOrNone = ""
 
     @property
     def done(self) -> bool:

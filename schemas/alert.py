@@ -50,6 +50,7 @@ class Alert(Event, frozen=True, kw_only=True):
         offset: see `partition`.
         received_us: Kafka timestamp of the payment, microseconds UTC.
         lists: version of the registry that was looked up, "" if none was.
+        traceparent: W3C trace context of the payment's message, "" if it has none; a header here, too.
 
     """
 
@@ -79,6 +80,7 @@ class Alert(Event, frozen=True, kw_only=True):
     creditor_agent: str = ""
     uetr: str = ""
     lists: str = ""
+    traceparent: str = ""
 
 
 def payer_of(alert: Alert) -> Token:

@@ -83,7 +83,7 @@ _CAMARA: dict[str, tuple[ClueKind, bool]] = {
     "device-roaming-status-subscriptions.roaming-off": ("ROAMING", False),
 }
 _OWN_TYPE = re.compile(r"^stopline\.clue\.[a-z_]+\.v1\Z")
-_TYPE = re.compile(r"^org\.camaraproject\.([a-z-]+)\.v\d+[a-z0-9]*\.([a-z-]+)\Z")
+_TYPE = re.compile(r"^org\.camaraproject\.([a-z-]+)\.v[0-9]+[a-z0-9]*\.([a-z-]+)\Z")
 
 _OWN = msgspec.json.Decoder(Clue)
 _FOREIGN = msgspec.json.Decoder(_CloudEvent)

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from schemas.traceparent import HEADER as TRACEPARENT
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: CloudEvents writes years with four digits.
@@ -12,8 +14,12 @@ _VERSION, _JSON = ("ce_specversion", b"1.0"), ("content-type", b"application/jso
 Headers = tuple[tuple[str, bytes], ...]
 
 
-def headers(*, event_id: str, event_type: str, source: str, subject: str, time_us: int) -> Headers:
+def headers(
+    *, event_id: str, event_type: str, source: str, subject: str, time_us: int, traceparent: str = ""
+) -> Headers:
     """Return the headers of one event; `time_us` is its event time, microseconds UTC.
+
+    `traceparent` is the W3C trace context that the event belongs to, as OpenTelemetry reads it off messages.
 
     A time outside the years 1970 to 9999, which a producer may have stamped on a message, is left out.
 
@@ -27,6 +33,7 @@ def headers(*, event_id: str, event_type: str, source: str, subject: str, time_u
         ("ce_source", source.encode()),
         ("ce_subject", subject.encode()),
         _JSON,
+        *(((TRACEPARENT, traceparent.encode()),) if traceparent else ()),
     )
     if not 0 <= time_us < YEAR_10000_US:
         return head

@@ -58,3 +58,14 @@ def utf8(raw: bytes, name: str) -> bytes:
             f"{name}:{line}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8"
         ) from error
     return raw
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is digits of ASCII and nothing else: what `int` reads as a person means it.
+
+    `str.isdigit` takes "²", which `int` refuses, and digits of other scripts, which look like others.
+
+    >>> is_number("2026"), is_number("²"), is_number("１２"), is_number("")
+    (True, False, False, False)
+    """
+    return text.isascii() and text.isdigit()

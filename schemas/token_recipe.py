@@ -19,6 +19,7 @@ from stdnum.exceptions import ValidationError
 
 from schemas.errors import ConfigError
 from schemas.ids import SEPARATOR, base32
+from schemas.strict_text import is_number
 
 VERSION = "stopline/1"
 
@@ -51,7 +52,7 @@ def _phone(value: str, region: str) -> str:
 def _digits(value: str, region: str) -> str:
     del region
     digits = _compact(value)
-    if not (digits.isascii() and digits.isdigit()):
+    if not (is_number(digits)):
         raise ValueError("no card number: it holds other characters than digits")
     return digits
 

@@ -82,6 +82,7 @@ class Warning(Event, frozen=True, kw_only=True):
         timezone: where the party lives (IANA), "" for the country's own.
         family_consent: the party agreed that a person of trust may be called.
         dialogue: what is asked at the button, at severity 3 and 4.
+        traceparent: W3C trace context of the payment's message, "" if it has none; a header here, too.
 
     """
 
@@ -111,3 +112,4 @@ class Warning(Event, frozen=True, kw_only=True):
     timezone: str = ""
     family_consent: bool = False
     dialogue: Dialogue | None = None
+    traceparent: str = ""

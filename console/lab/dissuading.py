@@ -17,6 +17,7 @@ from measures.victims.climb import Rules
 from measures.victims.ladder import Answer, Command
 from schemas.contact import Attempt, ContactEvent, ContactState, Outcome, Party, PartyTick, Planned, Verdict
 from schemas.errors import ConfigError
+from schemas.strict_text import is_number
 from schemas.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from schemas.warning import Warning
 
@@ -54,7 +55,7 @@ def costs(words: Iterable[str]) -> dict[str, int]:
     found = dict(COST_MINOR)
     for word in words:
         channel, _, cost = word.partition("=")
-        if channel not in found or not cost.isdigit():
+        if channel not in found or not is_number(cost):
             raise ConfigError(f"--cost {word!r} is no CHANNEL=COST; channels are {', '.join(COST_MINOR)}")
         found[channel] = int(cost)
     return found

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 from console.lab.feeds import brokers_at
 from console.lab.rows import existing_log
+from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from pipelines.policy import USUAL_CLOCK
 from pipelines.streams.clock import Window, now_us, of_files, window
@@ -74,17 +76,25 @@ def read_feedback(places: Iterable[str], security: Sequence[str] = ()) -> list[F
     return found
 
 
+def of_broker(settings: KafkaSettings) -> list[Feedback]:
+    """Return the feedback that a broker holds, without what is none.
+
+    Raises:
+        BrokerError: it cannot be reached, or has no such topic.
+
+    """
+    found = []
+    for _, value, times, at in _of_broker(settings, now_us()):
+        with suppress(ValueError):
+            found.append(_finding(value, times, at))
+    return found
+
+
 def _values(place: str, security: Sequence[str]) -> Iterator[tuple[int, bytes, Window, int]]:
     """Yield findings with their number, and the window their times must lie in with the place in it."""
     now = now_us()
     if place.startswith(_KAFKA):
-        settings = brokers_at(place.removeprefix(_KAFKA), security)
-        read = 0
-        for chunk in chunks_within(settings, captured_bounds(settings, [topics.FEEDBACK])):
-            times = window(chunk, USUAL_CLOCK, now).long_ago()
-            for at, value in enumerate(chunk.values):
-                read += 1
-                yield read, value, times, at
+        yield from _of_broker(brokers_at(place.removeprefix(_KAFKA), security), now)
         return
     try:
         times = of_files(1, USUAL_CLOCK, now)
@@ -92,6 +102,15 @@ def _values(place: str, security: Sequence[str]) -> Iterator[tuple[int, bytes, W
             yield number, value, times, 0
     except ConfigError as error:
         raise ConfigError(f"feedback {error}; name a JSONL file or kafka://host:port") from error
+
+
+def _of_broker(settings: KafkaSettings, now: int) -> Iterator[tuple[int, bytes, Window, int]]:
+    read = 0
+    for chunk in chunks_within(settings, captured_bounds(settings, [topics.FEEDBACK])):
+        times = window(chunk, USUAL_CLOCK, now).long_ago()
+        for at, value in enumerate(chunk.values):
+            read += 1
+            yield read, value, times, at
 
 
 def _finding(value: bytes, times: Window, at: int) -> Feedback:

@@ -65,7 +65,7 @@ class Headers:
 
         sizes = [value for name, value in scope["headers"] if name == b"content-length"]
         chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
-        if chunked or any(not size.isdigit() or int(size) > BODY_MAX for size in sizes):
+        if chunked or any(not size.isdigit() or len(size) > 18 or int(size) > BODY_MAX for size in sizes):
             await Response("too large", 413)(scope, receive, answer)
             return
         await self.app(scope, receive, answer)
@@ -102,7 +102,13 @@ def _said(request: Request, status: int, title: str, detail: str) -> Response:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
-    status = {"NOT_READY": 503, "NO_SUCH_CASE": 404, "NO_SUCH_LETTER": 404, "NOT_COMPETENT": 403}
+    status = {
+        "NOT_READY": 503,
+        "NO_SUCH_CASE": 404,
+        "NO_SUCH_LETTER": 404,
+        "NO_SUCH_RECORD": 404,
+        "NOT_COMPETENT": 403,
+    }
     return _said(request, status.get(error.code, 409), f"why.{error.code}", error.detail)
 
 

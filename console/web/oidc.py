@@ -28,6 +28,7 @@ from schemas.strict_text import read_bytes
 router = APIRouter()
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,35}\Z")
 
 Address = Annotated[str, Meta(pattern=r"^https?://[^\s]+[^/\s]\Z", max_length=500)]
 
@@ -42,6 +43,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         desk: the address under which people reach the desk, as the proxy in front of it has it.
         roles: group -> role; who is in several has the role that stands first.
         groups_claim: claim of the groups.
+        institution_claim: claim of the code of whose people somebody with the role `institution` is; without
+            it nobody has that role.
         name_claim: claim that names the person in decisions and in the audit chain.
         scope: what is asked for.
 
@@ -53,6 +56,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     desk: Address
     roles: Annotated[dict[str, Role], Meta(min_length=1)]
     groups_claim: str = "groups"
+    institution_claim: str = "institution"
     name_claim: str = "preferred_username"
     scope: str = "openid profile"
 
@@ -90,7 +94,10 @@ class Door:
         given = claims.get(self.provider.groups_claim, ())
         groups = {given} if isinstance(given, str) else {each for each in given if isinstance(each, str)}
         role = next((role for group, role in self.provider.roles.items() if group in groups), None)
-        return None if role is None else Person(self._name(claims), role)
+        code = claims.get(self.provider.institution_claim) if role is Role.INSTITUTION else ""
+        if role is None or not isinstance(code, str) or (role is Role.INSTITUTION and not _CODE.match(code)):
+            return None
+        return Person(self._name(claims), role, code)
 
     def _name(self, claims: Mapping[str, Any]) -> str:
         """Name a person as the provider does; where that is no name here, by the subject.

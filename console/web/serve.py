@@ -4,13 +4,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import uvicorn
 
 from console.lab.serving import opened
+from console.lab.trying import InForce, Trials
 from console.web.app import create_app
 from console.web.oidc import Door, read_provider
 from console.web.render import environment
@@ -31,10 +32,11 @@ SEATS = ("lead-1:lead", "lead-2:lead")
 START_S = 15.0
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_CODE = re.compile(r"[A-Za-z0-9._-]{0,35}")
 
 
-def people(seats: Sequence[str]) -> list[Person]:
-    """Read seats given as name:role.
+def people(seats: Sequence[str], own: str = "") -> list[Person]:
+    """Read seats: name:role, of an institution name:institution:CODE, unless all here are its `own`.
 
     Raises:
         ConfigError: a seat cannot be read.
@@ -42,22 +44,35 @@ def people(seats: Sequence[str]) -> list[Person]:
     """
     found = []
     for seat in seats:
-        name, _, role = seat.partition(":")
-        if (
-            role not in tuple(Role)
-            or not name.replace("-", "").replace(".", "").isalnum()
-            or name != name.lower()
-        ):
+        name, _, rest = seat.partition(":")
+        role, _, code = rest.partition(":")
+        if role not in tuple(Role) or not _NAME.fullmatch(name):
             raise ConfigError(
                 f"--seat {seat!r} is not name:role; a name has small letters, digits, . _ and -, "
                 f"a role is one of {', '.join(Role)}"
             )
-        found.append(Person(name, Role(role)))
+        if (role == Role.INSTITUTION) < bool(code) or not _CODE.fullmatch(code):
+            raise ConfigError(
+                f"--seat {seat!r}: only a seat of an institution names one, by the code that payments "
+                "give their agents: name:institution:CODE"
+            )
+        if role == Role.INSTITUTION and not (code or own):
+            raise ConfigError(
+                f"--seat {seat!r} does not say whose people these are; write {name}:institution:CODE, "
+                "with the code that payments give their agents, or say --institution CODE for all here"
+            )
+        found.append(Person(name, Role(role), code))
     return found
 
 
 def site_of(
-    desk: Desk, folder: Path, words: Path | None = None, *, policy_stamp: str = "", oidc: Path | None = None
+    desk: Desk,
+    folder: Path,
+    words: Path | None = None,
+    *,
+    policy_stamp: str = "",
+    oidc: Path | None = None,
+    trials: Trials | None = None,
 ) -> Site:
     """Return what the pages of a desk share; `oidc` is the file of the provider that lets people in.
 
@@ -67,7 +82,7 @@ def site_of(
     """
     sessions = Sessions(folder / "session.key")
     door = Door(*read_provider(oidc)) if oidc else None
-    return Site(desk, sessions, read_words(words), environment(), policy_stamp, door)
+    return Site(desk, sessions, read_words(words), environment(), policy_stamp, door, trials)
 
 
 @contextmanager
@@ -114,12 +129,15 @@ def wait(said: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def beside(rules: Policy, said: Callable[[str], None], settings: KafkaSettings) -> Iterator[None]:
+def beside(
+    rules: Policy, file: Path, bundle: Path, said: Callable[[str], None], settings: KafkaSettings
+) -> Iterator[None]:
     """Open a desk of its own on a broker while the block runs, and say where; it goes by stream time."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="stopline-desk-")))
         desk = opened(settings, rules, SHIPPED, folder, clock="stream", create_topics=True)
-        site = site_of(stack.enter_context(desk), folder, policy_stamp=rules.stamp)
+        trials = stack.enter_context(closing(Trials(InForce(settings, file, bundle))))
+        site = site_of(stack.enter_context(desk), folder, policy_stamp=rules.stamp, trials=trials)
         address = stack.enter_context(served(site))
         said("The desk, for two people:")
         for line in links(site, address, people(SEATS)):

@@ -64,13 +64,13 @@ class Sessions:
 
     def cookie(self, person: Person) -> str:
         """Sign a new session."""
-        return self._signer.dumps([person.id, person.role.value, secrets.token_urlsafe(12)])
+        return self._signer.dumps([*person, secrets.token_urlsafe(12)])
 
     def session(self, cookie: str) -> Session | None:
         """Read a cookie; None if it is not ours, or too old."""
         try:
-            name, role, session_id = self._signer.loads(cookie, max_age=SESSION_S)
-            return Session(Person(name, Role(role)), session_id)
+            name, role, institution, session_id = self._signer.loads(cookie, max_age=SESSION_S)
+            return Session(Person(name, Role(role), institution), session_id)
         except (BadSignature, ValueError, TypeError):
             return None
 

@@ -8,11 +8,13 @@ from fastapi import Depends, Form, Header, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment
 
+from console.lab.trying import Trials
 from console.web.render import Say, is_token, masked, times
 from console.web.sessions import COOKIE, Session, Sessions
 from console.web.words import Words, chosen
 from desk.desk import Desk
 from desk.roles import ACTS, Person, may
+from desk.sight import Sight
 from measures.law.jurisdiction import Jurisdiction
 
 THEMES = ("auto", "light", "dark")
@@ -31,6 +33,7 @@ class Site:
     templates: Environment
     policy_stamp: str = ""
     door: object = None
+    trials: Trials | None = None
 
 
 @dataclass
@@ -51,6 +54,11 @@ class Visit:
     def desk(self) -> Desk:
         """The desk."""
         return self.site.desk
+
+    @property
+    def sight(self) -> Sight:
+        """What this person sees."""
+        return self.desk.sight(self.person)
 
     @property
     def now_us(self) -> int:
@@ -121,7 +129,7 @@ def gate(request: Request, site: Annotated[Site, Depends(site_of)]) -> Visit:
     if not site.sessions.within_limits(session.id, acts=acts):
         raise HTTPException(429)
     if not may(session.person, route):
-        site.desk.audit.write(*session.person, f"refused.{route}")
+        site.desk.audit.write(session.person.id, session.person.role, f"refused.{route}")
         raise HTTPException(403)
     visit = Visit(request, site, session, route)
     if not acts and route not in _QUIET:

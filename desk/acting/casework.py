@@ -29,6 +29,7 @@ from schemas.casework import (
 )
 from schemas.reply import Why
 from schemas.report import Answer, Finding
+from schemas.strict_text import is_number
 from schemas.subject import SubjectSource
 from schemas.topics import CASEWORK
 
@@ -50,7 +51,7 @@ def _block(asked: Asked) -> AskBlock:
         ),
         reason_code=asked.reason_code,
         jurisdiction=asked.jurisdiction,
-        days=int(terms.get("days") or 0) if terms.get("days", "0").isdigit() else -1,
+        days=int(terms.get("days") or 0) if is_number(terms.get("days") or "0") else -1,
     )
 
 
@@ -60,7 +61,7 @@ def _suspect(asked: Asked) -> SuspectSubject:
         kind=cast(Any, terms.get("kind", "")),
         token=terms.get("token", "").strip(),
         source=SubjectSource(reporter=asked.institution, reason_code=asked.reason_code),
-        tier=int(terms.get("tier") or 1) if terms.get("tier", "1").isdigit() else 0,
+        tier=int(terms.get("tier") or 1) if is_number(terms.get("tier") or "1") else 0,
         institution=terms.get("institution", "").strip(),
     )
 

@@ -12,6 +12,7 @@ from schemas.commands import AccountMessage, AnswerAppeal, EndHold, InstitutionC
 from schemas.currencies import digits_of
 from schemas.journal import AppealChanged, JournalEvent, MeasureChanged
 from schemas.reply import Why
+from schemas.strict_text import is_number
 from schemas.topics import ACCOUNTS
 
 
@@ -24,7 +25,7 @@ def _hold(asked: Asked) -> InstitutionCommand:
         amount_minor=minor(terms.get("amount", ""), terms.get("currency", "")),
         txn_id=terms.get("txn_id", ""),
         case_family=terms.get("case_family", ""),
-        received_at_us=int(terms.get("received_us") or 0) or None,
+        received_at_us=_received(terms.get("received_us", "")),
     )
 
 
@@ -123,16 +124,26 @@ def _said(asked: Asked) -> str:
     return f"{asked.reason_code}: {asked.reason}" if asked.reason else asked.reason_code
 
 
+def _received(text: str) -> int | None:
+    if text.strip() and not (is_number(text) and len(text) <= 16):
+        raise RefusedError("MALFORMED", f"{text[:40]!r} is no time in microseconds")
+    return int(text or 0) or None
+
+
 def minor(text: str, currency: str) -> int:
     """Read an amount as a person writes it as minor units; empty is 0.
 
+    Raises:
+        RefusedError: it is none, or has more digits than its currency.
+
     >>> minor("1,234.5", "CNY"), minor("5000", "JPY"), minor("", "CNY")
     (123450, 5000, 0)
+
     """
     whole, _, part = text.replace(",", "").replace(" ", "").partition(".")
     digits = digits_of(currency) or 0
     if not text.strip():
         return 0
-    if not whole.isdigit() or (part and not part.isdigit()) or len(part) > digits or len(whole) > 15:
+    if not is_number(whole) or (part and not is_number(part)) or len(part) > digits or len(whole) > 15:
         raise RefusedError("MALFORMED", f"{text[:40]!r} is no amount of {currency or 'an unknown currency'}")
     return int(whole + part.ljust(digits, "0"))

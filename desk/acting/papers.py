@@ -14,6 +14,7 @@ from measures.law.jurisdiction import Regime
 from measures.refusal import Refusal
 from schemas.ids import derived_id, derived_token
 from schemas.order import Action, Attachment, FreezeTerms, MeasureKind, Officer, Order, Target, VictimTransfer
+from schemas.strict_text import is_number
 
 
 def plan(asked: Asked, laws: Laws) -> Plan:
@@ -99,7 +100,7 @@ def micros(text: str, calendar: Calendar) -> int:
     >>> micros("2026-01-02T11:04", SHIPPED.of("CN").calendar)
     1767323040000000
     """
-    if text.isascii() and text.isdigit() and len(text) <= 16:
+    if is_number(text) and len(text) <= 16:
         return int(text)
     try:
         found = datetime.fromisoformat(text)

@@ -1,12 +1,13 @@
 """Aggregates of other jobs, the newest version of each: reports, registry, blocking, institutions, rings."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from desk.projections.projection import Ground, Message, Projection
+from desk.sight import put_institutions
 from desk.store import packed
 from measures.cases.asking import DESK
 from schemas import topics
@@ -25,7 +26,10 @@ CREATE TABLE aggregates(
 CREATE INDEX aggregates_in_order ON aggregates(topic, waits, due_us);
 CREATE TABLE names(
   topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY(topic, id, name)) WITHOUT ROWID;
-CREATE INDEX names_of ON names(name)
+CREATE INDEX names_of ON names(name);
+CREATE TABLE owners(
+  topic TEXT NOT NULL, id TEXT NOT NULL, institution TEXT NOT NULL, PRIMARY KEY(topic, id, institution)
+) WITHOUT ROWID
 """
 
 
@@ -43,6 +47,7 @@ class Seen(NamedTuple):
         due_us: when the next clock of it runs out; None without one.
         due_kind: what happens then.
         weight: what goes first among equals.
+        owners: institutions it concerns: those who keep what it names, and those who say so.
 
     """
 
@@ -56,6 +61,7 @@ class Seen(NamedTuple):
     due_us: int | None = None
     due_kind: str = ""
     weight: float = 0.0
+    owners: tuple[str, ...] = ()
 
 
 def desks_own(case: ReportCase) -> list[Action]:
@@ -71,6 +77,7 @@ def _report(case: ReportCase, ground: Ground) -> Seen:
     return Seen(
         report.information, suspect, case.state, case.received_us, names, not case.closed_us,
         bool(asked), due, "LATE", report.priority,
+        (report.reporter, *(each.institution for each in report.entities)),
     )  # fmt: skip
 
 
@@ -78,7 +85,8 @@ def _suspicion(known: Suspicion, ground: Ground) -> Seen:
     live, review = known.state in ("ACTIVE", "IN_REVIEW"), known.state == "IN_REVIEW"
     due = known.review_due_us if review else known.valid_to_us if live else None
     return Seen(known.kind, known.token, known.state, known.since_us, (known.token,), live, review, due,
-                "REVIEW" if review else "TERM", known.tier)  # fmt: skip
+                "REVIEW" if review else "TERM", known.tier,
+                (known.institution, *(each.reporter for each in known.sources)))  # fmt: skip
 
 
 def _listed(known: ListedSubject, ground: Ground) -> Seen:
@@ -87,7 +95,16 @@ def _listed(known: ListedSubject, ground: Ground) -> Seen:
     due = now.due_us if now.due_us is not None else now.listed_to_us if live else None
     what = "APPLY" if now.due_us is not None else "TERM"
     return Seen(
-        known.kind, known.token, now.state, now.listed_from_us, (known.token,), live, appealed, due, what
+        known.kind,
+        known.token,
+        now.state,
+        now.listed_from_us,
+        (known.token,),
+        live,
+        appealed,
+        due,
+        what,
+        owners=tuple(now.institutions),
     )
 
 
@@ -99,7 +116,8 @@ def _block(entry: BlockEntry, ground: Ground) -> Seen:
         due = objection.decide_due_us if objection.acked_us else objection.ack_due_us
     return Seen(entry.kind, entry.value, entry.state, entry.valid_from_us, (entry.value,), live,
                 live and (review or objection is not None), due,
-                "OBJECTION" if objection else "TERM")  # fmt: skip
+                "OBJECTION" if objection else "TERM",
+                owners=tuple(each.reporter for each in entry.sources))  # fmt: skip
 
 
 def _institution(known: Rectification, ground: Ground) -> Seen:
@@ -109,7 +127,7 @@ def _institution(known: Rectification, ground: Ground) -> Seen:
     state = first.state if first else "VERIFIED" if known.notices else "NONE"
     tier, due = max((each.tier for each in waiting), default=0), first.due_us if first else None
     return Seen("INSTITUTION", known.institution, state, newest, (known.institution,), True, bool(first),
-                due, "OVERDUE", tier)  # fmt: skip
+                due, "OVERDUE", tier, (known.institution,))  # fmt: skip
 
 
 def _ring(ring: Ring, ground: Ground) -> Seen:
@@ -149,13 +167,15 @@ def newest(topic: str) -> Projection:
                 row,
             )
             if fresh.rowcount:
-                _named(db, topic, of.key, seen.names)
+                _named(db, topic, of.key, seen)
         return ()
 
     return Projection(topic, msgspec.json.Decoder(record).decode, put)
 
 
-def _named(db: sqlite3.Connection, topic: str, key: str, names: Iterable[str]) -> None:
-    db.execute("DELETE FROM names WHERE topic = ? AND id = ?", (topic, key))
-    found = [(topic, key, each) for each in dict.fromkeys(names) if each]
-    db.executemany("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", found)
+def _named(db: sqlite3.Connection, topic: str, key: str, seen: Seen) -> None:
+    for table, texts in (("names", seen.names), ("owners", seen.owners)):
+        db.execute(f"DELETE FROM {table} WHERE topic = ? AND id = ?", (topic, key))
+        found = [(topic, key, each) for each in dict.fromkeys(texts) if each]
+        db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", found)
+    put_institutions(db, seen.owners)

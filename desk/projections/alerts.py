@@ -6,11 +6,13 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from desk.projections.projection import Ground, Message, Projection
+from desk.sight import put_institutions
 from desk.store import packed
+from desk.terms import chance
 from measures.law.country_file import Laws
 from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
 from pipelines.policy import OUTCOMES
-from schemas.alert import Alert
+from schemas.alert import Alert, payer_of
 from schemas.errors import ConfigError
 from schemas.topics import ALERTS
 from schemas.units import MINUTE_US
@@ -19,13 +21,15 @@ TABLES = """
 CREATE TABLE alerts(
   alert_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, counterparty TEXT NOT NULL, party TEXT NOT NULL,
   txn TEXT NOT NULL, jurisdiction TEXT NOT NULL, leg TEXT NOT NULL, outcome INTEGER NOT NULL,
-  amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, value REAL NOT NULL, score REAL NOT NULL,
+  amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, value REAL NOT NULL, chance REAL NOT NULL,
   rule TEXT NOT NULL, at_us INTEGER NOT NULL, received_us INTEGER NOT NULL, due_us INTEGER,
-  record BLOB NOT NULL);
+  record BLOB NOT NULL, institution TEXT NOT NULL, payer_institution TEXT NOT NULL);
 CREATE INDEX alerts_of_account ON alerts(account, received_us);
 CREATE INDEX alerts_of_txn ON alerts(txn);
 CREATE INDEX alerts_of_party ON alerts(party);
-CREATE INDEX alerts_of_counterparty ON alerts(counterparty)
+CREATE INDEX alerts_of_counterparty ON alerts(counterparty);
+CREATE INDEX alerts_of_institution ON alerts(institution) WHERE institution != '';
+CREATE INDEX alerts_of_payer_institution ON alerts(payer_institution) WHERE payer_institution != ''
 """
 
 
@@ -41,6 +45,12 @@ def term_end(laws: Laws, jurisdiction: str, name: str, minute: int) -> int | Non
     return None if term is None else regime.calendar.add(minute * MINUTE_US, term)
 
 
+def keeper(alert: Alert) -> str:
+    """Return the code of who keeps the account that an alert is about, "" if the payment names none."""
+    is_payer = payer_of(alert) == alert.account_token
+    return alert.debtor_agent if is_payer else alert.creditor_agent
+
+
 def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
     """Add alerts; those that came before stay as they are."""
     rows, ends = [], dict[tuple[str, str, int], int | None]()
@@ -53,11 +63,12 @@ def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> 
             (
                 a.alert_id, a.account_token, a.counterparty_token, a.party_token, a.txn_id, a.jurisdiction,
                 a.leg, OUTCOMES.index(a.outcome), a.amount_minor, a.currency,
-                ground.worth(a.amount_minor, a.currency), a.score, a.measure_rule, a.at_us, a.received_us,
-                ends[begins], packed(value),
+                worth := ground.worth(a.amount_minor, a.currency), chance(a.score, worth), a.measure_rule,
+                a.at_us, a.received_us, ends[begins], packed(value), keeper(a), a.debtor_agent,
             )
         )  # fmt: skip
-    db.executemany(f"INSERT OR IGNORE INTO alerts VALUES ({', '.join('?' * 17)})", rows)
+    db.executemany(f"INSERT OR IGNORE INTO alerts VALUES ({', '.join('?' * 19)})", rows)
+    put_institutions(db, (code for row in rows for code in row[-2:]))
     return {row[1] for row in rows}
 
 

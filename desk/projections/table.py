@@ -1,6 +1,6 @@
 """The table of the projections, one line a topic; a topic that is not on the broker waits until it is."""
 
-from desk import cases
+from desk import cases, sight
 from desk.projections import actions, aggregates, alerts, journal
 from desk.projections import facts as plain
 from desk.projections.facts import facts
@@ -38,5 +38,6 @@ PROJECTIONS: tuple[Projection, ...] = (
 )  # fmt: skip
 
 TABLES = (
-    plain.TABLES, aggregates.TABLES, cases.TABLES, *(each.tables for each in PROJECTIONS if each.tables)
+    plain.TABLES, aggregates.TABLES, cases.TABLES, sight.TABLES,
+    *(each.tables for each in PROJECTIONS if each.tables),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from stdnum import imei
 from stdnum.exceptions import ValidationError
 
 from schemas.block import BlockKind
+from schemas.strict_text import is_number
 
 SUFFIXES = PublicSuffixList()
 
@@ -172,7 +173,7 @@ def _number_range(text: str, region: str) -> str:
     del region
     first, dash, last = ("".join(part.split()) for part in text.partition("-"))
     digits = (first.removeprefix("+"), last.removeprefix("+"))
-    if not dash or not all(each.isascii() and each.isdigit() for each in digits):
+    if not dash or not all(map(is_number, digits)):
         raise ValueError("no range; write it as +44794600000-+44794600999")
     if len(digits[0]) != len(digits[1]) or not 7 <= len(digits[0]) <= 15 or digits[0] > digits[1]:
         raise ValueError("a range has two ends of equal length, the lower first, of 7 to 15 digits")

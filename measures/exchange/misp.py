@@ -7,6 +7,7 @@ from measures.exchange.names import instant, micros, named
 from schemas.ids import derived_id
 from schemas.report import INFORMATION, Entity, EntityKind, Report, ReportCase, Role
 from schemas.scams import FRAUD_CLASSES, SCAM_CLASSES
+from schemas.strict_text import is_number
 
 #: MISP's type and category of a value of a kind; the others are "text" and named by a tag.
 TYPES: Mapping[EntityKind, tuple[str, str]] = {
@@ -71,7 +72,7 @@ def report(given: Mapping[str, Any], *, reporter: str, jurisdiction: str) -> Rep
     )
     if not entities:
         raise ValueError("the event holds no attribute of a type we know")
-    seconds = int(body["timestamp"]) if str(body.get("timestamp", "")).isdigit() else 0
+    seconds = int(body["timestamp"]) if is_number(str(body.get("timestamp", ""))) else 0
     return Report(
         report_id=derived_id("misp", body["uuid"]),
         origin="FOREIGN",

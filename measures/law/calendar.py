@@ -17,8 +17,8 @@ MICROSECOND = timedelta(microseconds=1)
 SATURDAY_SUNDAY = frozenset({5, 6})
 
 _TERM = re.compile(
-    r"P(?:(?P<business>\d+)BD|(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?)?)(?P<next>@NBD)?(?:@(?P<edge>SOD|EOD))?",
+    r"P(?:(?P<business>[0-9]+)BD|(?:(?P<years>[0-9]+)Y)?(?:(?P<months>[0-9]+)M)?(?:(?P<days>[0-9]+)D)?"
+    r"(?:T(?:(?P<hours>[0-9]+)H)?(?:(?P<minutes>[0-9]+)M)?)?)(?P<next>@NBD)?(?:@(?P<edge>SOD|EOD))?",
     re.ASCII,
 )
 

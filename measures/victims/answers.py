@@ -5,6 +5,7 @@ import msgspec
 from measures.victims import planning
 from measures.victims.climb import Climb
 from schemas.contact import Calm, FollowUp, Heard, Ladder, Outcome, Reopened, Step, Watched
+from schemas.strict_text import is_number
 from schemas.units import DAY_US, HOUR_US, SECOND_US
 
 #: How far a try has come; what comes late never sets it back.
@@ -25,7 +26,7 @@ def take(climb: Climb, outcome: Outcome) -> None:
     ladder = next((each for each in climb.party.ladders if each.warning_id == warning_id), None)
     if ladder is None or outcome.state == "SENDING":
         return
-    if not rung.isdigit():
+    if not (is_number(rung) and is_number(number)):
         climb.note(Heard, outcome=outcome, warning_id=warning_id)
         return
     rungs = climb.rule.rungs(ladder.severity)

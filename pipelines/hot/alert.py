@@ -137,4 +137,5 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, decision: Decision) 
         creditor_agent=paid.creditor_agent,
         uetr=paid.txn_id if is_uetr(paid.txn_id) else "",
         lists=f"{paid.lists:08x}" if paid.lists else "",
+        traceparent=paid.traceparent,
     )

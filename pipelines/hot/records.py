@@ -20,7 +20,7 @@ def alert_record(alert: Alert) -> OutRecord:
     return record(
         topics.ALERTS, alert.account_token, alert, alert.jurisdiction,
         event_id=alert.alert_id, event_type=f"fp.alert.{alert.outcome.lower()}.v1",
-        subject=f"acct:{alert.account_token}", time_us=alert.at_us,
+        subject=f"acct:{alert.account_token}", time_us=alert.at_us, traceparent=alert.traceparent,
     )  # fmt: skip
 
 
@@ -39,6 +39,7 @@ def warning_record(warning: Warning) -> OutRecord:
         topics.WARNINGS, warning.party_token, warning, warning.jurisdiction,
         event_id=warning.warning_id, event_type="fp.warning.issued.v1",
         subject=f"party:{warning.party_token}", time_us=warning.issued_at_us,
+        traceparent=warning.traceparent,
     )  # fmt: skip
 
 
@@ -71,14 +72,16 @@ def record(
     event_type: str,
     subject: str,
     time_us: int,
+    traceparent: str = "",
 ) -> OutRecord:
-    """Return a message with its CloudEvents headers."""
+    """Return a message with its CloudEvents headers, and the trace context it belongs to, if any."""
     head = headers(
         event_id=event_id,
         event_type=event_type,
         source=f"urn:fp:{jurisdiction}:stopline",
         subject=subject,
         time_us=time_us,
+        traceparent=traceparent,
     )
     return OutRecord(
         topic, key.encode(), value if isinstance(value, bytes) else _ENCODE(value), head, time_us

@@ -93,6 +93,7 @@ def warning(
         issued_at_us=paid.at_us,
         valid_until_us=paid.at_us + VALID_US[grade],
         dialogue=policy.words.in_language(language).dialogue(grade),
+        traceparent=paid.traceparent,
     )
 
 

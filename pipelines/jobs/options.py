@@ -33,8 +33,9 @@ from pipelines.streams.payments import Reading, payments_among, read_as
 from pipelines.streams.stream import Begin, Stream
 from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
+from schemas.strict_text import is_number
 
-_ADDRESS = re.compile(r"\S+:\d{1,5}")
+_ADDRESS = re.compile(r"\S+:[0-9]{1,5}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 #: What refills ledgers that a restart lost: messages of the topics, or payments of the decision log.
@@ -262,6 +263,6 @@ def _start(text: str) -> First:
     named: dict[str, First] = {"committed": "committed", "earliest": "earliest", "latest": "latest"}
     if text in named:
         return named[text]
-    if text.isdigit():
+    if is_number(text):
         return int(text)
     raise ConfigError(f"--kafka_start must be committed, earliest, latest or microseconds UTC, got {text!r}")

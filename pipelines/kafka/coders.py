@@ -8,24 +8,26 @@ from apache_beam import coders
 from pipelines.kafka.port import Chunk
 from schemas.errors import StateError
 from schemas.rows.values import AFTER, Values
+from schemas.traceparent import WORDS
 
-VERSION = 2
-_HEAD = struct.Struct("<BHI")
+VERSION = 3
+_HEAD = struct.Struct("<BHIB")
 
 
 class ChunkCoder(coders.Coder):  # type: ignore[misc]
-    """Chunk as version, topic, row count, then each column as little-endian bytes, last the values' text."""
+    """Chunk as version, topic, row count, if traced, then each column as little-endian bytes, text last."""
 
     def encode(self, value: Chunk) -> bytes:
         """Return the bytes of `value`."""
         topic, values = value.topic.encode(), value.values
         first, last = values.starts[0], values.starts[-1]
-        head = _HEAD.pack(VERSION, len(topic), len(values))
+        head = _HEAD.pack(VERSION, len(topic), len(values), value.traces is not None)
         columns = (
             (values.starts - first).astype("<i8", copy=False),
             value.partitions.astype("<i4", copy=False),
             value.offsets.astype("<i8", copy=False),
             value.timestamps.astype("<i8", copy=False),
+            *(() if value.traces is None else (value.traces.astype("<u8", copy=False),)),
             values.text[first:last],
         )
         return b"".join((head, topic, *(column.tobytes() for column in columns), bytes(AFTER)))
@@ -37,12 +39,13 @@ class ChunkCoder(coders.Coder):  # type: ignore[misc]
             StateError: the bytes were written by another version.
 
         """
-        version, topic_size, rows = _HEAD.unpack_from(encoded)
+        version = encoded[0]
         if version != VERSION:
             raise StateError(
                 f"a chunk is of version {version}, this release reads {VERSION}; restart the workers, they "
                 "run another release"
             )
+        _, topic_size, rows, traced = _HEAD.unpack_from(encoded)
         at = _HEAD.size + topic_size
         topic = encoded[_HEAD.size : at].decode()
         starts = np.frombuffer(encoded, "<i8", rows + 1, at).copy()
@@ -50,15 +53,17 @@ class ChunkCoder(coders.Coder):  # type: ignore[misc]
         partitions = np.frombuffer(encoded, "<i4", rows, at)
         offsets = np.frombuffer(encoded, "<i8", rows, at + 4 * rows)
         timestamps = np.frombuffer(encoded, "<i8", rows, at + 12 * rows)
-        values = Values(np.frombuffer(encoded, np.uint8, offset=at + 20 * rows), starts)
-        return Chunk(topic, values, partitions, offsets, timestamps)
+        at += 20 * rows
+        traces = np.frombuffer(encoded, "<u8", WORDS * rows, at).reshape(rows, WORDS) if traced else None
+        at += traces.nbytes if traces is not None else 0
+        values = Values(np.frombuffer(encoded, np.uint8, offset=at), starts)
+        return Chunk(topic, values, partitions, offsets, timestamps, traces=traces)
 
     def estimate_size(self, value: Chunk) -> int:
         """Return the encoded size."""
-        starts = value.values.starts
-        return (
-            _HEAD.size + len(value.topic) + 8 + 28 * len(value.values) + int(starts[-1] - starts[0]) + AFTER
-        )
+        starts, traced = value.values.starts, value.traces.nbytes if value.traces is not None else 0
+        fixed = _HEAD.size + len(value.topic) + 8 + 28 * len(value.values) + traced
+        return fixed + int(starts[-1] - starts[0]) + AFTER
 
     def is_deterministic(self) -> bool:
         """Equal chunks have equal bytes."""

@@ -89,7 +89,7 @@ class KafkaSettings:
 
 
 class Chunk(NamedTuple):
-    """One poll's messages of one topic, column by column; all four columns have the same length.
+    """One poll's messages of one topic, column by column; all columns have the same length.
 
     Attributes:
         topic: the topic they came from.
@@ -98,6 +98,8 @@ class Chunk(NamedTuple):
         offsets: int64.
         timestamps: Kafka record timestamps, int64 microseconds UTC up to `LATEST_US`; 0 where it has none.
         ahead: what the values are being decoded to ahead of time, if they are.
+        traces: header `traceparent` of each message, uint64[n, 4] (`schemas.traceparent`); None where none of
+            them has one.
 
     """
 
@@ -107,6 +109,7 @@ class Chunk(NamedTuple):
     offsets: NDArray[np.int64]
     timestamps: NDArray[np.int64]
     ahead: Future[Any] | None = None
+    traces: NDArray[np.uint64] | None = None
 
 
 class NewTopic(NamedTuple):

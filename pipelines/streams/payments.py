@@ -67,6 +67,8 @@ def decode(
         counts.update(found.told)
         decoded = np.ones(len(rows), np.bool_)
     rows["partition"], rows["offset"] = chunk.partitions[places], chunk.offsets[places]
+    if chunk.traces is not None:
+        rows["traceparent"] = chunk.traces[places]
     received = window._replace(received_us=window.received_us[places])
     rows["received_us"] = received.received_us
     if not as_sent:

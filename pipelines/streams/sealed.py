@@ -21,5 +21,6 @@ def opened(chunk: Chunk, window: Window, seal: Seal | None) -> tuple[Chunk, Wind
     letters = [refusal(chunk, int(place), "UNSEALED", UNSEALED) for place in np.flatnonzero(~held)]
     kept = Values.of([value for value, good in zip(values, held, strict=True) if good])
     places = chunk.partitions[held], chunk.offsets[held]
-    believed = Chunk(chunk.topic, kept, *places, chunk.timestamps[held])
+    traces = None if chunk.traces is None else chunk.traces[held]
+    believed = Chunk(chunk.topic, kept, *places, chunk.timestamps[held], traces=traces)
     return believed, window._replace(received_us=window.received_us[held]), letters

@@ -18,7 +18,9 @@ from schemas.iso20022 import values
 #: No message on a topic is longer.
 MOST_BYTES = 4_000_000
 
-_DOCUMENT = re.compile(r"\{(urn:(?:iso:std:iso:20022:tech:xsd|swift:xsd):([a-z]{4}\.\d{3})\.\d{3}\.\d{2})\}")
+_DOCUMENT = re.compile(
+    r"\{(urn:(?:iso:std:iso:20022:tech:xsd|swift:xsd):([a-z]{4}\.[0-9]{3})\.[0-9]{3}\.[0-9]{2})\}"
+)
 
 _DOCTYPE = "the message declares a document type; ISO 20022 has none"
 

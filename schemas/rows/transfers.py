@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import ValidationError
 from numpy.typing import NDArray
 
+from schemas import traceparent
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
 from schemas.rows import Rows
 from schemas.rows.plain_json import Column, plan, read
@@ -25,7 +26,8 @@ from schemas.rows.values import Values
 REMOTE_CONTROL, SCREEN_SHARE, CALL_IN_PROGRESS = 1, 2, 4
 
 #: One payment. Times are microseconds UTC, amounts minor units, -1 is unknown; tokens are two words.
-#: `payer_listed` and `payee_listed` are what version `lists` of the registry says, 0 where it is not asked.
+#: `payer_listed` and `payee_listed` are what version `lists` of the registry says, 0 where it is not asked;
+#: `traceparent` is the message's, as `schemas.traceparent` has it.
 TRANSFER = np.dtype(
     [
         ("txn_id", "S36"),
@@ -55,6 +57,7 @@ TRANSFER = np.dtype(
         ("debtor_agent", "S14"),
         ("creditor_agent", "S14"),
         ("lists", "u4"),
+        ("traceparent", "u8", 4),
     ],
     align=True,
 )
@@ -77,6 +80,7 @@ class Paid(NamedTuple):
     offset: int
     received_us: int
     lists: int = 0
+    traceparent: str = ""
 
 
 _CODES: Mapping[str, Mapping[str, int]] = {
@@ -134,7 +138,7 @@ def paid(transfers: Rows) -> list[Paid]:
 
 def _values(column: NDArray[Any]) -> list[Any]:
     if column.ndim > 1:
-        return token_texts(column)
+        return traceparent.texts(column) if column.shape[1] == traceparent.WORDS else token_texts(column)
     values: list[Any] = (column.astype(str) if column.dtype.kind == "S" else column).tolist()
     return values
 
@@ -142,7 +146,7 @@ def _values(column: NDArray[Any]) -> list[Any]:
 def plain_transfers(values: Values) -> tuple[Rows, NDArray[np.bool_]]:
     """Decode the payments among messages that are plain JSON, TRANSFER[n]; tell which those are.
 
-    `partition`, `offset` and `received_us` are left 0.
+    `partition`, `offset`, `received_us` and `traceparent` are left 0.
     """
     return read(PLAN, values, TRANSFER)
 

@@ -26,8 +26,8 @@ HOST = "http://127.0.0.1"
 class Seat:
     """One person's browser."""
 
-    def __init__(self, site: Site, role: str, number: int = 1) -> None:
-        self.person = Person(f"{role}-{number}", Role(role))
+    def __init__(self, site: Site, role: str, number: int = 1, institution: str = "") -> None:
+        self.person = Person(f"{role}-{number}", Role(role), institution)
         self.client = TestClient(
             create_app(site, ["127.0.0.1"]),
             base_url=HOST,

@@ -11,8 +11,28 @@ from tests.desk import kit
 
 def alert(db: sqlite3.Connection, name: str, account: str, minute: int) -> None:
     at = minute * MINUTE_US
-    row = (name, account, "o", "p", name, "CN", "CREDIT", 3, 1, "CNY", 1.0, 0.5, "r", at, at, None, b"")
-    db.execute(f"INSERT INTO alerts VALUES ({', '.join('?' * 17)})", row)
+    row = (
+        name,
+        account,
+        "o",
+        "p",
+        name,
+        "CN",
+        "CREDIT",
+        3,
+        1,
+        "CNY",
+        1.0,
+        0.5,
+        "r",
+        at,
+        at,
+        None,
+        b"",
+        "",
+        "",
+    )
+    db.execute(f"INSERT INTO alerts VALUES ({', '.join('?' * 19)})", row)
 
 
 def decided(db: sqlite3.Connection, kind: str, account: str, minutes: tuple[int, int], state: str) -> None:

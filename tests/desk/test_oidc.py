@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
@@ -14,7 +15,7 @@ from console.web.app import create_app
 from console.web.oidc import Door, read_provider
 from console.web.sessions import COOKIE
 from console.web.visit import Site
-from desk.roles import Role
+from desk.roles import Person, Role
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading import process
@@ -84,7 +85,7 @@ def test_a_person_is_let_in_with_the_first_role_of_their_groups_over_tls_only(
     cookie = next(each for each in answer.headers.get_list("set-cookie") if each.startswith(COOKIE))
     assert "Secure" in cookie and "HttpOnly" in cookie
     session = site.sessions.session(client.cookies[COOKIE])
-    assert session is not None and session.person == ("lin", Role.LEAD)
+    assert session is not None and session.person == Person("lin", Role.LEAD)
     assert client.get("/queue").status_code == 200
 
 
@@ -133,6 +134,24 @@ def test_who_is_in_no_group_with_a_role_is_shut_out_and_that_is_written_down(
     assert signed_in(provider, client).status_code == 403
     assert "no group with a role" in site.desk.audit.path.read_text()
     assert COOKIE not in client.cookies
+
+
+def test_whose_people_somebody_of_an_institution_is_says_a_claim(door: tuple[Provider, Site]) -> None:
+    found = door[1].door
+    assert isinstance(found, Door)
+    roles = found.provider.roles | {"banks": Role.INSTITUTION}
+    other = Door(msgspec.structs.replace(found.provider, roles=roles), "s")
+    said = {"sub": "u-1", "preferred_username": "kim", "groups": ["banks"]}
+
+    assert other.person(said | {"institution": "WESTGB22"}) == Person("kim", Role.INSTITUTION, "WESTGB22")
+    for wrong in (
+        {},
+        {"institution": ""},
+        {"institution": 7},
+        {"institution": ["WESTGB22"]},
+        {"institution": "a b"},
+    ):
+        assert other.person(said | wrong) is None
 
 
 def test_names_that_are_none_here_become_names_of_one_person_each(door: tuple[Provider, Site]) -> None:

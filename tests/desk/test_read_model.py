@@ -156,11 +156,11 @@ def filled(tmp_path: Path, count: int) -> Store:
                 kit.token(f"a{n}"), f"case_{n:06}", "CN", 1, 1, 1, 1, outcome,
                 "CREDIT", "payer_delay", amount, "CNY", float(amount), amount * score, since, since, since,
                 due, "RULE.payer_delay", rng.randrange(2), 0, 0, 0, 0, "",
-                SERVICE_US[outcome], n,
+                SERVICE_US[outcome], "", n,
             )
         )  # fmt: skip
     with store.writing() as db:
-        db.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 27)})", rows)
+        db.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 28)})", rows)
     return store
 
 

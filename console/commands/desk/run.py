@@ -1,25 +1,19 @@
 """`stopline desk run`: the pages, on this machine."""
 
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from console import options as given
 from console.ending import end_on_signals
 from console.lab.feeds import brokers_at
 from console.lab.serving import FOLDER, opened
-from console.options import (
-    Brokers,
-    Country,
-    CreateTopics,
-    GuardFiles,
-    KafkaSecurity,
-    LawDir,
-    Partitions,
-    PolicyFile,
-)
+from console.lab.trying import InForce, Trials
 from console.web import serve
 from measures.law.country_file import read_laws
+from models import SHIPPED
 from pipelines import policy
 
 app = typer.Typer(add_completion=False)
@@ -27,12 +21,13 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def run(
-    kafka_brokers: Brokers,
+    kafka_brokers: given.Brokers,
     *,
-    kafka_security: KafkaSecurity = [],  # noqa: B006 - Typer's way
-    country: Country = "",
-    policy_file: PolicyFile = None,
-    law_dir: LawDir = None,
+    kafka_security: given.KafkaSecurity = [],  # noqa: B006 - Typer's way
+    country: given.Country = "",
+    policy_file: given.PolicyFile = None,
+    law_dir: given.LawDir = None,
+    model_bundle: given.ModelBundle = SHIPPED,
     folder: Annotated[Path, typer.Option(help="Where store, audit chain and session key are kept.")] = FOLDER,
     host: Annotated[
         str, typer.Option(help="Address to listen on; only behind a proxy another one.")
@@ -42,19 +37,18 @@ def run(
     ] = 8040,
     name: Annotated[list[str], typer.Option(help="Name that a proxy passes on; may be repeated.")] = [],  # noqa: B006
     seat: Annotated[
-        list[str], typer.Option(help="name:role of somebody to let in by a printed link; may be repeated.")
+        list[str],
+        typer.Option(help="name:role or name:institution:CODE to let in by a link; may be repeated."),
     ] = list(serve.SEATS),  # noqa: B006 - Typer's way
     institution: Annotated[
         str, typer.Option(help="Whose people sit here; what they ask to have blocked is its word.")
     ] = "desk",
     oidc: Annotated[Path | None, typer.Option(help="YAML of the provider that signs people in.")] = None,
-    clock: Annotated[
-        Literal["wall", "stream"], typer.Option(help="stream: by the newest event, for simulated days.")
-    ] = "wall",
+    clock: given.DeskTime = "wall",
     words: Annotated[Path | None, typer.Option(help="Folder of your own words, a file a language.")] = None,
-    guard: GuardFiles = [],  # noqa: B006 - Typer's way
-    partitions: Partitions = 4,
-    create_topics: CreateTopics = False,
+    guard: given.GuardFiles = [],  # noqa: B006 - Typer's way
+    partitions: given.Partitions = 4,
+    create_topics: given.CreateTopics = False,
 ) -> None:
     """Show cases, and let people decide them: queue, case, phone report, refused messages, model, health.
 
@@ -63,15 +57,17 @@ def run(
 
     Example: stopline desk run --kafka_brokers 127.0.0.1:9092 --seat lead-1:lead --seat auditor-1:auditor
     """
-    seats, settings, laws = serve.people(seat), brokers_at(kafka_brokers, kafka_security), read_laws(law_dir)
-    rules = policy.load(policy.named(policy_file, country), laws)
+    seats, laws = serve.people(seat, "" if institution == "desk" else institution), read_laws(law_dir)
+    settings = brokers_at(kafka_brokers, kafka_security)
+    rules = policy.load(file := policy.named(policy_file, country), laws)
     end_on_signals(typer.echo)
     desk = opened(
         settings, rules, laws, folder, clock=clock, guards=guard, institution=institution,
         partitions=partitions, create_topics=create_topics,
     )  # fmt: skip
-    with desk as opened_desk:
-        site = serve.site_of(opened_desk, folder, words, policy_stamp=rules.stamp, oidc=oidc)
+    in_force = InForce(settings, file, model_bundle, law_dir)
+    with closing(Trials(in_force)) as trials, desk as opened_desk:
+        site = serve.site_of(opened_desk, folder, words, policy_stamp=rules.stamp, oidc=oidc, trials=trials)
         with serve.served(site, host, port, names=name) as address:
             for line in serve.links(site, address, seats):
                 typer.echo(line)

@@ -33,7 +33,7 @@ _FIELDS = (
 
 
 def _file(visit: Visit, case_id: str) -> CaseFile:
-    found = case_file(visit.desk.store, case_id, visit.now_us, visit.person.id)
+    found = case_file(visit.desk.store, case_id, visit.now_us, visit.person.id, visit.sight)
     if found is None:
         raise RefusedError("NO_SUCH_CASE", case_id)
     return found
@@ -200,7 +200,7 @@ def _plan(visit: Visit, given: Filled) -> dict[str, Any]:
     if not given.reason_code:
         given = given._replace(reason_code=REASONS[given.kind][0])
     try:
-        return {"plan": visit.desk.plan(given, visit.person.id), "refused": None}
+        return {"plan": visit.desk.plan(given, visit.person), "refused": None}
     except RefusedError as error:
         return {"plan": Plan(), "refused": error}
 

@@ -3,7 +3,7 @@
 from secrets import token_urlsafe
 from typing import Annotated
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
 from console.web.pages.cases import Given
@@ -16,9 +16,9 @@ router = APIRouter()
 
 
 @router.get("/intake", name="intake")
-def intake(visit: Seen) -> Response:
-    """Show the form for a report by phone."""
-    return _form(visit, Filled("REPORT", "", token_urlsafe(12)))
+def intake(visit: Seen, said: Annotated[str, Query(max_length=16)] = "") -> Response:
+    """Show the form for a report by phone; `said` was taken in, and is not theirs to look at."""
+    return _form(visit, Filled("REPORT", "", token_urlsafe(12)), said=said == "REPORT")
 
 
 @router.post("/intake", name="intake_act")
@@ -30,12 +30,15 @@ def take_in(visit: Acted, given: Given, key: Annotated[str, Form(min_length=8, m
         if error.code == "NOT_READY":
             raise
         return _form(visit, given, error, 409)
-    return back(f"/cases/{action.case_id}#done")
+    seen = visit.sight.sees_case(visit.desk.store, action.case_id)
+    return back(f"/cases/{action.case_id}#done" if seen else "/intake?said=REPORT")
 
 
-def _form(visit: Visit, given: Filled, error: RefusedError | None = None, status: int = 200) -> Response:
+def _form(
+    visit: Visit, given: Filled, error: RefusedError | None = None, status: int = 200, *, said: bool = False
+) -> Response:
     law = visit.desk.laws.of(visit.desk.country)
     return visit.page(
         "intake.html", status, given=given, error=error, reasons=REASONS["REPORT"], currency=law.currency,
-        channels=law.report_channels, classes=FRAUD_CLASSES,
+        channels=law.report_channels, classes=FRAUD_CLASSES, said=said,
     )  # fmt: skip

@@ -23,5 +23,5 @@ def list_(
     """Give a list from the place `after` on; header `next` is the place to ask from next time."""
     if name not in LISTS:
         raise HTTPException(404)
-    found, place = lines(visit.desk.store, name, after, limit, masked=True)
+    found, place = lines(visit.desk.store, name, after, limit, masked=True, sight=visit.sight)
     return Response(found, media_type="application/jsonl", headers={"next": place})

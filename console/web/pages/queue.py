@@ -21,10 +21,10 @@ def _values(visit: Visit, only: str, page: int) -> dict[str, Any]:
     if only not in FILTERS:
         raise HTTPException(422)
     store, clock = visit.desk.store, visit.desk.clock
-    found = rows(store, clock, limit=PAGE + 1, skip=(page - 1) * PAGE, only=only)
+    found = rows(store, clock, limit=PAGE + 1, skip=(page - 1) * PAGE, only=only, sight=visit.sight)
     return {
         "rows": found[:PAGE], "more": len(found) > PAGE, "page": page, "only": only, "filters": list(FILTERS),
-        "totals": totals(store, clock), "now": visit.now_us,
+        "totals": totals(store, clock, visit.sight), "now": visit.now_us,
         "place": f"{store.epoch}-{visit.desk.follower.changed}", "ready": visit.desk.follower.caught_up,
         "engine_told": visit.desk.engine_told,
         "wrong": visit.desk.follower.wrong or visit.desk.carrier.wrong,
@@ -81,13 +81,13 @@ def _chosen(visit: Visit, only: str, kind: str) -> dict[str, Any]:
     if only not in FILTERS or kind not in _BULK:
         raise HTTPException(422)
     most = visit.desk.bulk_max()
-    found = rows(visit.desk.store, visit.desk.clock, limit=most + 1, only=only)
+    found = rows(visit.desk.store, visit.desk.clock, limit=most + 1, only=only, sight=visit.sight)
     chosen: list[tuple[Row, str]] = []
     left: list[tuple[Row, str]] = []
     for row in found[:most]:
         try:
             form = Filled(kind, row.case_id, "", "", REASONS[kind][0])  # type: ignore[arg-type,index]
-            plan = visit.desk.plan(form, visit.person.id)
+            plan = visit.desk.plan(form, visit.person)
             why = "FOUR_EYES" if plan.second else ""
         except RefusedError as error:
             why = error.code

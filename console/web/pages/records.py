@@ -32,15 +32,16 @@ def _list(visit: Visit, plane: Plane, *, only: str, find: str, page: int, said: 
     if only not in FILTERS:
         raise HTTPException(422)
     found = listed(
-        visit.desk.store, plane.topic, only=only, find=find.strip(), limit=PAGE + 1, skip=(page - 1) * PAGE
-    )
-    live, waits = counted(visit.desk.store, plane.topic)
+        visit.desk.store, plane.topic, only=only, find=find.strip(), limit=PAGE + 1, skip=(page - 1) * PAGE,
+        sight=visit.sight,
+    )  # fmt: skip
+    live, waits = counted(visit.desk.store, plane.topic, visit.sight)
     lines = [(each, _decoded(plane, each.value)) for each in found[:PAGE]]
     return visit.page(
         "records.html", plane=plane, lines=lines, more=len(found) > PAGE, page_no=page, only=only, find=find,
         filters=list(FILTERS), live=live, waits=waits, now=visit.now_us, new=_allowed(visit, plane.new),
         said=said if said in KINDS else "", key=token_urlsafe(12), kinds_reasons=REASONS,
-        waiting=visit.desk.waiting((*plane.acts, *plane.new)),
+        waiting=visit.desk.waiting((*plane.acts, *plane.new), sight=visit.sight),
     )  # fmt: skip
 
 
@@ -51,7 +52,8 @@ def _one(visit: Visit, plane: Plane, name: str) -> Response:
     return visit.page(
         f"record_{plane.name}.html", case=name, plane=plane, record=record, name=name, acts=acts,
         now=visit.now_us, others=others, cases=cases, key=token_urlsafe(12), kinds_reasons=REASONS,
-        waiting=visit.desk.waiting((*plane.acts, *plane.new), name), law=getattr(record, "jurisdiction", ""),
+        waiting=visit.desk.waiting((*plane.acts, *plane.new), name, visit.sight),
+        law=getattr(record, "jurisdiction", ""),
     )  # fmt: skip
 
 
@@ -60,11 +62,13 @@ def _others(visit: Visit, plane: Plane, name: str) -> tuple[list[tuple[str, Line
     store = visit.desk.store
     rows = store.rows("SELECT name FROM names WHERE topic = ? AND id = ? LIMIT 200", plane.topic, name)
     names = [row["name"] for row in rows]
-    found = [(PLANE_OF[each.topic], each) for each in naming(store, names)]
+    found = [(PLANE_OF[each.topic], each) for each in naming(store, names, sight=visit.sight)]
     own = (plane.topic, name)
     others = [(of, each) for of, each in found if (each.topic, each.id) != own and may(visit.person, of)]
     cases = store.rows(
-        f"SELECT account, case_id FROM cases WHERE account IN ({', '.join('?' * len(names))})", *names
+        f"SELECT account, case_id FROM cases WHERE account IN ({', '.join('?' * len(names))}) "
+        f"AND {visit.sight.kept()}",
+        *names,
     )
     return others, [(row["account"], row["case_id"]) for row in cases]
 
@@ -92,7 +96,7 @@ def _planned(visit: Visit, given: Filled) -> dict[str, Any]:
         return {"plan": Plan(), "refused": None, "empty": True}
     code = given.reason_code or REASONS[given.kind][0]
     try:
-        plan = visit.desk.plan(given._replace(reason_code=code), visit.person.id)
+        plan = visit.desk.plan(given._replace(reason_code=code), visit.person)
     except RefusedError as error:
         return {"plan": Plan(), "refused": error, "empty": False}
     return {"plan": plan, "refused": None, "empty": False}
@@ -125,8 +129,9 @@ def _act(visit: Visit, plane: Plane, given: Filled) -> Response:
 
 
 def _record(visit: Visit, plane: Plane, name: str) -> Any:
+    seen = visit.sight.sees_record(visit.desk.store, plane.topic, name)
     value = record_of(visit.desk.store, plane.topic, name)
-    if value is None:
+    if value is None or not seen:
         raise HTTPException(404)
     return _decoded(plane, value)
 

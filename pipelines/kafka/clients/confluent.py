@@ -168,7 +168,7 @@ class Consumer(port.ChunkConsumer):
         self._position = int(read.offsets[-1]) + 1
         partitions = np.full(count, self._partition, np.int32)
         times = np.minimum(read.timestamps_ms, LATEST_US // 1000) * 1000
-        return Chunk(self._topic, read.values, partitions, read.offsets, times)
+        return Chunk(self._topic, read.values, partitions, read.offsets, times, traces=read.traces)
 
     def _heard(self, event: librdkafka.Event) -> BrokerError | None:
         """Note the end of the log, wait out outages, return the rest as an error."""

@@ -31,6 +31,7 @@ from pipelines.kafka.settling import Settling
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError
 from schemas.rows.values import Values
+from schemas.traceparent import HEADER, column
 
 for _speaker in ("kafka.net.manager", "kafka.net.connection"):
     logging.getLogger(_speaker).addFilter(OVERHEARD)
@@ -95,6 +96,12 @@ def time_us(timestamp_ms: int) -> int:
     return min(max(timestamp_ms, 0), LATEST_US // 1000) * 1000
 
 
+def _traceparent(headers: Headers) -> bytes:
+    return (
+        next((value or b"" for name, value in reversed(headers) if name == HEADER), b"") if headers else b""
+    )
+
+
 class Consumer(port.ChunkConsumer):
     """`ChunkConsumer` over kafka-python."""
 
@@ -137,6 +144,7 @@ class Consumer(port.ChunkConsumer):
             np.full(count, partition, np.int32),
             np.fromiter((record.offset for record in records), np.int64, count),
             np.fromiter((time_us(record.timestamp) for record in records), np.int64, count),
+            traces=column([_traceparent(record.headers) for record in records]),
         )
 
     def position(self) -> int:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from schemas.errors import BrokerError
 from schemas.rows.compiled import compiled
 from schemas.rows.values import AFTER, Values
+from schemas.traceparent import HEADER, LENGTH, PRESENT, WORDS
 
 #: From the levels of syslog.
 _LEVELS = (
@@ -98,10 +99,18 @@ _destroy = _function("destroy", None, c_void_p)
 _message_timestamp = _function("message_timestamp", c_int64, c_void_p, c_void_p)
 _message_destroy = _function("message_destroy", None, c_void_p)
 
+_message_headers = _function("message_headers", c_int, c_void_p, c_void_p)
+_header_get_last = _function("header_get_last", c_int, c_void_p, c_char_p, c_void_p, c_void_p)
+
 #: Where the compiled code below finds them.
-_TIMESTAMP, _DESTROY = (
-    ctypes.cast(each, c_void_p).value or 0 for each in (_message_timestamp, _message_destroy)
+_TIMESTAMP, _DESTROY, _HEADERS, _GET_LAST = (
+    ctypes.cast(each, c_void_p).value or 0
+    for each in (_message_timestamp, _message_destroy, _message_headers, _header_get_last)
 )
+
+#: The name of the header that is read, ended as C ends texts; kept, because compiled code holds its address.
+_TRACEPARENT = ctypes.create_string_buffer(HEADER.encode())
+_NAME = ctypes.addressof(_TRACEPARENT)
 
 
 def _logging(logger: logging.Logger) -> Any:
@@ -122,11 +131,15 @@ class Event(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What a poll gave: messages by columns, offsets and timestamps int64[n], and events."""
+    """What a poll gave: messages by columns, offsets and timestamps int64[n], and events.
+
+    `traces` is as in `Chunk`.
+    """
 
     values: Values
     offsets: NDArray[np.int64]
     timestamps_ms: NDArray[np.int64]
+    traces: NDArray[np.uint64] | None
     events: list[Event]
 
 
@@ -181,8 +194,10 @@ class Consumer:
         found = self._found[: max(count, 0)]
         said = _are_events(found)
         events = [_taken_event(address) for address in found[said].tolist()]
-        text, starts, offsets, timestamps_ms = _taken(found[~said], _TIMESTAMP, _DESTROY)
-        return Read(Values(text, starts), offsets, timestamps_ms, events)
+        messages = found[~said]
+        traces = _traced(messages, _HEADERS, _GET_LAST, _NAME)
+        text, starts, offsets, timestamps_ms = _taken(messages, _TIMESTAMP, _DESTROY)
+        return Read(Values(text, starts), offsets, timestamps_ms, traces if len(traces) else None, events)
 
     def tell(self, pipe: int) -> None:
         """Have a byte written into a pipe whenever messages or events come to where there were none."""
@@ -254,6 +269,83 @@ def _release(_: Any, function: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _asked(_: Any, function: Any, message: Any, headers: Any) -> Any:
+    """Call `rd_kafka_message_headers`, which lies at `function`, with where to write the headers' address."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(32), [_POINTER, _POINTER]).as_pointer()
+        return builder.call(
+            builder.inttoptr(args[0], kind), [builder.inttoptr(each, _POINTER) for each in args[1:]]
+        )
+
+    return types.int32(types.int64, types.int64, types.int64), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _named(_: Any, function: Any, headers: Any, name: Any, value: Any, size: Any) -> Any:
+    """Call `rd_kafka_header_get_last`, which lies at `function`; `value` and `size` are where to write."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(32), [_POINTER] * 4).as_pointer()
+        return builder.call(
+            builder.inttoptr(args[0], kind), [builder.inttoptr(each, _POINTER) for each in args[1:]]
+        )
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64, types.int64), code
+
+
+@compiled
+def _digit(letter: int) -> int:
+    """Return what a hexadecimal digit is worth, 16 where it is none; capital ones are none (W3C)."""
+    if 48 <= letter <= 57:
+        return letter - 48
+    return letter - 87 if 97 <= letter <= 102 else 16
+
+
+@compiled
+def _parsed(header: NDArray[np.uint8], into: NDArray[np.uint64]) -> bool:
+    """Read `schemas.traceparent.words` of a header of at least its length; False where it is none."""
+    later = len(header) > LENGTH
+    if header[2] != 45 or header[35] != 45 or header[52] != 45 or (later and header[LENGTH] != 45):
+        return False
+    version = _digit(header[0]) * 16 + _digit(header[1])
+    if max(_digit(header[0]), _digit(header[1])) > 15 or version == 255 or (later and version == 0):
+        return False
+    for word, first, count in ((0, 3, 16), (1, 19, 16), (2, 36, 16), (3, 53, 2)):
+        found = np.uint64(0)
+        for place in range(first, first + count):
+            digit = _digit(header[place])
+            if digit > 15:
+                return False
+            found = (found << np.uint64(4)) | np.uint64(digit)
+        into[word] = found
+    if (into[0] | into[1]) == 0 or into[2] == 0:
+        return False
+    into[3] |= np.uint64(PRESENT)
+    return True
+
+
+@compiled
+def _traced(found: _Found, headers: int, get_last: int, name: int) -> NDArray[np.uint64]:
+    """Return the traceparents of the messages at these addresses, uint64[n, 4]; no row where none has one."""
+    traces = np.zeros((0, WORDS), np.uint64)
+    place, words = np.zeros(3, np.int64), np.zeros(WORDS, np.uint64)
+    for each in range(len(found)):
+        if _asked(headers, found[each], place.ctypes.data) != 0:
+            continue
+        if _named(get_last, place[0], name, place.ctypes.data + 8, place.ctypes.data + 16) != 0:
+            continue
+        if place[1] == 0 or place[2] < LENGTH:
+            continue
+        if not _parsed(carray(_memory(place[1]), (place[2],), np.uint8), words):
+            continue
+        if not len(traces):
+            traces = np.zeros((len(found), WORDS), np.uint64)
+        traces[each] = words
+    return traces
 
 
 @compiled

@@ -133,9 +133,9 @@ class ReplayReader(UnboundedReader):  # type: ignore[misc]
             some = rows[topics == index]
             if len(some):
                 values = Values.of(some["value"].tolist())
-                yield Chunk(
-                    topic, values, numbers[some["lane"]], some["offset"].copy(), some["timestamp"].copy()
-                )
+                traces = some["trace"].copy() if some["trace"].any() else None
+                places = numbers[some["lane"]], some["offset"].copy()
+                yield Chunk(topic, values, *places, some["timestamp"].copy(), traces=traces)
 
     def _after(self, rows: Rows) -> tuple[Position, ...]:
         """Return every partition's position behind `rows`."""

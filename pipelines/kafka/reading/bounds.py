@@ -55,7 +55,8 @@ def chunks_within(settings: KafkaSettings, bounds: Collection[Bound]) -> Iterato
                 deadline = time.monotonic() + STALL_S
                 count = int(np.searchsorted(chunk.offsets, end))
                 places, times = (chunk.partitions[:count], chunk.offsets[:count]), chunk.timestamps[:count]
-                yield Chunk(topic, chunk.values[:count], *places, times)
+                traces = None if chunk.traces is None else chunk.traces[:count]
+                yield Chunk(topic, chunk.values[:count], *places, times, traces=traces)
 
 
 def captured_bounds(settings: KafkaSettings, topics: Collection[str]) -> tuple[Bound, ...]:

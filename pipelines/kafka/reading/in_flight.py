@@ -150,7 +150,8 @@ def alone(chunk: Chunk, place: int) -> Chunk:
     """Return one message of a chunk as a chunk."""
     one = slice(place, place + 1)
     columns = (chunk.partitions[one].copy(), chunk.offsets[one].copy(), chunk.timestamps[one].copy())
-    return Chunk(chunk.topic, Values.of([chunk.values[place]]), *columns)
+    traces = None if chunk.traces is None else chunk.traces[one].copy()
+    return Chunk(chunk.topic, Values.of([chunk.values[place]]), *columns, traces=traces)
 
 
 def without(chunk: Chunk, places: Iterable[int]) -> tuple[Chunk, NDArray[np.bool_]]:
@@ -159,7 +160,8 @@ def without(chunk: Chunk, places: Iterable[int]) -> tuple[Chunk, NDArray[np.bool
     kept[list(places)] = False
     values = Values.of([value for value, good in zip(chunk.values, kept, strict=True) if good])
     columns = (chunk.partitions[kept], chunk.offsets[kept], chunk.timestamps[kept])
-    return Chunk(chunk.topic, values, *columns), kept
+    traces = None if chunk.traces is None else chunk.traces[kept]
+    return Chunk(chunk.topic, values, *columns, traces=traces), kept
 
 
 def _tried(messages: list[Chunk], work: Callable[[Chunk], object]) -> int | None:

@@ -27,7 +27,9 @@ FOLLOWING, LEAD_US = 16, HOUR_US
 FOLLOWING_MIN = 3
 
 #: A message being merged: its merge key (µs), the index of its partition's lane, and its own columns.
-ROW = np.dtype([("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O")])
+ROW = np.dtype(
+    [("key", "i8"), ("lane", "i4"), ("offset", "i8"), ("timestamp", "i8"), ("value", "O"), ("trace", "u8", 4)]
+)
 
 
 @dataclass
@@ -58,6 +60,7 @@ class Lane:
             fresh["offset"] = chunk.offsets[:count]
             fresh["timestamp"] = chunk.timestamps[:count]
             fresh["value"] = list(chunk.values[:count])
+            fresh["trace"] = 0 if chunk.traces is None else chunk.traces[:count]
             self.unsettled = np.concatenate([self.unsettled, fresh])
             self.settle()
         return True

@@ -27,7 +27,7 @@ from pipelines.victims.channels.smpp import Smpp
 from pipelines.victims.channels.webhook import Webhook
 from schemas import strict_yaml
 from schemas.errors import ConfigError
-from schemas.strict_text import read_bytes
+from schemas.strict_text import is_number, read_bytes
 from schemas.warning import Channel as ChannelName
 
 _VOICE = ("CALL", "ROBOT_CALL", "FAMILY")
@@ -107,6 +107,6 @@ def _secret(folder: Path, name: str, what: str) -> bytes:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not is_number(port):
         raise ConfigError(f"{text!r} is no address; write host:port")
     return host, int(port)

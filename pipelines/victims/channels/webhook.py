@@ -14,6 +14,7 @@ import requests
 from pipelines.victims.channels.port import Receipt, Result
 from schemas.contact import Attempt
 from schemas.errors import ConfigError
+from schemas.strict_text import is_number
 
 TIMESTAMP, SIGNATURE, KEY = "X-Stopline-Timestamp", "X-Stopline-Signature", "Idempotency-Key"
 
@@ -40,7 +41,7 @@ def sign(secret: bytes, body: bytes, at_s: int) -> str:
 
 def verify(secrets: "tuple[bytes, ...]", body: bytes, timestamp: str, signature: str, now_s: float) -> str:
     """Say what is wrong with a post; "" if nothing is. Several secrets while one is being replaced."""
-    if not timestamp.isascii() or not timestamp.isdigit():
+    if not is_number(timestamp):
         return "no timestamp"
     if abs(now_s - int(timestamp)) > WINDOW_S:
         return "outside the window of five minutes"
