@@ -24,5 +24,5 @@ def chance(score: float, value: float) -> float:
     (0.5, 0.1111111111111111)
     """
     score = min(max(score, 0.0), 1.0)
-    tilt = min((max(value, 1.0) / VALUE_MEAN) ** VALUE_POWER, VALUE_MOST)
+    tilt: float = min((max(value, 1.0) / VALUE_MEAN) ** VALUE_POWER, VALUE_MOST)
     return score / (score + (1.0 - score) * tilt)

@@ -11,34 +11,15 @@ from tests.desk import kit
 
 def alert(db: sqlite3.Connection, name: str, account: str, minute: int) -> None:
     at = minute * MINUTE_US
-    row = (
-        name,
-        account,
-        "o",
-        "p",
-        name,
-        "CN",
-        "CREDIT",
-        3,
-        1,
-        "CNY",
-        1.0,
-        0.5,
-        "r",
-        at,
-        at,
-        None,
-        b"",
-        "",
-        "",
-    )
+    what = "CN", "CREDIT", 3, 1, "CNY", 1.0, 0.5, "r"
+    row = (name, account, "o", "p", name, *what, at, at, None, b"", "", "")
     db.execute(f"INSERT INTO alerts VALUES ({', '.join('?' * 19)})", row)
 
 
 def decided(db: sqlite3.Connection, kind: str, account: str, minutes: tuple[int, int], state: str) -> None:
     at, upto = (minute * MINUTE_US for minute in minutes)
-    row = (f"{account}-{at}", 0, at, kind, state, "c", account, "", "lin", at, upto, "", b"")
-    db.execute(f"INSERT INTO actions VALUES ({', '.join('?' * 13)})", row)
+    row = (f"{account}-{at}", 0, at, kind, state, "c", account, "", "lin", at, upto, "", b"", "", "")
+    db.execute(f"INSERT INTO actions VALUES ({', '.join('?' * 15)})", row)
 
 
 def test_time_begins_at_the_first_alert_since_the_decision_before(tmp_path: Path) -> None:
