@@ -23,7 +23,7 @@ THEMES = ("auto", "light", "dark")
 _QUIET = frozenset({"home", "leave", "language", "live", "queue_rows"})
 
 
-@dataclass
+@dataclass(eq=False)
 class Site:
     """What every page of one desk shares."""
 

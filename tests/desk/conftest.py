@@ -1,4 +1,4 @@
-"""One embedded broker a module."""
+"""One embedded broker a test, and desks that end with it."""
 
 from collections.abc import Iterator
 
@@ -17,4 +17,5 @@ def kafka() -> Iterator[KafkaSettings]:
         settings = KafkaSettings(broker.address)
         kit.create_topics(settings)
         yield settings
+        kit.close_all()
         process.close_connections()

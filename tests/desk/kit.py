@@ -70,8 +70,22 @@ def ground() -> Ground:
     return Ground(SHIPPED, policy.load())
 
 
+#: Desks that the running test has opened; its end closes them.
+OPENED: list[Follower] = []
+
+
 def follower(settings: KafkaSettings, folder: Path) -> Follower:
-    return Follower(Store(folder / "desk.db", TABLES), settings, ground())
+    made = Follower(Store(folder / "desk.db", TABLES), settings, ground())
+    OPENED.append(made)
+    return made
+
+
+def close_all() -> None:
+    """Close what tests have opened by `follower`."""
+    while OPENED:
+        one = OPENED.pop()
+        one.close()
+        one.store.close()
 
 
 def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from console.lab.serving import opened
@@ -23,13 +25,19 @@ from pipelines.kafka.port import KafkaSettings
 HOST = "http://127.0.0.1"
 
 
+@lru_cache(maxsize=2)
+def app_of(site: Site) -> FastAPI:
+    """Make the pages of a site once; that takes longer than a test."""
+    return create_app(site, ["127.0.0.1"])
+
+
 class Seat:
     """One person's browser."""
 
     def __init__(self, site: Site, role: str, number: int = 1, institution: str = "") -> None:
         self.person = Person(f"{role}-{number}", Role(role), institution)
         self.client = TestClient(
-            create_app(site, ["127.0.0.1"]),
+            app_of(site),
             base_url=HOST,
             raise_server_exceptions=False,
             follow_redirects=False,
