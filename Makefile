@@ -18,8 +18,8 @@ help: ## show this list
 demo: $(READY) ## a simulated day through the whole pipeline, on this machine, in about a minute
 	@$(BIN)/stopline demo
 
-test: lint ## lint, then every test that needs neither Java nor minutes; the same examples each time
-	@$(PYTEST) -m "not slow and not java" --hypothesis-profile=ci
+test: lint ## lint, then every test that needs neither Java nor minutes, in two processes; the same examples each time
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow and not java" --hypothesis-profile=ci
 
 check-all: lint ## lint, every test with random examples, three rounds of chaos; Apache Kafka and Flink need Java 17 and Maven
 	@$(PYTEST)
