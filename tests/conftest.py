@@ -1,8 +1,8 @@
 """What every module of tests leaves behind is looked at: connections, threads and files are closed again."""
 
 import gc
-import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +13,7 @@ LEFT = 60
 
 
 def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 @pytest.fixture(scope="module", autouse=True)
