@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from schemas.errors import StateError
+from schemas.errors import StateError, cause
 
 FIRST = "0" * 64
 
@@ -33,15 +33,22 @@ class Audit:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._last, self.count = FIRST, 0
-        for entry in entries(path):
-            self._last, self.count = entry["hash"], self.count + 1
-        self._file: IO[bytes] = path.open("ab")
+        for line, entry in enumerate(entries(path), 1):
+            if entry["before"] != self._last or entry["hash"] != hash_of(entry):
+                raise _broken(path, line)
+            self._last, self.count = entry["hash"], line
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         path.chmod(0o600)
 
     def write(
         self, by: str, role: str, what: str, about: Mapping[str, str] | None = None, *, kept: bool = False
     ) -> str:
-        """Add a line and return its hash; `kept` waits until the disk has it."""
+        """Add a line and return its hash; `kept` waits until the disk has it.
+
+        Raises:
+            StateError: the file cannot be written; nothing was added.
+
+        """
         with self._lock:
             body = {
                 "n": self.count + 1,
@@ -51,17 +58,29 @@ class Audit:
                 "what": what,
             }
             entry = body | dict(about or {}) | {"before": self._last}
-            self._last = entry["hash"] = hash_of(entry)
-            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-            self._file.flush()
-            if kept:
-                os.fsync(self._file.fileno())
-            self.count += 1
+            entry["hash"] = digest = hash_of(entry)
+            self._append(json.dumps(entry, ensure_ascii=False).encode() + b"\n", kept=kept)
+            self._last, self.count = digest, self.count + 1
             return self._last
+
+    def _append(self, line: bytes, *, kept: bool) -> None:
+        """Add a line, all of it or nothing."""
+        before = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            while line:
+                line = line[os.write(self._file, line) :]
+            if kept:
+                os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, before)
+            raise StateError(
+                f"the audit chain {self.path} cannot be written ({cause(error)}), and nothing is done "
+                "without it; make room, or let this user write it"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        os.close(self._file)
 
 
 def hash_of(entry: dict[str, Any]) -> str:
@@ -85,11 +104,15 @@ def entries(path: Path) -> Iterator[dict[str, Any]]:
                 entry = json.loads(line)
                 _ = entry["hash"], entry["before"], entry["n"]
             except (ValueError, KeyError, TypeError) as error:
-                raise StateError(
-                    f"{path}, line {number}, is no entry of the audit chain; keep the file and ask who "
-                    "may write it; to go on, let the desk begin another with --audit"
-                ) from error
+                raise _broken(path, number) from error
             yield entry
+
+
+def _broken(path: Path, line: int) -> StateError:
+    return StateError(
+        f"{path}, line {line}, is no entry of the audit chain or does not follow the one before; keep the "
+        "file and ask who may write it; to go on, move it away, and the desk begins another"
+    )
 
 
 def faults(path: Path, acted: Iterable[str] = ()) -> Iterator[Fault]:

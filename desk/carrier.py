@@ -17,7 +17,7 @@ from desk.store import Store, unpacked
 from pipelines.kafka.port import KafkaSettings, Partition, open_admin, open_producer
 from schemas.action import Action
 from schemas.envelope import headers
-from schemas.errors import BrokerError, SinkError
+from schemas.errors import StoplineError
 from schemas.topics import ACTIONS
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Carrier:
                 if not self.step():
                     self._stopped.wait(REST_S)
                 self.wrong = ""
-            except (BrokerError, SinkError) as error:
+            except StoplineError as error:
                 self._stands, self.wrong = None, str(error)
                 _LOGGER.error("an action is not carried out yet: %s", error)
                 self._stopped.wait(1.0)
@@ -63,6 +63,7 @@ class Carrier:
 
         Raises:
             SinkError: a message was not confirmed; it is sent again.
+            StateError: the store cannot be read.
             BrokerError: positions cannot be read or committed.
 
         """

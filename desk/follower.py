@@ -22,7 +22,9 @@ from pipelines.kafka.port import (
     open_consumer,
 )
 from pipelines.kafka.seal import SEALED, UNSEALED, read_seal
-from schemas.errors import BrokerError, SchemaError
+from schemas.contract import UNREADABLE
+from schemas.dead_letter import unreadable_as
+from schemas.errors import BrokerError, SchemaError, StateError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -69,10 +71,13 @@ class Follower:
                 if not self.step():
                     self._stopped.wait(REST_S)
                 self.wrong = ""
-            except BrokerError as error:
+            except (BrokerError, StateError) as error:
                 self.wrong = str(error)
                 _LOGGER.error("the desk does not get on: %s", error)
                 self.close()
+                if self.store.damaged:
+                    self.store.put_aside("is damaged")
+                    self._anew()
                 self._stopped.wait(LOOK_S)
         self.close()
 
@@ -161,8 +166,8 @@ class Follower:
                 ):
                     raise ValueError(UNSEALED)
                 messages.append(Message(place, value, projection.read(value)))
-            except (ValueError, RecursionError) as error:
-                unreadable.append((*place, str(error)[:300]))
+            except UNREADABLE as error:
+                unreadable.append((*place, unreadable_as(error)[1][:300]))
         touched = self._guarded(db, projection, messages, unreadable)
         db.executemany("INSERT OR IGNORE INTO unreadable VALUES (?, ?, ?, ?)", unreadable)
         return touched
@@ -185,7 +190,7 @@ class Follower:
         ) as error:
             db.execute("ROLLBACK TO whole")
             if len(messages) == 1:
-                unreadable.append((*messages[0].place, str(error)[:300]))
+                unreadable.append((*messages[0].place, unreadable_as(error)[1][:300]))
                 return ()
         finally:
             db.execute("RELEASE whole")

@@ -1,19 +1,26 @@
 """The read model's store: SQLite in WAL mode, one writer, any number of readers.
 
 What was read and what was made of it are committed together, so that the store is never ahead of its
-positions nor behind them. It holds nothing that is not on Kafka: deleted, it is rebuilt.
+positions nor behind them. It holds nothing that is not on Kafka: deleted or damaged, it is rebuilt. SQLite
+does not notice a bit that changed, so a clean stop leaves a digest of the file beside it, which the next
+start compares; after a crash the start looks at the structure alone.
 """
 
+import logging
 import sqlite3
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from schemas.errors import StateError
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Octets of pages kept in memory, as SQLite counts them (negative: KiB).
 CACHE_KIB = -65_536
@@ -33,14 +40,24 @@ CREATE TABLE unreadable(
 class Store:
     """One file of the read model; `tables` are the statements that make what the projections fill.
 
-    A file of other tables is made `anew`, or refused (`StateError`).
+    A file of other tables is made `anew`, or refused (`StateError`); one that is damaged, or no store of
+    ours, is put aside first. Only who makes a store `anew` owns it; others read.
+
+    Attributes:
+        damaged: whether SQLite has met damage since the file was opened.
+
     """
 
     def __init__(self, path: Path, tables: Sequence[str], *, anew: bool = True) -> None:
         self.path = path
         self._made = (_OWN, *tables)
         self._threads = threading.local()
+        self._owned, self.damaged = anew, False
         path.parent.mkdir(parents=True, exist_ok=True)
+        if anew and (wrong := self._wrong()):
+            self.put_aside(wrong)
+        if anew:
+            self._digest.unlink(missing_ok=True)
         self._writer = self._opened()
         if self._value("format") == self.format:
             return
@@ -58,11 +75,25 @@ class Store:
         """Name this build of the store: places in another one's list mean nothing here."""
         return self._value("epoch")
 
+    def put_aside(self, why: str) -> None:
+        """Keep what is damaged or foreign as `FILE.aside`, in place of what was kept before; say so."""
+        with suppress(AttributeError, sqlite3.Error):
+            self._writer.close()
+        aside = f"{self.path}.aside"
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(f"{self.path}{suffix}").replace(f"{aside}{suffix}")
+        _LOGGER.error(
+            "%s %s; what there is of it is kept as %s, the desk is built anew", self.path, why, aside
+        )
+
     def clear(self) -> None:
         """Forget everything; the next reading begins at the beginning of the topics."""
-        self._writer.close()
+        with suppress(sqlite3.Error):
+            self._writer.close()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self.damaged = False
         self._threads = threading.local()
         self._writer = self._opened()
         epoch = sha256(str(self.path.stat().st_ctime_ns).encode()).hexdigest()[:8]
@@ -75,13 +106,25 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Give the writer one transaction: all of it is kept, or nothing."""
-        self._writer.execute("BEGIN IMMEDIATE")
+        with self.told():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Raise what SQLite meets, damage or a full disk, as `StateError`."""
         try:
-            yield self._writer
-        except BaseException:
-            self._writer.execute("ROLLBACK")
-            raise
-        self._writer.execute("COMMIT")
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", None) or 0
+            self.damaged |= code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            raise StateError(f"{self.path} cannot be used at the moment: {error}") from error
 
     def reader(self) -> sqlite3.Connection:
         """Return this thread's connection, which cannot write."""
@@ -93,16 +136,50 @@ class Store:
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Ask from whichever thread."""
-        return self.reader().execute(query, values).fetchall()
+        with self.told():
+            return self.reader().execute(query, values).fetchall()
 
     def row(self, query: str, *values: Any) -> sqlite3.Row | None:
         """Ask for one row; None if there is none."""
-        found: sqlite3.Row | None = self.reader().execute(query, values).fetchone()
+        with self.told():
+            found: sqlite3.Row | None = self.reader().execute(query, values).fetchone()
         return found
 
     def close(self) -> None:
-        """Close the writer; readers end with their threads."""
+        """Close the writer and note the file's digest; readers end with their threads."""
+        if self._owned and not self.damaged:
+            with suppress(sqlite3.Error):
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer.close()
+        if self._owned and not self.damaged and not _size(self._log):
+            digest = _digest(self.path)
+            self._digest.write_text(f"{digest} {digest}")
+
+    @property
+    def _digest(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.digest")
+
+    @property
+    def _log(self) -> Path:
+        return Path(f"{self.path}-wal")
+
+    def _wrong(self) -> str:
+        """Say what is wrong with the file as it lies there; "" if nothing is."""
+        found = self._digest.read_text("latin-1") if self._digest.exists() else ""
+        noted, _, again = found.partition(" ")
+        if noted and noted == again:
+            as_left = self.path.exists() and noted == _digest(self.path) and not _size(self._log)
+            return "" if as_left else "is not what the desk left when it stopped"
+        if not _size(self.path):
+            return ""
+        try:
+            with closing(sqlite3.connect(self.path)) as db:
+                if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                    return f"is damaged ({said})"
+                names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        except sqlite3.DatabaseError as error:
+            return f"is damaged or no store of the desk ({error})"
+        return "" if not names or {"meta", "positions"} <= names else "is no store of the desk"
 
     def _value(self, name: str) -> str:
         try:
@@ -122,6 +199,18 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise StateError(f"{self.path} is no store of the desk: {error}; delete it") from error
         return db
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _digest(path: Path) -> str:
+    found = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def packed(value: bytes) -> bytes:

@@ -25,7 +25,7 @@ from measures.registry.suspicion import SUSPICION
 from measures.registry.versions import VERSIONS
 from schemas import casework
 from schemas.casework import CaseworkMessage, TakeBack, TakeReport
-from schemas.contract import explained
+from schemas.contract import UNREADABLE, explained
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, MeasureChanged
 from schemas.measure import MeasureState
@@ -158,7 +158,7 @@ def _opened(
         message, key = signed
     try:
         return decoder.decode(message), key
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         return Refusal(why=Why.MALFORMED, detail=explained(error))
 
 

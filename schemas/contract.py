@@ -37,6 +37,9 @@ Country = Annotated[str, Meta(min_length=2, max_length=2, pattern=r"^[A-Z]{2}\Z"
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}\Z")]
 CurrencyOrNone = Annotated[str, Meta(max_length=3, pattern=r"^([A-Z]{3})?\Z")]
 
+#: What reading a message or a line of JSON raises that is none, or breaks its contract.
+UNREADABLE = (msgspec.MsgspecError, ValueError, OverflowError, RecursionError)
+
 MICROS_MAX = 2**53
 Micros = Annotated[int, Meta(ge=0, le=MICROS_MAX)]
 MicrosOrUnknown = Annotated[int, Meta(ge=-1, le=2**53, description="microseconds UTC; -1 is unknown")]

@@ -1,12 +1,12 @@
 """Dead letters: messages that could not be used, with their bytes, place, reason and next step."""
 
 import hashlib
-import re
 from typing import Literal
 
 import msgspec
 
-from schemas.contract import Event
+from schemas.contract import Event, explained
+from schemas.errors import unquoted
 from schemas.ids import derived_id
 
 ErrorCode = Literal[
@@ -31,10 +31,6 @@ VALUE_BYTES_MAX = 1 << 19
 
 #: Letters of what is wrong, at most.
 MESSAGE_MAX = 1000
-
-#: What a message quotes: from a quotation mark that begins a word to the last that ends one.
-_NAMED = re.compile(r"(unknown field )`.*?`(?= - at `\$[^`]*`\Z|\Z)", re.DOTALL)
-_QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)", re.DOTALL)
 
 #: The next step for each kind of refusal.
 HINTS: dict[str, str] = {
@@ -117,17 +113,18 @@ def dead_letter(
     )
 
 
-def unquoted(said: str) -> str:
-    """Take values, and names of fields that no contract has, out of what is said of a message.
+def unreadable_as(error: Exception) -> tuple[ErrorCode, str]:
+    """Return the code of a message that reading raised one of `contract.UNREADABLE` for, and what is wrong.
 
-    >>> unquoted("Invalid enum value 'it's a secret' - at `$.kind`")
-    "Invalid enum value '...' - at `$.kind`"
-    >>> unquoted("the payer's account isn't kept here")
-    "the payer's account isn't kept here"
-    >>> unquoted("Object contains unknown field `Zhang San` - at `$.facts`")
-    'Object contains unknown field - at `$.facts`'
+    What is wrong quotes nothing of the message.
+
+    >>> unreadable_as(RecursionError("maximum recursion depth exceeded"))
+    ('NOT_JSON', 'maximum recursion depth exceeded')
     """
-    return _QUOTED.sub("'...'", _NAMED.sub(lambda found: found[1].rstrip(), said))
+    said = unquoted(explained(error))
+    if isinstance(error, OverflowError):
+        return "TOO_LARGE", said
+    return "INVALID" if isinstance(error, msgspec.ValidationError) else "NOT_JSON", said
 
 
 def _cut(said: str) -> str:

@@ -12,6 +12,12 @@ Every message is one sentence: what was refused, the value, the rule, the next s
 Inside the stream refused records are values (`schemas.dead_letter`), never exceptions.
 """
 
+import re
+
+#: What a message quotes: from a quotation mark that begins a word to the last that ends one.
+_NAMED = re.compile(r"(unknown field )`.*?`(?= - at `\$[^`]*`\Z|\Z)", re.DOTALL)
+_QUOTED = re.compile(r"(?<!\w)'.*'(?!\w)", re.DOTALL)
+
 
 class StoplineError(Exception):
     """Base of every error Stopline raises on purpose."""
@@ -59,3 +65,16 @@ def cause(error: Exception) -> str:
     if mark is not None:
         return f"{error.problem}, line {mark.line + 1}"  # type: ignore[attr-defined]
     return " ".join(str(error).split())
+
+
+def unquoted(said: str) -> str:
+    """Take values, and names of fields that no contract has, out of what is said of a message.
+
+    >>> unquoted("Invalid enum value 'it's a secret' - at `$.kind`")
+    "Invalid enum value '...' - at `$.kind`"
+    >>> unquoted("the payer's account isn't kept here")
+    "the payer's account isn't kept here"
+    >>> unquoted("Object contains unknown field `Zhang San` - at `$.facts`")
+    'Object contains unknown field - at `$.facts`'
+    """
+    return _QUOTED.sub("'...'", _NAMED.sub(lambda found: found[1].rstrip(), said))

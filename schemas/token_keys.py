@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.errors import ConfigError, cause
+from schemas.errors import ConfigError, cause, unquoted
 from schemas.token_recipe import SECRET_OCTETS_MIN
 
 #: Readable by its owner alone.
@@ -43,7 +43,8 @@ def read(path: Path) -> tuple[Epoch, ...]:
         short = [each.name for each in epochs if len(each.octets) < SECRET_OCTETS_MIN]
     except (OSError, ValueError, binascii.Error) as error:
         raise ConfigError(
-            f"key file {path} cannot be used: {cause(error)}; make one with `stopline tokens keygen {path}`"
+            f"key file {path} cannot be used: {unquoted(cause(error))}; make one with "
+            f"`stopline tokens keygen {path}`"
         ) from error
     if not epochs or short:
         raise ConfigError(

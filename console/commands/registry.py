@@ -1,6 +1,5 @@
 """`stopline registry`: which model bundle acts, signed."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -45,8 +44,10 @@ def trust(
 
     Example: stopline registry trust --registry var/registry
     """
-    key = (pinning.restore if restore else pinning.pin)(registry, trusted)
-    typer.echo(f"the key of {registry} is {key.thumbprint()}; compare it with who keeps the private half")
+    pinned = (pinning.restore if restore else pinning.pin)(registry, trusted)
+    key = pinned.public_key.thumbprint()
+    typer.echo(f"the key of {registry} is {key}; compare it with who keeps the private half")
+    typer.echo("\n".join(pinned.pointers()))
 
 
 @app.command()
@@ -70,10 +71,6 @@ def show(registry: RegistryFolder = Path("var/registry"), trusted: RegistryTrust
     Example: stopline registry show --registry var/registry
     """
     opened = open_registry(registry, trusted)
-    for role in _roles():
+    for role in get_args(Role):
         digest = opened.digest(role)
         typer.echo(f"{role:<9}{opened.bundle(digest).version if digest else '-'}")
-
-
-def _roles() -> Sequence[Role]:
-    return get_args(Role)

@@ -13,6 +13,7 @@ import msgspec
 from measures.blocking.admission import Guard
 from measures.blocking.forms import form
 from schemas.block import KINDS, BlockEntry, BlockKind
+from schemas.contract import UNREADABLE
 from schemas.errors import ConfigError, cause
 from schemas.ids import derived_id
 
@@ -35,7 +36,7 @@ def read(path: Path) -> dict[str, BlockEntry]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             entry = _DECODE(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             raise ConfigError(
                 f"{path}, line {number}, is no blocking entry: {cause(error)}; mend it"
             ) from error

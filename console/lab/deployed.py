@@ -4,7 +4,7 @@ A payment counts as a scam if a label, an investigation's or the victim's, says 
 found counts as genuine, so over-caution is at most as told while labels are still to come.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -12,7 +12,7 @@ import numpy as np
 
 from console.lab import talking
 from console.lab.dissuading import Lived, Paid
-from console.lab.feeds import topic_values
+from console.lab.feeds import topic_records
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from pipelines.policy import Policy
@@ -69,9 +69,9 @@ def measured(
         BrokerError: a broker or one of the topics is not there.
 
     """
-    issued = {each.warning_id: each for each in _read(kafka, topics.WARNINGS, _WARNING)}
+    issued = {each.warning_id: each for each in topic_records(kafka, topics.WARNINGS, _WARNING)}
     told = [each for each in told_of(_entries(kafka), issued) if each.issued_us >= since_us]
-    labels = labels_of(_read(kafka, topics.FEEDBACK, _FEEDBACK))
+    labels = labels_of(topic_records(kafka, topics.FEEDBACK, _FEEDBACK))
     paid = _payments(kafka, rules, {each.party for each in told})
     found = talking.figures(lives(told, paid, labels, costs))
     named = [each for each in issued.values() if each.issued_at_us >= since_us]
@@ -178,19 +178,10 @@ def _within(paid: Sequence[Paid], until_us: int) -> int:
 
 def _entries(kafka: KafkaSettings) -> list[ContactEntry]:
     """Return the journal in order of its versions, each once."""
-    newest = {(each.party_token, each.version): each for each in _read(kafka, topics.CONTACTS, _ENTRY)}
+    newest = {
+        (each.party_token, each.version): each for each in topic_records(kafka, topics.CONTACTS, _ENTRY)
+    }
     return [newest[key] for key in sorted(newest)]
-
-
-def _read(kafka: KafkaSettings, topic: str, decode_: Callable[[bytes], T]) -> list[T]:
-    """Return the records of a topic; what is none is a dead letter of the job that reads it."""
-    found = []
-    for value in topic_values(kafka, topic):
-        try:
-            found.append(decode_(value))
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            continue
-    return found
 
 
 def _payments(

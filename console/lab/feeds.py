@@ -1,9 +1,10 @@
 """Payments into a broker, records out of it: worlds and scenarios as streams."""
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -21,6 +22,12 @@ from pipelines.kafka.preflight import require_listener
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from schemas import topics
+from schemas.contract import UNREADABLE
+from schemas.dead_letter import unreadable_as
+
+_LOGGER = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Partitions of each topic of a broker of our own.
 PARTITIONS = 4
@@ -50,6 +57,30 @@ def topic_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     require_listener(settings)
     bounds = captured_bounds(settings, [topic])
     return [value for chunk in chunks_within(settings, bounds) for value in chunk.values]
+
+
+def topic_records(settings: KafkaSettings, topic: str, read: Callable[[bytes], T]) -> list[T]:
+    """Return the records that a topic holds now, partition by partition.
+
+    What `read` cannot make one of is passed over, which is said once.
+
+    Raises:
+        BrokerError: nobody listens there, or there is no such topic.
+
+    """
+    found: list[T] = []
+    wrong: list[str] = []
+    for value in topic_values(settings, topic):
+        try:
+            found.append(read(value))
+        except UNREADABLE as error:
+            wrong.append(unreadable_as(error)[1])
+    if wrong:
+        _LOGGER.warning(
+            "%d messages of topic %s are none of its records and are passed over; the first: %s",
+            len(wrong), topic, wrong[0],
+        )  # fmt: skip
+    return found
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from console.lab.feeds import topic_values
+from console.lab.feeds import topic_records
 from pipelines.kafka.port import KafkaSettings, OffsetOutOfRangeError, open_consumer, open_producer
 from schemas import topics
 from schemas.dead_letter import DeadLetter
@@ -27,8 +27,7 @@ def chosen(settings: KafkaSettings, *, code: str = "", topic: str = "") -> list[
 
     """
     found: dict[str, DeadLetter] = {}
-    for value in topic_values(settings, topics.DEAD_LETTERS):
-        letter = _decode(value)
+    for letter in topic_records(settings, topics.DEAD_LETTERS, _decode):
         if code in {"", letter.error_code} and topic in {"", letter.topic}:
             found[letter.dead_letter_id] = letter
     return sorted(found.values(), key=attrgetter("timestamp_us", "topic", "partition", "offset"))

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
 
-from console.lab.feeds import topic_values
+from console.lab.feeds import topic_records
+from console.lab.signing import private_key
 from measures.authority.keys import read_keys, ring_of
 from measures.refusal import Refusal
 from measures.registry import distribution, quota
@@ -19,7 +18,8 @@ from measures.registry.distribution import NOTHING, ListCopy, Row
 from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from pipelines.lookup.following import Followed, Follower
-from schemas import strict_json, topics
+from schemas import topics
+from schemas.contract import UNREADABLE
 from schemas.errors import ConfigError, cause
 from schemas.subject import ListedSubject, ListVersions, Suspicion
 
@@ -31,12 +31,8 @@ _BUCKETS = msgspec.json.Decoder(dict[str, quota.Bucket])
 def newest(kafka: KafkaSettings, topic: str, of: type[S]) -> dict[str, S]:
     """Return the newest version of every state of a topic, by key."""
     found: dict[str, Any] = {}
-    decode = msgspec.json.Decoder(of).decode
-    for value in topic_values(kafka, topic):
-        try:
-            state: Any = decode(value)
-        except (msgspec.MsgspecError, ValueError):
-            continue
+    state: Any
+    for state in topic_records(kafka, topic, msgspec.json.Decoder(of).decode):
         if state.key not in found or state.version >= found[state.key].version:
             found[state.key] = state
     return found
@@ -49,7 +45,7 @@ def published(kafka: KafkaSettings, country: str, key: Path, folder: Path) -> It
         ConfigError: the key cannot be used, or nothing was ever listed there.
 
     """
-    private, key_id = _signing(key)
+    private, key_id = private_key(key)
     versions = newest(kafka, topics.LIST_VERSIONS, ListVersions).get(country)
     if versions is None:
         raise ConfigError(f"nothing was ever listed in {country}; see `stopline casework say`")
@@ -76,7 +72,7 @@ def taken(files: Iterable[Path], keys: Path, held: Path) -> tuple[str, int]:
     for path in files:
         try:
             after = distribution.applied(have, path.read_bytes(), ring, now_us)
-        except (OSError, msgspec.MsgspecError, ValueError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise ConfigError(f"{path} cannot be taken over: {cause(error)}; fetch it again") from error
         if isinstance(after, Refusal):
             raise ConfigError(f"{path} is refused: {after.detail}; ask who keeps the list")
@@ -102,7 +98,7 @@ def snapshot(
         ConfigError: the key, or the snapshot to go on from, cannot be used.
 
     """
-    private, key_id = _signing(key)
+    private, key_id = private_key(key)
     found = Follower(Followed(kafka, since, keys))
     whole = found.whole()
     given = snapshots.written(
@@ -154,11 +150,3 @@ def _held(path: Path) -> ListCopy:
 def _payload(signed: bytes) -> bytes:
     body = signed.split(b".")[1]
     return base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))
-
-
-def _signing(key: Path) -> tuple[OKPKey, str]:
-    try:
-        given = msgspec.json.decode(strict_json.read(key), type=dict[str, str])
-        return OKPKey.import_key({"kty": "OKP", **given}), given.get("kid", "")
-    except (msgspec.MsgspecError, JoseError, ValueError) as error:
-        raise ConfigError(f"{key} cannot sign: {error}; make one with: stopline lifecycle keygen") from error

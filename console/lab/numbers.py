@@ -12,7 +12,7 @@ from fixtures.callers import Callers, callers
 from measures.numbers.indicator import Evidence, indicator
 from models.callers.boxes import BOX, CALL, hour_of
 from schemas import strict_json
-from schemas.contract import Micros
+from schemas.contract import UNREADABLE, Micros
 from schemas.errors import ConfigError
 from schemas.indicator import SaidKind
 from schemas.units import HOUR_US, MINUTE_US
@@ -90,7 +90,7 @@ def _lines(path: Path, record: type[T]) -> Iterator[T]:
     for number, value in strict_json.lines(path):
         try:
             yield decode(value)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ConfigError(f"{path} line {number}: {error}; see `stopline numbers --help`") from error
 
 

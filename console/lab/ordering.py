@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
 
+from console.lab.signing import private_key
 from measures.authority.signing import sign
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.preflight import require_listener
@@ -87,17 +86,14 @@ def send_order(kafka: KafkaSettings, order: Path | Order, key: Path) -> str:
 
     """
     try:
-        signing = msgspec.json.decode(strict_json.read(key), type=dict[str, str])
-        private = OKPKey.import_key({"kty": "OKP", **signing})
         given = (
             order if isinstance(order, Order) else msgspec.json.decode(strict_json.read(order), type=Order)
         )
-        message = sign(given, private, signing.get("kid", ""))
-    except (msgspec.MsgspecError, JoseError, ValueError) as error:
+    except msgspec.MsgspecError as error:
         raise ConfigError(
-            f"{order} cannot be signed with {key}: {error}; write the order as in "
-            "schemas/json/order.v1.json, and make a key with: stopline lifecycle keygen"
+            f"{order} is no order: {error}; write it as in schemas/json/order.v1.json"
         ) from error
+    message = sign(given, *private_key(key))
     require_listener(kafka)
     producer = open_producer(kafka)
     target = given.target.account_token.encode()

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from console.lab.feeds import topic_values
+from console.lab.feeds import topic_records
 from console.lab.signing import signed
 from measures.casework import TYPE
 from measures.exchange import misp, stix, xarf
@@ -17,7 +17,7 @@ from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.preflight import require_listener
 from schemas import topics
 from schemas.casework import CaseworkMessage
-from schemas.contract import explained
+from schemas.contract import UNREADABLE, explained
 from schemas.errors import ConfigError, cause
 from schemas.report import Report, ReportCase, Revocation
 
@@ -39,7 +39,7 @@ def send(kafka: KafkaSettings, file: Path, key: Path | None) -> int:
     for number, line in enumerate(filter(None, _read(file).splitlines()), 1):
         try:
             reports.append(_REPORT(line))
-        except (msgspec.MsgspecError, ValueError) as error:
+        except UNREADABLE as error:
             raise ConfigError(f"{file}, line {number}, is no report: {explained(error)}; mend it") from error
     for each in reports:
         tell(kafka, each, key)
@@ -55,7 +55,7 @@ def say(kafka: KafkaSettings, file: Path, key: Path | None) -> str:
     """
     try:
         said = _CASEWORK(_read(file))
-    except (msgspec.MsgspecError, ValueError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{file} is no message of topic casework: {explained(error)}; mend it") from error
     tell(kafka, said, key)
     return type(said).__name__
@@ -77,11 +77,7 @@ def tell(kafka: KafkaSettings, said: Any, key: Path | None = None) -> None:
 def cases(kafka: KafkaSettings) -> dict[str, ReportCase]:
     """Return the newest version of every case by report."""
     found: dict[str, ReportCase] = {}
-    for value in topic_values(kafka, topics.REPORT_ACTIONS):
-        try:
-            case = _CASE(value)
-        except (msgspec.MsgspecError, ValueError):
-            continue
+    for case in topic_records(kafka, topics.REPORT_ACTIONS, _CASE):
         if case.version >= (found[case.key].version if case.key in found else 0):
             found[case.key] = case
     return found

@@ -20,6 +20,7 @@ from schemas import topics
 from schemas.alert import Alert
 from schemas.clue import Clue
 from schemas.clue import read as read_clue
+from schemas.contract import UNREADABLE
 from schemas.errors import BrokerError, ConfigError
 from schemas.feedback import Feedback
 from schemas.journal import JournalEntry, MeasureChanged
@@ -68,7 +69,7 @@ def look(kafka: KafkaSettings) -> Looked:
         for value in values:
             try:
                 found.append(decode(value))
-            except (msgspec.MsgspecError, ValueError):
+            except UNREADABLE:
                 unread[topic] = unread.get(topic, 0) + 1
         return [each for each in found if each is not None]
 

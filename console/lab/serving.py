@@ -68,3 +68,4 @@ def opened(
         for thread in threads:
             thread.join(10)
         audit.close()
+        store.close()

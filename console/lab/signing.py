@@ -12,7 +12,8 @@ from measures.authority.signing import sign_payload
 from measures.law.calendar import EPOCH, MICROSECOND
 from measures.law.country_file import Laws
 from schemas import strict_json
-from schemas.errors import ConfigError
+from schemas.contract import UNREADABLE
+from schemas.errors import ConfigError, cause, unquoted
 from schemas.order import Actor
 from schemas.units import DAY_US
 
@@ -60,11 +61,24 @@ def signed(payload: bytes, key: Path, kind: str) -> bytes:
         ConfigError: the key cannot be used.
 
     """
+    private, key_id = private_key(key)
+    return sign_payload(payload, private, key_id, kind)
+
+
+def private_key(file: Path) -> tuple[OKPKey, str]:
+    """Read a private key and its id.
+
+    Raises:
+        ConfigError: the file holds none; quotes nothing of it.
+
+    """
     try:
-        signing = msgspec.json.decode(strict_json.read(key), type=dict[str, str])
-        private = OKPKey.import_key({"kty": "OKP", **signing})
-        return sign_payload(payload, private, signing.get("kid", ""), kind)
-    except (msgspec.MsgspecError, JoseError, ValueError) as error:
+        given = msgspec.json.decode(strict_json.read(file), type=dict[str, str])
+        found = OKPKey.import_key({"kty": "OKP", **given})
+        if not found.is_private:
+            raise ValueError("it is a public key")
+    except (ConfigError, *UNREADABLE, JoseError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
-            f"{key} cannot sign: {error}; make a key with: stopline lifecycle keygen"
+            f"{file} cannot sign ({unquoted(cause(error))}); make a key with: stopline lifecycle keygen"
         ) from error
+    return found, given.get("kid", "")

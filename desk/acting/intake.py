@@ -10,6 +10,7 @@ from desk.acting.plan import Asked, Change, Plan, RefusedError
 from measures.cases.report import entity_key
 from measures.law.country_file import Laws
 from schemas.action import Effect
+from schemas.contract import UNREADABLE
 from schemas.ids import derived_id, derived_token
 from schemas.report import Edge, Entity, Information, Report
 from schemas.topics import REPORTS
@@ -78,6 +79,6 @@ def _checked(made: Report) -> bytes:
         report = msgspec.json.decode(value, type=Report)
         for each in report.entities:
             entity_key(each, report.jurisdiction)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except UNREADABLE as error:
         raise RefusedError("MALFORMED", str(error)) from error
     return value

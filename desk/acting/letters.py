@@ -4,6 +4,7 @@ import msgspec
 
 from desk.acting.plan import Asked, Change, Plan, RefusedError
 from schemas.action import Effect
+from schemas.contract import UNREADABLE
 from schemas.dead_letter import DeadLetter
 
 #: A mended message is at most so long, characters.
@@ -38,7 +39,7 @@ def key_of(value: bytes) -> bytes:
     """
     try:
         found = msgspec.json.decode(value, type=dict[str, object])
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return b""
     named = (found.get(name) for name in ("debtor_account", "account_token", "party"))
     return next((each.encode() for each in named if isinstance(each, str)), b"")

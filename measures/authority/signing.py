@@ -14,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.refusal import Refusal
-from schemas.contract import explained
+from schemas.contract import UNREADABLE, explained
 from schemas.order import Actor, Order
 from schemas.reply import Why
 
@@ -87,7 +87,7 @@ def open_order(message: bytes, ring: KeyRing, received_at_us: int) -> Opened | R
     payload, key = opened
     try:
         order = _DECODER.decode(payload)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         return Refusal(why=Why.MALFORMED, detail=explained(error))
     if (order.authority_id, order.jurisdiction) != (key.authority_id, key.jurisdiction):
         return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another authority")

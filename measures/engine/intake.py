@@ -29,8 +29,7 @@ from schemas.commands import (
     Tick,
 )
 from schemas.contract import explained
-from schemas.dead_letter import unquoted
-from schemas.errors import ConfigError, SchemaError
+from schemas.errors import ConfigError, SchemaError, unquoted
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, OrderAnswered
 from schemas.order import Record, message_key, order_key

@@ -16,6 +16,7 @@ from joserfc.jwk import OKPKey
 
 from measures.exchange.names import instant, named
 from measures.tables import comma_separated
+from schemas.contract import UNREADABLE
 from schemas.currencies import decimal, digits_of
 from schemas.ring import Link, Ring
 
@@ -177,7 +178,7 @@ def _broken(custody: bytes) -> list[str]:
     for number, line in enumerate(custody.splitlines(keepends=True), 1):
         try:
             told = msgspec.json.decode(line, type=dict[str, str])
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return [f"{CUSTODY}, line {number}, cannot be read"]
         if told.pop("digest", "") != _digest(before, told):
             return [f"{CUSTODY} was changed before or in line {number}"]

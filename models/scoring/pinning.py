@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import get_args
 
 import msgspec
-from joserfc.jwk import OKPKey
 
 from models.scoring import trust
-from models.scoring.shelf import PUBLIC_KEY, Registry, Role, open_registry, replace
+from models.scoring.shelf import PUBLIC_KEY, Registry, Role, open_registry, replace, unpinned
 from schemas.errors import ConfigError
 
 
@@ -16,23 +15,24 @@ def pinned(registry: Registry) -> bool:
     return registry.trust_file.exists()
 
 
-def pin(folder: Path, trusted: Path | None = None) -> OKPKey:
-    """Pin the key that a folder holds now, with the serials of its pointers; return the key.
+def pin(folder: Path, trusted: Path | None = None) -> Registry:
+    """Pin the key that a folder holds now, with the serials of its pointers; return what is pinned.
 
     Raises:
         ConfigError: there is no key, or another one is pinned already.
 
     """
-    registry = open_registry(folder, trusted if trusted and trusted.exists() else None)
-    made = Registry(folder, registry.public_key, trusted)
+    files = [each for each in (trusted, trust.beside(folder)) if each and each.exists()]
+    known = open_registry(folder, files[0]) if files else unpinned(folder)
     for role in get_args(Role):
-        made.readable(role)
+        known.readable(role)
+    made = Registry(folder, known.public_key, trusted, dict(known.serials()))
     trust.note(made.trust_file, made.public_key, made.serials())
-    return made.public_key
+    return made
 
 
-def restore(folder: Path, trusted: Path | None = None) -> OKPKey:
-    """Put the pinned key back into the folder; return it.
+def restore(folder: Path, trusted: Path | None = None) -> Registry:
+    """Put the pinned key back into the folder; return what is pinned.
 
     Raises:
         ConfigError: none is pinned.
@@ -43,4 +43,4 @@ def restore(folder: Path, trusted: Path | None = None) -> OKPKey:
     if noted is None:
         raise ConfigError(f"{file} is not there; pin the key: {trust.command(folder, trusted)}")
     replace(folder / PUBLIC_KEY, msgspec.json.encode(noted.key))
-    return noted.public_key
+    return open_registry(folder, trusted)

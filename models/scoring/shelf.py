@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from joserfc import jws
@@ -31,7 +31,7 @@ from msgspec import Meta
 
 from models.scoring import trust
 from models.scoring.bundle import MANIFEST, Bundle, Features, load
-from schemas.errors import ConfigError, ModelError, cause
+from schemas.errors import ConfigError, ModelError, cause, unquoted
 
 Role = Literal["live", "shadow", "previous"]
 
@@ -124,6 +124,21 @@ class Registry:
             ModelError: the pointer is unsigned, altered, no pointer at all, or belongs to another role.
 
         """
+        signed = self._pointer(role)
+        return signed.digest if signed else None
+
+    def pointers(self) -> list[str]:
+        """Say of each role what its pointer is, for people."""
+        found = []
+        for role in get_args(Role):
+            try:
+                if signed := self._pointer(role):
+                    found.append(f"{role:<9}number {signed.serial} of {signed.day}: {signed.digest[:12]}")
+            except ModelError as error:
+                found.append(f"{role:<9}{error}")
+        return found
+
+    def _pointer(self, role: Role) -> _Pointer | None:
         pointer = self.folder / f"{role}.json"
         if not pointer.exists():
             return None
@@ -142,7 +157,7 @@ class Registry:
                 f"known; {again}"
             )
         self.known[role] = signed.serial
-        return signed.digest
+        return signed
 
     def digests(self) -> list[str]:
         """Digests of all bundles in the registry, sorted."""
@@ -231,10 +246,11 @@ class Registry:
 def open_registry(folder: Path, trusted: Path | None = None) -> Registry:
     """Open the registry in a folder, by the key pinned in `trusted`, by default the file beside the folder.
 
-    Without such a file the key that the folder holds now is trusted, which `pinned` tells.
+    Without such a file the key that the folder holds now is trusted, which `pinned` tells. A pointer that has
+    a serial was noted, so that then the file is gone.
 
     Raises:
-        ConfigError: there is no key, or the folder holds another one than is pinned.
+        ConfigError: there is no key, the folder holds another one than is pinned, or what was pinned is gone.
 
     """
     file = trusted or trust.beside(folder)
@@ -242,7 +258,14 @@ def open_registry(folder: Path, trusted: Path | None = None) -> Registry:
     if noted is None:
         if trusted is not None:
             raise ConfigError(f"{trusted} is not there; pin the key: {trust.command(folder, trusted)}")
-        return Registry(folder, read_key(folder / PUBLIC_KEY))
+        found = unpinned(folder)
+        if any(found.known.values()):
+            raise ConfigError(
+                f"{file} is gone, which notes whose signatures count and the newest pointers of {folder}, so "
+                "older ones could be put back unnoticed; fetch it from where bundles are promoted, or see "
+                f"what is pinned anew: {trust.command(folder, trusted)}"
+            )
+        return found
     held = None
     with suppress(ConfigError):
         held = read_key(folder / PUBLIC_KEY)
@@ -252,6 +275,19 @@ def open_registry(folder: Path, trusted: Path | None = None) -> Registry:
             f"pinned one back: {trust.command(folder, trusted)} --restore"
         )
     return Registry(folder, noted.public_key, trusted)
+
+
+def unpinned(folder: Path) -> Registry:
+    """Open the registry in a folder by the key that it holds, its pointers being the newest that are known.
+
+    Raises:
+        ConfigError: there is no key.
+
+    """
+    found = Registry(folder, read_key(folder / PUBLIC_KEY))
+    for role in get_args(Role):
+        found.readable(role)
+    return found
 
 
 def read_key(path: Path) -> OKPKey:
@@ -265,7 +301,7 @@ def read_key(path: Path) -> OKPKey:
         return OKPKey.import_key(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise ConfigError(
-            f"{path} is no key ({cause(error)}); make one with: stopline registry keygen"
+            f"{path} is no key ({unquoted(cause(error))}); make one with: stopline registry keygen"
         ) from error
 
 

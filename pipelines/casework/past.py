@@ -17,6 +17,7 @@ from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.seal import read_seal
 from schemas import topics
 from schemas.casework import Recall, Tick
+from schemas.contract import UNREADABLE
 from schemas.units import HOUR_US
 
 _LOGGER = logging.getLogger(__name__)
@@ -98,5 +99,5 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
 def _state(read: Any, value: bytes) -> Any:
     try:
         return read(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None

@@ -27,6 +27,7 @@ class CaseworkSettings:
         keys_file: where the keys are read again when the file is replaced; None: never.
         token_keys: file of secrets, the producers': numbers that reports name in clear get their token with
             the newest.
+        in_flight: folder where the job's processes note what they work on; "" for nowhere.
 
     """
 
@@ -39,6 +40,7 @@ class CaseworkSettings:
     append_time: frozenset[str] = frozenset()
     keys_file: Path | None = None
     token_keys: str = ""
+    in_flight: str = ""
 
     def past(self) -> Past:
         """Read what the topics of states say."""

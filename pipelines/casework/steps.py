@@ -34,14 +34,17 @@ from pipelines.casework.records import (
 )
 from pipelines.casework.settings import CaseworkSettings
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.policy import USUAL_CLOCK
 from pipelines.received import CODES, Source, fault_text
 from pipelines.streams.clock import window
 from pipelines.streams.iso20022 import tokens_of
 from pipelines.telemetry import TELEMETRY
+from pipelines.trial import Guard, Trial
 from schemas import topics
 from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
+from schemas.contract import UNREADABLE, explained
 from schemas.dead_letter import ErrorCode
 from schemas.order import Record
 from schemas.reply import Why
@@ -86,6 +89,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, settings: CaseworkSettings) -> None:
         self._settings = settings
+        self._guard = Guard(Trial(_steps, settings))
         self._keys: FollowedKeys | None = None
         self._seal: Seal | None = None
 
@@ -95,10 +99,17 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         self._keys = FollowedKeys(settings.keys, settings.keys_file, settings.office.laws)
         self._seal = read_seal(settings.kafka.seal_key)
 
+    def start_bundle(self) -> None:
+        """Begin a bundle; those before have come through."""
+        self._guard.settled()
+
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk."""
         assert self._keys is not None
         TELEMETRY.read(chunk.topic, len(chunk.values))
+        chunk, aside = self._guard.admitted(chunk)
+        for each in aside:
+            yield self._refuse(each, "KILLED", KILLED)
         ring, clock_us = self._keys.ring(), self._settings.clock()
         times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
         columns = (
@@ -141,10 +152,15 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
             return read_casework(value, ring, key_at_us)
         if self._seal and topic in SEALED and not self._seal.holds(topic, value):
             return Refusal(why=Why.BAD_SIGNATURE, detail=UNSEALED)
-        if topic == topics.CASEWORK_INTERNAL:
+        try:
+            if topic == topics.TRACES:
+                return [_traced(_TRACE(value))]
+            if topic == topics.MEASURES:
+                return read_journal(value)
             told = _DELIVERY(value)
-            return [Send(told.kind, told.key, told.command)]
-        return read_journal(value) if topic == topics.MEASURES else [_traced(_TRACE(value))]
+        except UNREADABLE as error:
+            return Refusal(why=Why.MALFORMED, detail=explained(error))
+        return [Send(told.kind, told.key, told.command)]
 
     def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
@@ -308,3 +324,7 @@ def _traced(trace: Trace) -> Send:
         at_us=trace.at_us,
     )
     return Send("suspicion", key_of("ACCOUNT", trace.creditor_account), told)
+
+
+def _steps(settings: CaseworkSettings) -> list[beam.DoFn]:
+    return [OpenFn(settings), *(StageFn(settings, number) for number in range(len(STAGES)))]

@@ -15,7 +15,8 @@ from pipelines.hot.feeds import Feeds
 from pipelines.hot.records import refused_record
 from pipelines.hot.stage import Output
 from pipelines.kafka.port import Chunk
-from pipelines.kafka.reading.in_flight import in_flight, killers, without
+from pipelines.kafka.reading.in_flight import in_flight
+from pipelines.kafka.reading.suspects import KILLED, Work, admitted
 from pipelines.kafka.seal import SEALED, read_seal
 from pipelines.lookup.following import Followed, follower
 from pipelines.lookup.marking import marked
@@ -32,8 +33,6 @@ from pipelines.streams.stream import Stream, refusal
 from pipelines.telemetry import TELEMETRY
 from schemas.dead_letter import DeadLetter
 from schemas.rows import Rows
-
-_KILLED = "Three processes ended while this message was under way, and one that was given nothing else"
 
 
 class Gathered(NamedTuple):
@@ -102,13 +101,10 @@ class Decode:
         What is suspected of having ended processes is tried in another one before.
         """
         threads, times = PROCESS.threads("decode", 2), self._times(chunk)
-        noted = in_flight(self._in_flight)
-        if noted is None or not (suspect := noted.begin(id(self), chunk)).any():
+        kept, left, deadly = admitted(in_flight(self._in_flight), id(self), chunk, Trial(self))
+        if not deadly:
             return threads.submit(self._split, chunk, times)
-        deadly = killers(chunk, suspect, Trial(self))
-        letters = [refusal(chunk, place, "KILLED", _KILLED) for place in deadly]
-        kept, left = without(chunk, deadly)
-        noted.acquit(chunk)
+        letters = [refusal(chunk, place, "KILLED", KILLED) for place in deadly]
         return threads.submit(self._split, kept, times._replace(received_us=times.received_us[left]), letters)
 
     def settled(self) -> None:
@@ -216,9 +212,9 @@ class Trial:
         self._decode = copy(decode)
         self._decode._in_flight = ""
 
-    def __call__(self, chunk: Chunk) -> object:
-        """Decode a chunk."""
-        return self._decode.split(chunk)
+    def __call__(self) -> Work:
+        """Return what decodes a chunk."""
+        return self._decode.split
 
 
 class DecodeFn(beam.DoFn):  # type: ignore[misc]

@@ -23,6 +23,7 @@ from pipelines.jobs.job import Job
 from pipelines.kafka.port import Chunk, KafkaSettings, open_admin
 from pipelines.kafka.preflight import append_time, new_topics, require_topics
 from pipelines.kafka.reading.bounded import ReadChunksBounded
+from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
@@ -80,6 +81,7 @@ def write(outputs: Outputs, settings: LifecycleSettings) -> None:
 
 def job(settings: LifecycleSettings) -> Job:
     """Return the lifecycle job, to be run for ever."""
+    settings = replace(settings, in_flight=folder_of(settings.kafka, NAME))
     return Job(NAME, partial(_in_process, settings), partial(on_flink, settings), partial(_of, settings))
 
 

@@ -19,6 +19,7 @@ from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.seal import read_seal
 from schemas import topics
 from schemas.commands import AccountMessage, Tick
+from schemas.contract import UNREADABLE
 from schemas.errors import SchemaError
 from schemas.journal import JournalEntry
 
@@ -111,7 +112,7 @@ def journal_entry(value: bytes) -> JournalEntry | None:
     """Read an entry; None if the message is none."""
     try:
         return _ENTRY.decode(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None
 
 

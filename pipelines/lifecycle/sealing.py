@@ -12,6 +12,7 @@ from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.journal import journal_entry
 from pipelines.lifecycle.records import journal_record
 from schemas import topics
+from schemas.contract import UNREADABLE
 from schemas.errors import ConfigError
 from schemas.trace import Trace
 
@@ -56,6 +57,6 @@ def _record(topic: str, value: bytes) -> OutRecord | None:
         return journal_record(entry, value) if entry is not None and not entry.seal else None
     try:
         trace = _TRACE.decode(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None
     return trace_record(trace)._replace(value=value) if not trace.seal else None

@@ -26,6 +26,7 @@ class LifecycleSettings:
         append_time: topics whose record times are the broker's (`preflight.append_time`), to be believed
             however long ago; elsewhere the sender sets them.
         keys_file: where the keys are read again when the file is replaced, on every worker; None: never.
+        in_flight: folder where the job's processes note what they work on; "" for nowhere.
 
     """
 
@@ -37,6 +38,7 @@ class LifecycleSettings:
     ticks: bool = False
     append_time: frozenset[str] = frozenset()
     keys_file: Path | None = None
+    in_flight: str = ""
 
     def past(self) -> Past:
         """Read what the journal says."""

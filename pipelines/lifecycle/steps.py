@@ -23,6 +23,7 @@ from measures.state.account import next_due_us
 from measures.state.register import Registered
 from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.sink import OutRecord
 from pipelines.lifecycle.journal import tick_message
 from pipelines.lifecycle.records import (
@@ -35,6 +36,7 @@ from pipelines.policy import USUAL_CLOCK
 from pipelines.received import CODES, NO_LAW, Source, fault_text
 from pipelines.streams.clock import window
 from pipelines.telemetry import TELEMETRY
+from pipelines.trial import Guard, Trial
 from schemas import topics
 from schemas.dead_letter import ErrorCode
 from schemas.journal import RefundChanged
@@ -72,16 +74,24 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, settings: LifecycleSettings) -> None:
         self._settings = settings
+        self._guard = Guard(Trial(_steps, settings))
         self._keys: FollowedKeys | None = None
 
     def setup(self) -> None:
         """Begin to follow the file of public keys."""
         self._keys = FollowedKeys(self._settings.keys, self._settings.keys_file, self._settings.laws)
 
+    def start_bundle(self) -> None:
+        """Begin a bundle; those before have come through."""
+        self._guard.settled()
+
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk."""
         assert self._keys is not None
         TELEMETRY.read(chunk.topic, len(chunk.values))
+        chunk, aside = self._guard.admitted(chunk)
+        for each in aside:
+            yield self._refuse(each, "KILLED", KILLED)
         ring, clock_us = self._keys.ring(), self._settings.clock()
         times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
@@ -325,3 +335,7 @@ def due_letter(token: str, jurisdiction: str, at_us: int, error: Exception) -> O
         at_us=at_us, topic=topics.ACCOUNTS, partition=-1, offset=-1, value=tick_message(token, jurisdiction)
     )
     return letter_record(source, "FAULT", fault_text(error), jurisdiction)
+
+
+def _steps(settings: LifecycleSettings) -> list[beam.DoFn]:
+    return [OpenFn(settings), RegisterFn(settings), AccountFn(settings)]

@@ -13,7 +13,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from measures.authority.keys import read_keys, ring_of
@@ -35,6 +34,8 @@ from pipelines.kafka.seal import read_seal
 from pipelines.process import PROCESS
 from pipelines.telemetry import TELEMETRY
 from schemas import topics
+from schemas.contract import UNREADABLE
+from schemas.dead_letter import unreadable_as
 from schemas.errors import BrokerError, ConfigError, StoplineError, cause
 from schemas.rows.tokens import token_words
 from schemas.subject import SubjectKind
@@ -197,9 +198,9 @@ class Follower:
                 raise ValueError("no seal of the job key, or one that does not hold")
             spoken = READ[topic](value)
             key = key_of(spoken.kind, spoken.token)
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             TELEMETRY.count("registry_unreadable", 1)
-            _LOGGER.error("%s[%d]@%d is passed over: %s", topic, number, offset, cause(error))
+            _LOGGER.error("%s[%d]@%d is passed over: %s", topic, number, offset, unreadable_as(error)[1])
             return False
         if spoken.kind not in LOOKED_UP or spoken.version < self._versions.get((topic, key), 0):
             return False

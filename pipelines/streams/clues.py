@@ -11,10 +11,11 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.streams.clock import Window
 from pipelines.streams.grades import grades
-from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
+from pipelines.streams.stream import Decoded, Facts, Stream, refusal, unreadable
 from pipelines.streams.subscriptions import Subscription, followed
 from schemas import clue, topics
 from schemas.clue import Clue
+from schemas.contract import UNREADABLE
 from schemas.rows import Rows
 from schemas.rows.tokens import token_words
 from schemas.units import MINUTE_US

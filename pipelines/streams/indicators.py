@@ -10,8 +10,9 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.streams.clock import Window
 from pipelines.streams.grades import grades
-from pipelines.streams.stream import UNREADABLE, Decoded, Stream, unreadable
+from pipelines.streams.stream import Decoded, Stream, unreadable
 from schemas import topics
+from schemas.contract import UNREADABLE
 from schemas.indicator import NumberIndicator
 from schemas.rows.tokens import token_words
 

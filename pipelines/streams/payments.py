@@ -12,8 +12,9 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.streams.clock import Window, placed
 from pipelines.streams.iso20022 import tokens_of, transfers
-from pipelines.streams.stream import UNREADABLE, Decoded, Facts, Stream, refusal, unreadable
+from pipelines.streams.stream import Decoded, Facts, Stream, refusal, unreadable
 from schemas import topics
+from schemas.contract import UNREADABLE
 from schemas.dead_letter import DeadLetter, ErrorCode
 from schemas.iso20022.document import Element, is_xml
 from schemas.iso20022.transfers import Tokens

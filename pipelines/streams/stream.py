@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from msgspec import ValidationError
 
 from models.ledgers.ledger import Fold
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.streams.clock import Window
-from schemas.contract import explained
-from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
+from schemas.contract import UNREADABLE
+from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter, unreadable_as
 from schemas.rows import Rows
 from schemas.rows.values import Values
 
@@ -25,9 +24,6 @@ Begin = Literal["WHOLE", "SINCE", "COMMITTED"]
 
 #: The ledgers of the hot path: of paying parties, of accounts, and of tainted money on accounts.
 Owner = Literal["payers", "accounts", "taint"]
-
-#: What cannot be read of one message.
-UNREADABLE = (ValueError, OverflowError, RecursionError)
 
 
 class Facts(NamedTuple):
@@ -91,11 +87,8 @@ def refusal(chunk: Chunk, place: int, code: ErrorCode, message: str) -> DeadLett
 
 def unreadable(chunk: Chunk, place: int, error: Exception) -> DeadLetter:
     """Return the dead letter of a message that reading raised one of `UNREADABLE` for."""
-    if isinstance(error, OverflowError):
-        code: ErrorCode = "TOO_LARGE"
-    else:
-        code = "INVALID" if isinstance(error, ValidationError) else "NOT_JSON"
-    return refusal(chunk, place, code, _without_value(explained(error)))
+    code, said = unreadable_as(error)
+    return refusal(chunk, place, code, _without_value(said))
 
 
 def _without_value(message: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from pipelines.process import PROCESS
 from schemas import strict_json
-from schemas.contract import Micros, Token
+from schemas.contract import UNREADABLE, Micros, Token
 from schemas.errors import ConfigError
 from schemas.units import HOUR_US, SECOND_US
 
@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, Subscription]:
     for number, value in strict_json.lines(path):
         try:
             line = _DECODE(value)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ConfigError(f"{path} line {number}: {error}; see docs/schemas.md, Telecom clues") from error
         if line.expires is not None and line.expires.tzinfo is None:
             raise ConfigError(f"{path} line {number}: `expires` has no offset; end it with Z or +08:00")

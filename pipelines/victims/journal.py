@@ -10,6 +10,7 @@ from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.seal import read_seal
 from schemas import topics
 from schemas.contact import ContactEntry, Party, PartyTick
+from schemas.contract import UNREADABLE
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,5 +75,5 @@ def contact_entry(value: bytes) -> ContactEntry | None:
     """Read an entry; None if the message is none."""
     try:
         return _ENTRY.decode(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return None

@@ -36,6 +36,7 @@ from pipelines.victims.channels.port import Channel, Receipt, Result
 from pipelines.victims.journal import contact_entry
 from schemas import topics
 from schemas.contact import Attempt, ContactState, Outcome, Planned
+from schemas.contract import UNREADABLE
 from schemas.envelope import headers
 from schemas.errors import StoplineError
 from schemas.ids import derived_id
@@ -369,7 +370,7 @@ class Sender:
             for value in chunk.values:
                 try:
                     outcome = _OUTCOME.decode(value)
-                except msgspec.MsgspecError:
+                except UNREADABLE:
                     continue  # ticks; what is no outcome is a letter of the victims job
                 if found.get(outcome.key) not in _DONE:
                     found[outcome.key] = outcome.state

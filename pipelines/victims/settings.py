@@ -27,6 +27,7 @@ class VictimsSettings:
         journal: what topic `contacts` held when the job was built; empty to start afresh.
         clock: microseconds UTC; 0 to know only what the messages say.
         ticks: wake parties by messages instead of Beam's timers; for the in-process runner.
+        in_flight: folder where the job's processes note what they work on; "" for nowhere.
 
     """
 
@@ -38,6 +39,7 @@ class VictimsSettings:
     journal: tuple[Bound, ...] = ()
     clock: Callable[[], int] = wall_clock_us
     ticks: bool = False
+    in_flight: str = ""
 
     def past(self) -> Parties:
         """Read what the journal says."""

@@ -16,23 +16,23 @@ from measures.victims.contacts import contact_severity, contact_warning
 from measures.victims.ladder import Answer, Command, Forwarding
 from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.kafka.port import Chunk
+from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import NO_LAW, Source, fault_text
 from pipelines.streams.clock import window
 from pipelines.telemetry import TELEMETRY
+from pipelines.trial import Guard, Trial
 from pipelines.victims.journal import tick_message
 from pipelines.victims.records import contact_record, letter_record
 from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
 from schemas.contact import OutcomeMessage, Party, PartyTick, Planned, Verdict
-from schemas.contract import explained
+from schemas.contract import UNREADABLE
+from schemas.dead_letter import ErrorCode, unreadable_as
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
 from schemas.warning import Warning
-
-#: What cannot be read of a message.
-_UNREADABLE = (ValueError, OverflowError, RecursionError)
 
 #: A party answers in the bank's app or to its people.
 _ANSWERS: Mapping[str, Verdict] = {"LEGITIMATE": "NOT_SCAM", "SCAM": "DISSUADED"}
@@ -97,10 +97,18 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, settings: VictimsSettings) -> None:
         self._settings = settings
+        self._guard = Guard(Trial(_steps, settings))
+
+    def start_bundle(self) -> None:
+        """Begin a bundle; those before have come through."""
+        self._guard.settled()
 
     def process(self, chunk: Chunk) -> Iterator[Any]:
         """Read every message of a chunk. Live it counts as received now: a ladder begins when it can."""
         TELEMETRY.read(chunk.topic, len(chunk.values))
+        chunk, aside = self._guard.admitted(chunk)
+        for each in aside:
+            yield self._refuse(each, "KILLED", KILLED)
         clock_us = self._settings.clock()
         times = window(chunk, self._settings.policy.clock, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
@@ -113,9 +121,8 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 continue
             try:
                 command = _READ[chunk.topic](value, self._settings)
-            except _UNREADABLE as error:
-                code = "INVALID" if isinstance(error, msgspec.ValidationError) else "NOT_JSON"
-                yield self._refuse(source, code, explained(error))
+            except UNREADABLE as error:
+                yield self._refuse(source, *unreadable_as(error))
                 continue
             if command is None:
                 continue
@@ -126,7 +133,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 self._opened.inc()
                 yield command.party_token, _ENCODE(source)
 
-    def _refuse(self, source: Source, code: Any, message: str) -> TaggedOutput:
+    def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
         return TaggedOutput("unreadable", letter_record(source, code, message, NO_LAW))
 
@@ -215,3 +222,7 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
             clock.set(party.party_token, party.jurisdiction, at_us)
         else:
             set_timer(due, at_us)
+
+
+def _steps(settings: VictimsSettings) -> list[beam.DoFn]:
+    return [OpenFn(settings), PartyFn(settings)]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.lab import reporting
+from console.lab.feeds import topic_values
 from measures.aggregate import Office
 from pipelines.casework.past import states_bounds
 from pipelines.casework.settings import CaseworkSettings
@@ -47,7 +47,7 @@ def send(kafka: KafkaSettings, *messages: tuple[str, Any], at_us: int = T0) -> N
 
 def newest(kafka: KafkaSettings, topic: str, record: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for value in reporting.topic_values(kafka, topic):
+    for value in topic_values(kafka, topic):
         state = msgspec.json.decode(value, type=record)
         if state.key not in found or state.version >= found[state.key].version:
             found[state.key] = state
@@ -55,7 +55,7 @@ def newest(kafka: KafkaSettings, topic: str, record: type) -> dict[str, Any]:
 
 
 def letters(kafka: KafkaSettings) -> list[DeadLetter]:
-    values = reporting.topic_values(kafka, topics.DEAD_LETTERS)
+    values = topic_values(kafka, topics.DEAD_LETTERS)
     return [msgspec.json.decode(value, type=DeadLetter) for value in values]
 
 

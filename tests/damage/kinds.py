@@ -1,6 +1,7 @@
 """What a job keeps in files, and how it reads them back: each kind is made, and used as a job uses it."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,11 @@ import numpy as np
 import pyarrow as pa
 from joserfc.jwk import OKPKey
 
+from desk.audit import Audit
+from desk.projections.alerts import PROJECTION as ALERTS
+from desk.projections.projection import Message, Place
+from desk.projections.table import TABLES
+from desk.store import Store, unpacked
 from models.ledgers.parties import PAYERS
 from models.scoring.shelf import PUBLIC_KEY, Registry, open_registry
 from pipelines.flink import journal
@@ -24,6 +30,7 @@ from pipelines.state.shard_state import Tables
 from pipelines.state.store import BeamStore
 from schemas.rows.transfers import TRANSFER
 from schemas.units import DAY_US, HOUR_US
+from tests.desk.kit import alert, ground
 from tests.hotpath.states import Shard, Value
 from tests.hotpath.test_shard_state import OF, blocks_of
 from tests.kafka.test_in_flight import chunk
@@ -36,12 +43,14 @@ T0_US = 20_000 * DAY_US
 class Kind(NamedTuple):
     """State of a kind: `make` writes its files, `use` reads them as a job does when it starts.
 
-    `deletable`: a file that is gone is taken for one that retention took.
+    `deletable`: a file that is gone is taken for one that retention took. `derived`: all of it is made anew
+    from elsewhere, so that a file beside the damaged one may go, too.
     """
 
     make: Callable[[Path], None]
     use: Callable[[Path], Any]
     deletable: bool = False
+    derived: bool = False
 
 
 def _log(folder: Path) -> None:
@@ -140,10 +149,38 @@ def _shard_used(folder: Path) -> Any:
     return store.known(PAYERS, 0).filled.tobytes()
 
 
+def _desk(folder: Path) -> None:
+    """The store of a desk that stopped, with some hundred alerts."""
+    with closing(Store(folder / "desk.db", TABLES)) as store, store.writing() as db:
+        places = (Place(ALERTS.topic, 0, number) for number in range(300))
+        alerts = [(place, alert(place.offset, f"mule-{place.offset % 40}")) for place in places]
+        messages = [Message(place, msgspec.json.encode(each), each) for place, each in alerts]
+        ALERTS.put(db, ground(), messages)
+
+
+def _desk_used(folder: Path) -> Any:
+    with closing(Store(folder / "desk.db", TABLES)) as store:
+        rows = store.rows("SELECT * FROM alerts ORDER BY alert_id")
+        return [(*tuple(row)[:-1], unpacked(row["record"])) for row in rows] if rows else []
+
+
+def _audit(folder: Path) -> None:
+    with closing(Audit(folder / "audit.jsonl")) as chain:
+        for number in range(30):
+            chain.write("lead-1", "lead", "case", {"case": f"c-{number}"})
+
+
+def _audit_used(folder: Path) -> Any:
+    with closing(Audit(folder / "audit.jsonl")) as chain:
+        return chain.count
+
+
 KINDS: dict[str, Kind] = {
     "decision log": Kind(_log, _log_used, deletable=True),
     "model registry": Kind(_registry, _registry_used),
     "states on Flink": Kind(_states, _states_used, deletable=True),
     "messages under way": Kind(_in_flight, _in_flight_used),
     "shard of a ledger": Kind(_shard, _shard_used),
+    "store of the desk": Kind(_desk, _desk_used, derived=True),
+    "audit chain": Kind(_audit, _audit_used, deletable=True),
 }

@@ -63,7 +63,7 @@ def play(kind: Kind, deed: str, folder: Path, draw: Random) -> Round:
             said, wrong = f"FAULT {type(error).__name__}: {error}", True
     took_s = time.monotonic() - began
     gone = [each for each, content in held.items() if each != path and _files(folder).get(each) != content]
-    if gone and not wrong and said != "whole":
+    if gone and not wrong and said != "whole" and not kind.derived:
         said, wrong = f"{gone[0].name} beside it was changed or removed", True
     for each, content in before.items():
         each.parent.mkdir(parents=True, exist_ok=True)

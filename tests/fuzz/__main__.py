@@ -43,14 +43,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="names, with commas between")
     parser.add_argument(
-        "--jobs", action="store_true", help="through the running jobs on Apache Kafka instead"
+        "--jobs", action="store_true", help="through the running jobs instead; --only names some"
     )
+    parser.add_argument("--broker", choices=("kafka", "embedded"), default="kafka", help="with --jobs")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if given.jobs:
         from tests.fuzz.jobs import through_the_jobs
 
-        return through_the_jobs(min(given.n, 20_000), given.seed)
+        only = [name for name in given.only.split(",") if name]
+        return through_the_jobs(min(given.n, 20_000), given.seed, only, given.broker)
     failed = 0
     chosen = {
         name: each for name, each in everything().items() if not given.only or name in given.only.split(",")

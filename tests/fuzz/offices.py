@@ -4,32 +4,44 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import msgspec
 from apache_beam.pvalue import TaggedOutput
 
 from measures.aggregate import Office
 from measures.authority.keys import ring_of
 from measures.authority.signing import sign_payload
-from measures.casework import TYPE
+from measures.casework import AGGREGATES, TYPE, read_report
 from measures.law.country_file import read_laws
+from measures.refusal import Refusal
+from measures.registry.table import Lists, Table, entries_of
 from measures.victims import words as victims_words
 from pipelines import policy, words
 from pipelines.addresses import read_addresses
+from pipelines.casework import past
+from pipelines.casework import steps as casework_steps
+from pipelines.casework.records import delivery_message
+from pipelines.casework.settings import CaseworkSettings
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.seal import read_seal
 from pipelines.kafka.security import resolved
+from pipelines.lookup.following import READ, Follower
 from pipelines.streams.clock import window
 from pipelines.streams.payments import decode
+from pipelines.trial import driven
 from pipelines.victims.channels.configured import read_channels
 from pipelines.victims.settings import VictimsSettings
 from pipelines.victims.steps import OpenFn, PartyFn
 from schemas import token_keys, topics
+from schemas.casework import Recall, Tick
 from tests.casework.kit import T0, Bureau, account, number, report, site
 from tests.casework.test_blocks import ask
 from tests.casework.test_listings import decision
-from tests.fuzz.targets import Target, chunk, file, findings, targets
+from tests.fuzz.targets import STREAM_SEEDS, Target, chunk, file, findings, legal, targets, traces
 from tests.iso20022 import Transfer, pacs008
 from tests.lifecycle.conftest import POLICE, public_key
 from tests.measures.kit import T0 as RECEIVED_US
@@ -69,6 +81,83 @@ def bureau(take: Callable[[Bureau, bytes], None]) -> Callable[[bytes], bool]:
         return not refused
 
     return feed
+
+
+@cache
+def known() -> Bureau:
+    """Aggregates after all reports and what is said to the office."""
+    at = Bureau(Office(), RING)
+    for each in reports():
+        at.report(each)
+    for each in office():
+        at.say(each)
+    return at
+
+
+def states() -> dict[str, list[bytes]]:
+    """What the topics of states hold after that, by topic."""
+    found: dict[str, list[bytes]] = {topic: [b"{}"] for topic in topics.CASEWORK_STATES}
+    for (kind, _), state in known().states.items():
+        found[AGGREGATES[kind].topic].append(msgspec.json.encode(state, order="deterministic"))
+    return found
+
+
+def deliveries() -> list[bytes]:
+    """What the parts of the casework job tell each other: commands of reports, ticks, states sent again."""
+    read = [read_report(value, RING, T0) for value in reports()]
+    sends = [each for sent in read if not isinstance(sent, Refusal) for each in sent]
+    said = [delivery_message(each.kind, each.key, each.command) for each in sends]
+    named = list(known().states)
+    return [*said, *(delivery_message(*each, command()) for each in named for command in (Tick, Recall))]
+
+
+@cache
+def ready() -> Sequence[beam.DoFn]:
+    """Return the steps of the casework job, made ready."""
+    steps = casework_steps._steps(CaseworkSettings(KafkaSettings("b:9092"), Office(), clock=lambda: T0 + DAY))
+    for each in steps:
+        each.setup()
+    return steps
+
+
+def letters_of(topic: str, value: bytes) -> list[dict[str, Any]]:
+    """Take a message through the steps of the casework job; return what is refused, by whichever step."""
+    some = chunk(topic, value)
+    some = some._replace(timestamps=some.timestamps * 0 + T0 + DAY)
+    found = [each for count in range(1, len(ready()) + 1) for each in driven(ready()[:count], some)]
+    records = [each.value for each in found if isinstance(each, TaggedOutput)]
+    return [json.loads(each.value) for each in records if each.topic == topics.DEAD_LETTERS]
+
+
+def parts(topic: str) -> Callable[[bytes], bool]:
+    """Return how the casework job is fed with what its parts and other jobs tell it."""
+
+    def feed(value: bytes) -> bool:
+        letters = letters_of(topic, value)
+        for letter in letters:
+            assert letter["error_code"] != "FAULT", letter["message"]
+        return not letters
+
+    return feed
+
+
+def registry(topic: str) -> Callable[[bytes], bool]:
+    """Return how the main job's look-up is fed with a state of the registry, after a good one."""
+
+    def feed(value: bytes) -> bool:
+        follower = Follower.__new__(Follower)
+        follower._seal, follower._said, follower._versions, follower.lists = None, {}, {}, Lists()
+        for offset, each in enumerate((*states()[topic][1:], value)):
+            heard = follower._hear(topic, 0, offset, each, T0)
+        Table(entries_of(follower._said))
+        return heard
+
+    return feed
+
+
+def read_again(topic: str) -> Callable[[bytes], bool]:
+    """Return how a job reads again what it wrote to a topic of states."""
+    return lambda value: past._state(past._READERS[topic], value) is not None
 
 
 class _State:
@@ -184,6 +273,22 @@ def _channels() -> list[bytes]:
     ]
 
 
+def of_topics() -> dict[str, Callable[[], Sequence[bytes]]]:
+    """Return good messages of every topic that a job reads, its own journals and states included."""
+    kept = {topic: lambda topic=topic: states()[topic] for topic in topics.CASEWORK_STATES}
+    return {
+        **kept,
+        **STREAM_SEEDS,
+        topics.ORDERS: lambda: legal()[topics.ORDERS],
+        topics.ACCOUNTS: lambda: legal()[topics.ACCOUNTS],
+        topics.REPORTS: reports,
+        topics.CASEWORK: office,
+        topics.CASEWORK_INTERNAL: deliveries,
+        topics.WARNINGS: _warnings,
+        topics.WARNING_OUTCOMES: _outcomes,
+    }
+
+
 def everything() -> dict[str, Target]:
     """Return all that is fuzzed, by name."""
     addresses = json.dumps({"party": token_of("a"), "phone": "+8613800000000"}).encode() + b"\n"
@@ -196,6 +301,16 @@ def everything() -> dict[str, Target]:
         "warnings": Target(_warnings, victims(topics.WARNINGS), 0.05),
         "warning_outcomes": Target(_outcomes, victims(topics.WARNING_OUTCOMES), 0.05),
         "answers": Target(findings, victims(topics.FEEDBACK), 0.02),
+        "casework_internal": Target(deliveries, parts(topics.CASEWORK_INTERNAL), 0.05),
+        "traces_told": Target(traces, parts(topics.TRACES), 0.02),
+        **{
+            f"{topic}_kept": Target(lambda topic=topic: states()[topic], read_again(topic), 0.01)
+            for topic in topics.CASEWORK_STATES
+        },
+        **{
+            f"{topic}_looked_up": Target(lambda topic=topic: states()[topic], registry(topic), 0.02)
+            for topic in READ
+        },
         "iso20022": Target(_xml, xml, 0.05),
         "law_dir": Target(
             _glob("measures/law/countries/*.yaml"),

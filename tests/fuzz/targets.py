@@ -42,8 +42,7 @@ from schemas import topics
 from schemas.clue import Clue
 from schemas.commands import AccountMessage, Tick
 from schemas.contact import Party, Watched
-from schemas.dead_letter import unquoted
-from schemas.errors import StoplineError
+from schemas.errors import StoplineError, unquoted
 from schemas.feedback import Feedback
 from schemas.rows.values import Values
 from schemas.units import DAY_US

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipelines.kafka.port import Chunk
-from pipelines.kafka.reading.in_flight import DEATHS, InFlight, killers, without
+from pipelines.kafka.reading.in_flight import DEATHS, InFlight
+from pipelines.kafka.reading.suspects import Work, killers, without
 from schemas.rows.values import Values
 
 
@@ -25,6 +26,10 @@ def deadly(given: Chunk) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if b"raises" in given.values[0]:
         raise ValueError("what can be caught is a dead letter later")
+
+
+def begin() -> Work:
+    return deadly
 
 
 def dead(folder: Path, *began: str, then: str = "os._exit(9)") -> None:
@@ -80,7 +85,7 @@ def test_damaged_notes_are_no_notes(tmp_path: Path, content: bytes) -> None:
 def test_each_suspect_is_tried_in_a_child_and_those_that_end_it_are_found() -> None:
     given = chunk([b"deadly", b"good", b"raises", b"deadly", b"good", b"deadly but not suspect"])
     suspect = np.array([True, True, True, True, True, False])
-    found = killers(given, suspect, deadly)
+    found = killers(given, suspect, begin)
     kept, left = without(given, found)
 
     assert found == [0, 3]

@@ -252,6 +252,28 @@ def test_a_damaged_trust_file_is_one_sentence_whose_steps_work(registry, bundles
     assert open_registry(registry.folder).digest("live") == registry.digest("live")
 
 
+def test_a_registry_whose_trust_file_is_gone_is_refused_until_somebody_has_looked_at_its_pointers(
+    registry, bundles
+):
+    public = msgspec.json.encode(registry.public_key.as_dict(private=False))
+    one, two = (registry.add(bundle, KEY) for bundle in bundles)
+    (registry.folder / PUBLIC_KEY).write_bytes(public)
+    registry.promote(one, KEY)
+    old = (registry.folder / "live.json").read_bytes()
+    registry.promote(two, KEY)
+    trust.beside(registry.folder).unlink()
+    (registry.folder / "live.json").write_bytes(old)
+
+    with pytest.raises(ConfigError, match=r"trust.json is gone, .*pinned anew: stopline (.*)$") as told:
+        open_registry(registry.folder)
+    pinned = command(*str(told.value).rpartition("stopline ")[2].split())
+
+    assert pinned.exit_code == 0
+    assert "live     number 1 of 20" in pinned.output
+    assert one[:12] in pinned.output
+    assert open_registry(registry.folder).digest("live") == one
+
+
 def test_a_pointer_of_a_release_without_serials_is_read_until_the_next_promotion(registry, bundles):
     one, two = (registry.add(bundle, KEY) for bundle in bundles)
     old = _sign(json.dumps({"role": "live", "digest": one}).encode(), KEY)

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from console.lab.feeds import brokers_at, topic_values
+from console.lab.feeds import brokers_at, topic_records
 from console.lab.serving import FOLDER
 from console.options import KafkaSecurity
 from desk.audit import entries, faults
@@ -36,8 +36,8 @@ def audit(
         raise ConfigError(f"there is no audit chain at {chain}; name it with --chain")
     acted: list[str] = []
     if kafka_brokers:
-        values = topic_values(brokers_at(kafka_brokers, kafka_security), topics.ACTIONS)
-        acted = [msgspec.json.decode(value, type=Action).audit for value in values]
+        settings, read = brokers_at(kafka_brokers, kafka_security), msgspec.json.Decoder(Action).decode
+        acted = [each.audit for each in topic_records(settings, topics.ACTIONS, read)]
     found = list(faults(chain, acted))
     for fault in found:
         typer.echo(f"line {fault.line}: {fault.why}")

@@ -3,32 +3,28 @@
 What fails in Python becomes a dead letter. What ends the process in native code, or takes all memory, does
 not: the next start reads the same message and dies of it again. So each process keeps a file of the messages
 it has under way, which outlives it (not the machine: nothing is forced to disk). A message that was under way
-when `DEATHS` processes died is suspect and is tried alone in a child process. If the child dies, too, the
-message is put aside; if not, it was not what killed, and goes on like any other.
+when `DEATHS` processes died is suspect and is tried alone in a child process (`suspects`). If the child dies,
+too, the message is put aside; if not, it was not what killed, and goes on like any other.
 """
 
 import fcntl
 import json
 import logging
 import os
-import subprocess
-import sys
 import threading
 import zlib
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
-from apache_beam.internal import pickler
 from numpy.typing import NDArray
 
 from pipelines import kept
 from pipelines.kafka.port import Chunk, KafkaSettings
 from pipelines.process import PROCESS
 from schemas.errors import StateError, cause
-from schemas.rows.values import Values
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,11 +33,6 @@ DEATHS = 3
 
 #: The newest deaths that are remembered.
 DEATHS_KEPT = 30
-
-#: How long a child may take for what it is given, starting included; what it stands at then has hung it.
-TRIAL_S = 300.0
-
-_CHILD = "from pipelines.kafka.reading.in_flight import try_each; try_each()"
 
 
 class Range(NamedTuple):
@@ -132,66 +123,6 @@ def folder_of(settings: KafkaSettings, job: str) -> str:
     """Return where the processes of a job note what they have under way."""
     name = f"{job}-{settings.group}-{zlib.crc32(settings.brokers.encode()):08x}"
     return str(Path("var/in_flight", name).absolute())
-
-
-def killers(chunk: Chunk, suspect: NDArray[np.bool_], work: Callable[[Chunk], object]) -> list[int]:
-    """Try suspect messages one by one in child processes; return the places of those that ended one."""
-    left, found = np.flatnonzero(suspect).tolist(), []
-    while left:
-        reached = _tried([alone(chunk, place) for place in left], work)
-        if reached is None:
-            break
-        found.append(left[reached])
-        left = left[reached + 1 :]
-    return found
-
-
-def alone(chunk: Chunk, place: int) -> Chunk:
-    """Return one message of a chunk as a chunk."""
-    one = slice(place, place + 1)
-    columns = (chunk.partitions[one].copy(), chunk.offsets[one].copy(), chunk.timestamps[one].copy())
-    traces = None if chunk.traces is None else chunk.traces[one].copy()
-    return Chunk(chunk.topic, Values.of([chunk.values[place]]), *columns, traces=traces)
-
-
-def without(chunk: Chunk, places: Iterable[int]) -> tuple[Chunk, NDArray[np.bool_]]:
-    """Return a chunk without the messages at some places, and which are left."""
-    kept = np.ones(len(chunk.values), np.bool_)
-    kept[list(places)] = False
-    values = Values.of([value for value, good in zip(chunk.values, kept, strict=True) if good])
-    columns = (chunk.partitions[kept], chunk.offsets[kept], chunk.timestamps[kept])
-    traces = None if chunk.traces is None else chunk.traces[kept]
-    return Chunk(chunk.topic, values, *columns, traces=traces), kept
-
-
-def _tried(messages: list[Chunk], work: Callable[[Chunk], object]) -> int | None:
-    """Return which of some messages a child process died of, None if it lived."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-    given = pickler.dumps((work, [each._asdict() | {"values": list(each.values)} for each in messages]))
-    try:
-        said, _ = child.communicate(given, TRIAL_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        said, _ = child.communicate()
-    words = said.split()
-    if not words:
-        _LOGGER.error("suspect messages could not be tried: the child process did not begin")
-        return None
-    return None if words[-1] == b"done" else int(words[-1])
-
-
-def try_each() -> None:
-    """Work on the messages given on standard input, and say before each which one it is."""
-    work, messages = pickler.loads(sys.stdin.buffer.read())
-    for number, each in enumerate(messages):
-        os.write(1, b"%d\n" % number)
-        with suppress(Exception):  # what can be caught is a dead letter later
-            work(Chunk(**each | {"values": Values.of(each["values"])}))
-    os.write(1, b"done\n")
 
 
 def _died(folder: Path) -> list[list[Range]]:

@@ -7,6 +7,7 @@ import msgspec
 
 from pipelines.victims.channels.port import Receipt, Result
 from schemas.contact import Attempt
+from schemas.contract import UNREADABLE
 
 
 class _Line(msgspec.Struct):
@@ -58,6 +59,6 @@ def _keys(path: Path) -> list[str]:
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
             found.append(msgspec.json.decode(line, type=_Line).key)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             continue
     return found
