@@ -4,7 +4,7 @@ Every command of a message passes all stages; each stage takes those of its own 
 commands in the order of their messages when its bundle ends.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -80,6 +80,31 @@ _DELIVERY = msgspec.json.Decoder(Delivery).decode
 _TRACE = msgspec.json.Decoder(Trace).decode
 
 
+def _traced(value: bytes) -> list[Send]:
+    trace = _TRACE(value)
+    told = TraceTold(
+        trace_id=trace.trace_id,
+        amount_minor=trace.amount_minor,
+        currency=trace.currency,
+        case_family=trace.case_family,
+        at_us=trace.at_us,
+    )
+    return [Send("suspicion", key_of("ACCOUNT", trace.creditor_account), told)]
+
+
+def _delivered(value: bytes) -> list[Send]:
+    told = _DELIVERY(value)
+    return [Send(told.kind, told.key, told.command)]
+
+
+#: What the job's own parts and other jobs tell, by topic.
+_TOLD: Mapping[str, Callable[[bytes], list[Send]]] = {
+    topics.TRACES: _traced,
+    topics.MEASURES: read_journal,
+    topics.CASEWORK_INTERNAL: _delivered,
+}
+
+
 class OpenFn(beam.DoFn):  # type: ignore[misc]
     """Read messages and check who signed them; yields (kind and key, item), refused ones as dead letters."""
 
@@ -153,14 +178,9 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         if self._seal and topic in SEALED and not self._seal.holds(topic, value):
             return Refusal(why=Why.BAD_SIGNATURE, detail=UNSEALED)
         try:
-            if topic == topics.TRACES:
-                return [_traced(_TRACE(value))]
-            if topic == topics.MEASURES:
-                return read_journal(value)
-            told = _DELIVERY(value)
+            return _TOLD[topic](value)
         except UNREADABLE as error:
             return Refusal(why=Why.MALFORMED, detail=explained(error))
-        return [Send(told.kind, told.key, told.command)]
 
     def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
@@ -313,17 +333,6 @@ def _item(source: Source, send: Send) -> bytes:
 
 def _tick(named: str, kind: str) -> bytes:
     return delivery_message(kind, named.partition("/")[2], Tick())
-
-
-def _traced(trace: Trace) -> Send:
-    told = TraceTold(
-        trace_id=trace.trace_id,
-        amount_minor=trace.amount_minor,
-        currency=trace.currency,
-        case_family=trace.case_family,
-        at_us=trace.at_us,
-    )
-    return Send("suspicion", key_of("ACCOUNT", trace.creditor_account), told)
 
 
 def _steps(settings: CaseworkSettings) -> list[beam.DoFn]:
