@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from pipelines.stores import local
+
 #: `context_settings` of a command that hands what it does not know, in `context.args`, to Beam.
 BEAM_FLAGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -58,9 +60,15 @@ FeedbackPlaces = Annotated[
 Payments = Annotated[
     Path | None, typer.Option("--payments", help="Folder written by `stopline import`, with its labels.")
 ]
+#: A folder of this machine, or a copy of the one that a URL names; for what is read only.
+_READ: dict[str, Any] = {"parser": local, "metavar": "FOLDER|URL"}
+
 LogFolder = Annotated[
-    Path | None, typer.Option("--decision_log", help="Folder of a decision log; else worlds are simulated.")
+    Path | None,
+    typer.Option("--decision_log", help="Folder of a decision log; else worlds are simulated.", **_READ),
 ]
+LogThere = Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.", **_READ)]
+BundleFolder = Annotated[Path, typer.Argument(help="Directory of the bundle.", **_READ)]
 KnownBy = Annotated[
     str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
 ]
@@ -71,7 +79,7 @@ Country = Annotated[
 Language = Annotated[
     str, typer.Option("--language", help="Of reasons and warnings, in place of the policy's; such as en.")
 ]
-ModelBundle = Annotated[Path, typer.Option("--model_bundle", help="Bundle to score with.")]
+ModelBundle = Annotated[Path, typer.Option("--model_bundle", help="Bundle to score with.", **_READ)]
 
 SkipDamaged = Annotated[
     bool,

@@ -1,18 +1,16 @@
 """`stopline card`: what a bundle is for, what was measured, whom a false stop harms."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from console.lab import summary
+from console.options import BundleFolder
 from models.scoring import bundle
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def card(model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")]) -> None:
+def card(model_bundle: BundleFolder) -> None:
     """Print a bundle's model card after checking the bundle.
 
     Example: stopline card models/shipped

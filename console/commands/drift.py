@@ -2,13 +2,12 @@
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from console.lab.rows import DecisionLog, of_decision_log
-from console.options import Country, PolicyFile, SkipDamaged
+from console.options import BundleFolder, Country, LogThere, PolicyFile, SkipDamaged
 from models.features import computable
 from models.features.catalogue import remembers
 from models.learning.drift import FILLING_DAYS, to_json, to_markdown
@@ -25,9 +24,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def drift(
-    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    model_bundle: BundleFolder,
     *,
-    decision_log: Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.")],
+    decision_log: LogThere,
     days: Annotated[float, typer.Option(help="Newest days to compare with all days before.", min=0.01)] = 7.0,
     ledgers_filled: Annotated[
         bool, typer.Option("--ledgers_filled", help="The ledgers ran for months before the log begins.")

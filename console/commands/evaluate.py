@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def evaluate(
-    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    model_bundle: options.BundleFolder,
     *,
     decision_log: options.LogFolder = None,
     payments: options.Payments = None,

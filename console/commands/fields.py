@@ -1,7 +1,6 @@
 """`stopline fields`: what each optional field of a payment is worth to a bundle."""
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from console.lab.living import Size
 from console.lab.stressing import fields_value
+from console.options import BundleFolder
 from console.views import stress as view
 from fixtures import mix
 from models.features import computable
@@ -20,7 +20,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def fields(
-    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    model_bundle: BundleFolder,
     *,
     mixes: Annotated[
         str, typer.Option(help="Mix to measure in: train, choose, test or a YAML file like them.")

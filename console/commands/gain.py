@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def gain(
-    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    model_bundle: options.BundleFolder,
     *,
     over: Annotated[Path, typer.Option(help="Directory of the other one.")],
     mixes: Annotated[str, typer.Option(help="Mix: train, choose, test or a YAML file like them.")] = "test",

@@ -26,6 +26,9 @@ def import_table(
         Path, typer.Argument(help="CSV, Parquet or JSONL file; of iso20022 an XML file, or a folder of them.")
     ],
     *,
+    labels: Annotated[
+        Path | None, typer.Option(help="Table of labels, where they do not stand beside the payments.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="New folder for payments and labels.")] = Path("var/import"),
     keys: Annotated[
         Path,
@@ -49,7 +52,7 @@ def import_table(
     if columns is None:
         report = messages.convert(table, out, secret, zone)
     else:
-        report = convert(columns, table, out, secret)
+        report = convert(columns, table, out, secret, labels)
     _print(Console(), report, out)
 
 
@@ -67,6 +70,8 @@ def _print(console: Console, report: Report, out: Path) -> None:
         for why, rows in report.refused.most_common():
             table.add_row(why, f"{rows:,}", f"{report.first_refused[why]:,}")
         console.print(table)
+    for why, number in report.labels_refused.most_common():
+        console.print(f"{number:,} labels left out: {why}", highlight=False)
     table = figures("optional field", "payments that have it", title="found")
     for name, found in sorted(report.found.items()):
         table.add_row(name, f"{found / report.payments:.1%}")

@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def promote(
-    bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    bundle: options.BundleFolder,
     *,
     registry: options.RegistryFolder = Path("var/registry"),
     key: options.RegistryKey = Path("registry.jwk"),

@@ -25,7 +25,10 @@ def send(
 ) -> None:
     """Send payments of a file to a topic, as your producer would; messages are sent as they are.
 
+    Payments, and messages about accounts, parties and findings, get the key of their contract. A topic that
+    is not there yet is waited for half a minute.
+
     Example: stopline send pacs.008.xml --kafka_brokers 127.0.0.1:9092
     """
     number = sent(brokers_at(kafka_brokers, kafka_security), topic, place)
-    typer.echo(f"{number:,} messages sent to topic {topic}")
+    typer.echo(f"{number:,} {'message' if number == 1 else 'messages'} sent to topic {topic}")

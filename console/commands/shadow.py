@@ -1,12 +1,13 @@
 """`stopline shadow`: what would change if the shadow model acted."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import get_args
 
 import typer
 from rich.console import Console
 
 from console.lab.rows import existing_log
+from console.options import LogThere
 from console.views import shadow as views
 from models.learning.shadow import compare
 from pipelines.hot.decision_log.read import read
@@ -19,7 +20,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def shadow(
-    decision_log: Annotated[Path, typer.Option(help="Folder of the decision log.")] = Path("var/decisions"),
+    decision_log: LogThere = Path("var/decisions"),
 ) -> None:
     """Compare the shadow model with the live one from the decision log, leg by leg.
 

@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def stress(
-    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    model_bundle: options.BundleFolder,
     *,
     mixes: Annotated[
         str, typer.Option(help="Mix to measure in: train, choose, test or a YAML file like them.")

@@ -23,6 +23,15 @@ _ENOUGH = 20
 #: A message that comes so long after its payment warns nobody; most of a topic say that a zone is wrong.
 _LATE_US, _MOSTLY = 30 * MINUTE_US, 0.9
 
+#: One account in such a share of payments is nobody's.
+_CROWD = 0.3
+
+#: So many accounts that pay more than once say something of all.
+_AGAIN = 10
+
+#: One account that pays so many others, and so many times as many as pay any other, is probably a payee.
+_HUB, _LOPSIDED = 20, 4
+
 #: Nobody's device is older: 20 years of hours.
 _HOURS_MAX = 175_200
 
@@ -103,13 +112,67 @@ def _ids(rows: Rows) -> Iterator[Doubt]:
         mend = "make `debtor`'s of the customer's number: who has two accounts is one party"
         yield "`debtor` and `debtor_account` have one token", len(rows), -1, mend
     for name in ("debtor", "debtor_account", "creditor_account"):
-        if len(rows) >= _ENOUGH and (rows[name] == rows[name][0]).all():
+        if len(rows) < _ENOUGH:
+            continue
+        _, counts = np.unique(_one_word(rows[name]), return_counts=True)
+        if len(counts) == 1:
+            mend = "make its token of the party's own number"
+            yield f"`{name}` is the same in all payments", len(rows), -1, mend
+        elif counts.max() >= _CROWD * len(rows):
+            mend = "if it stands for nobody (0000, unknown), it is nobody's token: give such payments another"
             yield (
-                f"`{name}` is the same in all payments",
-                len(rows),
+                f"one `{name}` is in {counts.max() / len(rows):.0%} of payments",
+                int(counts.max()),
                 -1,
-                "make its token of the party's own number",
+                mend,
             )
+    yield from _sides(rows)
+
+
+def _sides(rows: Rows) -> Iterator[Doubt]:
+    """Doubt who pays whom: an account that pays has one party, and those whom many pay are few."""
+    debtor, paying, paid = (
+        _one_word(rows[name]) for name in ("debtor", "debtor_account", "creditor_account")
+    )
+    mend = "see whether payer and payee are swapped: the debtor pays, the creditor is paid"
+    parties, counterparts, payers = (
+        _partners(paying, debtor),
+        _partners(paying, paid),
+        _partners(paid, paying),
+    )
+    shared = parties > 1
+    if (
+        len(parties) >= _AGAIN
+        and shared.mean() > 0.5
+        and shared.mean() > (_partners(paid, debtor) > 1).mean()
+    ):
+        yield (
+            f"{shared.mean():.0%} of `debtor_account`s that pay again are of several `debtor`s",
+            len(rows),
+            -1,
+            mend,
+        )
+    elif len(counterparts) and counterparts.max() >= max(_HUB, _LOPSIDED * payers.max(initial=1)):
+        said = (
+            f"one `debtor_account` pays {counterparts.max():,} others, and none is paid by more than "
+            f"{payers.max(initial=1):,}"
+        )
+        yield said, len(rows), -1, mend
+
+
+def _partners(of: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return with how many different others each comes, those that come once left out."""
+    pairs = np.unique(np.stack((of, other), axis=1), axis=0)
+    _, different = np.unique(pairs[:, 0], return_counts=True)
+    _, times = np.unique(of, return_counts=True)
+    found: NDArray[np.int64] = different[times > 1]
+    return found
+
+
+def _one_word(tokens: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return tokens in one word each: enough to tell those of a sample apart."""
+    word: NDArray[np.uint64] = tokens[:, 0] ^ tokens[:, 1]
+    return word
 
 
 def _doubt(rows: Rows, at: NDArray[np.bool_], said: str, mend: str) -> Iterator[Doubt]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from console.lab import answering
 from console.lab.signing import private_key
 from measures.authority.signing import sign
 from pipelines.kafka.port import KafkaSettings, open_producer
@@ -77,12 +78,12 @@ def _checked(given: Order, name: str) -> Order:
         ) from error
 
 
-def send_order(kafka: KafkaSettings, order: Path | Order, key: Path) -> str:
-    """Sign an order and send it to topic `orders`; returns its number.
+def send_order(kafka: KafkaSettings, order: Path | Order, key: Path, wait_s: float = 0.0) -> tuple[str, str]:
+    """Sign an order and send it to topic `orders`; returns its number, and what came of it within `wait_s`.
 
     Raises:
-        ConfigError: order or key cannot be used.
-        BrokerError: nobody listens.
+        ConfigError: order or key cannot be used, or the order was put aside as none.
+        BrokerError: nobody listens, or nobody answers in time.
 
     """
     try:
@@ -95,8 +96,9 @@ def send_order(kafka: KafkaSettings, order: Path | Order, key: Path) -> str:
         ) from error
     message = sign(given, *private_key(key))
     require_listener(kafka)
+    answers = answering.listening(kafka) if wait_s else None
     producer = open_producer(kafka)
     target = given.target.account_token.encode()
     producer.send(topics.ORDERS, target, message, (), time.time_ns() // 1000)
     producer.flush()
-    return given.order_no
+    return given.order_no, answering.answer(answers, given, message, wait_s) if answers else ""

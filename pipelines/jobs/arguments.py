@@ -87,7 +87,9 @@ def add(parser: ArgumentParser) -> None:
         help="how many days before it was received an event may have happened, instead of the policy's "
         "`clock`; for a history that is sent as of today",
     )
-    parser.add_argument("--model_bundle", default="", help="directory of a model bundle")
+    parser.add_argument(
+        "--model_bundle", default="", help="directory of a model bundle, or the URL of one in an object store"
+    )
     parser.add_argument(
         "--model_registry", default="", help="folder of a registry whose live bundle is followed, instead"
     )
@@ -137,7 +139,11 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--lists_keys", default="", metavar="FILE", help="public keys of who signs the snapshot"
     )
-    parser.add_argument("--decision_log", default="", help="folder for the daily Parquet decision log")
+    parser.add_argument(
+        "--decision_log",
+        default="",
+        help="folder for the daily Parquet decision log, or the URL of one in an object store",
+    )
     parser.add_argument(
         "--decision_log_share", type=float, default=0.1, help="share of unflagged accounts it keeps"
     )

@@ -140,7 +140,9 @@ def hot_path(settings: JobSettings) -> HotPath:
 
 def _log(decisions: "beam.PCollection[bytes]", settings: JobSettings) -> None:
     if settings.decision_log is not None:
-        _ = decisions | "Log decisions" >> beam.ParDo(LogDecisionsFn(settings.decision_log))
+        _ = decisions | "Log decisions" >> beam.ParDo(
+            LogDecisionsFn(settings.decision_log, settings.decision_log_store)
+        )
 
 
 def write(outputs: Outputs, settings: JobSettings) -> None:
@@ -185,7 +187,7 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
     """
     serving.check(settings.models, settings.policy)
     if settings.decision_log is not None:
-        check_folder(settings.decision_log)
+        check_folder(settings.decision_log, settings.decision_log_store)
     wanted = wanted_topics(partitions, settings.streams)
     if settings.registry:
         wanted += new_topics(tuple(following.READ), partitions)

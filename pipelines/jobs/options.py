@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
+import xxhash
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.law.country_file import read_laws
@@ -27,6 +28,7 @@ from pipelines.lookup.following import Followed
 from pipelines.network.configured import network
 from pipelines.policy import PAST_DAYS_MAX
 from pipelines.state.identity import Identity
+from pipelines.stores import is_url, local
 from pipelines.streams.clues import subscribed
 from pipelines.streams.iso20022 import tokens_of
 from pipelines.streams.payments import Reading, payments_among, read_as
@@ -37,6 +39,9 @@ from schemas.strict_text import is_number
 
 _ADDRESS = re.compile(r"\S+:[0-9]{1,5}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+#: Where a log is written before its files go on to an object store.
+SPOOL = Path("var/spool")
 
 #: What refills ledgers that a restart lost: messages of the topics, or payments of the decision log.
 WarmUpFrom = Literal["topics", "log"]
@@ -63,7 +68,8 @@ class JobSettings:
     their times can be true (`pipelines.streams.clock`). `in_flight` is where its processes note what they
     work on (`pipelines.kafka.reading.in_flight`). `logged` are payments of the log that refill the ledgers.
     `network` is the file that names the operator asked about payers in doubt, "" for none; no replay asks.
-    `registry` is what accounts and numbers are looked up in.
+    `registry` is what accounts and numbers are looked up in. `decision_log_store` is the URL that finished
+    files of the log are handed on to, "" for none.
     """
 
     kafka: KafkaSettings
@@ -74,6 +80,7 @@ class JobSettings:
     shards: int
     decision_log: Path | None
     decision_log_share: float
+    decision_log_store: str = ""
     decided: Mapping[int, int] = field(default_factory=dict)
     traced: tuple[Bound, ...] = ()
     refill: Since | None = None
@@ -128,7 +135,9 @@ class JobSettings:
             raise ConfigError(
                 "--ledger_warmup_from log refills one shard; give --ledger_shards 1, or refill from topics"
             )
-        log = Path(given.decision_log).resolve() if given.decision_log else None
+        log, store = _log(given.decision_log)
+        if store and given.ledger_warmup_from == "log":
+            raise ConfigError(f"--ledger_warmup_from log reads a folder of this machine, not {store}")
         if log is not None and log.exists() and not log.is_dir():
             raise ConfigError(f"--decision_log {log} is a file; name a folder")
         return cls(
@@ -140,6 +149,7 @@ class JobSettings:
             policy=policy_of(options),
             shards=given.ledger_shards,
             decision_log=log,
+            decision_log_store=store,
             decision_log_share=given.decision_log_share,
             warmup_from=given.ledger_warmup_from,
             network=_network(given.network_file),
@@ -212,6 +222,13 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
     return settings
 
 
+def _log(place: str) -> tuple[Path | None, str]:
+    """Return the folder that a log is written to, and the URL its finished files go on to."""
+    if not is_url(place):
+        return (Path(place).resolve() if place else None), ""
+    return (SPOOL / xxhash.xxh64_hexdigest(place.encode())).resolve(), place
+
+
 def _models(bundle: str, registry: str, trusted: str) -> ModelSource:
     if bundle and registry:
         raise ConfigError("--model_bundle and --model_registry exclude each other; give one of them")
@@ -222,7 +239,7 @@ def _models(bundle: str, registry: str, trusted: str) -> ModelSource:
             "no model bundle is named; train one with `stopline train` and set --model_bundle or "
             "--model_registry"
         )
-    return Path(bundle).resolve()
+    return local(bundle).resolve()
 
 
 def _streams(topic: str, keys: str, epoch: str, subscriptions: str) -> tuple[Stream, ...]:

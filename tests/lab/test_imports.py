@@ -81,7 +81,7 @@ def test_tokens_are_those_of_the_recipe_whatever_the_spelling(tmp_path: Path) ->
         ("a,,1,EUR,p,q", "accepted_at_us: none"),
         ("a,2026-01-01,-1,EUR,p,q", "amount_minor: cannot be read"),
         ("a,2026-01-01,1e30,EUR,p,q", "amount_minor: cannot be read"),
-        ("a,2026-01-01,nan,EUR,p,q", "amount_minor: cannot be read"),
+        ("a,2026-01-01,nan,EUR,p,q", "amount_minor: none"),
         ("a,2026-01-01,1,eur,p,q", "currency: cannot be read"),
         ("a,2026-01-01,1,EUR,,q", "debtor: none"),
         ("a b,2026-01-01,1,EUR,p,q", "txn_id: cannot be read"),
@@ -122,7 +122,7 @@ def test_times_in_the_wrong_unit_and_after_today_are_no_payments(tmp_path: Path)
         1,
         {
             "accepted_at_us: before 2000, check unit and since": 1,
-            "accepted_at_us: after today, check unit and since": 1,
+            "accepted_at_us: after today, check unit, since and zone": 1,
         },
     )
 
@@ -247,8 +247,9 @@ def test_a_packed_export_of_a_bank_is_read_and_says_what_its_refused_rows_have_t
     }  # fmt: skip
     assert [remark.partition(" has to be ")[2] for remark in sorted(report.remarks)] == [
         "an amount above 0, its fraction after ',', with a minus: one without is money that comes "
-        "(`minus: paid`)",
-        "a code of ISO 4217 in use; others are mapped with `words`",
+        "(`minus: paid`); there it is written like '99,99': leave out what comes, by `keep` if a column "
+        "tells it",
+        "a code of ISO 4217 in use; others are mapped with `words`; there it is 'DEM'",
     ]
 
 

@@ -21,7 +21,7 @@ def test_what_is_sent_is_what_is_heard(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         at = ("--kafka_brokers", broker.address)
         require_topics(KafkaSettings(broker.address), new_topics(["payments"], 2), create_topics=True)
-        assert "1 messages sent" in command("send", tmp_path / "in.xml", *at).stdout
+        assert "1 message sent" in command("send", tmp_path / "in.xml", *at).stdout
         assert "4 messages sent" in command("send", tmp_path / "in.jsonl", *at).stdout
         heard = command("listen", "payments", *at).stdout_bytes
         with pytest.raises(ConfigError, match="no topic 'alert', but payments"):

@@ -10,6 +10,9 @@ from console.options import BEAM_FLAGS, BeamCommand
 from pipelines.jobs.options import in_process_options, kafka_settings
 from schemas import topics
 
+#: A job that runs answers in seconds, one that starts in some more.
+WAIT_S = 60.0
+
 app = typer.Typer(add_completion=False)
 
 
@@ -18,12 +21,15 @@ def send(
     context: typer.Context,
     order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],
     key: Annotated[Path, typer.Option(help="Private key, as keygen wrote it.")],
+    wait: Annotated[bool, typer.Option(help="Wait for the reply and show it.")] = False,
 ) -> None:
     """Sign an order as its authority would and send it to topic `orders`.
 
     The reply comes on topic `measures`. Kafka is named as for run: --kafka_brokers and so on.
 
-    Example: stopline lifecycle send order.json --key private.jwk --kafka_brokers 127.0.0.1:9092
+    Example: stopline lifecycle send order.json --key private.jwk --wait --kafka_brokers 127.0.0.1:9092
     """
-    number = send_order(kafka_settings(in_process_options(context.args)), order, key)
-    typer.echo(f"order {number} sent; its reply comes on topic {topics.MEASURES}")
+    kafka = kafka_settings(in_process_options(context.args))
+    number, reply = send_order(kafka, order, key, WAIT_S if wait else 0.0)
+    said = f"the reply: {reply}" if reply else f"its reply comes on topic {topics.MEASURES}"
+    typer.echo(f"order {number} sent; {said}")

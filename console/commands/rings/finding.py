@@ -1,6 +1,5 @@
 """`stopline rings find` and `evaluate`: suspected accounts that belong together."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,7 +45,7 @@ def find(
 
 @app.command()
 def evaluate(
-    model_bundle: Annotated[Path, typer.Argument(help="Directory of the bundle.")],
+    model_bundle: options.BundleFolder,
     *,
     seed: Annotated[int, typer.Option(help="Seed of the first world; none trained on.", min=0)] = 61,
     worlds: Annotated[int, typer.Option(help="How many worlds.", min=1)] = 3,

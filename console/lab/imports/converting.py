@@ -13,21 +13,25 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from console.lab.imports import fields
-from console.lab.imports.mapping import REQUIRED, Label, Mapping
+from console.lab.doubting import doubts
+from console.lab.imports import fields, guessing, labels, reading
+from console.lab.imports.mapping import REQUIRED, TIMES, Mapping
+from console.lab.rows import transfers_of
 from pipelines.policy import USUAL_CLOCK
 from pipelines.streams.clock import now_us, of_files
 from schemas.contract import arrow_schema
 from schemas.errors import ConfigError, cause
-from schemas.feedback import Feedback, Verdict
-from schemas.ids import derived_id
+from schemas.feedback import Feedback
 from schemas.payment import Payment
-from schemas.units import DAY_US
 
 PAYMENTS, FEEDBACK, REPORT = "payments.parquet", "feedback.jsonl", "import.json"
 
-#: Rows converted at once.
-BLOCK_ROWS = 200_000
+#: So many payments, spread over all, are looked at for what is doubtful; so many values of a field that
+#: cannot be read for what they look like.
+_LOOKED_AT, _VALUES_KEPT = 20_000, 50
+
+#: Why a row is no payment, besides its fields.
+HEADER, REMARK = "the names of the columns once more", "most of its columns are empty: a total or a remark"
 
 _SCHEMA = arrow_schema(Payment)
 _DEFAULTS = {each.name: each.default for each in msgspec.structs.fields(Payment) if not each.required}
@@ -46,6 +50,7 @@ class Report:
         unread: field -> payments whose optional value could not be read and is absent.
         found: optional field -> payments that have it.
         labels: verdict -> labels.
+        labels_refused: reason -> rows that say something of a payment and are no label.
         currencies: currency -> payments.
         from_us, to_us: event times of the first and the last payment.
         remarks: what looks wrong though it could be read.
@@ -60,6 +65,7 @@ class Report:
     unread: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    labels_refused: Counter[str] = field(default_factory=Counter)
     currencies: Counter[str] = field(default_factory=Counter)
     from_us: int = 0
     to_us: int = 0
@@ -72,27 +78,52 @@ class Report:
         ).encode()
 
 
-def convert(mapping: Mapping, table: Path, out: Path, secret: bytes) -> Report:
+@dataclass
+class Conversion:
+    """What is kept from block to block of a table: the report, ids that came, values that cannot be read."""
+
+    mapping: Mapping
+    secret: bytes
+    report: Report = field(default_factory=Report)
+    ids: set[str] = field(default_factory=set)
+    told: labels.Told = field(default_factory=labels.Told)
+    unread: dict[str, list[str]] = field(default_factory=dict)
+    remarks: dict[str, None] = field(default_factory=dict)
+
+
+def convert(mapping: Mapping, table: Path, out: Path, secret: bytes, of_labels: Path | None = None) -> Report:
     """Write what `mapping` makes of `table` to the new folder `out`; return what became of the rows.
 
+    `of_labels` is the table of labels, where the mapping has one.
+
     Raises:
-        ConfigError: the table cannot be read, lacks a column, no row of it is a payment, or `out` exists.
+        ConfigError: a table cannot be read, lacks a column, no row of it is a payment, or `out` exists.
 
     """
     require_new(out)
-    report = Report()
-    blocks, labels = [], []
-    seen: set[str] = set()
-    for rows in _blocks(mapping, table):
-        block, found = _converted(mapping, rows, report, secret, seen)
-        blocks.append(block)
-        labels += found
-    if not report.payments:
+    label = mapping.label
+    if (label is not None and bool(label.txn_id)) != (of_labels is not None):
         raise ConfigError(
-            f"no row of {table} became a payment ({most(report.refused) or 'it has none'}); fix the mapping"
+            "give the table of labels with --labels, and name its columns in the mapping: "
+            "label: {txn_id: …, column: …, scam: […]}"
         )
-    report.remarks += _mends(mapping, report)
-    write(out, pa.concat_tables(blocks), labels, report)
+    run = Conversion(mapping, secret)
+    blocks = [_converted(run, rows) for rows in reading.blocks(mapping.table, mapping.read, table)]
+    report, mends = run.report, list(_mends(run))
+    if not report.payments:
+        said = "".join(f"; {mend}" for mend in mends)
+        raise ConfigError(
+            f"no row of {table} became a payment ({most(report.refused) or 'it has none'})"
+            f"{said or '; fix the mapping'}"
+        )
+    payments = pa.concat_tables(blocks)
+    if label is not None and of_labels is not None:
+        ids, at_us = (payments[name].to_pylist() for name in ("txn_id", "accepted_at_us"))
+        run.told = labels.of_table(label, mapping.table, of_labels, dict(zip(ids, at_us, strict=True)))
+    report.labels.update(each.verdict for each in run.told.labels)
+    report.labels_refused = run.told.refused
+    report.remarks += [*mends, *run.remarks, *(run.told.mends(label) if label else ())]
+    write(out, payments, run.told.labels, report)
     return report
 
 
@@ -101,7 +132,7 @@ def write(out: Path, payments: pa.Table, labels: list[Feedback], report: Report)
     payments = payments.sort_by([("accepted_at_us", "ascending")])
     at_us = payments["accepted_at_us"]
     report.from_us, report.to_us = at_us[0].as_py(), at_us[-1].as_py()
-    report.remarks += _remarks(report, payments)
+    report.remarks += _doubts(payments)
     out.mkdir(parents=True)
     pq.write_table(payments, out / PAYMENTS, compression="zstd")
     labels.sort(key=lambda each: (each.known_at_us, each.feedback_id))
@@ -130,55 +161,8 @@ def payments_of(folder: Path) -> pa.Table:
         ) from error
 
 
-def _blocks(mapping: Mapping, table: Path) -> Iterator[pd.DataFrame]:
-    """Yield the used columns of a table as text, block by block."""
-    used = list(mapping.read)
-    try:
-        for rows in _read(mapping, table):
-            lacking = [name for name in used if name not in rows.columns]
-            if lacking:
-                raise ConfigError(
-                    f"{table} has no column {lacking[0]!r}, which the mapping reads; it has "
-                    f"{', '.join(map(str, rows.columns[:40]))}{_separator(rows)}"
-                )
-            yield rows[used]
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{table} is not written in {mapping.table.encoding} ({error.reason}); name what it is in the "
-            "mapping, such as table: {encoding: cp1252}"
-        ) from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise ConfigError(f"{table} cannot be read as {mapping.table.format}: {cause(error)}") from error
-
-
-#: UTF-8 with or without a byte order mark in front.
-_WITHOUT_MARK = dict.fromkeys(("utf-8", "utf8", "utf_8"), "utf-8-sig")
-
-
-def _separator(rows: pd.DataFrame) -> str:
-    """Say which separator a table of one column seems to have, "" if none."""
-    head = str(rows.columns[0]) if len(rows.columns) == 1 else ""
-    found = max(";\t|,", key=head.count)
-    return f"; its separator seems to be {found!r}: say so in the mapping's table" if found in head else ""
-
-
-def _read(mapping: Mapping, table: Path) -> Iterator[pd.DataFrame]:
-    how = mapping.table
-    if how.format == "csv":
-        yield from pd.read_csv(
-            table, sep=how.separator, quotechar=how.quote, dtype=str, keep_default_na=False,
-            chunksize=BLOCK_ROWS, encoding=_WITHOUT_MARK.get(how.encoding.lower(), how.encoding),
-        )  # fmt: skip
-    elif how.format == "jsonl":
-        yield from pd.read_json(table, lines=True, dtype=False, chunksize=BLOCK_ROWS)
-    else:
-        for batch in pq.ParquetFile(table).iter_batches(BLOCK_ROWS):
-            yield batch.to_pandas()
-
-
-def _converted(
-    mapping: Mapping, rows: pd.DataFrame, report: Report, secret: bytes, seen: set[str]
-) -> tuple[pa.Table, list[Feedback]]:
+def _converted(run: Conversion, rows: pd.DataFrame) -> pa.Table:
+    mapping, report = run.mapping, run.report
     first = report.rows + 1
     numbers = np.arange(first, first + len(rows))
     report.rows += len(rows)
@@ -186,8 +170,8 @@ def _converted(
         kept = rows[mapping.keep.column].astype(str).isin(mapping.keep.among).to_numpy(bool)
         report.left_out += int((~kept).sum())
         rows, numbers = rows[kept], numbers[kept]
-    columns, reason = _columns(mapping, rows, numbers, report, secret)
-    reason = np.where((reason == "") & _again(columns["txn_id"], seen), "txn_id: came before", reason)
+    columns, reason = _columns(run, rows, numbers)
+    reason = np.where((reason == "") & _again(columns["txn_id"], run.ids), "txn_id: came before", reason)
     good = reason == ""
     for why, number in zip(reason[~good].tolist(), numbers[~good].tolist(), strict=True):
         report.refused[why] += 1
@@ -202,34 +186,60 @@ def _converted(
         }
     ).cast(_SCHEMA)
     report.currencies.update(table["currency"].to_pylist())
-    return table, _labels(mapping.label, rows[good], table, report)
+    if mapping.label is not None and not mapping.label.txn_id:
+        at_us = table["accepted_at_us"].to_numpy()
+        run.told.take(mapping.label, rows[good], columns["txn_id"][good], at_us)
+    return table
 
 
-def _columns(
-    mapping: Mapping, rows: pd.DataFrame, numbers: Any, report: Report, secret: bytes
-) -> tuple[dict[str, Any], Any]:
+def _columns(run: Conversion, rows: pd.DataFrame, numbers: Any) -> tuple[dict[str, Any], Any]:
     """Return the fields, and why each row is no payment, "" if it is one."""
+    mapping, report = run.mapping, run.report
     columns: dict[str, Any] = {}
-    reason = np.full(len(rows), "", object)
+    reason = _no_row(mapping, rows)
     currency = None
-    optional: list[tuple[str, fields.Values]] = []
+    optional: list[tuple[str, fields.Values, Any]] = []
     for name in ("currency", *(each for each in mapping.fields if each != "currency")):
         field_ = mapping.fields[name]
-        found = fields.read(name, field_, rows, numbers, secret=secret, currency=currency)
+        found, text = fields.read(name, field_, rows, numbers, secret=run.secret, currency=currency)
         if name == "currency":
             currency = found.values
         columns[name] = found.values.to_numpy()
+        if name in TIMES and guessing.zoneless(field_, text[found.present].head(_VALUES_KEPT).tolist()):
+            run.remarks[
+                f"{name} names no time zone and is taken for UTC; if it is local time, say where: "
+                f"{name}: {{…, zone: Europe/Berlin}}"
+            ] = None
         if name in REQUIRED:
             reason = np.where((reason == "") & ~found.present, f"{name}: none", reason)
             reason = np.where(found.wrong & (reason == f"{name}: none"), f"{name}: cannot be read", reason)
+            _keep(run, name, text[reason == f"{name}: cannot be read"])
         else:
-            optional.append((name, found))
-    reason = np.where(reason == "", _untrue(columns["accepted_at_us"]), reason)
-    good = reason == ""
-    for name, found in optional:
+            optional.append((name, found, text))
+    untrue = np.where(reason == "", _untrue(columns["accepted_at_us"]), reason)
+    times, _ = fields.text_of(mapping.fields["accepted_at_us"], rows, numbers)
+    _keep(run, "accepted_at_us", times[untrue != reason])
+    good = untrue == ""
+    for name, found, text in optional:
         report.unread[name] += int((found.wrong & good).sum())
         report.found[name] += int((found.present & good).sum())
-    return columns, reason
+        _keep(run, name, text[found.wrong & good])
+    return columns, untrue
+
+
+def _keep(run: Conversion, name: str, text: "pd.Series[Any]") -> None:
+    """Keep some values that cannot be read, to say what they look like."""
+    kept = run.unread.setdefault(name, [])
+    kept += text.head(_VALUES_KEPT - len(kept)).tolist()
+
+
+def _no_row(mapping: Mapping, rows: pd.DataFrame) -> Any:
+    """Say which rows are no payment as a whole, "" of the others."""
+    text = rows.astype(object).fillna("").astype(str)
+    header = (text == text.columns.to_numpy()).to_numpy(bool).all(axis=1)
+    needed = [name for field in REQUIRED for name in mapping.fields[field].read]
+    empty = (text[list(dict.fromkeys(needed))] == "").to_numpy(bool).mean(axis=1) > 0.5
+    return np.select([header, empty], [HEADER, REMARK], "").astype(object)
 
 
 def _untrue(accepted_at_us: Any) -> Any:
@@ -237,7 +247,7 @@ def _untrue(accepted_at_us: Any) -> Any:
     at_us = pd.Series(accepted_at_us).fillna(0).to_numpy(np.int64)
     times = of_files(len(at_us), USUAL_CLOCK, now_us())
     early = np.where(times.too_old(at_us), "accepted_at_us: before 2000, check unit and since", "")
-    return np.where(times.too_new(at_us), "accepted_at_us: after today, check unit and since", early)
+    return np.where(times.too_new(at_us), "accepted_at_us: after today, check unit, since and zone", early)
 
 
 def _again(txn_id: Any, seen: set[str]) -> Any:
@@ -249,53 +259,35 @@ def _again(txn_id: Any, seen: set[str]) -> Any:
     return again
 
 
-def _labels(label: Label | None, rows: pd.DataFrame, table: pa.Table, report: Report) -> list[Feedback]:
-    if label is None:
-        return []
-    text = rows[label.column].astype(object).fillna("").astype(str).str.strip()
-    words: dict[Verdict, tuple[str, ...]] = {
-        "SCAM": label.scam, "LAUNDERING": label.laundering, "LEGITIMATE": label.legitimate
-    }  # fmt: skip
-    verdicts = text.map({word: verdict for verdict, among in words.items() for word in among})
-    after_us = round(label.known_after_days * DAY_US)
-    found = []
-    for place in np.flatnonzero(verdicts.notna().to_numpy(bool)).tolist():
-        txn_id, verdict = table["txn_id"][place].as_py(), verdicts.iloc[place]
-        report.labels[verdict] += 1
-        found.append(label_of(txn_id, verdict, table["accepted_at_us"][place].as_py() + after_us))
-    return found
+def _doubts(payments: pa.Table) -> Iterator[str]:
+    """Say what looks wrong in payments though each could be read."""
+    looked = np.unique(np.linspace(0, len(payments) - 1, min(len(payments), _LOOKED_AT)).astype(np.int64))
+    rows = transfers_of(payments.take(looked))
+    for what, times, _, mend in doubts(rows, USUAL_CLOCK.ahead_us, live=False):
+        yield f"{what} (in {times:,} of {len(rows):,} payments): {mend}"
 
 
-def label_of(txn_id: str, verdict: Verdict, known_us: int) -> Feedback:
-    """Return the label of a payment, known at an instant (microseconds UTC)."""
-    return Feedback(
-        feedback_id=derived_id("feedback", txn_id, "LABEL", known_us),
-        txn_id=txn_id,
-        kind="LABEL",
-        verdict=verdict,
-        known_at_us=known_us,
-    )
-
-
-def _remarks(report: Report, payments: pa.Table) -> list[str]:
-    remarks = []
-    amounts = payments["amount_minor"].to_numpy()
-    if len(amounts) > 1_000 and (amounts % 100 != 0).mean() == 0:
-        remarks.append("every amount ends in two zeros: unit major where it is minor?")
-    if report.unread.total():
-        name, rows = report.unread.most_common(1)[0]
-        remarks.append(f"{name} could not be read in {rows:,} payments and is absent there")
-    return remarks
-
-
-def _mends(mapping: Mapping, report: Report) -> list[str]:
-    """Say of each field that was refused what it has to be."""
-    unread = {why.partition(":")[0]: why for why in report.refused if why.endswith(": cannot be read")}
-    return [
-        f"{name} in row {report.first_refused[why]:,} and {report.refused[why] - 1:,} others has to be "
-        f"{fields.wanted(name, mapping.fields[name])}"
-        for name, why in unread.items()
-    ]
+def _mends(run: Conversion) -> Iterator[str]:
+    """Say of each field that could not be read what it has to be, how it is written, and the mend."""
+    report = run.report
+    for name, kept in run.unread.items():
+        field_ = run.mapping.fields[name]
+        why = next(
+            (each for each in report.refused if each.startswith(f"{name}: ") and not each.endswith(": none")),
+            "",
+        )
+        if not kept or (name in fields.WORDS and report.found[name]):
+            continue
+        if why:
+            others = report.refused[why] - 1
+            where = (
+                f"{name} in row {report.first_refused[why]:,}{f' and {others:,} others' if others else ''}"
+            )
+            said = f"{where} has to be {fields.wanted(name, field_)}"
+        else:
+            said = f"{name} could not be read in {report.unread[name]:,} payments and is absent there"
+        mend = guessing.mend(name, field_, kept)
+        yield f"{said}; there it is {guessing.shown(name, kept[0])}{f': {mend}' if mend else ''}"
 
 
 def most(refused: Counter[str]) -> str:

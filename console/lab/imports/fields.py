@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from console.lab.imports.mapping import AMOUNTS, TIME_UNITS, TIMES, TOKENS, Field, since_us
+from console.lab.imports.mapping import AMOUNTS, NOTHING, TIME_UNITS, TIMES, TOKENS, Field, since_us
 from schemas.currencies import digits_of
 from schemas.payment import AGE_BANDS, CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES
 from schemas.token_recipe import tokens
@@ -23,8 +23,11 @@ WORDS = {
 FLAGS = ("remote_control", "screen_share", "call_in_progress")
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
-_TEXT_MAX = {"txn_id": 35, "debtor_agent": 14, "creditor_agent": 14, "clearing_serial": 35}
+_TEXT_MAX = {"txn_id": 36, "debtor_agent": 14, "creditor_agent": 14, "clearing_serial": 35}
 _INTEGER_MAX = 2.0**53
+
+#: Amounts below 0 as accounts and their exports write them: (12.50), 12.50-.
+_MINUS_AROUND = r"^(?:\((.+)\)|(.+)-)$"
 
 
 class Values(NamedTuple):
@@ -55,15 +58,22 @@ class Cells(NamedTuple):
 
 def read(
     name: str, field: Field, rows: pd.DataFrame, numbers: NDArray[np.int64], *, secret: bytes, currency: Any
-) -> Values:
-    """Return field `name` of a block of rows, all text; with their numbers in the table."""
-    text, present = _text(field, rows, numbers)
-    return _READERS.get(name, _plain)(Cells(name, field, text, present, secret, currency))
+) -> "tuple[Values, pd.Series[Any]]":
+    """Return field `name` of a block of rows, all text, with their numbers in the table; and that text."""
+    text, present = text_of(field, rows, numbers)
+    return _READERS.get(name, _plain)(Cells(name, field, text, present, secret, currency)), text
 
 
-def _text(
+def instants(field: Field, rows: pd.DataFrame) -> Values:
+    """Return a column of times of a block of rows, microseconds UTC."""
+    text, present = text_of(field, rows, np.empty(0, np.int64))
+    return _time(Cells("known_at", field, text, present, b"", None))
+
+
+def text_of(
     field: Field, rows: pd.DataFrame, numbers: NDArray[np.int64]
 ) -> "tuple[pd.Series[Any], NDArray[np.bool_]]":
+    """Return how a field stands in a block of rows, and where it has a value."""
     if field.numbered:
         text = pd.Series([f"{field.numbered}{number}" for number in numbers], rows.index, dtype=object)
     elif field.constant:
@@ -72,9 +82,10 @@ def _text(
         text = rows[field.read[0]].astype(object).fillna("").astype(str).str.strip()
         for other in field.read[1:]:
             text = text.str.cat(rows[other].astype(object).fillna("").astype(str).str.strip(), sep=" ")
-    present = (text != "").to_numpy(bool) & ~text.isin(field.missing).to_numpy(bool)
+    nothing = text.isin(field.missing) | (text.str.casefold().isin(NOTHING) & ~text.isin(list(field.words)))
+    present = (text != "").to_numpy(bool) & ~nothing.to_numpy(bool)
     if field.words:
-        text = text.map(field.words).fillna("").astype(object)
+        text = text.map(field.words).fillna(text).astype(object)
     return text, present
 
 
@@ -115,6 +126,7 @@ def _ungrouped(cells: Cells) -> "pd.Series[Any]":
     """Return amounts without marks that group digits, with a point before the fraction."""
     group = "," if cells.field.decimal == "." else "."
     bare = cells.text.astype(str).str.replace(r"[\s'\u2019]", "", regex=True)
+    bare = bare.str.replace(_MINUS_AROUND, r"-\1\2", regex=True)
     grouped = bare.str.fullmatch(rf"[+-]?\d{{1,3}}(\{group}\d{{3}})+(\{cells.field.decimal}\d*)?")
     bare = bare.where(~grouped, bare.str.replace(group, "", regex=False))
     return (
@@ -164,7 +176,7 @@ def _word(cells: Cells) -> Values:
     return Values(
         cells.text.where(known, absent),
         cells.present & known & (cells.text != absent).to_numpy(bool),
-        np.zeros(len(cells.text), bool),
+        cells.present & ~known,
     )
 
 

@@ -1,6 +1,6 @@
 """Mapping files: which column of a table becomes which field of a payment, in which unit, under which token.
 
-table: {format: csv}                     # csv, parquet or jsonl; csv: separator, quote, encoding
+table: {format: csv}                     # csv, parquet or jsonl; csv: separator, quote, encoding, skip, names
 keep: {column: type, among: [TRANSFER]}  # rows to take, all if absent
 fields:                                  # as in schemas/json/payment.v1.json
   txn_id: {numbered: "row-"}
@@ -8,7 +8,7 @@ fields:                                  # as in schemas/json/payment.v1.json
   amount_minor: {column: amount, unit: major}
   currency: {constant: USD}
   debtor: {column: nameOrig, token: PARTY}
-label: {column: isFraud, scam: ["1"], known_after_days: 7}
+label: {column: isFraud, scam: ["1"], known_after_days: 7}   # or of a table of their own, below `Label`
 """
 
 import codecs
@@ -41,6 +41,9 @@ AMOUNTS = ("amount_minor", "balance_after_minor")
 TIMES = ("accepted_at_us", "payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us")
 TOKENS = ("debtor", "debtor_account", "creditor_account")
 
+#: Values that are as if absent wherever they stand, in whatever case.
+NOTHING = frozenset({"null", "n/a", "#n/a", "nan", "<na>", "none", "-", "--", "?"})
+
 #: The mappings that come with Stopline.
 MAPS = Path(fixtures.__file__).parent / "maps"
 
@@ -60,8 +63,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         zone: IANA time zone of times in text that name none, UTC if absent.
         token: scheme of `schemas.token_recipe` that its values are tokenised under.
         region: default region of telephone numbers, such as GB.
-        words: value of the column -> word of the field; others are as if absent.
-        missing: values that mean that there is none.
+        words: value of the column -> word of the field; other values stand for themselves.
+        missing: values that mean that there is none, beside those of `NOTHING`.
 
     """
 
@@ -87,12 +90,20 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the table is written; a name that ends in .gz, .bz2, .xz or .zst is unpacked on the way."""
+    """How a table is written; a name that ends in .gz, .bz2, .xz or .zst is unpacked on the way.
+
+    Attributes:
+        skip: lines before the one with the names of the columns.
+        names: of the columns, where no line of the table holds them.
+
+    """
 
     format: Literal["csv", "parquet", "jsonl"] = "csv"
     separator: Annotated[str, Meta(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Meta(min_length=1, max_length=1)] = '"'
     encoding: str = "utf-8"
+    skip: Annotated[int, Meta(ge=0, le=1_000)] = 0
+    names: tuple[str, ...] = ()
 
 
 class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,13 +114,31 @@ class Keep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is known of a payment, and how many days after it; other values are no label."""
+    """What is known of a payment, and since when; other values are no label.
+
+    Attributes:
+        column: holds what is known: which of its values are scams (a victim paid), laundering, legitimate.
+        known_after_days: so many days after the payment it was known.
+        known_at: when it was known, in place of `known_after_days`.
+        txn_id: column of the payment's id in a table of labels, which `stopline import --labels` names.
+        table: how that table is written, if otherwise than that of payments.
+
+    """
 
     column: str
     scam: tuple[str, ...] = ()
     laundering: tuple[str, ...] = ()
     legitimate: tuple[str, ...] = ()
     known_after_days: Annotated[float, Meta(ge=0, le=3660)] = 7.0
+    known_at: Field | None = None
+    txn_id: str = ""
+    table: Table | None = None
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Every column that is used."""
+        known_at = self.known_at.read if self.known_at else ()
+        return tuple(dict.fromkeys((*filter(None, (self.txn_id, self.column)), *known_at)))
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,9 +153,10 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def read(self) -> tuple[str, ...]:
-        """Every column of the table that is used."""
+        """Every column of the table of payments that is used."""
         named = [name for field in self.fields.values() for name in field.read]
-        named += [part.column for part in (self.keep, self.label) if part is not None]
+        named += [self.keep.column] if self.keep else []
+        named += self.label.read if self.label and not self.label.txn_id else ()
         return tuple(dict.fromkeys(named))
 
 
@@ -167,6 +197,8 @@ def load(name: str) -> Mapping:
 
 def _clock_faults(name: str, field: Field) -> list[str]:
     faults = []
+    if field.unit not in (*TIME_UNITS, "text"):
+        faults.append(f"field {name} takes unit: one of {', '.join(TIME_UNITS)} or text")
     try:
         since_us(field.since)
     except ValueError:
@@ -186,10 +218,14 @@ def _faults(mapping: Mapping) -> list[str]:
         if name not in known
     ]
     faults += [f"field {name} is required; map it" for name in REQUIRED if name not in mapping.fields]
-    try:
-        codecs.lookup(mapping.table.encoding)
-    except LookupError:
-        faults.append(f"there is no encoding {mapping.table.encoding!r}; use utf-8, cp1252 or the like")
+    tables = [mapping.table, *([mapping.label.table] if mapping.label and mapping.label.table else [])]
+    for encoding in (table.encoding for table in tables):
+        try:
+            codecs.lookup(encoding)
+        except LookupError:
+            faults.append(f"there is no encoding {encoding!r}; use utf-8, cp1252 or the like")
+    if mapping.label:
+        faults += _label_faults(mapping.label)
     for name, field in mapping.fields.items():
         ways = [field.column, field.columns, field.constant, field.numbered]
         if sum(map(bool, ways)) != 1:
@@ -203,7 +239,14 @@ def _faults(mapping: Mapping) -> list[str]:
             faults.append(f"field {name}: there is no scheme {field.token!r}; use {', '.join(SCHEMES)}")
         if name in AMOUNTS and field.unit not in ("minor", "major"):
             faults.append(f"field {name} takes unit: minor (cents) or major (euros)")
-        faults += _clock_faults(name, field)
-        if name in TIMES and field.unit not in (*TIME_UNITS, "text"):
-            faults.append(f"field {name} takes unit: one of {', '.join(TIME_UNITS)} or text")
+        faults += _clock_faults(name, field) if name in TIMES else []
+    return faults
+
+
+def _label_faults(label: Label) -> list[str]:
+    faults = [] if label.known_at is None else _clock_faults("label known_at", label.known_at)
+    if label.table and not label.txn_id:
+        faults.append("label has a table of its own; name its column of payments' ids: label: {txn_id: …}")
+    if not (label.scam or label.laundering):
+        faults.append(f'label says of no value of {label.column!r} that it is a scam: label: {{scam: ["1"]}}')
     return faults

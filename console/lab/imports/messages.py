@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pyarrow as pa
 
-from console.lab.imports.converting import Report, label_of, most, require_new, write
+from console.lab.imports.converting import Report, most, require_new, write
+from console.lab.imports.labels import label_of
 from schemas.contract import arrow_schema
 from schemas.errors import ConfigError, SchemaError
 from schemas.feedback import Feedback

@@ -23,6 +23,7 @@ from pipelines.hot.decision_log import finished, payments
 from pipelines.hot.decision_log.frames import Damaged, FramesFile, framed_table, is_abandoned
 from pipelines.hot.decision_log.rows import LEGS, schema
 from pipelines.process import PROCESS
+from pipelines.stores import Store
 from pipelines.telemetry import TELEMETRY
 from schemas.errors import ConfigError, cause
 from schemas.units import DAY_US, HOUR_US
@@ -69,8 +70,10 @@ class _Open(NamedTuple):
 class LogWriter:
     """One worker's files of a log; its methods may be called from any thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str = "") -> None:
+        """Write to `folder`; finished files go on to the `store` of that URL, if any."""
         self._folder = folder
+        self._store = Store(store) if store else None
         self._worker = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._numbers = count()
         self._open: dict[tuple[int, str], _Open] = {}
@@ -107,10 +110,11 @@ class LogWriter:
             for key, (file, hour) in list(self._open.items()):
                 if hour < oldest_hour - 1 or file.size >= FILE_BYTES:
                     self._close(key)
-            if self._unsealed and time.monotonic() >= self._again_s:
+            if time.monotonic() >= self._again_s:
                 self._again_s = time.monotonic() + AGAIN_S
                 for path in list(self._unsealed):
                     self._sealer.submit(self._seal, path)
+                self._sealer.submit(self._send)
 
     def close(self) -> None:
         """Turn every file into Parquet; what cannot be is left as it is for the next start."""
@@ -118,6 +122,7 @@ class LogWriter:
             for key in list(self._open):
                 self._close(key)
             waiting = [self._sealer.submit(self._seal, path) for path in list(self._unsealed)]
+            waiting.append(self._sealer.submit(self._send))
         for sealed in waiting:
             sealed.result()
 
@@ -163,6 +168,21 @@ class LogWriter:
             _LOGGER.warning("%s of the decision log is no Parquet yet, tried again later: %s", path, error)
             return
         self._unsealed.discard(path)
+        self._send()
+
+    def _send(self) -> None:
+        """Hand finished files on to the store, this process's and those an earlier one left."""
+        if self._store is None:
+            return
+        for path in sorted(self._folder.glob("day=*/[!_]*.parquet")):
+            try:
+                self._store.put(path, f"{path.parent.name}/{path.name}")
+            except OSError as error:
+                if not path.exists():
+                    continue  # another process has sent it
+                _LOGGER.warning("%s of the decision log is kept here, sent again later: %s", path, error)
+                return
+            path.unlink(missing_ok=True)
 
 
 def close_all() -> None:
@@ -176,8 +196,8 @@ def _writers() -> "WeakSet[LogWriter]":
     return found
 
 
-def check_folder(folder: Path) -> None:
-    """Make the folder of a log and write to it.
+def check_folder(folder: Path, store: str = "") -> None:
+    """Make the folder of a log and write to it, and to the store of that URL, if any.
 
     Raises:
         ConfigError: it cannot be written.
@@ -195,6 +215,20 @@ def check_folder(folder: Path) -> None:
             f"--decision_log {folder} cannot be written ({cause(error)}); name a folder this user may write, "
             "or run without a log"
         ) from error
+    if store:
+        _check_store(Store(store), folder)
+
+
+def _check_store(store: Store, folder: Path) -> None:
+    probe = folder / f".probe-{os.urandom(4).hex()}"
+    probe.write_bytes(bytes(4096))
+    try:
+        store.put(probe, probe.name)
+        store.remove(probe.name)
+    except OSError as error:
+        raise ConfigError(f"--decision_log {error}; see its name and your permissions") from error
+    finally:
+        probe.unlink()
 
 
 def seal(path: Path) -> None:
@@ -232,12 +266,13 @@ class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]
 
     _rows_lost = Metrics.counter("stopline.decision_log", "rows_lost")
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: str = "") -> None:
         self._folder = folder
+        self._store = store
 
     def setup(self) -> None:
         """Start this worker's files."""
-        self._writer = LogWriter(self._folder)
+        self._writer = LogWriter(self._folder, self._store)
         self._appender = ThreadPoolExecutor(1, "decision-log")
 
     def start_bundle(self) -> None:
