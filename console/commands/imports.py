@@ -8,11 +8,10 @@ import typer
 from rich.console import Console
 
 from console.lab.imports import messages
-from console.lab.imports.converting import FEEDBACK, PAYMENTS, REPORT, Report, convert
+from console.lab.imports.converting import FEEDBACK, PAYMENTS, REPORT, convert
 from console.lab.imports.mapping import load
-from console.views.tables import figures
+from console.views.imported import told
 from schemas import token_keys
-from schemas.units import DAY_US
 
 app = typer.Typer(add_completion=False)
 
@@ -53,29 +52,7 @@ def import_table(
         report = messages.convert(table, out, secret, zone)
     else:
         report = convert(columns, table, out, secret, labels)
-    _print(Console(), report, out)
-
-
-def _print(console: Console, report: Report, out: Path) -> None:
-    days = (report.to_us - report.from_us) / DAY_US
-    began = datetime.fromtimestamp(report.from_us / 1e6, UTC).isoformat(timespec="seconds")
-    labels = ", ".join(f"{number:,} {verdict}" for verdict, number in report.labels.items()) or "none"
-    console.print(
-        f"{report.rows:,} rows: {report.payments:,} payments, {report.left_out:,} left out, "
-        f"{report.refused.total():,} refused; {days:.1f} days from {began}; labels: {labels}",
-        highlight=False,
-    )
-    if report.refused:
-        table = figures("refused because", "rows", "first row", title="refused")
-        for why, rows in report.refused.most_common():
-            table.add_row(why, f"{rows:,}", f"{report.first_refused[why]:,}")
-        console.print(table)
-    for why, number in report.labels_refused.most_common():
-        console.print(f"{number:,} labels left out: {why}", highlight=False)
-    table = figures("optional field", "payments that have it", title="found")
-    for name, found in sorted(report.found.items()):
-        table.add_row(name, f"{found / report.payments:.1%}")
-    console.print(table)
-    for remark in report.remarks:
-        console.print(f"look at this: {remark}", highlight=False)
+    console = Console()
+    for each in told(report):
+        console.print(each, highlight=False)
     console.print(f"{PAYMENTS}, {FEEDBACK} and {REPORT} in {out}", highlight=False)
