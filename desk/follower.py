@@ -21,10 +21,11 @@ from pipelines.kafka.port import (
     open_admin,
     open_consumer,
 )
+from pipelines.kafka.preflight import require_descriptors
 from pipelines.kafka.seal import SEALED, UNSEALED, read_seal
 from schemas.contract import UNREADABLE
 from schemas.dead_letter import unreadable_as
-from schemas.errors import BrokerError, SchemaError, StateError
+from schemas.errors import BrokerError, ConfigError, SchemaError, StateError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Follower:
                 if not self.step():
                     self._stopped.wait(REST_S)
                 self.wrong = ""
-            except (BrokerError, StateError) as error:
+            except (BrokerError, ConfigError, StateError) as error:
                 self.wrong = str(error)
                 _LOGGER.error("the desk does not get on: %s", error)
                 self.close()
@@ -96,6 +97,7 @@ class Follower:
 
         Raises:
             BrokerError: it did not come in time.
+            ConfigError: this process may open too few files.
 
         """
         deadline = time.monotonic() + timeout_s
@@ -204,6 +206,7 @@ class Follower:
             there = [topic for topic in self._projections if topic in counts]
             self._ids = {topic: state.topic_id for topic, state in admin.describe(there).items()}
             places = [(topic, number) for topic in there for number in range(counts[topic])]
+            require_descriptors(len(places))
             known = {
                 (row["topic"], row["partition"]): row
                 for row in self.store.reader().execute("SELECT * FROM positions")

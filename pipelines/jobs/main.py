@@ -32,7 +32,7 @@ from pipelines.in_process.warmup import warm_up
 from pipelines.jobs.job import Job
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk, NewTopic, Partition, open_admin
-from pipelines.kafka.preflight import new_topics, require_descriptors, require_start, require_topics
+from pipelines.kafka.preflight import new_topics, require_start, require_topics
 from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
@@ -196,7 +196,6 @@ def preflight(settings: JobSettings, partitions: int, *, create_topics: bool) ->
         following.follower(settings.registry)
     with closing(open_admin(settings.kafka)) as admin:
         read = partitions_of(admin, settings.kafka, topics_read(settings.streams))
-        require_descriptors(len(read))
         if not settings.start_said:
             committed = {stream.topic for stream in settings.streams if stream.begin == "COMMITTED"}
             require_start(admin, settings.kafka.group, [at for at in read if at[0] in committed])

@@ -67,10 +67,14 @@ def require_topics(
 
     Raises:
         BrokerError: the broker or a topic is not as needed; says the command that mends it.
+        ConfigError: this process may open too few files for them.
 
     """
     if found := problems(settings, topics, create_topics=create_topics):
         raise BrokerError("; ".join(found))
+    with closing(open_admin(settings)) as admin:
+        there = admin.describe([topic.name for topic in topics])
+    require_descriptors(sum(state.partitions for state in there.values()))
 
 
 def append_time(settings: KafkaSettings, names: Collection[str]) -> frozenset[str]:

@@ -20,6 +20,7 @@ from pipelines.kafka.preflight import (
     require_descriptors,
     require_listener,
     require_start,
+    require_topics,
 )
 from schemas.errors import BrokerError, ConfigError
 
@@ -187,3 +188,12 @@ def test_a_process_may_open_the_files_its_partitions_take_or_is_told_how_many(
     assert allowed == [(2900, 4096)]
     with pytest.raises(ConfigError, match=r"600 partitions take about 7,700 open files.*4,096.*-n 7700"):
         require_descriptors(600)
+
+
+def test_every_job_asks_for_the_files_that_its_topics_take(
+    local: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (256, 600))
+
+    with pytest.raises(ConfigError, match="12 partitions take about 644 open files"):
+        require_topics(local, [NewTopic("preflight_twelve", 12)], create_topics=True)
