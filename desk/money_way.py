@@ -8,6 +8,7 @@ import msgspec
 from desk.projections.journal import state_of
 from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
+from measures.rings.money import standing
 from measures.state.account import in_force
 from schemas.topics import TRACES
 from schemas.trace import Trace
@@ -142,12 +143,11 @@ def _stop(store: Store, account: str, flows: Iterable[Flow], now_us: int) -> Sto
     state = state_of(store.reader(), account)
     known = bool(state and state.account.facts and state.account.facts.balance_minor is not None)
     held = in_force(state.account, now_us).held_minor if state else 0
-    here = max(came_minor - left_minor, 0)
-    if known and state:
-        here = min(here, max(state.account.balance_minor, 0))
+    balance = state.account.balance_minor if known and state else None
+    free = standing(came_minor, left_minor, held, balance).freezable_minor
     row = store.row("SELECT case_id FROM cases WHERE account = ?", account)
     currency = next((flow.currency for flow in (*came.values(), *left.values())), "")
-    case_id, free = row["case_id"] if row else "", max(here - held, 0)
+    case_id = row["case_id"] if row else ""
     return Stop(account, case_id, came_minor, left_minor, held, free, known, currency)
 
 

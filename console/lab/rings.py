@@ -14,7 +14,8 @@ from console.lab.feeds import PARTITIONS, topic_values
 from measures.rings import evidence, following, links
 from measures.rings.links import Known
 from models.scoring.shelf import read_key
-from pipelines.kafka.port import KafkaSettings, open_admin, open_producer
+from pipelines.casework import rings
+from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.preflight import new_topics
 from schemas import topics
 from schemas.alert import Alert
@@ -105,22 +106,18 @@ def held(entries: Iterable[JournalEntry]) -> dict[str, dict[str, int]]:
                 version, _ = measures.get(event.measure.measure_id, (-1, None))
                 if event.version > version:
                     measures[event.measure.measure_id] = event.version, event.measure
-    found: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    found: defaultdict[str, list[Measure]] = defaultdict(list)
     for _, measure in measures.values():
         if measure.live:
-            found[measure.account_token][measure.currency] += measure.held_minor
-    return {account: dict(sums) for account, sums in found.items()}
+            found[measure.account_token].append(measure)
+    return {account: rings.held_of(each) for account, each in found.items()}
 
 
 def write(kafka: KafkaSettings, told: Iterable[Ring]) -> None:
     """Send changes to topic `cases`."""
     with closing(open_admin(kafka)) as admin:
         admin.create_topics(new_topics([topics.CASES], PARTITIONS))
-    producer = open_producer(kafka)
-    for ring in told:
-        value = msgspec.json.encode(ring)
-        producer.send(topics.CASES, ring.key.encode(), value, (), time.time_ns() // 1000)
-    producer.flush()
+    rings.write(kafka, list(told))
 
 
 def one(rings: Mapping[str, Ring], ring_id: str) -> Ring:

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -56,17 +56,20 @@ class Component(NamedTuple):
 
 
 def components(
-    of: Known, groups: Callable[[frozenset[str], Iterable[Link]], list[set[str]]]
+    of: Known,
+    groups: Callable[[frozenset[str], Iterable[Link]], list[set[str]]],
+    hubs: Collection[str] | None = None,
 ) -> list[Component]:
     """Return the components of two or more suspected accounts, by their smallest token.
 
     Only what is itself suspected, a victim or a number ties accounts: two accounts that both pay one shop
-    are not tied by it. `groups` divides a component that is too big to be a ring.
+    are not tied by it. `groups` divides a component that is too big to be a ring. `hubs` are
+    named where `of` is a part of what is known.
     """
-    hubs = _hubs(of)
+    hubs = _hubs(of) if hubs is None else set(hubs)
     tied = UnionFind()
     for link in of.links:
-        if link.left not in hubs and link.right not in hubs and _ties(link, of.suspected):
+        if link.left not in hubs and link.right not in hubs and ties(link, of.suspected.__contains__):
             tied.tie(link.left, link.right)
     sets = [found for found in tied.sets() if len(found & of.suspected) > 1]
     place = {name: number for number, found in enumerate(sets) for name in found}
@@ -87,8 +90,9 @@ def components(
     return sorted(found, key=lambda component: min(component.accounts))
 
 
-def _ties(link: Link, suspected: frozenset[str]) -> bool:
-    return link.kind != "PAID" or {link.left, link.right} <= suspected
+def ties(link: Link, suspected: Callable[[str], bool]) -> bool:
+    """Whether a link ties its ends: a payment only where both are suspected."""
+    return link.kind != "PAID" or (suspected(link.left) and suspected(link.right))
 
 
 def _hubs(of: Known) -> set[str]:

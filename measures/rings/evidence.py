@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from measures.exchange.names import instant, named
+from measures.rings.printed import pdf
 from measures.tables import comma_separated
 from schemas.contract import UNREADABLE
 from schemas.currencies import decimal, digits_of
@@ -55,10 +56,11 @@ def files(
         "ring.stix.json": msgspec.json.format(msgspec.json.encode(_stix(ring), order="sorted"), indent=2),
         "report.md": _report(ring, len(ordered)).encode(),
     }  # fmt: skip
-    if audience == "POLICE":
-        return made
-    mask = _mask(ring.ring_id, frozenset(own))
-    return {name: _TOKEN.sub(mask, data.decode()).encode() for name, data in made.items()}
+    if audience != "POLICE":
+        mask = _mask(ring.ring_id, frozenset(own))
+        made = {name: _TOKEN.sub(mask, data.decode()).encode() for name, data in made.items()}
+    printed = pdf(made["report.md"].decode(), f"Suspected ring {ring.ring_id}", ring.at_us)
+    return made | {"report.pdf": printed}
 
 
 def _mask(ring_id: str, own: frozenset[str]) -> Callable[[re.Match[str]], str]:

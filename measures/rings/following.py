@@ -17,19 +17,21 @@ Held = Mapping[str, Mapping[str, int]]
 
 def found(of: Known, held: Held) -> list[Ring]:
     """Return the rings that are to be seen in what is known, without their history."""
-    each = components(of, leiden)
-    money_of = [money.passings(component.accounts, component.links) for component in each]
-    resting = money.Resting(
-        rest
-        for accounts in money_of
-        for by_currency in accounts.values()
-        for passing in by_currency.values()
-        for rest in money.rests(passing)
-    )
-    return [
-        _ring(component, passing, held, resting, of.at_us)
-        for component, passing in zip(each, money_of, strict=True)
-    ]
+    return rings_of(components(of, leiden), held, of.at_us)
+
+
+def rings_of(
+    each: Sequence[Component], held: Held, at_us: int, elsewhere: Iterable[tuple[int, int]] = ()
+) -> list[Ring]:
+    """Return the ring of each component; how long money rests is seen over all of them, and `elsewhere`."""
+    resting = money.Resting([*elsewhere, *(rest for one in each for rest in rested(one))])
+    return [_ring(one, money.passings(one.accounts, one.links), held, resting, at_us) for one in each]
+
+
+def rested(component: Component) -> list[tuple[int, int]]:
+    """Return how long money rested in a component's accounts: (microseconds, minor units) of what left."""
+    by_account = money.passings(component.accounts, component.links).values()
+    return [rest for by_currency in by_account for each in by_currency.values() for rest in money.rests(each)]
 
 
 def _ring(
@@ -82,6 +84,8 @@ def changes(before: Iterable[Ring], now: Sequence[Ring]) -> list[Ring]:
             key=lambda old: (-shared[at][old], earlier[old].first_us, old),
         )
         name = heard[0] if heard else ring.ring_id
+        if not heard and name in earlier:  # it has split from a ring that keeps this name
+            name = derived_id("ring", name, *ring.evidence)
         kept.add(name)
         from_rings = tuple(sorted(set(shared[at]) - {name}))
         change: Change = "BEGAN"

@@ -49,14 +49,14 @@ def known(
         if alert.txn_id in cleared:
             continue
         suspected.add(alert.account_token)
-        link = _of_alert(alert)
+        link = of_alert(alert)
         links[link.kind, link.left, alert.txn_id] = link
     for trace in traces:
         newest = max(newest, trace.at_us)
         suspected.add(trace.debtor_account)
         if trace.followed:
             suspected.add(trace.creditor_account)
-        links["PAID", trace.debtor_account, trace.txn_id] = _of_trace(trace)
+        links["PAID", trace.debtor_account, trace.txn_id] = of_trace(trace)
     tied = [*links.values(), *calls(clues, links.values())]
     return Known(in_order(tied), frozenset(suspected), newest)
 
@@ -68,7 +68,7 @@ def calls(clues: Iterable[Clue], links: Iterable[Link]) -> list[Link]:
     for clue in clues:
         after = paid.get(clue.party, -1) - clue.at_us
         if clue.kind == "CALL" and clue.counterparty and not clue.known and 0 <= after <= CALL_TO_PAYMENT_US:
-            found[clue.counterparty, clue.party] = _of_call(clue)
+            found[clue.counterparty, clue.party] = of_call(clue)
     return list(found.values())
 
 
@@ -77,7 +77,8 @@ def in_order(links: Iterable[Link]) -> tuple[Link, ...]:
     return tuple(sorted(links, key=lambda link: (link.at_us, link.cause_id, link.left, link.right)))
 
 
-def _of_alert(alert: Alert) -> Link:
+def of_alert(alert: Alert) -> Link:
+    """Return the link an alert speaks of."""
     deceived = alert.leg == "CREDIT"
     return Link(
         kind="DECEIVED" if deceived else "PAID",
@@ -91,7 +92,8 @@ def _of_alert(alert: Alert) -> Link:
     )
 
 
-def _of_trace(trace: Trace) -> Link:
+def of_trace(trace: Trace) -> Link:
+    """Return the link a trace speaks of, with the tainted part alone."""
     return Link(
         kind="PAID",
         left=trace.debtor_account,
@@ -104,7 +106,8 @@ def _of_trace(trace: Trace) -> Link:
     )
 
 
-def _of_call(clue: Clue) -> Link:
+def of_call(clue: Clue) -> Link:
+    """Return the link of a call."""
     return Link(
         kind="CALLED", left=clue.counterparty, right=clue.party, at_us=clue.at_us, cause_id=clue.clue_id
     )

@@ -85,16 +85,31 @@ def sums(
 
 def _sum(currency: str, passing: Passing, held: int, resting: Resting, now_us: int) -> Sum:
     came, left = (sum(link.amount_minor for link in links) for links in passing)
-    here = max(came - left, 0)
-    held = min(held, here)
+    here = standing(came, left, held)
     age_us = now_us - max((link.at_us for link in passing.came), default=now_us)
     return Sum(
         currency=currency,
         stolen_minor=sum(link.amount_minor for link in passing.came if link.kind == "DECEIVED"),
-        held_minor=held,
-        freezable_minor=here - held,
-        at_risk_minor=round((here - held) * resting.leaves_within(age_us, HOUR_US)),
+        held_minor=here.held_minor,
+        freezable_minor=here.freezable_minor,
+        at_risk_minor=round(here.freezable_minor * resting.leaves_within(age_us, HOUR_US)),
     )
+
+
+class Standing(NamedTuple):
+    """Of money that is still on an account: what measures hold, and what nothing holds; minor units."""
+
+    held_minor: int
+    freezable_minor: int
+
+
+def standing(came_minor: int, left_minor: int, held_minor: int, balance_minor: int | None = None) -> Standing:
+    """Share what of the money that came is still there, by the balance too where the bank tells it."""
+    here = max(came_minor - left_minor, 0)
+    if balance_minor is not None:
+        here = min(here, max(balance_minor, 0))
+    held = min(held_minor, here)
+    return Standing(held, here - held)
 
 
 def together(members: Iterable[Member]) -> tuple[Sum, ...]:

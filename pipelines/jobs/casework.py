@@ -16,6 +16,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from measures.casework import STAGES
+from pipelines.casework import rings
 from pipelines.casework.past import states_bounds, wake
 from pipelines.casework.settings import CaseworkSettings
 from pipelines.casework.steps import OpenFn, StageFn
@@ -99,6 +100,7 @@ def _in_process(settings: CaseworkSettings, pipeline: beam.Pipeline) -> str:
         settings.kafka, *topics.CASEWORK_READ, chunk_rows=CHUNK_ROWS, max_read_time_s=READ_TIME_S
     )
     write(build(pipeline | "Read" >> read, settings), settings)
+    rings.following(settings.kafka)
     return f"{said}; {reading(settings.kafka)}"
 
 

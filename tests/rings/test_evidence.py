@@ -68,7 +68,7 @@ def test_custody_is_a_chain_in_which_no_line_can_be_left_out_or_changed():
 
 def test_an_institution_sees_its_own_accounts_and_pseudonyms_of_all_others():
     made = evidence.files(RING, OF.links, audience="INSTITUTION", own=[token("m1")])
-    text = b"".join(made.values()).decode()
+    text = b"".join(made.values()).decode("latin-1")
     assert token("m1") in text
     assert not any(token(name) in text for name in ("v", "m2", "l1", "number"))
     assert evidence.faults(folder(made=made), PUBLIC) == []
@@ -85,3 +85,11 @@ def test_the_bundle_is_stix_as_the_standards_validator_reads_it():
     result = validate_string(text, ValidationOptions(version="2.1", silent=True))
     assert result.is_valid, result.errors
     assert {each["type"] for each in json.loads(text)["objects"]} == {"campaign", "indicator", "relationship"}
+
+
+def test_the_printed_report_shows_the_ring_and_masks_as_the_text_does():
+    for audience, own, shown in (("POLICE", (), True), ("INSTITUTION", (), False)):
+        made = evidence.files(RING, OF.links, audience=audience, own=own)["report.pdf"]
+        assert made.startswith(b"%PDF")
+        assert RING.ring_id.encode() in made
+        assert (token("m1").encode() in made) is shown

@@ -273,7 +273,7 @@ def broker_line(settings: KafkaSettings) -> BrokerLine:
 
 def close_connections() -> None:
     """Commit what is left and close every connection, at exit or before a broker of ours is stopped."""
-    for connected in ("registry", "broker line", "consumers"):
+    for connected in ("registry", "rings", "broker line", "consumers"):
         PROCESS.end(connected)
     close_producers()
 

@@ -1,0 +1,222 @@
+"""Rings as facts come: what a fact touches is looked at again, everything else stays as it is.
+
+A look gives what a rebuild of everything would give (`measures.rings.following`): only the components that a
+new, changed or removed link touches are put together anew, with the same rules and the same hubs.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from measures.rings import following
+from measures.rings.components import HUB, components, leiden, ties
+from measures.rings.links import CALL_TO_PAYMENT_US, Known, in_order, of_alert, of_call, of_trace
+from schemas.alert import Alert
+from schemas.clue import Clue
+from schemas.feedback import Feedback
+from schemas.ring import Link, Ring
+from schemas.trace import Trace
+
+#: A payment by kind, who paid and its id; a call by who called whom.
+LinkKey = tuple[str, str, str]
+
+
+class LiveRings:
+    """Links, what is suspected, and the rings last told."""
+
+    def __init__(self, before: Iterable[Ring] = ()) -> None:
+        """Begin with the rings that were told before."""
+        self._links: dict[LinkKey, Link] = {}
+        self._at: defaultdict[str, set[LinkKey]] = defaultdict(set)
+        self._near: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._suspected: defaultdict[str, set[str]] = defaultdict(set)
+        self._cleared: set[str] = set()
+        self._alerts: defaultdict[str, dict[str, Alert]] = defaultdict(dict)
+        self._traced: set[LinkKey] = set()
+        self._calls: defaultdict[str, list[Clue]] = defaultdict(list)
+        self._held: dict[str, dict[str, int]] = {}
+        self._touched: set[str] = set()
+        self._rests: dict[str, list[tuple[int, int]]] = {}
+        self._rings = {ring.ring_id: ring for ring in before if ring.change != "ENDED"}
+        self._ring_of = {m.account_token: ring.ring_id for ring in self._rings.values() for m in ring.members}
+        self._newest_us = 0
+        self._touched |= set(self._ring_of)
+
+    @property
+    def rings(self) -> Mapping[str, Ring]:
+        """Rings as they were last told, by id."""
+        return self._rings
+
+    @property
+    def known(self) -> Known:
+        """Everything that is known, as a rebuild takes it."""
+        return Known(in_order(self._links.values()), self._names(), self._newest_us)
+
+    def alert(self, alert: Alert) -> None:
+        """Take an alert; one about a payment found legitimate says nothing."""
+        self._newest_us = max(self._newest_us, alert.at_us)
+        self._alerts[alert.txn_id][alert.alert_id] = alert
+        if alert.txn_id in self._cleared:
+            return
+        self._suspect(alert.account_token, alert.alert_id)
+        link = of_alert(alert)
+        key = (link.kind, link.left, alert.txn_id)
+        if key not in self._traced:
+            self._put(key, link)
+
+    def trace(self, trace: Trace) -> None:
+        """Take a trace; its tainted part goes before the whole amount of an alert."""
+        self._newest_us = max(self._newest_us, trace.at_us)
+        self._suspect(trace.debtor_account, trace.trace_id)
+        if trace.followed:
+            self._suspect(trace.creditor_account, trace.trace_id)
+        key = ("PAID", trace.debtor_account, trace.txn_id)
+        self._traced.add(key)
+        self._put(key, of_trace(trace))
+
+    def clue(self, clue: Clue) -> None:
+        """Take a clue; of calls only those of unknown numbers count, to who pays a suspect soon after."""
+        if clue.kind != "CALL" or not clue.counterparty or clue.known:
+            return
+        calls = self._calls[clue.party]
+        calls.append(clue)
+        oldest = max(each.at_us for each in calls) - CALL_TO_PAYMENT_US
+        calls[:] = [each for each in calls if each.at_us >= oldest or self._at.get(clue.party)]
+        self._call(clue.party)
+
+    def feedback(self, said: Feedback) -> None:
+        """Take away what rested on a payment that people found legitimate."""
+        if said.verdict != "LEGITIMATE" or said.txn_id in self._cleared:
+            return
+        self._cleared.add(said.txn_id)
+        for alert in self._alerts.pop(said.txn_id, {}).values():
+            causes = self._suspected[alert.account_token]
+            causes.discard(alert.alert_id)
+            link = of_alert(alert)
+            key = (link.kind, link.left, alert.txn_id)
+            if key not in self._traced:
+                self._drop(key)
+            self._touched.add(alert.account_token)
+
+    def held(self, account: str, sums: Mapping[str, int]) -> None:
+        """Take what measures hold on an account now, by currency."""
+        if self._held.get(account, {}) != dict(sums):
+            self._held[account] = dict(sums)
+            if account in self._suspected:
+                self._touched.add(account)
+
+    def look(self) -> list[Ring]:
+        """Return what changed since the last look; each ring whole."""
+        if not self._touched:
+            return []
+        names = self._around()
+        keys = {key for name in names for key in self._at.get(name, ())}
+        links = in_order(self._links[key] for key in keys)
+        suspected = frozenset(n for n in names if self._suspected.get(n))
+        part = Known(links, suspected, self._newest_us)
+        hubs = {end for link in links for end in (link.left, link.right) if self._is_hub(end)}
+        each = components(part, leiden, hubs)
+        for name in names:
+            self._rests.pop(name, None)
+        elsewhere = [rest for rests in self._rests.values() for rest in rests]
+        now = following.rings_of(each, self._held, self._newest_us, elsewhere)
+        self._rests |= {min(one.accounts): following.rested(one) for one in each}
+        mine = {self._ring_of[name] for name in names if name in self._ring_of}
+        told = following.changes([self._rings[ring_id] for ring_id in sorted(mine)], now)
+        self._remember(told)
+        self._touched.clear()
+        return told
+
+    def _remember(self, told: Iterable[Ring]) -> None:
+        for ring in sorted(told, key=lambda each: each.change != "ENDED"):
+            for name in [m.account_token for m in self._rings.get(ring.ring_id, ring).members]:
+                if self._ring_of.get(name) == ring.ring_id:
+                    del self._ring_of[name]
+            if ring.change == "ENDED":
+                self._rings.pop(ring.ring_id, None)
+        for ring in told:
+            if ring.change != "ENDED":
+                self._rings[ring.ring_id] = ring
+                self._ring_of |= {member.account_token: ring.ring_id for member in ring.members}
+
+    def _around(self) -> set[str]:
+        """Return all names that what was touched hangs together with, now or in the rings last told."""
+        ahead = list(self._touched)
+        found = set(ahead)
+        while ahead:
+            name = ahead.pop()
+            near = set[str]()
+            if ring := self._rings.get(self._ring_of.get(name, "")):
+                near = {member.account_token for member in ring.members}
+            if not self._is_hub(name):
+                near |= {
+                    end
+                    for key in self._at.get(name, ())
+                    for end in (self._links[key].left, self._links[key].right)
+                    if ties(self._links[key], self._suspected_now)
+                }
+            fresh = {each for each in near if each not in found}
+            found |= fresh
+            ahead += fresh
+        return found
+
+    def _suspected_now(self, name: str) -> bool:
+        return bool(self._suspected.get(name))
+
+    def _names(self) -> frozenset[str]:
+        return frozenset(name for name, causes in self._suspected.items() if causes)
+
+    def _is_hub(self, name: str) -> bool:
+        return len(self._near.get(name, ())) > HUB
+
+    def _suspect(self, account: str, cause: str) -> None:
+        if not self._suspected[account]:
+            self._touched.add(account)
+        self._suspected[account].add(cause)
+
+    def _put(self, key: LinkKey, link: Link) -> None:
+        if self._links.get(key) == link:
+            return
+        self._drop(key)
+        self._links[key] = link
+        for one, other in ((link.left, link.right), (link.right, link.left)):
+            self._at[one].add(key)
+            was = self._is_hub(one)
+            self._near[one][other] += 1
+            self._touch(one, hub_changed=was != self._is_hub(one))
+        if link.kind == "DECEIVED":
+            self._call(link.left)
+
+    def _drop(self, key: LinkKey) -> None:
+        link = self._links.pop(key, None)
+        if link is None:
+            return
+        for one, other in ((link.left, link.right), (link.right, link.left)):
+            self._at[one].discard(key)
+            was, near = self._is_hub(one), self._near[one]
+            near[other] -= 1
+            if not near[other]:
+                del near[other]
+            self._touch(one, hub_changed=was != self._is_hub(one))
+        if link.kind == "DECEIVED":
+            self._call(link.left)
+
+    def _touch(self, name: str, *, hub_changed: bool) -> None:
+        self._touched.add(name)
+        if hub_changed:
+            self._touched |= set(self._near[name])
+
+    def _call(self, party: str) -> None:
+        """Put a party's calls as its payments to suspects are now."""
+        if party not in self._calls:
+            return
+        keys = self._at.get(party, set())
+        paid = [link.at_us for link in (self._links[key] for key in keys) if link.kind == "DECEIVED"]
+        last_us = max((at for at in paid), default=-1)
+        wanted = {}
+        for clue in self._calls[party]:
+            if 0 <= last_us - clue.at_us <= CALL_TO_PAYMENT_US:
+                wanted["CALLED", clue.counterparty, party] = of_call(clue)
+        for key in [key for key in keys if key[0] == "CALLED" and key[2] == party and key not in wanted]:
+            self._drop(key)
+        for key, link in wanted.items():
+            self._put(key, link)
