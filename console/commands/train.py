@@ -77,3 +77,5 @@ def train_bundle(
         bundle = write_bundle(out, rows, how, apart)
     console.print(training.table(out))
     console.print(training.summary(bundle.version, out, rows))
+    for said in training.cautions(out):
+        console.print(said, highlight=False)
