@@ -60,7 +60,7 @@ def _doubts(found: Mapping[str, Any]) -> Iterator[str]:
             "payments will be held than a point's name says"
         )
     elif not found["thresholds_from_rows_apart"] and scams["validation"] < FEW:
-        yield f"{scams['validation']} scams to choose thresholds by; points are set where bad luck keeps to them"
+        yield f"{scams['validation']} scams to choose thresholds by; points stay on the safe side"
     if cannot := found["points_that_cannot_fire"]:
         yield f"{', '.join(cannot)} never fire: so few labels cannot show that any score keeps to them"
     if scams["test"] < FEW:
