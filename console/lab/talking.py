@@ -45,6 +45,9 @@ class Share:
 #: A kind of scam is named only if its guesses were right in this share of a labelled log.
 NAMED_FROM = 0.8
 
+#: A share of few warnings is believed only if its interval begins no lower.
+BELIEVED_FROM = 0.6
+
 
 class Row(NamedTuple):
     """A group of warnings and its share."""
@@ -143,6 +146,15 @@ def named_rightly(warnings: Iterable[Warning], kinds: Mapping[str, str]) -> tupl
             all_[warning.fraud_class] += 1
             right[warning.fraud_class] += kinds.get(warning.txn_id) == warning.fraud_class
     return tuple(Row(kind, Share(right[kind], count)) for kind, count in sorted(all_.items()))
+
+
+def may_be_named(row: Row) -> bool:
+    """Whether the guesses of a kind were right often enough for a policy to name it to victims.
+
+    >>> may_be_named(Row("LOAN", Share(18, 20))), may_be_named(Row("LOAN", Share(4, 4)))
+    (True, False)
+    """
+    return row.share.value >= NAMED_FROM and row.share.interval[0] >= BELIEVED_FROM
 
 
 def discrimination(hit: Share, alarm: Share) -> float:

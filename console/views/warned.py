@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from console.lab.dissuading import ANSWERS, MISTAKEN
-from console.lab.talking import Figures, Share
+from console.lab.talking import Figures, Row, Share, may_be_named
 
 #: Under the figures of a simulated world, and of a deployment.
 ASSUMED = (
@@ -56,7 +56,7 @@ def _lines(found: Figures) -> list[tuple[str, str]]:
         ("held out, severity 1 and 2", f"{found.held_out:,}"),
         ("stopped within 24 h, of delivered", _share(found.stop_rate)),
         *((f"  {row.name}", _share(row.share)) for row in found.by),
-        *((f"guessed {row.name}, rightly", _share(row.share)) for row in found.named),
+        *((f"guessed {row.name}, rightly", _guessed(row)) for row in found.named),
         ("victims stopped, of victims reached", _share(found.victims_stopped)),
         ("genuine payments abandoned (over-caution)", _share(found.over_caution)),
         ("discrimination d'", f"{found.discrimination:.2f}"),
@@ -68,6 +68,10 @@ def _lines(found: Figures) -> list[tuple[str, str]]:
         ("lost, severity 1 and 2, told", _share(found.told_lost)),
         ("lost, severity 1 and 2, held out", _share(found.held_out_lost)),
     ]
+
+
+def _guessed(row: Row) -> str:
+    return f"{_share(row.share)}; {'may' if may_be_named(row) else 'not to'} be in `named_classes`"
 
 
 def _share(share: Share) -> str:

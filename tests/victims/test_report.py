@@ -5,7 +5,7 @@ import math
 import pytest
 
 from console.lab.dissuading import ANSWERS, MISTAKEN, REACHED, Lived, Paid, lived
-from console.lab.talking import NAMED_FROM, Share, discrimination, figures, named_rightly
+from console.lab.talking import Share, discrimination, figures, may_be_named, named_rightly
 from console.lab.warned import measured
 from console.views.warned import plain, table
 from fixtures.scenario import Scenario
@@ -66,7 +66,7 @@ def test_a_kind_of_scam_that_shipped_policies_name_is_guessed_rightly_in_four_of
     """The shipped policies name none: by today's rules no kind reaches that."""
     world = Scenario(seed=5, days=2, accounts=2_500, scam_rate=0.008)
     found = measured(world, SHIPPED, policy.load())
-    good = {row.name for row in found.named if row.share.interval[0] >= 0.6 and row.share.value >= NAMED_FROM}
+    good = {row.name for row in found.named if may_be_named(row)}
     named = {kind for path in policy.shipped().values() for kind in policy.load(path).named_classes}
 
     assert found.named and sum(row.share.of for row in found.named) > 20
