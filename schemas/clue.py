@@ -6,7 +6,7 @@ tells an extension attribute `party`, or the bank's file of subscriptions. A tel
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
@@ -58,6 +58,12 @@ class Clue(Event, frozen=True, kw_only=True):
     grade: Annotated[int, Meta(ge=0, le=3)] = 0
 
 
+class _InClear(Clue, frozen=True, kw_only=True):
+    """A clue whose producer has no tokens."""
+
+    counterparty: Annotated[str, Meta(max_length=40, pattern=r"^[+0-9 ()./-]{4,40}\Z")] = ""
+
+
 class _CloudEvent(Struct, frozen=True):
     id: Annotated[str, Meta(min_length=1, max_length=256)]
     type: str
@@ -86,17 +92,26 @@ _OWN_TYPE = re.compile(r"^stopline\.clue\.[a-z_]+\.v1\Z")
 _TYPE = re.compile(r"^org\.camaraproject\.([a-z-]+)\.v[0-9]+[a-z0-9]*\.([a-z-]+)\Z")
 
 _OWN = msgspec.json.Decoder(Clue)
+_CLEAR = msgspec.json.Decoder(_InClear)
 _FOREIGN = msgspec.json.Decoder(_CloudEvent)
 _DATA = msgspec.json.Decoder(_Data)
 _BINARY = "Expected a CloudEvent in structured mode, as headers are not read - at `$`"
+_NO_KEYS = "Expected a token, or a number in clear where the job has --token_keys - at `$.counterparty`"
 _ENDED = "subscription-ended"
 _NOBODY: Mapping[str, str] = {}
 
 
-def read(value: bytes, parties: Mapping[str, str] = _NOBODY) -> Clue | None:
+#: Makes the token of a telephone number; ValueError if it is none.
+NumberToken = Callable[[str], str]
+
+
+def read(
+    value: bytes, parties: Mapping[str, str] = _NOBODY, number_token: NumberToken | None = None
+) -> Clue | None:
     """Read a message of topic `clues`; None is an event of a subscription, which says nothing of a party.
 
-    `parties` says whose each subscription is, where the event does not.
+    `parties` says whose each subscription is, where the event does not. `number_token` is for other numbers
+    that come in clear: of them go on the token and the last four digits.
 
     Raises:
         ValidationError: it is neither form; the text names the field.
@@ -106,10 +121,10 @@ def read(value: bytes, parties: Mapping[str, str] = _NOBODY) -> Clue | None:
     if b'"specversion"' not in value:
         if b'"subscriptionId"' in value:
             raise ValidationError(_BINARY)
-        return _OWN.decode(value)
+        return _own(value, number_token)
     event = _FOREIGN.decode(value)
     if _OWN_TYPE.match(event.type):
-        return _OWN.decode(event.data)
+        return _own(event.data, number_token)
     parts = _TYPE.match(event.type)
     if parts is None:
         raise ValidationError("Expected a CAMARA notification - at `$.type`")
@@ -131,6 +146,34 @@ def read(value: bytes, parties: Mapping[str, str] = _NOBODY) -> Clue | None:
         at_us=_micros(event.time),
         active=active,
     )
+
+
+def untold(_: str) -> str:
+    """Leave a number in clear out, and know its last digits alone."""
+    return ""
+
+
+def _own(value: bytes | msgspec.Raw, number_token: NumberToken | None) -> Clue:
+    try:
+        return _OWN.decode(value)
+    except ValidationError as error:
+        try:
+            said = _CLEAR.decode(value)
+        except ValidationError:
+            raise error from None
+        if number_token is None:
+            raise ValidationError(_NO_KEYS) from error
+        return _without_number(said, number_token)
+
+
+def _without_number(said: _InClear, number_token: NumberToken) -> Clue:
+    fields = {name: getattr(said, name) for name in Clue.__struct_fields__}
+    try:
+        fields["counterparty"] = number_token(said.counterparty)
+    except ValueError as error:
+        raise ValidationError(f"Expected a telephone number: {error} - at `$.counterparty`") from error
+    fields["tail"] = said.tail or re.sub(r"\D", "", said.counterparty)[-4:]
+    return Clue(**fields)
 
 
 def ended(value: bytes) -> bool:

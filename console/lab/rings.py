@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.preflight import new_topics
 from schemas import topics
 from schemas.alert import Alert
-from schemas.clue import Clue
+from schemas.clue import Clue, untold
 from schemas.clue import read as read_clue
 from schemas.contract import UNREADABLE
 from schemas.errors import BrokerError, ConfigError
@@ -65,7 +66,8 @@ def look(kafka: KafkaSettings) -> Looked:
             if needed:
                 raise
             return []
-        decode = read_clue if record is Clue else msgspec.json.Decoder(record).decode
+        clues = partial(read_clue, number_token=untold)
+        decode = clues if record is Clue else msgspec.json.Decoder(record).decode
         found = []
         for value in values:
             try:

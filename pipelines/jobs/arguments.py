@@ -43,7 +43,7 @@ def add(parser: ArgumentParser) -> None:
         default="",
         metavar="FILE",
         help="file of secrets (stopline tokens keygen FILE), your producer's: parties and accounts of "
-        "ISO 20022 messages become tokens with it",
+        "ISO 20022 messages and numbers in clear of clues become tokens with it",
     )
     parser.add_argument(
         "--token_epoch", default="", help="epoch of the secret in --token_keys; the newest if not given"

@@ -252,7 +252,7 @@ def _streams(topic: str, keys: str, epoch: str, subscriptions: str) -> tuple[Str
         raise ConfigError(f"--token_keys: {error}; on Flink workers need it there too") from error
     owned = str(Path(subscriptions).absolute()) if subscriptions else ""
     try:
-        streams = subscribed(STREAMS, owned)
+        streams = subscribed(STREAMS, owned, file, epoch)
     except ConfigError as error:
         raise ConfigError(f"--clues_subscriptions: {error}") from error
     return read_as(streams, topic, Reading(file, epoch))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.streams.clock import Window
 from pipelines.streams.grades import grades
+from pipelines.streams.iso20022 import tokens_of
 from pipelines.streams.stream import Decoded, Facts, Stream, refusal, unreadable
 from pipelines.streams.subscriptions import Subscription, followed
 from schemas import clue, topics
@@ -57,20 +59,28 @@ def clue_facts(found: Sequence[Clue]) -> Rows:
 
 @dataclass(frozen=True)
 class ClueReading:
-    """How messages become clues; `subscriptions` is the file that says whose an operator's are."""
+    """How messages become clues.
+
+    `subscriptions` is the file that says whose an operator's are, `keys` that of the secrets which numbers in
+    clear become tokens with.
+    """
 
     subscriptions: str = ""
+    keys: str = ""
+    epoch: str = ""
 
     def __call__(self, chunk: Chunk, _: Policy, window: Window) -> Decoded:
         """Read a chunk; a number that was graded meanwhile counts, whatever the clue says of it."""
         known = followed(self.subscriptions)
         parties = {name: each.party for name, each in known.items()} if known else {}
+        tokens = tokens_of(self.keys, self.epoch)
+        number_token = partial(tokens, "PHONE") if tokens else None
         found, places, letters, ended = [], [], [], 0
         for place, value in enumerate(chunk.values):
             try:
                 if len(value) > VALUE_BYTES_MAX:
                     raise OverflowError(f"Longer than {VALUE_BYTES_MAX} bytes")
-                each = clue.read(value, parties)
+                each = clue.read(value, parties, number_token)
             except UNREADABLE as error:
                 letters.append(unreadable(chunk, place, error))
                 continue
@@ -98,17 +108,16 @@ class ClueReading:
 CLUES_STREAM = Stream(topics.CLUES, "SINCE", (Facts(CLUE_FACT, "payers", fold=CLUES),), ClueReading())
 
 
-def subscribed(streams: Sequence[Stream], file: str) -> tuple[Stream, ...]:
-    """Return streams whose clues are read with a file of subscriptions.
+def subscribed(streams: Sequence[Stream], file: str, keys: str = "", epoch: str = "") -> tuple[Stream, ...]:
+    """Return streams whose clues are read with a file of subscriptions, and of secrets for tokens.
 
     Raises:
         ConfigError: the file cannot be used.
 
     """
     followed(file)
-    return tuple(
-        each._replace(decode=ClueReading(file)) if each.topic == topics.CLUES else each for each in streams
-    )
+    reading = ClueReading(file, keys, epoch)
+    return tuple(each._replace(decode=reading) if each.topic == topics.CLUES else each for each in streams)
 
 
 def subscriptions_of(streams: Sequence[Stream]) -> dict[str, Subscription]:

@@ -27,6 +27,7 @@ from pipelines.victims.records import contact_record, letter_record
 from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
+from schemas.clue import untold
 from schemas.contact import OutcomeMessage, Party, PartyTick, Planned, Verdict
 from schemas.contract import UNREADABLE
 from schemas.dead_letter import ErrorCode, unreadable_as
@@ -64,7 +65,7 @@ def _clue(value: bytes, settings: VictimsSettings) -> Command | None:
     """Read what a clue says of forwarding, or warn of a contact; other clues are no command."""
     if b"FORWARDING" not in value and b'"grade"' not in value and b"call-forwarding" not in value:
         return None
-    clue = read_clue(value)
+    clue = read_clue(value, number_token=untold)
     if clue is None:
         return None
     if clue.kind == "FORWARDING":

@@ -3,6 +3,7 @@
 import json
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,14 +14,16 @@ from models.ledgers.clues import CLUE_FACT
 from pipelines.hot.decode import Decode
 from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
+from pipelines.streams.clock import window
 from pipelines.streams.clues import subscribed
 from pipelines.streams.subscriptions import Followed, read
 from pipelines.streams.table import STREAMS
-from schemas import clue, topics
+from schemas import clue, token_keys, topics
 from schemas.clue import Clue
 from schemas.errors import ConfigError
-from schemas.rows.tokens import token_text
+from schemas.rows.tokens import token_text, token_words
 from schemas.rows.values import Values
+from schemas.token_recipe import token
 from schemas.units import DAY_US, MINUTE_US, SECOND_US
 
 PARTY, OTHER = "abcdefghijklmnopqrstuvwxya", "abcdefghijklmnopqrstuvwxye"
@@ -133,6 +136,35 @@ def test_when_clues_stop_while_payments_go_on_an_alarm_comes_within_two_minutes(
         told_s += [second for each in told if each.get("kind") == "CLUE_FEED_SILENT"]
 
     assert len(told_s) == 1 and told_s[0] - 295 <= 120
+
+
+def test_a_number_in_clear_becomes_the_token_of_its_producer_and_four_digits(
+    rules: Policy, tmp_path: Path
+) -> None:
+    keys = tmp_path / "tokens.json"
+    token_keys.add(keys, "2026-11")
+    mine = partial(token, token_keys.secret(keys), "PHONE")
+    clear = {"clue_id": "c-1", "kind": "CALL", "party": PARTY, "at_us": T0_US}
+    value, wrong = (
+        json.dumps(clear | {"counterparty": number}).encode() for number in ("+86 138 0013 8000", "+8612")
+    )
+
+    made, bare = clue.read(value, number_token=mine), clue.read(value, number_token=clue.untold)
+    assert made is not None and (made.counterparty, made.tail) == (mine("+8613800138000"), "8000")
+    assert bare is not None and (bare.counterparty, bare.tail) == ("", "8000")
+
+    (stream,) = (each for each in subscribed(STREAMS, "", str(keys)) if each.topic == topics.CLUES)
+    places = np.arange(2)
+    chunk = Chunk(
+        topics.CLUES, Values.of([value, wrong]), places.astype(np.int32), places, places * 0 + T0_US
+    )
+    decoded = stream.decode(chunk, rules, window(chunk, rules.clock, None))
+    assert decoded.facts[0]["counterparty"].tolist() == token_words([made.counterparty])[:, 1].tolist()
+    assert ["a telephone number" in letter.message for letter in decoded.letters] == [True]
+    with pytest.raises(msgspec.ValidationError, match="--token_keys"):
+        clue.read(value)
+    with pytest.raises(msgspec.ValidationError, match="regex"):
+        clue.read(value.replace(b"+86 138 0013 8000", b"unknown"), number_token=clue.untold)
 
 
 @pytest.mark.parametrize("kind", ["call", "sms", "url", "app", "screen_share", "forwarding"])
