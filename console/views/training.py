@@ -60,9 +60,9 @@ def _doubts(found: Mapping[str, Any]) -> Iterator[str]:
             "payments will be held than a point's name says"
         )
     elif not found["thresholds_from_rows_apart"] and scams["validation"] < FEW:
-        yield f"{scams['validation']} scams to choose thresholds by; points stay on the safe side"
+        yield f"{scams['validation']} scams to choose thresholds by: points may be far off their names"
     if cannot := found["points_that_cannot_fire"]:
-        yield f"{', '.join(cannot)} never fire: so few labels cannot show that any score keeps to them"
+        yield f"by so few labels no score keeps to {', '.join(cannot)}: never fired"
     if scams["test"] < FEW:
         within = 100 * Z / (2 * math.sqrt(scams["test"] + Z * Z))
         yield f"{scams['test']} scams to measure with: a share is known to {within:.0f} points either way"

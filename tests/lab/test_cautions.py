@@ -26,8 +26,8 @@ def test_few_labels_are_said_for_each_window_with_what_they_mean(tmp_path: Path)
 
     assert said(tmp_path, scams=few, points_that_cannot_fire=["at_5_to_1"]) == [
         "credit: 4 scams to learn from; 50 are few",
-        "credit: 2 scams to choose thresholds by; points stay on the safe side",
-        "credit: at_5_to_1 never fire: so few labels cannot show that any score keeps to them",
+        "credit: 2 scams to choose thresholds by: points may be far off their names",
+        "credit: by so few labels no score keeps to at_5_to_1: never fired",
         "credit: 1 scams to measure with: a share is known to 45 points either way",
     ]
 
