@@ -75,7 +75,5 @@ def train_bundle(
     with console.status(f"training on {len(rows['credit'].y):,} payments"):
         how = Settings(source, synthetic, split, seed, trees)
         bundle = write_bundle(out, rows, how, apart)
-    console.print(training.table(out))
-    console.print(training.summary(bundle.version, out, rows))
-    for said in training.cautions(out):
-        console.print(said, highlight=False)
+    for said in (training.table(out), training.summary(bundle.version, out, rows), *training.cautions(out)):
+        console.print(said)
