@@ -87,8 +87,8 @@ def plan(asked: Asked, kept: AccountState | None, laws: Laws) -> Plan:
     value = msgspec.json.encode(message)
     return Plan(
         effects=(Effect(topic=ACCOUNTS, key=asked.account.encode(), value=value),),
-        changes=tuple(found for event in entry.events if (found := _change(event))),
-        tells=tuple(each.notice for each in measures if each.live and each.notice),
+        changes=tuple(_whole([found for event in entry.events if (found := _change(event))])),
+        tells=tuple(dict.fromkeys(each.notice for each in measures if each.live and each.notice)),
         amount_minor=max((each.limit_minor for each in measures), default=0),
         currency=next((each.currency for each in measures if each.currency), ""),
     )
@@ -102,6 +102,15 @@ def _checked(asked: Asked) -> InstitutionCommand:
     except msgspec.MsgspecError as error:
         raise RefusedError("MALFORMED", str(error)) from error
     return found
+
+
+def _whole(changes: list[Change]) -> list[Change]:
+    """Tell of each thing what it was first and what it becomes last."""
+    found: dict[tuple[str, str], Change] = {}
+    for each in changes:
+        first = found.get((each.what, each.subject), each)
+        found[each.what, each.subject] = each._replace(before=first.before)
+    return list(found.values())
 
 
 def _change(event: JournalEvent) -> Change | None:

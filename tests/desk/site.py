@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from console.lab.serving import opened
+from console.lab.trying import InForce, Trials
 from console.web.app import create_app
 from console.web.serve import site_of
 from console.web.sessions import COOKIE
@@ -60,13 +61,17 @@ class Seat:
 def desk_on(kafka: KafkaSettings, folder: Path, seal: str = "") -> Iterator[tuple[Desk, Site]]:
     """Run a desk, caught up, with its pages."""
     with opened(kafka, policy.load(), SHIPPED, folder, clock="stream") as desk:
-        site = site_of(desk, folder)
+        trials = Trials(InForce(kafka, policy.named()))
+        site = site_of(desk, folder, trials=trials)
         deadline = 200
         while not desk.follower.caught_up and deadline:
             deadline -= 1
             desk.follower._stopped.wait(0.1)
         assert desk.follower.caught_up
-        yield desk, site
+        try:
+            yield desk, site
+        finally:
+            trials.close()
 
 
 def cases_in(html: str) -> list[str]:

@@ -46,7 +46,8 @@ PAGES = (
     "reports/record?id=report-1", "reports/act/FINDING?id=report-1", "registry",
     f"registry/record?id={SUSPECT}", "registry/act/SUSPECT", "listings",
     f"listings/record?id={key_of('PERSON', kit.token('person-1'))}", "blocks", "blocks/act/BLOCK", "rings",
-    f"rings/record?id={bureau.RING}", "institutions", "institutions/record?id=bank-1", "model", "health",
+    f"rings/record?id={bureau.RING}", "institutions", "institutions/record?id=bank-1", "model",
+    "model/try", "health",
 )  # fmt: skip
 
 

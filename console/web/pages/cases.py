@@ -210,11 +210,12 @@ def _form(
 ) -> Response:
     if not visit.may_act(given.kind):
         raise HTTPException(403)
+    empty = given.kind == "ORDER" and not given.terms  # an authority, which only a person can name, lacks
     given = with_defaults(given, file)
     values: dict[str, Any] = {
         "kind": given.kind, "given": given, "reasons": REASONS[given.kind], "file": file,
         "case_row": file.row, "error": error, "alert": file.lead, "now": visit.now_us,
-        "engine_told": visit.desk.engine_told,
+        "engine_told": visit.desk.engine_told, "empty": empty,
         "rules": visit.desk.rules(file.row["jurisdiction"]), **_plan(visit, given),
     }  # fmt: skip
     return visit.page("form.html", status, case=file.row["case_id"], law=file.row["jurisdiction"], **values)
