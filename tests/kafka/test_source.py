@@ -189,7 +189,7 @@ def test_a_mark_survives_its_coder(marked: list[Position], skip: int) -> None:
     ("coder", "way"), [(ChunkCoder(), "restart the workers"), (MarkCoder(), "run the release that wrote it")]
 )
 def test_bytes_of_another_version_are_refused(coder: beam.coders.Coder, way: str) -> None:
-    with pytest.raises(StateError, match=rf"of version 9, this release reads 2; {way}"):
+    with pytest.raises(StateError, match=rf"of version 9, this release reads [23]; {way}"):
         coder.decode(b"\x09" + bytes(40))
 
 
