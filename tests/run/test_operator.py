@@ -48,12 +48,14 @@ def status(pid: int) -> dict[str, str]:
 
 
 def children(parent: int) -> dict[int, str]:
-    """Ids and command lines."""
-    found = {}
+    """Ids and command lines; one that is only forked yet still has its parent's."""
+    found, own = {}, Path(f"/proc/{parent}/cmdline").read_text()
     for place in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if status(pid := int(place.name)).get("PPid") == str(parent):
-                found[pid] = (place / "cmdline").read_text().replace("\0", " ")
+                line = (place / "cmdline").read_text()
+                if line != own:
+                    found[pid] = line.replace("\0", " ")
     return found
 
 
@@ -69,11 +71,12 @@ def test_a_demo_listens_on_loopback_only_and_nothing_is_left_of_one_that_is_kill
         (job,) = (pid for pid, line in started.items() if "console.cli" in line)
         handles = signal.SIGTERM - 1
         assert waited(lambda: int(status(job)["SigCgt"], 16) >> handles & 1), "the job does not get to read"
+        assert waited(lambda: len(children(demo.pid)) == 3)  # the broker, the job, and the jobs of the offices
+        started = children(demo.pid)
         assert listeners([demo.pid])
         assert off_loopback([demo.pid]) == []
     finally:
         demo.kill()
         demo.wait()
 
-    assert len(started) == 3  # the broker, the job, and the jobs of the offices
     assert waited(lambda: all(status(pid).get("State", "Z")[0] == "Z" for pid in started))
