@@ -71,7 +71,7 @@ def test_a_demo_listens_on_loopback_only_and_nothing_is_left_of_one_that_is_kill
         (job,) = (pid for pid, line in started.items() if "console.cli" in line)
         handles = signal.SIGTERM - 1
         assert waited(lambda: int(status(job)["SigCgt"], 16) >> handles & 1), "the job does not get to read"
-        assert waited(lambda: len(children(demo.pid)) == 3)  # the broker, the job, and the jobs of the offices
+        assert waited(lambda: len(children(demo.pid)) == 3)  # broker, job, jobs of the offices
         started = children(demo.pid)
         assert listeners([demo.pid])
         assert off_loopback([demo.pid]) == []
