@@ -10,8 +10,11 @@ from typing import Any
 
 import msgspec
 
+from console.lab.listing import newest
 from measures.blocking.admission import Guard
 from measures.blocking.forms import form
+from pipelines.kafka.port import KafkaSettings
+from schemas import topics
 from schemas.block import KINDS, BlockEntry, BlockKind
 from schemas.contract import UNREADABLE
 from schemas.errors import ConfigError, cause
@@ -43,6 +46,16 @@ def read(path: Path) -> dict[str, BlockEntry]:
         if entry.entry_id not in entries or entry.version > entries[entry.entry_id].version:
             entries[entry.entry_id] = entry
     return entries
+
+
+def told(settings: KafkaSettings) -> dict[str, BlockEntry]:
+    """Return the newest version of each entry of topic `blocks` by id.
+
+    Raises:
+        BrokerError: nobody listens, or there is no such topic.
+
+    """
+    return newest(settings, topics.BLOCKS, BlockEntry)
 
 
 def append(path: Path, entry: BlockEntry) -> None:

@@ -18,7 +18,7 @@ from schemas.errors import ConfigError, cause
 NAMES = ("credit-", "debit-", "payment-")
 
 #: Columns of `COLUMNS` that a file may lack.
-_OPTIONAL = {"model_outcome", "shadow", "shadow_score", "shadow_outcome"}
+_OPTIONAL = {"model_outcome", "shadow", "shadow_score", "shadow_outcome", "lists"}
 
 
 class Log(NamedTuple):

@@ -1,4 +1,4 @@
-"""What is logged of a leg: identity, score, outcome, weight, models, and every feature that is computed.
+"""What is logged of a leg: identity, score, outcome, weight, models, registry, and every feature computed.
 
 Every leg that was flagged, by the shadow model too, is kept, of the others those of a fixed share of payee
 accounts, with a weight that makes up for the rest.
@@ -24,10 +24,11 @@ COLUMNS = [
     ("currency", pa.string()), ("score", pa.float64()), ("outcome", pa.int8()), ("weight", pa.float64()),
     ("model", pa.string()), ("model_outcome", pa.int8()),
     ("shadow", pa.string()), ("shadow_score", pa.float64()), ("shadow_outcome", pa.int8()),
+    ("lists", pa.uint32()),
 ]  # fmt: skip
 
 #: What is told, or put in order by, of a payment.
-_TOLD = ("txn_id", "at_us", "amount_minor", "currency", "partition", "offset")
+_TOLD = ("txn_id", "at_us", "amount_minor", "currency", "lists", "partition", "offset")
 
 #: A block's first letter says whose legs it holds.
 LEGS: dict[bytes, Leg] = {b"C": "CREDIT", b"D": "DEBIT"}
@@ -42,7 +43,8 @@ _MODEL_LETTERS = 12
 def schema(leg: Leg) -> pa.Schema:
     """Return the columns of a leg's log: identity, score, outcome, weight, models, then all its features.
 
-    `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for. A
+    `outcome` is what was decided, `model_outcome` and `shadow_outcome` what the scores alone ask for, `lists`
+    the version of the registry that was looked up (alerts carry it in hexadecimal), 0 if none was. A
     feature's column tells its version.
     """
     return _schema(tuple(features.versions(leg.lower()).items()))
@@ -84,6 +86,7 @@ def block(
         _texts(transfer["currency"]), live.score[kept], outcome[kept].astype(np.int8), weight,
         pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
         *_shadow_columns(shadow, kept),
+        transfer["lists"],
         *computed.whole(kept).T,
     ]  # fmt: skip
     told = _schema(tuple(computed.catalogue.items()))
