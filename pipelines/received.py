@@ -5,12 +5,13 @@ The jobs of the law (`pipelines.lifecycle`), of casework and of victims are buil
 
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from pipelines.kafka.port import KafkaSettings
+from schemas.contract import UNREADABLE
 from schemas.dead_letter import DeadLetter, ErrorCode, dead_letter
-from schemas.errors import StoplineError
+from schemas.errors import SchemaError, StoplineError, unquoted
 from schemas.order import Record
 from schemas.reply import Why
 from schemas.units import MINUTE_US
@@ -65,6 +66,20 @@ def reading(kafka: KafkaSettings) -> str:
 def wall_clock_us() -> int:
     """Tell the time, for a job that reads as messages come."""
     return time.time_ns() // 1000
+
+
+def read_back(value: bytes, read: Callable[[bytes], object]) -> bytes:
+    """Return what a job writes and will read again, read once: what it could not read is never written.
+
+    Raises:
+        SchemaError: it breaks its contract.
+
+    """
+    try:
+        read(value)
+    except UNREADABLE as error:
+        raise SchemaError(f"what could not be read back: {unquoted(str(error))}") from error
+    return value
 
 
 def no_clock() -> int:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from schemas.contract import Currency, Event, Micros, Token
+from schemas.contract import Currency, Event, Micros, Text, Token, Word
 from schemas.measure import Notice
 
 Outcome = Literal["APPROVE", "WARN", "DELAY", "HOLD", "STOP"]
@@ -17,9 +17,9 @@ class Reason(Event, frozen=True, kw_only=True):
     a median good payment. `text` says it in words, with the payment's own figures.
     """
 
-    code: str
+    code: Word
     contribution: float
-    text: str
+    text: Text
 
 
 class Alert(Event, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.block import BlockAction, BlockKind, CountryOrNone, Name, Source
-from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, Text, Token
+from schemas.contract import Count, Country, Currency, Event, Id, IdOrNone, Micros, Text, Token
 from schemas.indicator import SaidOfNumber
 from schemas.order import Actor
 from schemas.rectification import Track
@@ -323,7 +323,7 @@ class TraceTold(Command, frozen=True, kw_only=True, tag="TRACE_TOLD"):
 
     trace_id: IdOrNone
     amount_minor: Count
-    currency: str
+    currency: Currency
     case_family: Annotated[str, Meta(max_length=64)]
     at_us: Micros
 

@@ -4,7 +4,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.contract import Currency, Event, Micros, MinorUnits, SealOrNone, Token, TransactionId
+from schemas.contract import (
+    Country,
+    Currency,
+    Event,
+    Id,
+    Micros,
+    MinorUnits,
+    SealOrNone,
+    Token,
+    TransactionId,
+)
 from schemas.ids import derived_id
 
 #: A case family's name as traces carry it; a longer one is replaced by an id derived from it.
@@ -39,8 +49,8 @@ class Trace(Event, frozen=True, kw_only=True):
 
     """
 
-    trace_id: str
-    jurisdiction: str
+    trace_id: Id
+    jurisdiction: Country
     case_family: CaseFamily
     hop: Annotated[int, Meta(ge=1, le=HOP_MAX)]
     txn_id: TransactionId

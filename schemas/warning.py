@@ -5,7 +5,20 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from schemas.alert import Reason
-from schemas.contract import Currency, Event, IdOrNone, Micros, Text, Token, Word
+from schemas.contract import (
+    Country,
+    Currency,
+    Event,
+    Id,
+    IdOrNone,
+    Line,
+    Micros,
+    MinorUnits,
+    Text,
+    Token,
+    TransactionIdOrNone,
+    Word,
+)
 from schemas.scams import FraudClass
 
 Channel = Literal["SMS", "IN_APP", "ROBOT_CALL", "CALL", "VISIT", "FAMILY"]
@@ -86,30 +99,30 @@ class Warning(Event, frozen=True, kw_only=True):
 
     """
 
-    warning_id: str
-    dedup_key: str
-    jurisdiction: str
+    warning_id: Id
+    dedup_key: IdOrNone
+    jurisdiction: Country
     party_token: Token
     severity: Severity
-    grade: str
+    grade: Line
     fraud_class: FraudClass
     posterior: float
     top_reasons: tuple[Reason, ...]
     channels: tuple[Channel, ...]
-    template_id: str
-    language: str
-    text: str
-    txn_id: str
-    amount_minor: int
+    template_id: Word
+    language: Word
+    text: Text
+    txn_id: TransactionIdOrNone
+    amount_minor: MinorUnits
     currency: Currency
     hold: bool
-    legal_basis: str
+    legal_basis: Text
     issued_at_us: Micros
     valid_until_us: Micros
     grade_kind: GradeKind = "FUND"
     case_family_id: IdOrNone = ""
     hold_until_us: Micros = 0
-    timezone: str = ""
+    timezone: Line = ""
     family_consent: bool = False
     dialogue: Dialogue | None = None
     traceparent: str = ""

@@ -5,21 +5,27 @@ from typing import Any
 import msgspec
 
 from measures.aggregate import Aggregate, Publish, Send
+from measures.casework import AGGREGATES
 from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import NO_LAW, Source
+from pipelines.received import NO_LAW, Source, read_back
 from schemas import topics
 from schemas.casework import Delivery
 from schemas.dead_letter import ErrorCode
 from schemas.ids import derived_id
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
+_STATES = {each.kind: msgspec.json.Decoder(each.state).decode for each in AGGREGATES.values()}
+
+#: Reads what carries a command to an aggregate.
+read_delivery = msgspec.json.Decoder(Delivery).decode
 
 
 def state_record(of: Aggregate, state: Any, at_us: int) -> OutRecord:
     """Return an aggregate's state for its topic, keyed by its name."""
+    value = read_back(_ENCODE(state), _STATES[of.kind])
     return record(
-        of.topic, state.key, _ENCODE(state), getattr(state, "jurisdiction", NO_LAW),
+        of.topic, state.key, value, getattr(state, "jurisdiction", NO_LAW),
         event_id=derived_id("state", of.kind, state.key, state.version),
         event_type=f"fp.casework.{of.kind}.v1", subject=f"{of.kind}:{state.key}", time_us=at_us,
     )  # fmt: skip
@@ -27,7 +33,7 @@ def state_record(of: Aggregate, state: Any, at_us: int) -> OutRecord:
 
 def delivery_message(kind: str, key: str, command: Any) -> bytes:
     """Return the message that carries a command to an aggregate."""
-    return _ENCODE(Delivery(kind=kind, key=key, command=command))
+    return read_back(_ENCODE(Delivery(kind=kind, key=key, command=command)), read_delivery)
 
 
 def delivery_record(send: Send, source: Source, number: int, at_us: int) -> OutRecord:

@@ -29,6 +29,7 @@ from pipelines.casework.records import (
     delivery_message,
     delivery_record,
     letter_record,
+    read_delivery,
     state_record,
     told_record,
 )
@@ -37,13 +38,13 @@ from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.policy import USUAL_CLOCK
-from pipelines.received import CODES, Source, fault_text
+from pipelines.received import CODES, Source, fault_text, read_back
 from pipelines.streams.clock import window
 from pipelines.streams.iso20022 import tokens_of
 from pipelines.telemetry import TELEMETRY
 from pipelines.trial import Guard, Trial
 from schemas import topics
-from schemas.casework import CaseworkMessage, Delivery, InternalCommand, Tick, TraceTold
+from schemas.casework import CaseworkMessage, InternalCommand, Tick, TraceTold
 from schemas.contract import UNREADABLE, explained
 from schemas.dead_letter import ErrorCode
 from schemas.order import Record
@@ -76,7 +77,6 @@ _HELD = {
 }
 _STATE = {each.kind: msgspec.json.Decoder(each.state).decode for each in AGGREGATES.values()}
 _STAGE_OF = {each.kind: number for number, stage in enumerate(STAGES) for each in stage}
-_DELIVERY = msgspec.json.Decoder(Delivery).decode
 _TRACE = msgspec.json.Decoder(Trace).decode
 
 
@@ -93,7 +93,7 @@ def _traced(value: bytes) -> list[Send]:
 
 
 def _delivered(value: bytes) -> list[Send]:
-    told = _DELIVERY(value)
+    told = read_delivery(value)
     return [Send(told.kind, told.key, told.command)]
 
 
@@ -328,7 +328,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
 
 
 def _item(source: Source, send: Send) -> bytes:
-    return _ENCODE(Item(source=source, kind=send.kind, key=send.key, command=send.command))
+    return read_back(_ENCODE(Item(source=source, kind=send.kind, key=send.key, command=send.command)), _ITEM)
 
 
 def _tick(named: str, kind: str) -> bytes:

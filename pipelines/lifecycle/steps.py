@@ -33,7 +33,7 @@ from pipelines.lifecycle.records import (
 )
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
-from pipelines.received import CODES, NO_LAW, Source, fault_text
+from pipelines.received import CODES, NO_LAW, Source, fault_text, read_back
 from pipelines.streams.clock import window
 from pipelines.telemetry import TELEMETRY
 from pipelines.trial import Guard, Trial
@@ -63,6 +63,10 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _ITEM = msgspec.msgpack.Decoder(Item)
 _STORED = msgspec.msgpack.Decoder(StoredAccount)
 _REGISTERED = msgspec.msgpack.Decoder(Registered)
+
+
+def _item(source: Source, arrival: Arrival) -> bytes:
+    return read_back(_ENCODE(Item(source=source, arrival=arrival)), _ITEM.decode)
 
 
 class OpenFn(beam.DoFn):  # type: ignore[misc]
@@ -108,7 +112,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                     if fault := next(filter(None, faults), None):
                         yield self._refuse(source, *fault)
                         continue
-                item = b"" if isinstance(read, Refusal) else _ENCODE(Item(source=source, arrival=read))
+                item = b"" if isinstance(read, Refusal) else _item(source, read)
             except Exception as error:
                 self._faults.inc()
                 yield self._refuse(source, "FAULT", fault_text(error))
@@ -170,7 +174,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
             known = _REGISTERED.decode(held) if held else self._settings.past().registered.get(element[0])
             registered, arrival = intake.entered(known, item.arrival, self._settings.laws)
             marked = arrival is not item.arrival
-            payload = _ENCODE(Item(source=item.source, arrival=arrival)) if marked else element[1]
+            payload = _item(item.source, arrival) if marked else element[1]
             kept = _ENCODE(registered)
         except Exception as error:
             self._faults.inc()

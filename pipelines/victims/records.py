@@ -9,10 +9,10 @@ from schemas.dead_letter import ErrorCode
 from schemas.ids import derived_id
 
 
-def contact_record(entry: ContactEntry) -> OutRecord:
-    """Return an entry for topic `contacts`, keyed by its party."""
+def contact_record(entry: ContactEntry, value: bytes) -> OutRecord:
+    """Return an entry and its bytes for topic `contacts`, keyed by its party."""
     return record(
-        topics.CONTACTS, entry.party_token, entry, entry.jurisdiction,
+        topics.CONTACTS, entry.party_token, value, entry.jurisdiction,
         event_id=entry.entry_id, event_type="fp.warning.contact.v1",
         subject=f"party:{entry.party_token}", time_us=entry.at_us,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import NO_LAW, Source, fault_text
+from pipelines.received import NO_LAW, Source, fault_text, read_back
 from pipelines.streams.clock import window
 from pipelines.telemetry import TELEMETRY
 from pipelines.trial import Guard, Trial
@@ -28,7 +28,7 @@ from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
 from schemas.clue import untold
-from schemas.contact import OutcomeMessage, Party, PartyTick, Planned, Verdict
+from schemas.contact import ContactEntry, OutcomeMessage, Party, PartyTick, Planned, Verdict
 from schemas.contract import UNREADABLE
 from schemas.dead_letter import ErrorCode, unreadable_as
 from schemas.errors import StoplineError
@@ -44,6 +44,7 @@ _OUTCOME = msgspec.json.Decoder(OutcomeMessage)
 _FEEDBACK = msgspec.json.Decoder(Feedback)
 _SOURCE = msgspec.msgpack.Decoder(Source)
 _PARTY = msgspec.msgpack.Decoder(Party)
+_CONTACT = msgspec.json.Decoder(ContactEntry)
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -201,7 +202,7 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
         after, events = ladder.apply(party, command, self._settings.rules(law), at_us)
         kept = _ENCODE(after)
         changed = after.version != (party.version if party else 0)
-        records = [contact_record(ladder.entry(after, events))] if changed else []
+        records = [_entry(ladder.entry(after, events))] if changed else []
         state.write(kept)
         self._wake(after, due)
         self._entries.inc(len(records))
@@ -223,6 +224,10 @@ class PartyFn(beam.DoFn):  # type: ignore[misc]
             clock.set(party.party_token, party.jurisdiction, at_us)
         else:
             set_timer(due, at_us)
+
+
+def _entry(entry: ContactEntry) -> OutRecord:
+    return contact_record(entry, read_back(msgspec.json.encode(entry), _CONTACT.decode))
 
 
 def _steps(settings: VictimsSettings) -> list[beam.DoFn]:
