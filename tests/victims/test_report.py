@@ -1,6 +1,9 @@
 """What warnings did: shares with intervals, and citizens who answer as is assumed."""
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from schemas.alert import Reason
 from tests.tokens import token_of
 from tests.victims.test_ladder import DAY, HOUR, T0, warning
 
+STORED = Path(__file__).with_name("figures.json")
 RULES = Rules(jurisdiction("CN"), hold_out_percent=5)
 PARTIES = [token_of(f"citizen-{n}") for n in range(600)]
 
@@ -85,9 +89,18 @@ def test_a_guess_is_right_only_of_a_scam_of_that_kind() -> None:
     assert [(row.name, row.share.count, row.share.of) for row in rows] == [("GAME", 1, 1), ("LOAN", 1, 3)]
 
 
-def test_the_same_seed_gives_the_same_figures() -> None:
-    assert plain(figures(lives(3, scam=True))) == plain(figures(lives(3, scam=True)))
+def test_a_fixed_seed_gives_the_figures_that_are_stored() -> None:
+    """Written anew, on purpose, by running this module: `python -m tests.victims.test_report`."""
+    assert stored() == json.loads(STORED.read_text())
     assert table(figures(lives(3, scam=True))).row_count > 10
+
+
+def stored() -> dict[str, Any]:
+    return {
+        f"severity {severity}, {'victims' if scam else 'others'}": plain(figures(lives(severity, scam=scam)))
+        for severity in (2, 4)
+        for scam in (True, False)
+    }
 
 
 @pytest.mark.parametrize(("count", "of"), [(0, 10), (10, 10), (3, 7), (50, 1000)])
@@ -102,3 +115,7 @@ def test_caution_alone_is_no_discrimination_and_nothing_counted_is_no_figure() -
     assert discrimination(Share(90, 100), Share(10, 100)) > 2
     assert math.isnan(discrimination(Share(0, 0), Share(1, 2)))
     assert plain(figures([]))["stop_rate"] == {"count": 0, "of": 0, "value": None, "low": None, "high": None}
+
+
+if __name__ == "__main__":
+    STORED.write_text(json.dumps(stored(), indent=1) + "\n")
