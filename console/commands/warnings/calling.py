@@ -15,6 +15,7 @@ from console.served import as_json, served
 from console.status import CALLS, reporting, say
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.preflight import require_listener
 from pipelines.kafka.security import of_words
 from pipelines.streams.clock import now_us
 from pipelines.victims.calls import Calls
@@ -44,6 +45,7 @@ def calling(
     """
     rules = policy.load(policy.named(policy_file, country))
     kafka = KafkaSettings(brokers, security=of_words(security), seal_key=seal_key)
+    require_listener(kafka)
     with closing(Calls(kafka, now_us)) as calls:
         end_on_signals(partial(say, status))
         with (

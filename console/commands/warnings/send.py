@@ -12,6 +12,7 @@ from console.options import Brokers, KafkaSecurity, MetricsAt, StatusForm
 from console.probing import probed
 from console.status import SENDER, reporting, say
 from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.preflight import require_listener
 from pipelines.kafka.security import of_words
 from pipelines.victims.channels.configured import read_channels
 from pipelines.victims.sender import Sender
@@ -40,6 +41,7 @@ def send(
     """
     opened = read_channels(channels)
     kafka = KafkaSettings(brokers, security=of_words(security), seal_key=seal_key)
+    require_listener(kafka)
     end_on_signals(partial(say, status))
     say(status, f"sending by {', '.join(opened)}; Ctrl-C stops")
     with probed(metrics, "sender"), reporting(status, SENDER):
