@@ -10,6 +10,7 @@ from msgspec import Struct
 from schemas.action import Action
 from schemas.alarm import Alarm
 from schemas.alert import Alert
+from schemas.asyncapi import FILE, document
 from schemas.block import BlockEntry
 from schemas.casework import CaseworkMessage
 from schemas.clue import Clue
@@ -85,6 +86,8 @@ def stored(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for name, schema in schemas().items():
-        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+    for file, what in (
+        {f"{name}.json": each for name, each in schemas().items()} | {FILE: document()}
+    ).items():
+        text = json.dumps(what, indent=2, ensure_ascii=False) + "\n"
+        (FOLDER / file).write_text(text, encoding="utf-8")
