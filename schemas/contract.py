@@ -3,6 +3,7 @@
 import re
 import types
 import typing
+from inspect import cleandoc
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -95,7 +96,7 @@ def explained(error: Exception) -> str:
 def json_schema(name: str, *records: type[Struct]) -> dict[str, Any]:
     """Return the JSON Schema of messages that are one of `records`, stored as `schemas/json/{name}.json`."""
     references, components = msgspec.json.schema_components(records, ref_template="#/$defs/{name}")
-    components = _with_published_patterns(components)
+    components = _published(components)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": name,
@@ -104,14 +105,16 @@ def json_schema(name: str, *records: type[Struct]) -> dict[str, Any]:
     }
 
 
-def _with_published_patterns(schema: Any) -> Any:
-    """Write the end of a pattern as JSON Schema does: `$`, which there means the end of the text."""
+def _published(schema: Any) -> Any:
+    """Write the end of a pattern as JSON Schema does, `$`, and descriptions alike under every Python."""
     if isinstance(schema, dict):
-        published = {word: _with_published_patterns(value) for word, value in schema.items()}
+        published = {word: _published(value) for word, value in schema.items()}
         if isinstance(schema.get("pattern"), str):
             published["pattern"] = schema["pattern"].replace(r"\Z", "$")
+        if isinstance(schema.get("description"), str):
+            published["description"] = cleandoc(schema["description"])
         return published
-    return [_with_published_patterns(each) for each in schema] if isinstance(schema, list) else schema
+    return [_published(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def arrow_schema(record: type[Struct]) -> pa.Schema:

@@ -148,7 +148,7 @@ MISTAKES = [
     Mistake("an account for nobody", ("one `creditor_account` is in", "stands for nobody"),
             lambda row: row | ({"Gegenkonto": "0000"} if int(row["Ref"][1:]) % 2 else {})),
     Mistake("accounts that are nothing", ("creditor_account: none",), put("Gegenkonto", "NULL")),
-    Mistake("an optional field that says nothing known", ("are none of UNAVAILABLE, MATCH", "map them with"),
+    Mistake("an optional field that says nothing known", ("map with `words`", "to one of UNAVAILABLE, MATCH"),
             each("Name", lambda text: {"ja": "J", "nein": "N"}[text])),
     Mistake("IBANs that are none", ("with its check digits", "token: ACCOUNT"),
             mapping=instead("{column: Konto, token: ACCOUNT}", "{column: Konto, token: IBAN}")),

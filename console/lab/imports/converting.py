@@ -197,6 +197,7 @@ def _columns(run: Conversion, rows: pd.DataFrame, numbers: Any) -> tuple[dict[st
     mapping, report = run.mapping, run.report
     columns: dict[str, Any] = {}
     reason = _no_row(mapping, rows)
+    whole = reason == ""
     currency = None
     optional: list[tuple[str, fields.Values, Any]] = []
     for name in ("currency", *(each for each in mapping.fields if each != "currency")):
@@ -213,7 +214,7 @@ def _columns(run: Conversion, rows: pd.DataFrame, numbers: Any) -> tuple[dict[st
         if name in REQUIRED:
             reason = np.where((reason == "") & ~found.present, f"{name}: none", reason)
             reason = np.where(found.wrong & (reason == f"{name}: none"), f"{name}: cannot be read", reason)
-            _keep(run, name, text[reason == f"{name}: cannot be read"])
+            _keep(run, name, text[found.wrong & whole])
         else:
             optional.append((name, found, text))
     untrue = np.where(reason == "", _untrue(columns["accepted_at_us"]), reason)
@@ -272,18 +273,14 @@ def _mends(run: Conversion) -> Iterator[str]:
     report = run.report
     for name, kept in run.unread.items():
         field_ = run.mapping.fields[name]
-        why = next(
-            (each for each in report.refused if each.startswith(f"{name}: ") and not each.endswith(": none")),
-            "",
-        )
-        if not kept or (name in fields.WORDS and report.found[name]):
+        if not kept:
             continue
-        if why:
-            others = report.refused[why] - 1
-            where = (
-                f"{name} in row {report.first_refused[why]:,}{f' and {others:,} others' if others else ''}"
-            )
-            said = f"{where} has to be {fields.wanted(name, field_)}"
+        refused = [why for why in report.refused if why.startswith(f"{name}: ") and why != f"{name}: none"]
+        where = f" in row {report.first_refused[refused[0]]:,}" if refused else ""
+        if refused and (others := report.refused[refused[0]] - 1):
+            where += f" and {others:,} others"
+        if name in REQUIRED:
+            said = f"{name}{where} has to be {fields.wanted(name, field_)}"
         else:
             said = f"{name} could not be read in {report.unread[name]:,} payments and is absent there"
         mend = guessing.mend(name, field_, kept)

@@ -62,8 +62,10 @@ def shape(text: str) -> str:
 
 
 def shown(name: str, text: str) -> str:
-    """Show a value that cannot be read: words as they are, of others only how they are written."""
-    return repr(text[:_SHAPE_MAX]) if name == "currency" or name in WORDS else f"written like {shape(text)!r}"
+    """Show a value that cannot be read: a word as it is, of others only how they are written."""
+    if name in WORDS:
+        return "another word"
+    return repr(text[:_SHAPE_MAX]) if name == "currency" else f"written like {shape(text)!r}"
 
 
 def zoneless(field: Field, texts: Sequence[str]) -> bool:
@@ -88,7 +90,7 @@ def mend(name: str, field: Field, texts: Sequence[str]) -> str:
 def _of_words(name: str, texts: Sequence[str]) -> str:
     if name in WORDS:
         kinds = ", ".join(repr(text[:20]) for text in dict.fromkeys(texts[:5]))
-        return f"{kinds} are none of {', '.join(word for word in WORDS[name] if word)}: map them with `words`"
+        return f"map with `words` {kinds} to one of {', '.join(word for word in WORDS[name] if word)}"
     codes = {text: _code(text) for text in texts}
     pairs = ", ".join(f"{text}: {code}" for text, code in codes.items() if code)
     return f"words: {{{pairs}}}" if pairs else ""

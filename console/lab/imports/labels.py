@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from console.lab.imports import fields, reading
+from console.lab.imports import fields, guessing, reading
 from console.lab.imports.mapping import Label, Table
+from schemas.errors import ConfigError
 from schemas.feedback import Feedback, Verdict
 from schemas.ids import derived_id
 from schemas.units import DAY_US
 
 #: Of the values of a column of labels so many different ones are kept, to be named.
 _WORDS_KEPT = 20
+
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass
@@ -28,12 +31,14 @@ class Told:
         labels: what is known of them.
         refused: reason -> rows that say something and are no label.
         others: values of its column that the mapping takes for nothing -> rows.
+        unread: times that cannot be read, some of them.
 
     """
 
     labels: list[Feedback] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     others: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
 
     def take(self, label: Label, rows: pd.DataFrame, txn_ids: NDArray[Any], at_us: NDArray[Any]) -> None:
         """Take what rows say of payments with these ids and times (microseconds UTC; -1: there is none)."""
@@ -46,6 +51,9 @@ class Told:
         if len(self.others) < _WORDS_KEPT:
             self.others.update(text[~known & (text != "").to_numpy(bool)].tolist())
         known_us = _known_us(label, rows, at_us)
+        if label.known_at is not None and len(self.unread) < _WORDS_KEPT:
+            unread = rows[known & (known_us < 0)]
+            self.unread += fields.text_of(label.known_at, unread.head(_WORDS_KEPT), _NONE)[0].tolist()
         for place in np.flatnonzero(known).tolist():
             if why := _wrong(int(at_us[place]), int(known_us[place])):
                 self.refused[why] += 1
@@ -63,8 +71,12 @@ class Told:
             yield (
                 f"labels older than their payments: {self.refused[BEFORE]:,}; see unit and zone of `known_at`"
             )
-        if self.refused[UNREAD]:
-            yield f"labels whose known_at cannot be read: {self.refused[UNREAD]:,}; see its unit and format"
+        if self.refused[UNREAD] and label.known_at is not None:
+            mend = guessing.mend("accepted_at_us", label.known_at, self.unread)
+            yield (
+                f"labels whose known_at cannot be read: {self.refused[UNREAD]:,}; there it is "
+                f"{guessing.shown('known_at', self.unread[0])}: {mend or 'see its unit and format'}"
+            )
         if not self.labels and self.others:
             words = ", ".join(repr(word[:20]) for word, _ in self.others.most_common(5))
             yield f"no label: {label.column!r} holds {words}; say which are scams: label: {{scam: [{words}]}}"
@@ -90,7 +102,11 @@ def of_table(label: Label, usual: Table, table: Path, payments: Mapping[str, int
 
     """
     told = Told()
-    for rows in reading.blocks(label.table or usual, label.read, table):
+    try:
+        blocks = [*reading.blocks(label.table or usual, label.read, table)]
+    except ConfigError as error:
+        raise ConfigError(f"{error}; of labels all this stands below: label: {{table: …}}") from error
+    for rows in blocks:
         txn_ids = rows[label.txn_id].astype(object).fillna("").astype(str).str.strip()
         at_us = txn_ids.map(payments).fillna(-1).to_numpy(np.int64)
         told.take(label, rows, txn_ids.to_numpy(), at_us)
