@@ -17,7 +17,7 @@ from measures.blocking.forms import form, region_of
 from measures.cases.report import REPORT
 from measures.cases.reporter import REPORTER
 from measures.numbers.graded import NUMBER
-from measures.refusal import Refusal
+from measures.refusal import Refusal, first_fault
 from measures.registry import suspicion
 from measures.registry.listed import LISTED
 from measures.registry.rectification import INSTITUTION
@@ -32,12 +32,16 @@ from schemas.measure import MeasureState
 from schemas.order import MeasureKind
 from schemas.reply import Reply, ReplyCode, Why
 from schemas.report import Answer, Entity, Finding, Report, Revocation
+from schemas.units import DAY_US
 
 #: What is signed on topics `reports` and `casework`.
 TYPE = "stopline-casework+jws"
 
 #: Largest message of the two topics.
 BYTES_MAX = 1 << 18
+
+#: No report tells of anything before 2000.
+_OLDEST_US = 946_684_800_000_000
 
 #: The stages, first to last, each with its aggregates.
 STAGES: tuple[tuple[Aggregate, ...], ...] = (
@@ -75,8 +79,26 @@ def read_report(
     if isinstance(said, Revocation):
         taken = TakeBack(revocation=said, authority=key is not None)
         return [Send("report", said.report_id, taken)]
+    if fault := _time_fault(said, at_us):
+        return fault
     named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
     return [Send("reporter", said.reporter, TakeReport(report=named, authority=key is not None))]
+
+
+def _time_fault(said: Report, now_us: int) -> Refusal | None:
+    """Say which time of a report cannot be, as one in another unit is not."""
+    times = [("at_us", said.at_us)]
+    for place, each in enumerate(said.entities):
+        times += [(f"entities[{place}].first_seen_us", each.first_seen_us)]
+        times += [(f"entities[{place}].last_seen_us", each.last_seen_us)]
+    unit = "times are microseconds since 1970, UTC"
+    return first_fault(
+        *(
+            (at > now_us + DAY_US, Why.FUTURE_ORDER, f"{name} is later than now; {unit}")
+            for name, at in times
+        ),
+        *((0 < at < _OLDEST_US, Why.MALFORMED, f"{name} is before 2000; {unit}") for name, at in times),
+    )
 
 
 def _named(entity: Entity, jurisdiction: str, tokens: Callable[[str, str], str] | None) -> Entity:

@@ -121,6 +121,8 @@ def imported(file: Path, form: str, *, reporter: str, jurisdiction: str) -> Iter
     """
     try:
         given = json.loads(_read(file))
+        if not isinstance(given, dict):
+            raise ValueError("a JSON object is expected")
         if form == "stix":
             found = stix.reports(given, reporter=reporter, jurisdiction=jurisdiction)
         else:
@@ -129,8 +131,17 @@ def imported(file: Path, form: str, *, reporter: str, jurisdiction: str) -> Iter
         yield from (msgspec.json.encode(_checked(each)).decode() for each in found)
     except (ValueError, KeyError, AttributeError, TypeError, msgspec.MsgspecError) as error:
         raise ConfigError(
-            f"{file} cannot be read as {form}: {cause(error)}; choose another --format"
+            f"{file} cannot be read as {form}: {_fault(error)}; mend it, or choose another --format"
         ) from error
+
+
+def _fault(error: Exception) -> str:
+    """Say what is wrong with a file of a foreign form: what is missing in it, or of another shape."""
+    if isinstance(error, KeyError):
+        return f"it lacks {error.args[0]!r}"
+    if isinstance(error, AttributeError | TypeError):
+        return "a part of it has another shape than that form's (a text or list where an object is expected)"
+    return explained(error) if isinstance(error, msgspec.MsgspecError) else cause(error)
 
 
 def _checked(report: Report) -> Report:

@@ -1,6 +1,6 @@
 """How well rings are found among a bundle's alerts about a simulated world, held against the truth."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -11,11 +11,12 @@ from console.lab.measuring import of_world
 from fixtures.stream import clues
 from fixtures.world import World
 from measures.rings.components import UnionFind, components, leiden
+from measures.rings.following import rings_of
 from measures.rings.links import Known, calls, in_order
 from models.scoring.bundle import LEGS, Bundle
 from pipelines import policy
 from pipelines.policy import DELAY, Policy
-from schemas.ring import Link
+from schemas.ring import Link, Ring
 
 
 class Found(NamedTuple):
@@ -28,6 +29,8 @@ class Found(NamedTuple):
         rings: found; `true_rings` of those suspected.
         precision: share of pairs put together that belong together, innocent accounts included.
         recall: share of pairs of suspected mules that belong together and were put together.
+        owners: rings found that are mostly of one true ring, and of `owned` the account in which most of its
+            money came to rest is among the three that are named.
 
     """
 
@@ -38,6 +41,8 @@ class Found(NamedTuple):
     true_rings: int
     precision: float
     recall: float
+    owners: int = 0
+    owned: int = 0
 
     @property
     def f1(self) -> float:
@@ -60,7 +65,8 @@ def measured(
         ends = {end for link in some for end in (link.left, link.right)}
         known = Known(some, known.suspected & ends, known.at_us)
     true = _true(world, begins_us)
-    found = [component.accounts for component in components(known, leiden)]
+    each = components(known, leiden)
+    found = [component.accounts for component in each]
     ring_of = {account: number for number, accounts in enumerate(true) for account in accounts}
     suspected = [accounts & known.suspected for accounts in true]
     together = _pairs(found)
@@ -74,7 +80,46 @@ def measured(
         true_rings=sum(len(accounts) > 1 for accounts in suspected),
         precision=hit / len(together) if together else 1.0,
         recall=hit / len(right) if right else 1.0,
+        **_owners(world, begins_us, true, rings_of(each, {}, known.at_us)),
     )
+
+
+def _owners(world: World, begins_us: int, true: list[set[str]], rings: Iterable[Ring]) -> dict[str, int]:
+    """Count rings found that are mostly of one true ring, and those of which the fund owner is named.
+
+    The fund owner is the account with the largest net inflow of a ring's scam and laundering payments.
+    """
+    place = {account: number for number, accounts in enumerate(true) for account in accounts}
+    net: dict[int, Counter[str]] = defaultdict(Counter)
+    columns = (
+        *(
+            world.payments[n]
+            for n in ("accepted_at_us", "debtor_account", "creditor_account", "amount_minor")
+        ),
+        *(world.truth[name] for name in ("scam", "laundering")),
+    )
+    for at_us, debtor, creditor, amount, scam, laundering in zip(
+        *(each.to_pylist() for each in columns), strict=True
+    ):
+        number = place.get(creditor if scam else debtor)
+        if at_us >= begins_us and (scam or laundering) and number is not None:
+            net[number][creditor] += amount
+            if not scam:
+                net[number][debtor] -= amount
+    judged = named = 0
+    for ring in rings:
+        of = Counter(place.get(member.account_token, -1) for member in ring.members)
+        mostly, count = of.most_common(1)[0]
+        if mostly < 0 or 2 * count <= len(ring.members):
+            continue
+        judged += 1
+        named += _most(net[mostly]) in ring.fund_owners
+    return {"owners": judged, "owned": named}
+
+
+def _most(net: Counter[str]) -> str:
+    """Return who has most of it."""
+    return max(net, key=lambda name: (net[name], name), default="")
 
 
 def _pairs(sets: Iterable[Iterable[str]]) -> set[tuple[str, str]]:

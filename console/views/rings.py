@@ -54,12 +54,12 @@ def figures(found: Sequence[Found], seed: int) -> Table:
     """Return the figures of each world."""
     shown = Table(
         "seed", "mules suspected", "not suspected", "innocent in rings", "rings found", "true rings",
-        "precision", "recall", "F1", title="Pairs of accounts put together",
+        "precision", "recall", "F1", "fund owner named", title="Pairs of accounts put together",
     )  # fmt: skip
     for number, each in enumerate(found, seed):
         shown.add_row(
             *map(str, (number, each.mules, each.missed, each.innocent, each.rings, each.true_rings)),
-            f"{each.precision:.2f}", f"{each.recall:.2f}", f"{each.f1:.2f}",
+            f"{each.precision:.2f}", f"{each.recall:.2f}", f"{each.f1:.2f}", f"{each.owned} of {each.owners}",
         )  # fmt: skip
     return shown
 

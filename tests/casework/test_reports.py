@@ -310,3 +310,20 @@ def test_each_of_the_nine_korean_kinds_of_information_can_be_reported_and_is_ask
 
     assert bureau.refused == []
     assert asked(bureau, "report-1")
+
+
+@pytest.mark.parametrize(
+    ("at_us", "says"),
+    [
+        (T0 // SECOND, "at_us is before 2000"),
+        (T0 // 1_000, "at_us is before 2000"),
+        (T0 + 30 * DAY, "at_us is later than now"),
+    ],
+)
+def test_a_time_in_another_unit_is_refused_by_name(at_us: int, says: str) -> None:
+    bureau = desk()
+
+    bureau.report(report(1, site(), at_us=at_us))
+
+    assert [each.startswith(says) for each in bureau.refused] == [True]
+    assert bureau.states == {}
