@@ -56,7 +56,7 @@ def stress(
     loaded = bundle.load(model_bundle, features=computable())
     chosen = Mixes(mix.load("train"), mix.load("choose"), mix.load(mixes))
     size = Size(seed, worlds, days=days, accounts=accounts, scam_rate=scam_rate, clues=clues)
-    with Console(stderr=True).status(f"living through {5 * worlds + grown} worlds of {accounts:,} accounts"):
+    with Console(stderr=True).status(f"living through {7 * worlds + grown} worlds of {accounts:,} accounts"):
         found = stressed(loaded, chosen, size, rules, grown_worlds=grown)
     found = {"bundle": loaded.version, "mixes": mixes, **size._asdict(), **found}
     if out is not None:

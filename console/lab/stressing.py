@@ -144,7 +144,9 @@ def stressed(
                            "ours": stress.times(stress.tallies(ours, at), theirs),
                            "oracle_times": stress.times(stress.tallies(known, alone), theirs)},
         "tactics": {name: {**tactics[name], "oracle": ceilings[name]["held_on_arrival"]} for name in tactics},
-        "harm": stress.harm(ours, at),
+        "harm": {**stress.harm(ours, at), "age_band_debit": stress.harm(ours, _debit_alone(at))["age_band"]},
+        "even_by_age": _even(ours),
+        "easy_world": _easy(judges, size, rules),
     }  # fmt: skip
 
 
@@ -167,6 +169,33 @@ def fields_value(bundle: Bundle, test: Mix, size: Size, rules: Policy) -> dict[s
             field: {"without": held(each for each in every if each != field), "alone": held([field])}
             for field in every
         },
+    }
+
+
+def _debit_alone(at: Point) -> Point:
+    return at._replace(credit=float("inf"))
+
+
+def _even(ours: Stressed) -> dict[str, Any]:
+    """Return what is held where thresholds of each age band hold as many of its good payments."""
+    even, at = stress.evened(ours, ours.age_band, CREDIT_PER_10K, DEBIT_PER_10K), Point(0.0, 0.0)
+    debit = stress.harm(even, _debit_alone(at))["age_band"]
+    return {**_figures(even, at), "age_band": stress.harm(even, at)["age_band"], "age_band_debit": debit}
+
+
+def _easy(judges: Mapping[str, Judge], size: Size, rules: Policy) -> dict[str, Any]:
+    """Return what the same models hold where nobody chooses a tactic, beside the oracle of that world."""
+    oracle = Oracle(live(None, size.other(2_000), rules))
+    theirs = {"ours": judges["ours"], "trees": judges["trees"], "oracle": oracle}
+    found = scored(live(None, size, rules), theirs)
+    ours, trees, known = (found[name] for name in theirs)
+    own = stress.point_at(trees, CREDIT_PER_10K + DEBIT_PER_10K, 0)
+    return {
+        **_figures(ours, _budget(ours)),
+        **_oracle(known, _budget(known)),
+        "at_5_to_1": stress.value_at_ratio(ours, 5),
+        "ordinary_model": stress.figures(trees, own)["held_on_arrival"],
+        "ordinary_model_at_5_to_1": stress.value_at_ratio(trees, 5),
     }
 
 

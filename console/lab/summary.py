@@ -14,6 +14,7 @@ SECTIONS = {
     "required_fields_only": "required fields only",
     "base_rate": "where scams are as rare as in life",
     "ordinary_model": "an ordinary bank model, same worlds",
+    "easy_world": "easy worlds, where nobody chooses a tactic",
 }
 _KEPT = ("held_on_arrival", "held_before_exit", "innocents_per_10k", "disturbed_per_victim", "oracle")
 

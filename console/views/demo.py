@@ -78,11 +78,13 @@ def beside(stress: Mapping[str, Any] | None) -> str:
     if stress is None:
         return "This world is easy; no figures of a hard one lie beside the bundle: stopline stress --keep."
     mix, worst, plain = (stress[name] for name in ("mix", "worst_tactic", "ordinary_model"))
+    easy = stress["easy_world"]
     return (
-        f"This world is easy. Where scammers choose tactics the model never saw it holds "
-        f"{mix['held_on_arrival']:.0%} of scam money on arrival and {mix['held_before_exit']:.0%} before it "
-        f"leaves the first account, at {mix['innocents_per_10k']:.1f} of 10,000 good payments; of the worst "
-        f"tactic {worst['held_on_arrival']:.0%}; an ordinary model {plain['held_on_arrival']:.0%}; knowable "
+        f"This world is easy: in others like it the model holds {easy['held_on_arrival']:.0%} of scam money "
+        f"on arrival. Where scammers choose tactics it never saw it holds {mix['held_on_arrival']:.0%}, and "
+        f"{mix['held_before_exit']:.0%} before the money leaves the first account, at "
+        f"{mix['innocents_per_10k']:.1f} of 10,000 good payments; of the worst tactic "
+        f"{worst['held_on_arrival']:.0%}; an ordinary model {plain['held_on_arrival']:.0%}; knowable "
         f"{mix['oracle']:.0%} ({stress['command']}, {stress['date']}). Real scams are harder still."
     )
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from console.views import tables as plain
 
-_SECTIONS = ("mix", "worst_tactic", "required_fields_only", "base_rate", "ordinary_model")
+_SECTIONS = ("mix", "worst_tactic", "required_fields_only", "base_rate", "ordinary_model", "easy_world")
 
 
 def tables(found: Mapping[str, Any]) -> Iterator[Table]:
@@ -29,7 +29,7 @@ def tables(found: Mapping[str, Any]) -> Iterator[Table]:
             f"{each['oracle']:.1%}",
         )  # fmt: skip
     yield single
-    for title, groups in found["harm"].items():
+    for title, groups in {**found["harm"], **_evened(found["even_by_age"])}.items():
         harm = plain.figures(
             "", "held per 10,000", "interval", "good payments", title=f"harm by {title}", names=""
         )
@@ -39,6 +39,15 @@ def tables(found: Mapping[str, Any]) -> Iterator[Table]:
                 f"{each['low_per_10k']:.2f} to {each['high_per_10k']:.2f}", f"{each['good_payments']:,}",
             )  # fmt: skip
         yield harm
+
+
+def _evened(even: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the harm where each age band has thresholds of its own, with what is held then."""
+    costs = f"{even['held_on_arrival']:.1%} held on arrival, {even['held_before_exit']:.1%} before exit"
+    return {
+        f"age_band, thresholds for each ({costs})": even["age_band"],
+        "age_band_debit, thresholds for each": even["age_band_debit"],
+    }
 
 
 def _beside(ordinary: Mapping[str, Any]) -> Table:

@@ -103,6 +103,20 @@ def point_at(of: Stressed, credit_per_10k: float, debit_per_10k: float) -> Point
     return Point(credit, debit)
 
 
+def evened(of: Stressed, groups: NDArray[np.str_], credit_per_10k: float, debit_per_10k: float) -> Stressed:
+    """Return the scores less the threshold of their own group, so that `Point(0, 0)` treats groups alike.
+
+    From there each leg holds at most so many of 10,000 good payments of every group.
+    """
+    credit, debit = of.credit.copy(), of.debit.copy()
+    for group in np.unique(groups).tolist():
+        mine = groups == group
+        point = point_at(of.take(mine), credit_per_10k, debit_per_10k)
+        credit[mine] -= point.credit
+        debit[mine] -= point.debit
+    return of._replace(credit=credit, debit=debit)
+
+
 class Tally(NamedTuple):
     """What a world comes to at one point: money in minor units, payments, customers, victims."""
 

@@ -23,10 +23,18 @@ def test_figures_stand_beside_the_oracle_in_mixes_of_ones_own(tmp_path):
 
     assert done.exit_code == 0
     found = json.loads((tmp_path / "s.json").read_text())
-    for section in ("mix", "worst_tactic", "required_fields_only", "base_rate", "ordinary_model"):
+    for section in (
+        "mix",
+        "worst_tactic",
+        "required_fields_only",
+        "base_rate",
+        "ordinary_model",
+        "easy_world",
+    ):
         assert set(found[section]) >= KEYS
         assert 0 <= found[section]["saved_by_delay"] <= found[section]["held_on_arrival"]
         assert 0 <= found[section]["held_on_arrival"] <= found[section]["held_before_exit"] <= 1
     assert found["mix"]["innocents_per_10k"] <= 5
     assert set(found["tactics"]) <= {"quiet", "loud"}
-    assert set(found["harm"]) == {"age_band", "tenure", "institution"}
+    assert set(found["harm"]) == {"age_band", "tenure", "institution", "age_band_debit"}
+    assert found["even_by_age"]["innocents_per_10k"] <= 5.1
