@@ -35,7 +35,8 @@ def gain(
 ) -> None:
     """Compare two bundles in the same worlds.
 
-    What is compared is the value held at 5 innocents of 10,000, in worlds whose scammers choose tactics. The
+    What is compared is the value held at 5 innocents of 10,000, and the value alerted at 5 and at 10 false
+    alerts per true one at the base rate of life, in worlds whose scammers choose tactics. The
     difference is given with its 95 % interval over worlds; both live through the same ones. With `--clues`
     operators tell of calls and devices there, which a bundle trained with clues looks at.
 
@@ -50,7 +51,9 @@ def gain(
         return
     names = ("scam value", one.version, f"over {other.version}", "more", "95 % interval")
     table = tables.figures(
-        *names, title=f"held at 5 innocents of 10,000, clues of {clues:.0%}", names="scam value"
+        *names,
+        title=f"held at 5 innocents of 10,000, or found at a ratio, clues of {clues:.0%}",
+        names="scam value",
     )
     for each in found:
         low, high = each.interval

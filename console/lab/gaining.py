@@ -14,6 +14,9 @@ from pipelines.policy import Policy
 
 _DRAWS, _MIDDLE = 2_000, (0.025, 0.975)
 
+#: False alerts per true one that the value found is compared at too, and so many draws of worlds for it.
+RATIOS, _RATIO_DRAWS = (5, 10), 100
+
 #: What is compared, shares of the value that victims sent.
 HELD = ("held_on_arrival", "held_before_exit")
 
@@ -50,7 +53,26 @@ def compared(ours: Stressed, other: Stressed) -> list[Gain]:
         low, high = (float(np.quantile(more, edge)) for edge in _MIDDLE)
         one, two = whole[0][place], whole[1][place]
         gains.append(Gain(what, one, two, one - two, (low, high)))
-    return gains
+    return [*gains, *(_found(ours, other, ratio) for ratio in RATIOS)]
+
+
+def _found(ours: Stressed, other: Stressed, ratio: int) -> Gain:
+    """Compare the value alerted on arrival at a ratio of false alerts per true one, at the base rate."""
+    parts = [
+        [stress.alerted(of.take(of.world == world)) for world in np.unique(of.world)] for of in (ours, other)
+    ]
+    draw, worlds = np.random.default_rng(0), len(parts[0])
+
+    def values(chosen: list[int]) -> list[float]:
+        return [
+            stress.alerted_value(np.concatenate([each[world] for world in chosen], axis=1), ratio)
+            for each in parts
+        ]
+
+    one, two = values(list(range(worlds)))
+    again = [values(draw.integers(0, worlds, worlds).tolist()) for _ in range(_RATIO_DRAWS)]
+    low, high = (float(np.quantile([a - b for a, b in again], edge)) for edge in _MIDDLE)
+    return Gain(f"found_at_{ratio}_to_1", one, two, one - two, (low, high))
 
 
 def _held(counts: list[list[Tally]], worlds: list[int]) -> list[tuple[float, ...]]:

@@ -246,16 +246,17 @@ def value_at_ratio(of: Stressed, ratio: float, base_rate: float = BASE_RATE) -> 
 
     Each scam payment counts as often as makes scams `base_rate` of all payments.
     """
-    return _value_at_ratio(_alerted(of), ratio, base_rate)
+    return alerted_value(alerted(of), ratio, base_rate)
 
 
-def _alerted(of: Stressed) -> FloatArray:
+def alerted(of: Stressed) -> FloatArray:
     """Return score, value and whether it is a scam of good payments and scams, float64[3, n]."""
     used = of.good | of.scam
     return np.array([of.credit[used], of.value[used], of.scam[used]], np.float64)
 
 
-def _value_at_ratio(alerts: FloatArray, ratio: float, base_rate: float) -> float:
+def alerted_value(alerts: FloatArray, ratio: float, base_rate: float = BASE_RATE) -> float:
+    """Return the same of columns that `alerted` gave."""
     _, value, scam = alerts[:, np.argsort(-alerts[0], kind="stable")]
     weight = base_rate / (1 - base_rate) * (1 - scam).sum() / max(scam.sum(), 1)
     allowed = np.flatnonzero((np.cumsum(1 - scam) <= ratio * np.cumsum(scam) * weight) & (scam > 0))
@@ -266,9 +267,9 @@ def _value_at_ratio(alerts: FloatArray, ratio: float, base_rate: float) -> float
 def ratio_interval(of: Stressed, ratio: float, draws: int = 60) -> list[float]:
     """Return the middle 90 % of `value_at_ratio` over worlds drawn again with replacement."""
     draw = np.random.default_rng(0)
-    parts = [_alerted(of.take(of.world == world)) for world in np.unique(of.world).tolist()]
+    parts = [alerted(of.take(of.world == world)) for world in np.unique(of.world).tolist()]
     again = [
-        _value_at_ratio(
+        alerted_value(
             np.concatenate([parts[world] for world in draw.integers(0, len(parts), len(parts))], axis=1),
             ratio, BASE_RATE,
         )
