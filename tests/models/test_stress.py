@@ -92,13 +92,14 @@ def test_thresholds_of_their_own_hold_as_many_good_payments_of_every_age():
     score = np.array([0.9, 0.2, 0, 0.8, 0.7, 0.3, 0.1])
     band = np.array(["60+"] * 3 + ["18-25"] * 2 + ["60+"] * 2)
     of = rows(credit=score, age_band=band)
-    alike = stress.harm(of, stress.point_at(of, 5_000, 0))["age_band"]
-    even = stress.evened(of, band, 5_000, 0)
+    one = stress.point_at(of, 5_000, 0)
+    alike, even = stress.harm(of, one)["age_band"], stress.evened(of, band, 5_000, 0)
 
     assert {each["name"]: each["innocent_holds_per_10k"] for each in alike} == {"18-25": 10_000, "60+": 0}
     held = stress.harm(even, Point(0, 0))["age_band"]
     assert {each["name"]: each["innocent_holds_per_10k"] for each in held} == {"18-25": 5_000, "60+": 5_000}
-    assert stress.figures(even, Point(0, 0))["held_on_arrival"] == pytest.approx(100 / 400)
+    assert stress.figures(of, one)["held_on_arrival"] == pytest.approx(100 / 400)
+    assert stress.figures(even, Point(0, 0))["held_on_arrival"] == pytest.approx(1.0)
 
 
 def test_a_delay_saves_what_its_victims_do_not_send_after_all_and_nothing_of_those_told_what_to_answer():
