@@ -175,7 +175,7 @@ def compared(in_force: InForce, new: Path, since_us: int, tell: Callable[[float]
     if not whole:
         raise ConfigError(f"{kafka.brokers} holds no payments to replay")
     with comparing.of_stream(kafka, since_us, of_broker(kafka), rules["live"]) as recording:
-        with _telling(lambda: tell(min(TELEMETRY.counts().get("payments", 0) / (2 * whole), 0.99))):
+        with _telling(lambda: tell(min(TELEMETRY.counts().get("observed", 0) / (2 * whole), 0.99))):
             runs = {name: comparing.replayed(recording, bundle, each) for name, each in rules.items()}
         found = {name: comparing.outcome(recording.board, run)._asdict() for name, run in runs.items()}
         return {

@@ -1,139 +1,80 @@
-"""A message that ends the process of a job that drives aggregates is put aside; those beside it go on."""
+"""A policy tried beside a desk: in a process of its own, with progress, refused in words where none."""
 
-import os
-import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import apache_beam as beam
-import numpy as np
 import pytest
-from apache_beam.pvalue import TaggedOutput
 
-from measures.aggregate import Office
+from console.lab.feeds import streamed
+from console.lab.trying import InForce, Trial, Trials
+from fixtures.scenario import load
 from pipelines import policy
-from pipelines.casework import steps as casework
-from pipelines.casework.settings import CaseworkSettings
-from pipelines.kafka.port import Chunk, KafkaSettings
-from pipelines.kafka.reading.in_flight import DEATHS, in_flight
-from pipelines.lifecycle import steps as lifecycle
-from pipelines.lifecycle.settings import LifecycleSettings
-from pipelines.process import PROCESS
-from pipelines.trial import Guard, Trial, driven
-from pipelines.victims import steps as victims
-from pipelines.victims.settings import VictimsSettings
-from schemas import topics
-from schemas.rows.values import Values
-from tests.casework.kit import T0 as CASE_US
-from tests.fuzz import offices
-from tests.lifecycle.conftest import facts
-from tests.measures.kit import T0 as LEGAL_US
+from pipelines.kafka.port import KafkaSettings
+from schemas.errors import ConfigError
 
-NOWHERE = KafkaSettings("none:1")
+pytestmark = pytest.mark.slow
 
-JOBS: dict[str, tuple[Any, Any, str, Callable[[], bytes], int]] = {
-    "lifecycle": (lifecycle, LifecycleSettings(NOWHERE, ()), topics.ACCOUNTS, facts, LEGAL_US),
-    "casework": (
-        casework,
-        CaseworkSettings(NOWHERE, Office()),
-        topics.REPORTS,
-        lambda: offices.reports()[0],
-        CASE_US,
-    ),
-    "victims": (
-        victims,
-        VictimsSettings(NOWHERE, policy.load(), clock=lambda: CASE_US + offices.DAY),
-        topics.WARNINGS,
-        lambda: offices._warnings()[0],
-        CASE_US + offices.DAY,
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    in_flight: str = ""
-    ticks: bool = True
-
-
-class Split(beam.DoFn):
-    def process(self, chunk: Chunk) -> Iterator[Any]:
-        for value in chunk.values:
-            yield TaggedOutput("refused", value) if value == b"bad" else value
-
-
-class Die(beam.DoFn):
-    """Ends the process over a message, where it has state and a timer as the steps of jobs have."""
-
-    HELD = beam.transforms.userstate.ReadModifyWriteStateSpec("held", beam.coders.BytesCoder())
-
-    def process(self, value: bytes, held: Any = beam.DoFn.StateParam(HELD)) -> None:
-        held.write(value)
-        if held.read() == b"deadly":
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def deadly_steps(settings: Settings) -> list[beam.DoFn]:
-    assert not settings.in_flight
-    return [Split(), Die()]
+#: No bar, a limit for the test.
+LONGEST_S = 280.0
 
 
 @pytest.fixture
-def noted(tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Note that so many processes died over the first messages of a topic."""
-
-    def died(topic: str, last: int = 0) -> str:
-        for number in range(DEATHS):
-            (tmp_path / f"{10**8 + number}.json").write_text(f'[["{topic}", 0, 0, {last}]]')
-        return str(tmp_path)
-
-    yield died
-    PROCESS.end("in flight")
+def trials() -> Iterator[Trials]:
+    made = Trials(InForce(KafkaSettings("127.0.0.1:1"), policy.named()))
+    yield made
+    made.close()
 
 
-def given(topic: str, values: list[bytes], at_us: int) -> Chunk:
-    places = np.zeros(len(values), np.int32), np.arange(len(values), dtype=np.int64)
-    return Chunk(topic, Values.of(values), *places, np.full(len(values), at_us))
+def ended(trials: Trials) -> tuple[Trial, list[float]]:
+    told, deadline = [0.0], time.monotonic() + LONGEST_S
+    while (now := trials.now).state == "RUNNING" and time.monotonic() < deadline:
+        if now.done != told[-1]:
+            told.append(now.done)
+        time.sleep(0.05)
+    return now, told
 
 
-def test_what_ends_a_later_step_is_found_too_and_the_others_are_acquitted(
-    noted: Callable[[str, int], str],
+def test_a_trial_replays_what_the_broker_holds_under_both_policies_and_tells_how_far_it_is() -> None:
+    with streamed(load("quiet_day"), "CNY") as (kafka, _):
+        trials = Trials(InForce(kafka, policy.named()))
+        try:
+            new = trials.text().replace("hold: innocent_1_per_10k", "hold: innocent_5_per_10k")
+            begun = trials.start(new, "1970-01-01", "lead-1")
+            with pytest.raises(ConfigError, match="a trial is under way"):
+                trials.start(new, "1970-01-01", "lead-2")
+            now, told = ended(trials)
+        finally:
+            trials.close()
+
+    assert (begun.state, now.state, now.by, now.wrong) == ("RUNNING", "DONE", "lead-1", "")
+    assert told == sorted(told) and len(told) > 1 and now.done == 1.0
+    assert now.result["payments"] > 100
+    assert now.result["stamps"]["new"] == begun.stamp != now.result["stamps"]["live"]
+    assert now.result["new"]["held"] >= now.result["live"]["held"]
+
+
+def test_a_trial_without_a_broker_says_so_and_one_that_is_stopped_ends(trials: Trials) -> None:
+    trials.start(trials.text(), "2026-01-01", "lead-1")
+    failed, _ = ended(trials)
+    trials.start(trials.text(), "2026-01-01", "lead-1")
+    trials.stop()
+
+    assert failed.state == "FAILED" and "127.0.0.1:1" in failed.wrong and "Traceback" not in failed.wrong
+    assert trials.now.state == "STOPPED"
+
+
+@pytest.mark.parametrize(
+    ("text", "since", "said"),
+    [
+        ("", "", "policy"), ("a: 1", "1970-01-01", "policy"), ("version: [", "1970-01-01", "policy"),
+        (None, "tomorrow", "is no time"), (None, "²026-01-01", "is no time"),
+    ],
+)  # fmt: skip
+def test_what_is_no_policy_or_no_day_begins_nothing(
+    trials: Trials, text: str | None, since: str, said: str, tmp_path: Path
 ) -> None:
-    folder = noted("payments", 3)
-    guard = Guard(Trial(deadly_steps, Settings(folder)))
-    kept, aside = guard.admitted(given("payments", [b"good", b"bad", b"good", b"deadly"], 5))
+    with pytest.raises(ConfigError, match=said):
+        trials.start(trials.text() if text is None else text, since, "lead-1")
 
-    assert list(kept.values) == [b"good", b"bad", b"good"]
-    assert [(each.offset, each.at_us, each.value) for each in aside] == [(3, 5, b"deadly")]
-    assert not in_flight(folder).begin("next", given("payments", [b"x"] * 4, 5)).any()
-
-
-@pytest.mark.parametrize("name", JOBS)
-def test_a_job_puts_a_deadly_message_aside_and_works_on_those_beside_it(
-    name: str, noted: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps, settings, topic, good, at_us = JOBS[name]
-    monkeypatch.setattr("pipelines.kafka.reading.suspects.killers", lambda *_: [0])
-    opening = steps.OpenFn(replace(settings, in_flight=noted(topic)))
-    opening.setup()
-    opening.start_bundle()
-    found = list(opening.process(given(topic, [b"deadly", good()], at_us)))
-    letters = [each.value for each in found if isinstance(each, TaggedOutput)]
-
-    assert len(letters) == 1
-    assert b'"error_code":"KILLED"' in letters[0].value
-    assert len(found) > 1
-
-
-@pytest.mark.parametrize("name", JOBS)
-def test_a_message_that_is_tried_goes_through_the_steps_of_its_job(name: str) -> None:
-    steps, settings, topic, good, at_us = JOBS[name]
-    work = Trial(steps._steps, settings)()
-    of = steps._steps(settings)
-    for each in of:
-        each.setup()
-
-    work(given(topic, [good()], at_us))  # what it raises is not seen in the child
-    assert driven(of[:2], given(topic, [good()], at_us))
+    assert trials.now.state == "NONE"
