@@ -93,17 +93,23 @@ def entries(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of a file, none if there is no file.
 
     Raises:
-        StateError: a line is no entry.
+        StateError: a line is no entry, or the file cannot be read.
 
     """
     if not path.exists():
         return
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise StateError(
+            f"the audit chain {path} cannot be read ({cause(error)}); name the file of it"
+        ) from error
+    with file:
         for number, line in enumerate(file, 1):
             try:
                 entry = json.loads(line)
                 _ = entry["hash"], entry["before"], entry["n"]
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise _broken(path, number) from error
             yield entry
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.contract import Token
+from schemas.contract import UNREADABLE, Token
 from schemas.errors import ConfigError
 
 
@@ -33,7 +33,7 @@ def read_addresses(path: Path) -> Mapping[str, Address]:
     for number, line in enumerate(lines, 1):
         try:
             address = msgspec.json.decode(line, type=Address)
-        except (msgspec.MsgspecError, UnicodeError) as error:
+        except UNREADABLE as error:
             said = 'write {"party": TOKEN, "phone": "+...", "email": "..."}'
             raise ConfigError(f"{path}:{number} is no address; {said}") from error
         found[address.party] = address

@@ -41,7 +41,7 @@ def read(path: Path) -> tuple[Epoch, ...]:
     try:
         epochs = msgspec.json.decode(path.read_bytes(), type=tuple[Epoch, ...])
         short = [each.name for each in epochs if len(each.octets) < SECRET_OCTETS_MIN]
-    except (OSError, ValueError, binascii.Error) as error:
+    except (OSError, ValueError, RecursionError, binascii.Error) as error:
         raise ConfigError(
             f"key file {path} cannot be used: {unquoted(cause(error))}; make one with "
             f"`stopline tokens keygen {path}`"

@@ -129,7 +129,7 @@ def imported(file: Path, form: str, *, reporter: str, jurisdiction: str) -> Iter
             read = xarf.report if form == "xarf" else misp.report
             found = [read(given, reporter=reporter, jurisdiction=jurisdiction)]
         yield from (msgspec.json.encode(_checked(each)).decode() for each in found)
-    except (ValueError, KeyError, AttributeError, TypeError, msgspec.MsgspecError) as error:
+    except (*UNREADABLE, KeyError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"{file} cannot be read as {form}: {_fault(error)}; mend it, or choose another --format"
         ) from error

@@ -163,7 +163,7 @@ def faults(folder: Mapping[str, bytes], public: OKPKey) -> list[str]:
     try:
         opened = jws.deserialize_compact(folder.get(MANIFEST, b""), public, algorithms=[_ALGORITHM])
         listed: dict[str, str] = msgspec.json.decode(opened.payload)["files"]
-    except (JoseError, ValueError, KeyError, msgspec.MsgspecError):
+    except (*UNREADABLE, JoseError, KeyError):
         return [f"{MANIFEST} is missing, damaged or signed by another key"]
     said = [f"{name} is missing" for name in listed if name not in folder]
     said += [

@@ -56,7 +56,7 @@ def read(file: Path, folder: Path) -> Trust | None:
         found.public_key  # noqa: B018 - a key that is none raises
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, JoseError) as error:
         raise ConfigError(
             f"{file} says not whom to trust ({cause(error)}); compare the registry's key with who keeps it, "
             f"remove the file, and pin the key again: stopline registry trust --registry {folder}"

@@ -1,8 +1,11 @@
 """What the desk shows, on a terminal and for other desks."""
 
+import errno
 import json
+import os
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading import process
 from schemas import topics
+from schemas.errors import StateError
 from tests.desk import kit, story
 
 
@@ -110,6 +114,34 @@ def test_what_is_pulled_after_a_place_is_what_changed_and_a_webhook_gets_it_once
         count = len(look.store.rows("SELECT * FROM cases"))
     assert code == 0 and len(out.splitlines()) == 5 and len(rest.splitlines()) == count - 5
     follower.close()
+
+
+def test_an_audit_chain_takes_a_line_whole_or_not_at_all_and_starts_only_if_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, write = tmp_path / "audit.jsonl", os.write
+    with closing(Audit(file)) as chain:
+        chain.write("lead-1", "lead", "view.queue")
+        told = iter((4, OSError(errno.ENOSPC, "No space left on device")))
+
+        def full(to: int, line: bytes) -> int:
+            if isinstance(found := next(told), OSError):
+                raise found
+            return write(to, line[:found])
+
+        monkeypatch.setattr("desk.audit.os.write", full)
+        with pytest.raises(StateError, match=r"cannot be written \(No space left on device\)"):
+            chain.write("lead-1", "lead", "view.case")
+        monkeypatch.setattr("desk.audit.os.write", write)
+        chain.write("lead-1", "lead", "leave")
+
+    with closing(Audit(file)) as chain:
+        assert chain.count == 2
+    file.write_bytes(file.read_bytes().replace(b"view.queue", b"view.cases"))
+    with pytest.raises(StateError, match="line 1, is no entry of the audit chain or does not follow"):
+        Audit(file)
+    with pytest.raises(StateError, match="cannot be read"):
+        Audit(tmp_path)
 
 
 def test_the_audit_command_says_where_the_chain_breaks(

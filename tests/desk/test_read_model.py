@@ -111,6 +111,19 @@ def test_tables_of_another_release_are_made_anew(tmp_path: Path) -> None:
     assert new.rows("SELECT c FROM a") == []
 
 
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(5000)])
+def test_a_file_that_is_no_store_is_kept_aside_and_a_store_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    (tmp_path / "desk.db").write_bytes(content)
+    store = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
+
+    assert store.rows("SELECT * FROM a") == []
+    assert (tmp_path / "desk.db.aside").read_bytes() == content
+    assert "the desk is built anew" in caplog.text
+    store.close()
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
 

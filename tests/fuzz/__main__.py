@@ -46,13 +46,14 @@ def main() -> int:
         "--jobs", action="store_true", help="through the running jobs instead; --only names some"
     )
     parser.add_argument("--broker", choices=("kafka", "embedded"), default="kafka", help="with --jobs")
+    parser.add_argument("--client", default="auto", help="with --jobs: client library of the jobs")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if given.jobs:
         from tests.fuzz.jobs import through_the_jobs
 
         only = [name for name in given.only.split(",") if name]
-        return through_the_jobs(min(given.n, 20_000), given.seed, only, given.broker)
+        return through_the_jobs(min(given.n, 20_000), given.seed, only, given.broker, given.client)
     failed = 0
     chosen = {
         name: each for name, each in everything().items() if not given.only or name in given.only.split(",")

@@ -37,6 +37,11 @@ GOOD = 200
 #: The largest message that is sent; the brokers' default takes little more.
 BYTES_MAX = 900_000
 
+#: Record times, milliseconds; those near 0 count from now. What Apache Kafka refuses is odd: years away, in
+#: seconds, microseconds, nanoseconds, the largest there is.
+TIMES_MS = (0, 0, -86_400_000, 3_000_000)
+ODD_TIMES_MS = (-86_400_000 * 900, 86_400_000 * 365, 10**15, 10**18, 2**63 - 1, 253_402_300_800_000)
+
 COMMAND = (sys.executable, "-c", "from console.cli import main; main()")
 SETTLE_S = 300.0
 
@@ -103,7 +108,7 @@ def subjects(folder: Path) -> dict[str, Subject]:
         "sender": Subject(
             ("warnings", "send", "--channels", str(channels)),
             (topics.CONTACTS, topics.WARNING_OUTCOMES),
-            told(topics.WARNING_OUTCOMES, '"SENT"'),
+            told(topics.WARNING_OUTCOMES, '"state"'),
         ),
     }
 
@@ -120,17 +125,25 @@ def all_topics() -> list[NewTopic]:
     return list(made.values())
 
 
-def through_the_jobs(count: int, seed: int, only: Sequence[str] = (), kind: BrokerKind = "kafka") -> int:
+def through_the_jobs(
+    count: int, seed: int, only: Sequence[str] = (), kind: BrokerKind = "kafka", client: str = "auto"
+) -> int:
     """Send `count` broken messages, kill and start the jobs in between; return the exit code."""
     folder = Path(tempfile.mkdtemp(prefix="stopline-fuzz-jobs-"))
     chosen = {name: each for name, each in subjects(folder).items() if not only or name in only}
+    by = ("--kafka_client", client)
+    chosen = {
+        name: each if name == "sender" else each._replace(words=(*each.words, *by))
+        for name, each in chosen.items()
+    }
+    times = TIMES_MS if kind == "kafka" else (*TIMES_MS, *ODD_TIMES_MS)
     read = list(dict.fromkeys(topic for each in chosen.values() for topic in each.read))
     with ApacheKafka(home=folder / "kafka") if kind == "kafka" else EmbeddedBroker() as broker:
         settings = KafkaSettings(broker.address, group="fuzz")
         with closing(open_admin(settings)) as admin:
             admin.create_topics(all_topics())
         for part in range(2):  # the second start reads all that is kept, junk included
-            broken(settings, read, count // 2, f"{seed}/{part}")
+            broken(settings, read, count // 2, f"{seed}/{part}", times)
             if (said := survive(settings, chosen, folder, f"{seed}-{part}")) is not None:
                 print(said)
                 return 1
@@ -140,15 +153,18 @@ def through_the_jobs(count: int, seed: int, only: Sequence[str] = (), kind: Brok
     return 0
 
 
-def broken(settings: KafkaSettings, read: Sequence[str], count: int, seed: str) -> None:
-    """Send broken messages, tombstones among them, with odd keys and times."""
+def broken(
+    settings: KafkaSettings, read: Sequence[str], count: int, seed: str, times_ms: Sequence[int]
+) -> None:
+    """Send broken messages, tombstones among them, with odd keys and record times, some relative to now."""
     draw, good = random.Random(seed), of_topics()
     producer = ck.Producer({"bootstrap.servers": settings.brokers, "linger.ms": 50})
     now_ms = time.time_ns() // 1_000_000
     for topic in read:
         for value in inputs(Target(good[topic], bool, 1), count // len(read), f"{topic}/{seed}"):
             key = draw.choice((None, b"", b"\xff\x00", b"k" * 5000, token_of("a").encode()))
-            at_ms = draw.choice((now_ms, now_ms, now_ms - 86_400_000, 1, now_ms + 3_000_000))
+            at_ms = draw.choice(times_ms)
+            at_ms = now_ms + at_ms if abs(at_ms) < now_ms // 10 else at_ms
             if topic == topics.MEASURES and journal_entry(value) is not None:
                 continue  # forged but well formed: what may write there is for access lists to say
             compacted = "compact" in topics.TOPIC_CONFIG.get(topic, {}).values()

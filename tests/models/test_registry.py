@@ -232,7 +232,15 @@ def test_a_key_swapped_in_the_folder_opens_nothing_and_the_advised_command_puts_
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b'{"key":{}}', b'{"key":{"kty":"OKP"},"serials":{}}', b'{"serials":{"live":"x"}}'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"key":' + b'{"a":' * 9_000,
+        b'{"key":{}}',
+        b'{"key":{"kty":"OKP"},"serials":{}}',
+        b'{"serials":{"live":"x"}}',
+    ],
 )
 def test_a_damaged_trust_file_is_one_sentence_whose_steps_work(registry, bundles, content):
     registry.promote(registry.add(bundles[0], KEY), KEY)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import HOST, STOP_TIMEOUT_S, VAR, BrokerKind, EmbeddedBroker
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, cause
 
 _KINDS: Mapping[BrokerKind, type[EmbeddedBroker | ApacheKafka]] = {
     "embedded": EmbeddedBroker,
@@ -57,7 +57,14 @@ def status() -> Running | None:
     """Return the broker that `up` started, if its process is still there."""
     if not _state().exists():
         return None
-    running = Running(**json.loads(_state().read_text()))
+    try:
+        running = Running(**json.loads(_state().read_text()))
+        _KINDS[running.kind]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ConfigError(
+            f"{_state()} does not say which broker runs ({cause(error)}); stop one that runs by hand and "
+            "delete the file"
+        ) from error
     return running if _KINDS[running.kind].marker in command_of(running.pid) else None
 
 
