@@ -99,13 +99,13 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.recall.answering:answer,return",
     ),
     "train": (
-        "Train both legs on a decision log with feedback, on imported payments, or on",
+        "Train a bundle on a decision log, on imported payments, or on simulated worlds.",
         "console.commands.train",
     ),
-    "backtest": ("Train up to a day, test on the days after, move on;", "console.commands.backtest"),
+    "backtest": ("Train up to a day, test on the days after, move on.", "console.commands.backtest"),
     "whatif": ("Replay a recorded stream under the live policy and a new one", "console.commands.whatif"),
     "evaluate": (
-        "Measure a bundle on a new simulated world, a decision log with feedback, or",
+        "Measure a bundle on a decision log, on imported payments, or on a simulated world.",
         "console.commands.evaluate",
     ),
     "gain": ("Compare two bundles in the same worlds", "console.commands.gain"),
@@ -113,7 +113,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "fields": ("Measure what each optional field is worth to a bundle", "console.commands.fields"),
     "card": ("Print a bundle's model card after checking the bundle.", "console.commands.card"),
     "drift": (
-        "Compare features, scores and alert rate of a log's newest days with",
+        "Compare a log's newest days with those before: features, scores, alerts.",
         "console.commands.drift",
     ),
     "registry": (

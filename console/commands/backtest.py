@@ -49,10 +49,11 @@ def backtest(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every window as JSON.")] = False,
 ) -> None:
-    """Train up to a day, test on the days after, move on; for each label delay and seed.
+    """Train up to a day, test on the days after, move on.
 
-    Figures are means over windows and seeds with least and largest. Thresholds come from validation days
-    before the test, so the promised ratio and the measured one differ: that difference is the point.
+    For each label delay and seed. Figures are means over windows and seeds with least and largest. Thresholds
+    come from validation days before the test, so the promised ratio and the measured one differ: that
+    difference is the point.
 
     Example: stopline backtest --seeds 1,2 --accounts 3000 --delays 0,1,7
     """

@@ -36,7 +36,7 @@ def drift(
     skip_damaged: SkipDamaged = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per leg.")] = False,
 ) -> None:
-    """Compare features, scores and alert rate of a log's newest days with the days before.
+    """Compare a log's newest days with those before: features, scores, alerts.
 
     Exit code 1 if a leg has shifted: train again before the model acts on.
 

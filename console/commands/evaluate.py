@@ -47,7 +47,7 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure a bundle on a new simulated world, a decision log with feedback, or imported payments.
+    """Measure a bundle on a decision log, on imported payments, or on a simulated world.
 
     Thresholds are the bundle's own, chosen before these payments. Per leg: AUC, average precision, scam value
     found, innocents held, wrongful-hold minutes, calibration, alerts, and holds by age band and region.

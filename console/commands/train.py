@@ -44,7 +44,7 @@ def train_bundle(
     trees: Annotated[int, typer.Option(help="Boosted trees per leg.", min=1)] = 150,
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there.")] = False,
 ) -> None:
-    """Train both legs on a decision log with feedback, on imported payments, or on simulated worlds.
+    """Train a bundle on a decision log, on imported payments, or on simulated worlds.
 
     Ordered by time: fit on the first days, choose thresholds on validation days, measure on the last ones.
     Of a log, a label counts from the day it became known, a payment without one is good only once the delay

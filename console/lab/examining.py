@@ -21,6 +21,9 @@ from schemas.errors import StoplineError
 #: Flink 1.16 with Beam runs on this Java and later ones.
 JAVA = 17
 
+#: The first and the last Python that are taken, as in pyproject.toml.
+_PYTHONS = (3, 11), (3, 12)
+
 #: Where jobs keep state and logs, of the folder one works in.
 HOME = Path("var")
 
@@ -37,7 +40,10 @@ class Finding(NamedTuple):
 def of_machine() -> Iterator[Finding]:
     """Look at Python, open files, the folder for state, Java, Maven and Flink's ports."""
     python = sys.version_info
-    yield Finding("Python", python[:2] == (3, 11), f"{python.major}.{python.minor}; 3.11 is tested")
+    taken = _PYTHONS[0] <= python[:2] <= _PYTHONS[1]
+    yield Finding(
+        "Python", taken, f"{python.major}.{python.minor}; 3.11 to 3.12 are taken, 3.11 is what CI runs"
+    )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = "without limit" if hard == resource.RLIM_INFINITY else f"{hard:,}"
     yield Finding("open files", True, f"{soft:,} now, {allowed} if a job asks")
