@@ -40,9 +40,9 @@ class Finding(NamedTuple):
 def of_machine() -> Iterator[Finding]:
     """Look at Python, open files, the folder for state, Java, Maven and Flink's ports."""
     python = sys.version_info
-    taken = _PYTHONS[0] <= python[:2] <= _PYTHONS[1]
+    fits = _PYTHONS[0] <= python[:2] <= _PYTHONS[1]
     yield Finding(
-        "Python", taken, f"{python.major}.{python.minor}; 3.11 to 3.12 are taken, 3.11 is what CI runs"
+        "Python", fits, f"{python.major}.{python.minor}; 3.11 to 3.12 are taken, 3.11 is what CI runs"
     )
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = "without limit" if hard == resource.RLIM_INFINITY else f"{hard:,}"
