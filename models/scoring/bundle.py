@@ -1,6 +1,7 @@
 """Model bundles: a directory that a stream may load, and everything needed to refuse it.
 
-    credit.skops debit.skops   the fitted trees of each leg, no pickle
+    trees.json                 the trees of each leg as plain numbers: what is scored with
+    credit.skops debit.skops   the classifiers of scikit-learn that were fitted, no pickle; no job reads them
     features.json              features of each leg, name -> version, in column order
     thresholds.json            named operating points of each leg -> score; null where none reaches the point
     baseline.json              median of good payments per feature, for explanations; null is missing
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scoring.trees import Trees
+from models.scoring.trees import Trees, written
 from schemas.errors import ModelError
 
 if TYPE_CHECKING:  # scikit-learn takes a second to load, and only who reads or writes trees needs it
@@ -37,12 +38,17 @@ FloatArray = NDArray[np.float64]
 #: Leg -> name -> version of features.
 Features = Mapping[str, Mapping[str, int]]
 
-SCHEMA = 2
+SCHEMA = 3
 LEGS = ("credit", "debit")
 MODELS = {leg: f"{leg}.skops" for leg in LEGS}
+TREES = "trees.json"
 TABLES = ("features.json", "thresholds.json", "baseline.json", "groups.json", "metrics.json")
-FILES = (*MODELS.values(), *TABLES, "card.md")
+FILES = (TREES, *MODELS.values(), *TABLES, "card.md")
 MANIFEST = "manifest.json"
+
+#: Of a release that scored with what it read from the classifiers.
+WITHOUT_TREES = 2
+
 # The one type in fitted boosted trees that skops does not trust by itself: two numpy arrays and three
 # methods; models.scoring.trees checks every index in them.
 TRUSTED = frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"})
@@ -144,6 +150,8 @@ def save(
         "metrics.json": {leg: dict(parts.metrics) for leg, parts in legs.items()},
     }
     contents = {name: _json_bytes(table) for name, table in tables.items()}
+    trees = {leg: written(parts.classifier) for leg, parts in legs.items()}
+    contents[TREES] = json.dumps(trees, separators=(",", ":"), allow_nan=False).encode()
     contents |= {MODELS[leg]: dumps(parts.classifier) for leg, parts in legs.items()}
     contents["card.md"] = card.encode()
     contents[MANIFEST] = _json_bytes(
@@ -189,15 +197,14 @@ def load(path: Path, *, features: Features | None = None, digest: str | None = N
         )
     manifest = _parse(path, MANIFEST, raw)
     _check_manifest(path, manifest)
-    contents = {name: _read(path, name) for name in FILES}
+    contents = {name: _read(path, name) for name in manifest["files"]}
     for name, content in contents.items():
         if _sha256(content) != manifest["files"][name]:
             raise ModelError(f"{path / name} does not match its hash in {MANIFEST}; fetch the bundle again.")
     tables = {name: _parse(path, name, contents[name]) for name in TABLES}
     try:
-        legs = {
-            leg: _leg(path, leg, contents[MODELS[leg]], {n: tables[n][leg] for n in TABLES}) for leg in LEGS
-        }
+        trees = _trees(path, contents)
+        legs = {leg: _leg(path, leg, trees[leg], {n: tables[n][leg] for n in TABLES}) for leg in LEGS}
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{path} has a malformed table or model ({error!r}); train again.") from error
     for leg, names in (features or {}).items():
@@ -208,31 +215,41 @@ def load(path: Path, *, features: Features | None = None, digest: str | None = N
 def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
     if not all(isinstance(manifest.get(name, {}), dict) for name in ("versions", "files")):
         raise ModelError(f"{path / MANIFEST} is no manifest of a bundle; fetch the bundle again.")
-    if manifest.get("schema") != SCHEMA:
-        raise ModelError(
-            f"{path} has bundle schema {manifest.get('schema')!r}, this release reads {SCHEMA}; train again."
-        )
-    for name, here in _read_by().items():
+    schema = manifest.get("schema")
+    if schema not in (WITHOUT_TREES, SCHEMA):
+        raise ModelError(f"{path} has bundle schema {schema!r}, this release reads {SCHEMA}; train again.")
+    if schema == WITHOUT_TREES:
+        _check_versions(path, manifest)
+    if set(manifest.get("files", ())) != set(FILES) - ({TREES} if schema == WITHOUT_TREES else set()):
+        raise ModelError(f"{path / MANIFEST} does not list exactly the files of a bundle; train again.")
+    if not isinstance(manifest.get("created"), str):
+        raise ModelError(f"{path / MANIFEST} has no creation time; train again.")
+
+
+def _check_versions(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse classifiers of other libraries than those here."""
+    for name, here in _libraries().items():
         there = manifest.get("versions", {}).get(name)
         if there != here:
             raise ModelError(
                 f"{path} was trained with {name} {there}, this process runs {here}; install the locked "
                 "requirements or train again."
             )
-    if set(manifest.get("files", ())) != set(FILES):
-        raise ModelError(f"{path / MANIFEST} does not list exactly the files of a bundle; train again.")
-    if not isinstance(manifest.get("created"), str):
-        raise ModelError(f"{path / MANIFEST} has no creation time; train again.")
 
 
-def _leg(path: Path, leg: str, model: bytes, tables: dict[str, Any]) -> LegModel:
+def _trees(path: Path, contents: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    if TREES in contents:
+        return _parse(path, TREES, contents[TREES])
+    return {leg: written(_classifier(path / file, contents[file])) for leg, file in MODELS.items()}
+
+
+def _leg(path: Path, leg: str, table: Mapping[str, Any], tables: dict[str, Any]) -> LegModel:
     features = {str(name): int(version) for name, version in tables["features.json"].items()}
-    classifier = _classifier(path / MODELS[leg], model)
-    trees = Trees.of(classifier)
-    if trees.n_features != len(features) or set(tables["baseline.json"]) != set(features):
+    if (takes := table["n_features"]) != len(features) or set(tables["baseline.json"]) != set(features):
         raise ModelError(
-            f"{path} names {len(features)} {leg} features, its model takes {trees.n_features}; train again."
+            f"{path} names {len(features)} {leg} features, its model takes {takes}; train again."
         )
+    trees = Trees.read(table)
     unknown = {name for names in tables["groups.json"].values() for name in names} - set(features)
     if unknown:
         raise ModelError(
@@ -312,14 +329,11 @@ def _parse(path: Path, name: str, content: bytes) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     """Return the versions a bundle was made with, to be kept in its manifest."""
-    return {"python": ".".join(platform.python_version_tuple()[:2]), **_read_by()}
+    return {"python": ".".join(platform.python_version_tuple()[:2]), **_libraries()}
 
 
-def _read_by() -> dict[str, str]:
-    """Return what has to be the same where a bundle is read: the libraries whose objects and arrays it holds.
-
-    Nothing in it is Python's own, no pickle and no bytecode: another minor reads the same trees.
-    """
+def _libraries() -> dict[str, str]:
+    """Return the libraries whose objects and arrays a classifier holds."""
     return {
         "scikit-learn": version("scikit-learn"),
         "skops": version("skops"),

@@ -8,6 +8,7 @@ exceed, a number of one byte, so the inner loop, which has no branch, handles ma
 thread: OpenMP threads would fight with the stream for the same cores.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -78,27 +79,38 @@ class Trees:
     def of(cls, classifier: "HistGradientBoostingClassifier") -> Self:
         """Flatten a fitted binary classifier.
 
+        Raises:
+            ModelError: trees that the evaluator cannot hold.
+
+        """
+        return cls.read(written(classifier))
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any]) -> Self:
+        """Flatten trees as `written` gives them.
+
         Every index is checked here, so that a forged file cannot make the evaluator read past an array.
 
         Raises:
             ModelError: trees that the evaluator cannot hold, or node indices out of range.
+            KeyError, TypeError, ValueError: this is no such table.
 
         """
         nodes: list[tuple[int, float, bool, int]] = []
-        first = [0]
-        leaf = np.zeros((len(classifier._predictors), MAX_LEAVES))
-        for tree, (predictor, *others) in enumerate(classifier._predictors):
-            if others:
-                raise ModelError("The model has more than two classes; train it on labels 0 and 1.")
-            leaves = _flatten(predictor.nodes, classifier.n_features_in_, nodes)
-            leaf[tree, _PLACES[: len(leaves)]] = leaves
+        first, n_features = [0], int(table["n_features"])
+        leaf = np.zeros((len(table["trees"]), MAX_LEAVES))
+        for number, tree in enumerate(table["trees"]):
+            leaves = _flatten(tree, n_features, nodes)
+            leaf[number, _PLACES[: len(leaves)]] = leaves
             first.append(len(nodes))
-        n_features = classifier.n_features_in_
-        table = np.array(nodes, [("feature", "i4"), ("threshold", "f8"), ("nan_right", "?"), ("keep", "u2")])
-        limits, least = _limits(table["feature"], table["threshold"], n_features)
-        column = (table["feature"] + n_features * table["nan_right"]).astype(np.int32)
-        splits = Splits(np.array(first, np.int32), column, least, np.ascontiguousarray(table["keep"]))
-        return cls(splits, limits, leaf, classifier._baseline_prediction.item(), n_features)
+        flat = np.array(nodes, [("feature", "i4"), ("threshold", "f8"), ("nan_right", "?"), ("keep", "u2")])
+        limits, least = _limits(flat["feature"], flat["threshold"], n_features)
+        column = (flat["feature"] + n_features * flat["nan_right"]).astype(np.int32)
+        splits = Splits(np.array(first, np.int32), column, least, np.ascontiguousarray(flat["keep"]))
+        baseline = float(table["baseline"])
+        if not (np.isfinite(baseline) and np.isfinite(leaf).all()):
+            raise ModelError("A leaf of the model is no number; the file is damaged, train again.")
+        return cls(splits, limits, leaf, baseline, n_features)
 
     def raw(self, X: FloatArray) -> FloatArray:
         """Log-odds of each row, float64[n, n_features] -> float64[n]; nan is a missing value.
@@ -142,7 +154,47 @@ def _limits(
     return Limits(first, np.concatenate(filled)), least
 
 
-def _flatten(nodes: NDArray[Any], n_features: int, splits: list[tuple[int, float, bool, int]]) -> list[float]:
+def written(classifier: "HistGradientBoostingClassifier") -> dict[str, Any]:
+    """Return a fitted binary classifier as plain numbers.
+
+    These are how many features it takes, the log-odds that all rows begin with, and the nodes of each tree.
+    A leaf is its value; a split is feature, threshold (None: infinity, all but missing values go left),
+    whether missing values go left, and the places of its children in the tree.
+
+    Raises:
+        ModelError: it has more than two classes, or splits on a category.
+
+    """
+    trees = []
+    for predictor, *others in classifier._predictors:
+        if others:
+            raise ModelError("The model has more than two classes; train it on labels 0 and 1.")
+        if predictor.nodes["is_categorical"].any():
+            raise ModelError("A tree splits on a category; train on numeric features.")
+        trees.append([_node(node) for node in predictor.nodes])
+    return {
+        "n_features": classifier.n_features_in_,
+        "baseline": classifier._baseline_prediction.item(),
+        "trees": trees,
+    }
+
+
+def _node(node: Any) -> float | tuple[int, float | None, bool, int, int]:
+    if node["is_leaf"]:
+        return float(node["value"])
+    threshold = float(node["num_threshold"])
+    return (
+        int(node["feature_idx"]),
+        threshold if np.isfinite(threshold) else None,
+        bool(node["missing_go_to_left"]),
+        int(node["left"]),
+        int(node["right"]),
+    )
+
+
+def _flatten(
+    nodes: Sequence[Any], n_features: int, splits: list[tuple[int, float, bool, int]]
+) -> list[float]:
     """Append the splits of one tree to `splits`; return its leaf values from left to right."""
     leaves: list[float] = []
     visited = 0
@@ -152,17 +204,17 @@ def _flatten(nodes: NDArray[Any], n_features: int, splits: list[tuple[int, float
         visited += 1
         if visited >= 2 * MAX_LEAVES:
             raise ModelError(f"A tree has more than {MAX_LEAVES} leaves; train with fewer max_leaf_nodes.")
-        if index >= len(nodes):
+        if not 0 <= index < len(nodes):
             raise ModelError("A tree of the model points outside itself; the file is damaged, train again.")
-        node = nodes[index]
-        if node["is_leaf"]:
-            leaves.append(float(node["value"]))
+        if isinstance(node := nodes[index], float | int):
+            leaves.append(float(node))
             return 1 << (len(leaves) - 1)
-        if node["is_categorical"] or not 0 <= node["feature_idx"] < n_features:
-            raise ModelError("A tree splits on a category or an unknown feature; train on numeric features.")
-        left, right = leaf_bits(int(node["left"])), leaf_bits(int(node["right"]))
-        nan_right = not node["missing_go_to_left"]
-        splits.append((int(node["feature_idx"]), float(node["num_threshold"]), nan_right, ALL_LEAVES & ~left))
+        feature, threshold, missing_left, left_at, right_at = node
+        if not 0 <= feature < n_features:
+            raise ModelError("A tree splits on an unknown feature; the file is damaged, train again.")
+        left, right = leaf_bits(left_at), leaf_bits(right_at)
+        limit = float("inf") if threshold is None else float(threshold)
+        splits.append((feature, limit, not missing_left, ALL_LEAVES & ~left))
         return left | right
 
     leaf_bits(0)

@@ -86,7 +86,10 @@ def test_the_window_lies_around_the_time_of_receipt(rules: Policy, topic: str, l
 
 
 @each_stream
-@pytest.mark.parametrize("record_us", [0, -1, NOW + 400 * DAY_US, 2**62, 1, 946_684_800_000])
+@pytest.mark.parametrize(
+    "record_us",
+    [0, -1, pytest.param(NOW + 400 * DAY_US, id="ahead"), 2**62, 1, 946_684_800_000],
+)
 def test_a_record_time_that_is_missing_or_absurd_is_replaced_by_this_machines_clock(
     rules: Policy, topic: str, record_us: int
 ) -> None:
@@ -169,7 +172,10 @@ def test_what_a_reader_knows_of_a_partition_ends_with_another_topic_of_its_name(
 
 
 @pytest.mark.parametrize("name", ["payee_added_at_us", "creditor_opened_at_us", "limit_changed_at_us"])
-@pytest.mark.parametrize("stated", [NOW // 1000, 0, NOW + DAY_US, 2**53])
+@pytest.mark.parametrize(
+    "stated",
+    [pytest.param(NOW // 1000, id="milliseconds"), 0, pytest.param(NOW + DAY_US, id="ahead"), 2**53],
+)
 def test_an_optional_time_that_cannot_be_true_is_as_absent_and_counted(
     rules: Policy, name: str, stated: int
 ) -> None:

@@ -11,7 +11,7 @@ from pipelines import policy
 from pipelines.hot.records import alert_record, warning_record
 from pipelines.kafka.coders import ChunkCoder
 from pipelines.kafka.port import Chunk, ChunkConsumer, KafkaSettings, open_producer
-from pipelines.kafka.reading.in_flight import alone, without
+from pipelines.kafka.reading.suspects import alone, without
 from pipelines.streams.clock import window
 from pipelines.streams.payments import decode
 from schemas import topics, traceparent

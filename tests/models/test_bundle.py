@@ -2,6 +2,8 @@ import hashlib
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from skops.io import dumps
 
-from models.scoring.bundle import FILES, MANIFEST, load, save
+from models.scoring.bundle import FILES, MANIFEST, TREES, WITHOUT_TREES, load, save
 from schemas.errors import ModelError
 from tests.models.kit import FEATURES, leg_parts, leg_rows, save_bundle
 
@@ -18,6 +20,15 @@ from tests.models.kit import FEATURES, leg_parts, leg_rows, save_bundle
 def bundle_path(tmp_path):
     save_bundle(tmp_path / "bundle")
     return tmp_path / "bundle"
+
+
+@pytest.fixture
+def old_path(bundle_path):
+    """A bundle as releases wrote it that scored with what they read from the classifiers."""
+    (bundle_path / TREES).unlink()
+    edit_manifest(bundle_path, lambda manifest: manifest.update(schema=WITHOUT_TREES))
+    edit_manifest(bundle_path, lambda manifest: manifest["files"].pop(TREES))
+    return bundle_path
 
 
 def rewrite(path, name, content: bytes) -> None:
@@ -61,6 +72,24 @@ def test_a_saved_bundle_scores_as_its_classifiers_did(bundle_path):
         X, _ = leg_rows(leg)
         expected = leg_parts(leg).classifier.predict_proba(X)[:, 1]
         np.testing.assert_allclose(model.score(X), expected, rtol=0, atol=1e-12)
+
+
+def test_a_bundle_without_trees_scores_as_one_with_them(tmp_path, old_path):
+    save_bundle(tmp_path / "new")
+    X, _ = leg_rows("credit")
+
+    np.testing.assert_array_equal(load(old_path).credit.score(X), load(tmp_path / "new").credit.score(X))
+
+
+def test_a_job_scores_without_loading_scikit_learn_or_skops():
+    code = (
+        "import sys; from pathlib import Path; from models.scoring.bundle import load; "
+        "load(Path('models/shipped')).credit; print(sorted({'sklearn', 'skops'} & set(sys.modules)))"
+    )
+
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert said == "[]\n"
 
 
 def test_thresholds_baseline_and_groups_come_back(bundle_path):
@@ -143,8 +172,9 @@ def test_a_changed_manifest_is_refused_where_a_digest_is_expected(bundle_path):
         load(bundle_path, digest=digest)
 
 
-def test_a_bundle_of_another_minor_of_python_is_read(bundle_path):
-    edit_manifest(bundle_path, lambda manifest: manifest["versions"].update(python="3.13"))
+@pytest.mark.parametrize("name", ["python", "scikit-learn", "skops", "numpy"])
+def test_a_bundle_made_with_other_versions_is_read_because_it_holds_numbers_only(bundle_path, name):
+    edit_manifest(bundle_path, lambda manifest: manifest["versions"].update({name: "99.1"}))
 
     assert load(bundle_path).credit.features
 
@@ -152,11 +182,23 @@ def test_a_bundle_of_another_minor_of_python_is_read(bundle_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda v: v.update({"scikit-learn": "1.2.0"}), "scikit-learn 1.2.0"),
+        (lambda v: v.update({"skops": "0.1"}), "skops 0.1"),
+        (lambda v: v.update({"numpy": "1.0"}), "numpy 1.0"),
+        (lambda v: v.clear(), "None"),
+    ],
+)
+def test_a_classifier_of_other_libraries_is_refused(old_path, change, message):
+    edit_manifest(old_path, lambda manifest: change(manifest["versions"]))
+
+    with pytest.raises(ModelError, match=message):
+        load(old_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
         (lambda m: m.update(schema=1), "bundle schema 1"),
-        (lambda m: m["versions"].update({"scikit-learn": "1.2.0"}), "scikit-learn 1.2.0"),
-        (lambda m: m["versions"].update({"skops": "0.1"}), "skops 0.1"),
-        (lambda m: m["versions"].update({"numpy": "1.0"}), "numpy 1.0"),
-        (lambda m: m.pop("versions"), "None"),
         (lambda m: m["files"].pop("card.md"), "exactly the files"),
         (lambda m: m["files"].update({"../x": ""}), "exactly the files"),
         (lambda m: m.pop("files"), "exactly the files"),
@@ -212,30 +254,52 @@ def test_tables_that_contradict_the_model_are_refused_even_with_right_hashes(
         load(bundle_path)
 
 
-def test_a_model_fitted_by_another_scikit_learn_is_refused(bundle_path):
-    edit_inside_model(bundle_path, '"\\"1.9.1\\""', '"\\"1.5.0\\""')
+def test_a_model_fitted_by_another_scikit_learn_is_refused(old_path):
+    edit_inside_model(old_path, '"\\"1.9.1\\""', '"\\"1.5.0\\""')
 
     with pytest.raises(ModelError, match=r"1\.5\.0"):
-        load(bundle_path)
+        load(old_path)
 
 
-def test_a_model_with_another_type_inside_is_refused_before_it_is_built(bundle_path):
-    edit_inside_model(bundle_path, '"TreePredictor"', '"TreeWrecker"')
+def test_a_model_with_another_type_inside_is_refused_before_it_is_built(old_path):
+    edit_inside_model(old_path, '"TreePredictor"', '"TreeWrecker"')
 
     with pytest.raises(ModelError, match=r"TreeWrecker.*not trusted"):
-        load(bundle_path)
+        load(old_path)
 
 
-def test_another_estimator_is_refused(bundle_path):
+def test_another_estimator_is_refused(old_path):
     X, y = leg_rows("credit")
-    rewrite(bundle_path, "credit.skops", dumps(LogisticRegression().fit(np.nan_to_num(X), y)))
+    rewrite(old_path, "credit.skops", dumps(LogisticRegression().fit(np.nan_to_num(X), y)))
 
     with pytest.raises(ModelError, match="LogisticRegression"):
-        load(bundle_path)
+        load(old_path)
 
 
-def test_a_file_that_is_no_archive_is_refused(bundle_path):
-    rewrite(bundle_path, "debit.skops", b"not a model")
+def test_a_file_that_is_no_archive_is_refused(old_path):
+    rewrite(old_path, "debit.skops", b"not a model")
 
     with pytest.raises(ModelError, match=r"debit\.skops cannot be read"):
+        load(old_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t["credit"].update(n_features=10**9), "takes 1000000000"),
+        (lambda t: t["credit"].pop("baseline"), "malformed"),
+        (lambda t: t["credit"].update(baseline=float("nan")), "no number"),
+        (lambda t: t["credit"]["trees"].append([[7, 0.5, True, 1, 2], 0.1, 0.2]), "unknown feature"),
+        (lambda t: t["credit"]["trees"].append([[0, 0.5, True, -1, 2], 0.1, 0.2]), "outside itself"),
+        (lambda t: t["credit"]["trees"].append([[0, 0.5, True, 0, 2], 0.1, 0.2]), "16 leaves"),
+        (lambda t: t["credit"]["trees"].append([float("inf")]), "no number"),
+        (lambda t: t["credit"]["trees"].append([10**400]), "malformed"),
+        (lambda t: t["credit"]["trees"].append([]), "outside itself"),
+        (lambda t: t["credit"].update(trees="none"), "malformed"),
+    ],
+)
+def test_trees_that_are_none_are_refused_even_with_right_hashes(bundle_path, change, message):
+    edit_json(bundle_path, TREES, change)
+
+    with pytest.raises(ModelError, match=message):
         load(bundle_path)
