@@ -20,7 +20,7 @@ from schemas.ids import derived_id
 from schemas.iso20022 import values
 
 RecallReason = Literal["FRAD", "DUPL", "TECH", "CUST", "AM09", "AC03"]
-Verdict = Literal["CNCL", "RJCR", "PDCR"]
+CancellationStatus = Literal["CNCL", "RJCR", "PDCR"]
 RejectReason = Literal["AC04", "ADAC", "AGNT", "AM04", "ARDT", "ARPL", "CUST", "LEGL", "NARR", "NOAS", "NOOR"]
 PendingReason = Literal["PTNA", "RQDA", "NARR"]
 ReturnReason = Literal["FOCR", "FR01", "AC06", "AG01", "RR04", "LEGL"]
@@ -72,7 +72,7 @@ def recall(
 def resolution(
     original: Original,
     *,
-    verdict: Verdict,
+    verdict: CancellationStatus,
     case_id: str,
     created_us: int,
     reason: RejectReason | PendingReason | None = None,
@@ -82,7 +82,7 @@ def resolution(
 
     Pending may name why; a note needs a reason to stand beside.
     """
-    values.one_of("Conf", verdict, Verdict)
+    values.one_of("Conf", verdict, CancellationStatus)
     if (verdict == "RJCR" and reason is None) or (verdict == "CNCL" and reason is not None):
         raise SchemaError(f"a camt.029 with {verdict} names a reason exactly when it rejects, got {reason!r}")
     if reason is not None:

@@ -32,7 +32,7 @@ CODES: Mapping[Why, ErrorCode] = {
 }
 
 
-class Source(Record, order=True, frozen=True, kw_only=True):
+class RawMessage(Record, order=True, frozen=True, kw_only=True):
     """Where a message was read, when it was received, and its bytes; in order of receipt."""
 
     at_us: int

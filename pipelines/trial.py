@@ -14,7 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.in_flight import in_flight
 from pipelines.kafka.reading.suspects import Work, admitted
-from pipelines.received import Source
+from pipelines.received import RawMessage
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Guard:
         if (noted := in_flight(self._trial.settings.in_flight)) is not None:
             noted.settled(id(self))
 
-    def admitted(self, chunk: Chunk) -> tuple[Chunk, list[Source]]:
+    def admitted(self, chunk: Chunk) -> tuple[Chunk, list[RawMessage]]:
         """Return what of a chunk is worked on, and the messages that are put aside."""
         noted = in_flight(self._trial.settings.in_flight)
         kept, _, deadly = admitted(noted, id(self), chunk, self._trial)
         return kept, [
-            Source(
+            RawMessage(
                 topic=chunk.topic,
                 partition=int(chunk.partitions[place]),
                 offset=int(chunk.offsets[place]),

@@ -13,7 +13,7 @@ from schemas.contract import Count, Country, Currency, Event, Id, IdOrNone, Micr
 from schemas.indicator import SaidOfNumber
 from schemas.order import Actor
 from schemas.rectification import Track
-from schemas.report import Action, Answer, Entity, Finding, Report, Result, Revocation, Verdict
+from schemas.report import Action, Answer, Entity, Finding, Report, ReportVerdict, Result, Revocation
 from schemas.scams import FraudClass
 from schemas.subject import Role, SubjectKind, SubjectSource, Tier
 
@@ -261,7 +261,7 @@ class CountOutcome(Command, frozen=True, kw_only=True, tag="COUNT_OUTCOME"):
     """A report's outcome goes to its reporter's record."""
 
     report_id: Id
-    verdict: Verdict
+    verdict: ReportVerdict
     revoked: bool = False
 
 

@@ -36,7 +36,7 @@ Purpose = Literal["WARN", "FOLLOW_UP"]
 ContactState = Literal[
     "SENDING", "SENT", "DELIVERED", "READ", "ANSWERED", "UNREACHABLE", "FAILED", "UNCERTAIN"
 ]
-Verdict = Literal["DISSUADED", "NOT_SCAM", "CONTINUED", "UNKNOWN"]
+PartyVerdict = Literal["DISSUADED", "NOT_SCAM", "CONTINUED", "UNKNOWN"]
 
 #: Why a rung was passed over.
 SkipReason = Literal["CALLS_FORWARDED", "FORBIDDEN", "NO_CONSENT", "COOLDOWN", "EXPIRED"]
@@ -84,7 +84,7 @@ class Attempt(Record, frozen=True, kw_only=True):
     dialogue: Dialogue | None = None
 
 
-class Outcome(Record, tag_field="type", tag="outcome", frozen=True, kw_only=True):
+class ContactOutcome(Record, tag_field="type", tag="outcome", frozen=True, kw_only=True):
     """What came of a try, as the channel tells (topic `warning_outcomes`, key: the party).
 
     `proof_id` names the announcement that a call was proved by; `reason` says why there is none, or why
@@ -96,7 +96,7 @@ class Outcome(Record, tag_field="type", tag="outcome", frozen=True, kw_only=True
     channel: Channel
     state: ContactState
     at_us: Micros
-    verdict: Verdict = "UNKNOWN"
+    verdict: PartyVerdict = "UNKNOWN"
     reason: Line = ""
     proof_id: IdOrNone = ""
 
@@ -107,7 +107,7 @@ class PartyTick(Record, tag_field="type", tag="tick", frozen=True, kw_only=True)
     party_token: Token
 
 
-OutcomeMessage = Outcome | PartyTick
+OutcomeMessage = ContactOutcome | PartyTick
 
 
 class Said(Record, frozen=True, kw_only=True):
@@ -252,7 +252,7 @@ class Suppressed(Happened, tag="suppressed", frozen=True, kw_only=True):
 class Heard(Happened, tag="heard", frozen=True, kw_only=True):
     """An outcome was taken in; not `counted` where a voice answered while calls were forwarded."""
 
-    outcome: Outcome
+    outcome: ContactOutcome
     warning_id: Id
     counted: bool = True
 

@@ -8,10 +8,10 @@ from schemas.contract import Event, Micros, TokenOrNone, TransactionId, Word
 from schemas.scams import FraudClass
 from schemas.warning import Act
 
-Kind = Literal["ANSWER", "ACTION", "LABEL", "DIALOGUE"]
+FeedbackKind = Literal["ANSWER", "ACTION", "LABEL", "DIALOGUE"]
 Verdict = Literal["UNKNOWN", "LEGITIMATE", "SCAM", "LAUNDERING"]
 
-KINDS, VERDICTS = get_args(Kind), get_args(Verdict)
+KINDS, VERDICTS = get_args(FeedbackKind), get_args(Verdict)
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Feedback(Event, frozen=True, kw_only=True):
 
     feedback_id: str
     txn_id: TransactionId
-    kind: Kind
+    kind: FeedbackKind
     verdict: Verdict
     known_at_us: Micros
     case_family_id: str = ""

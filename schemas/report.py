@@ -46,7 +46,7 @@ ActionKind = Literal[
 ]  # fmt: skip
 Result = Literal["", "ACTED", "NOT_FOUND", "REFUSED"]
 CaseState = Literal["IN_REVIEW", "FANNED_OUT", "ACTED", "DISMISSED", "REVOKED", "CLOSED"]
-Verdict = Literal["", "CONFIRMED", "REJECTED", "UNKNOWN"]
+ReportVerdict = Literal["", "CONFIRMED", "REJECTED", "UNKNOWN"]
 
 ENTITY_KINDS, ORIGINS = get_args(EntityKind), get_args(Origin)
 INFORMATION = get_args(Information)
@@ -237,7 +237,7 @@ class ReportCase(Event, frozen=True, kw_only=True):
     why: Text = ""
     first_action_us: Micros = 0
     all_actions_us: Micros = 0
-    verdict: Verdict = ""
+    verdict: ReportVerdict = ""
     closed_us: Micros = 0
     version: Count = 1
     seal: SealOrNone = ""
@@ -267,7 +267,7 @@ class ReportOutcome(Event, frozen=True, kw_only=True):
     report_id: Id
     reporter: Name
     state: CaseState
-    verdict: Verdict
+    verdict: ReportVerdict
     asked: Count
     acted: Count
     refused: Count

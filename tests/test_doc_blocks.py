@@ -66,6 +66,7 @@ def test_a_command_line_of_the_docs_names_a_command_and_options_that_exist(
     assert misused([word for word in words if word not in "…"], OF_BEAM) == ""
 
 
+@pytest.mark.slow
 def test_a_tables_first_steps_are_taken_as_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

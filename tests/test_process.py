@@ -22,6 +22,8 @@ ALLOWED = {
     "pipelines/metrics.py STATUS_COUNTERS": "of TELEMETRY",
     "console/offices.py WORLD_CLOCK": "the clock of the demo's world, which its process sets",
     "measures/registry/table.py NOTHING": "a table without entries; nothing adds to one",
+    "measures/law/notices.py NOTHING": "nothing told; read only",
+    "measures/aggregate.py UNGUARDED": "nothing is protected; read only",
     "pipelines/hot/feeds.py NONE": "no subscriptions, for who has none; read only",
     "schemas/clue.py _NOBODY": "no parties, for who has none; read only",
     "pipelines/telemetry.py TELEMETRY": "the counts of a process by their meaning; no decision reads them",

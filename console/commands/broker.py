@@ -9,12 +9,14 @@ from pipelines.kafka.local.brokers import BrokerKind
 
 app = typer.Typer(no_args_is_help=True, help="Run a Kafka broker on this machine.")
 
-Kind = Annotated[BrokerKind, typer.Option(help="embedded: in memory; kafka: Apache Kafka, needs Java.")]
+BrokerOption = Annotated[
+    BrokerKind, typer.Option(help="embedded: in memory; kafka: Apache Kafka, needs Java.")
+]
 Port = Annotated[int | None, typer.Option(help="Loopback port; a free one if not given.", min=1, max=65_535)]
 
 
 @app.command()
-def up(kind: Kind = "embedded", port: Port = None) -> None:
+def up(kind: BrokerOption = "embedded", port: Port = None) -> None:
     """Start a broker in the background.
 
     Example: stopline broker up --kind embedded --port 9092

@@ -32,7 +32,7 @@ from schemas.rows.tokens import token_text
 from schemas.warning import Warning
 
 
-class Outcome(NamedTuple):
+class PolicyResult(NamedTuple):
     """What one policy did; money in minor units.
 
     `braked` counts the hours, shards and legs in which the policy asked to hold more than it allows.
@@ -143,7 +143,7 @@ def _board(
     return Scoreboard(payments, facts)
 
 
-def outcome(board: Scoreboard, run: Replayed) -> Outcome:
+def outcome(board: Scoreboard, run: Replayed) -> PolicyResult:
     """Hold one run against the truth."""
     board = Scoreboard(board.payments, board.facts)
     board.add_alerts(run.alerts)
@@ -152,7 +152,7 @@ def outcome(board: Scoreboard, run: Replayed) -> Outcome:
     measures = Counter(alert.outcome for alert in run.alerts)
     victims = {fact.payer for fact in board.facts.values() if fact.scam}
     innocent = {alert.party_token for alert in run.alerts if alert.txn_id not in board.facts}
-    return Outcome(
+    return PolicyResult(
         saved_minor=result.stopped_minor + result.caught_minor,
         scam_minor=result.scam_minor,
         delayed=measures["DELAY"],

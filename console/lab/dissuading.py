@@ -15,7 +15,16 @@ import pyarrow as pa
 from measures.victims import ladder
 from measures.victims.climb import Rules
 from measures.victims.ladder import Answer, Command
-from schemas.contact import Attempt, ContactEvent, ContactState, Outcome, Party, PartyTick, Planned, Verdict
+from schemas.contact import (
+    Attempt,
+    ContactEvent,
+    ContactOutcome,
+    ContactState,
+    Party,
+    PartyTick,
+    PartyVerdict,
+    Planned,
+)
 from schemas.errors import ConfigError
 from schemas.strict_text import is_number
 from schemas.units import DAY_US, HOUR_US, MINUTE_US, SECOND_US
@@ -132,7 +141,7 @@ class _Life:
         self._party: Party | None = None
         self._tries: dict[str, list[tuple[int, Attempt]]] = {}
         self._reached: set[str] = set()
-        self._said: dict[str, tuple[int, Verdict, str]] = {}
+        self._said: dict[str, tuple[int, PartyVerdict, str]] = {}
         self._suppressed: dict[str, str] = {}
 
     def through(self, asked: Sequence[Warning]) -> list[Lived]:
@@ -178,7 +187,7 @@ class _Life:
         named = channel == "IN_APP" and attempt.warning_id in self._named
         stops = ANSWERS["LISTED" if named else channel] * (1.0 if victim else MISTAKEN)
         drawn = chance(self._seed, attempt.key, "answer")
-        verdict: Verdict = "UNKNOWN"
+        verdict: PartyVerdict = "UNKNOWN"
         if drawn < stops:
             verdict = "DISSUADED"
         elif drawn > 0.5:
@@ -194,7 +203,7 @@ class _Life:
             self._later(said_us, answer)
 
     def _tell(self, attempt: Attempt, state: ContactState, at_us: int) -> None:
-        outcome = Outcome(
+        outcome = ContactOutcome(
             key=attempt.key,
             party_token=self._token,
             channel=attempt.channel,

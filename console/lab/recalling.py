@@ -6,7 +6,7 @@ from typing import get_type_hints
 
 import msgspec
 
-from measures.iso20022 import Original, RecallReason, RejectReason, ReturnReason, Verdict
+from measures.iso20022 import CancellationStatus, Original, RecallReason, RejectReason, ReturnReason
 from measures.recalls import case as recalls
 from measures.recalls.case import RecallCase
 from schemas import strict_json
@@ -60,7 +60,7 @@ def take_in(message: Path, case_file: Path) -> RecallCase:
 
 def answer(asked: Path, out: Path, *, verdict: str, reason: str, note: str) -> None:
     """Write the camt.029 to another institution's camt.056; raises as `ask`."""
-    code: Verdict = verdict  # type: ignore[assignment]
+    code: CancellationStatus = verdict  # type: ignore[assignment]
     why: RejectReason | None = reason or None  # type: ignore[assignment]
     message = recalls.answer(read_bytes(asked), verdict=code, reason=why, created_us=_now_us(), note=note)
     out.write_bytes(message)

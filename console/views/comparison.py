@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from console.lab.comparing import Outcome
+from console.lab.comparing import PolicyResult
 from console.views.tables import figures
 from pipelines.policy import Policy
 
 
 def show(
-    outcomes: Mapping[str, Outcome], rules: Mapping[str, Policy], payments: int, changed: Mapping[str, int]
+    outcomes: Mapping[str, PolicyResult],
+    rules: Mapping[str, Policy],
+    payments: int,
+    changed: Mapping[str, int],
 ) -> None:
     """Print what the live and the new policy did."""
     console = Console(highlight=False)
@@ -25,7 +28,7 @@ def show(
         console.print("nothing is known of scams in this stream: add --feedback to see money saved")
 
 
-def _table(outcomes: Mapping[str, Outcome], rules: Mapping[str, Policy], payments: int) -> Table:
+def _table(outcomes: Mapping[str, PolicyResult], rules: Mapping[str, Policy], payments: int) -> Table:
     live, new = outcomes["live"], outcomes["new"]
     law = rules["live"].law
     table = figures(

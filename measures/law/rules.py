@@ -88,7 +88,7 @@ Times = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 
 Amount = Annotated[int, BeforeValidator(_amount)]
-Source = Annotated[str, AfterValidator(_source)]
+Citation = Annotated[str, AfterValidator(_source)]
 
 
 class Data(BaseModel):
@@ -106,7 +106,7 @@ class Rule(Data):
 
     since: Day
     basis: Annotated[str, Field(min_length=1)] | dict[str, str]
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: tuple[Citation, ...] = Field(min_length=1)
     own_term: Flag = False
 
     def basis_in(self, language: str) -> str:

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from measures import iso20022
-from measures.iso20022 import Original, RecallReason, RejectReason, ReturnReason, Verdict
+from measures.iso20022 import CancellationStatus, Original, RecallReason, RejectReason, ReturnReason
 from measures.recalls.reader import Received, read
 from schemas.errors import SchemaError
 from schemas.order import Record
@@ -72,7 +72,12 @@ def take_in(case: RecallCase, message: bytes) -> RecallCase:
 
 
 def answer(
-    asked: bytes, *, verdict: Verdict, created_us: int, reason: RejectReason | None = None, note: str = ""
+    asked: bytes,
+    *,
+    verdict: CancellationStatus,
+    created_us: int,
+    reason: RejectReason | None = None,
+    note: str = "",
 ) -> bytes:
     """Answer another institution's camt.056 with a camt.029."""
     received = _asked(asked)

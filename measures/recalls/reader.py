@@ -2,29 +2,29 @@
 
 from typing import Literal, NamedTuple
 
-from measures.iso20022 import Original, Verdict
+from measures.iso20022 import CancellationStatus, Original
 from schemas.currencies import digits_of
 from schemas.errors import SchemaError
 from schemas.iso20022 import document, values
 from schemas.iso20022.document import Element
 
-Kind = Literal["RECALL", "RESOLUTION", "RETURN"]
+RecallKind = Literal["RECALL", "RESOLUTION", "RETURN"]
 
 #: Message -> what it is, and where its one payment stands.
-_KINDS: dict[str, tuple[Kind, str]] = {
+_KINDS: dict[str, tuple[RecallKind, str]] = {
     "camt.056": ("RECALL", "Undrlyg/TxInf"),
     "camt.029": ("RESOLUTION", "CxlDtls/TxInfAndSts"),
     "pacs.004": ("RETURN", "TxInf"),
 }
 
 #: Where the debtor's and the creditor's institution stand.
-_AGENTS: dict[Kind, tuple[str, str]] = {
+_AGENTS: dict[RecallKind, tuple[str, str]] = {
     "RECALL": ("Assgnmt/Assgnr/Agt", "Assgnmt/Assgne/Agt"),
     "RESOLUTION": ("Assgnmt/Assgne/Agt", "Assgnmt/Assgnr/Agt"),
     "RETURN": ("GrpHdr/InstdAgt", "GrpHdr/InstgAgt"),
 }
 
-_REASONS: dict[Kind, str] = {
+_REASONS: dict[RecallKind, str] = {
     "RECALL": "CxlRsnInf/Rsn/Cd",
     "RESOLUTION": "CxlStsRsnInf/Rsn/Cd",
     "RETURN": "RtrRsnInf/Rsn/Cd",
@@ -46,7 +46,7 @@ class Received(NamedTuple):
 
     """
 
-    kind: Kind
+    kind: RecallKind
     message_id: str
     case_id: str
     original: Original
@@ -71,7 +71,7 @@ def read(message: bytes) -> Received:
     return _received(kind, body, payments[0])
 
 
-def _received(kind: Kind, body: Element, payment: Element) -> Received:
+def _received(kind: RecallKind, body: Element, payment: Element) -> Received:
     def sum_of(tag: str) -> tuple[int, str]:
         found = payment.first(tag)
         code = found.node.get("Ccy", "") if found else ""
@@ -110,7 +110,7 @@ def _received(kind: Kind, body: Element, payment: Element) -> Received:
         message_id=body.text("GrpHdr/MsgId" if kind == "RETURN" else "Assgnmt/Id"),
         case_id=body.text("Case/Id", "RslvdCase/Id"),
         original=original,
-        verdict=verdict and values.one_of("Conf", verdict, Verdict),
+        verdict=verdict and values.one_of("Conf", verdict, CancellationStatus),
         reason=payment.text(_REASONS[kind]),
         returned_minor=returned_minor,
         return_id=payment.text("RtrId"),

@@ -4,7 +4,7 @@ import msgspec
 
 from measures.victims import planning
 from measures.victims.climb import Climb
-from schemas.contact import Calm, FollowUp, Heard, Ladder, Outcome, Reopened, Step, Watched
+from schemas.contact import Calm, ContactOutcome, FollowUp, Heard, Ladder, Reopened, Step, Watched
 from schemas.strict_text import is_number
 from schemas.units import DAY_US, HOUR_US, SECOND_US
 
@@ -20,7 +20,7 @@ _LOST: dict[str, Step] = {
 _FOLLOW_UP_US = {"24h": 24 * HOUR_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US}
 
 
-def take(climb: Climb, outcome: Outcome) -> None:
+def take(climb: Climb, outcome: ContactOutcome) -> None:
     """Take what a channel tells of a try; the same thing twice changes nothing."""
     warning_id, rung, number = _parts(outcome.key)
     ladder = next((each for each in climb.party.ladders if each.warning_id == warning_id), None)
@@ -55,7 +55,7 @@ def take(climb: Climb, outcome: Outcome) -> None:
         climb.put(msgspec.structs.replace(ladder, state=outcome.state, due_us=begun_us, reached=reached))
 
 
-def decide(climb: Climb, ladder: Ladder, outcome: Outcome) -> None:
+def decide(climb: Climb, ladder: Ladder, outcome: ContactOutcome) -> None:
     """Act on an answer that counts."""
     answered = (outcome.channel, min(outcome.at_us, climb.now))
     if outcome.verdict == "DISSUADED":
@@ -114,7 +114,7 @@ def _channel(climb: Climb, ladder: Ladder) -> str:
     return rungs[ladder.place].channel if ladder.place < len(rungs) else ""
 
 
-def _forwarded(climb: Climb, outcome: Outcome) -> bool:
+def _forwarded(climb: Climb, outcome: ContactOutcome) -> bool:
     """Whether somebody else may have spoken: a voice, on a line whose calls were forwarded then."""
     since = climb.party.forwarded_us
     return outcome.channel in planning.VOICE and since is not None and outcome.at_us >= since

@@ -15,15 +15,15 @@ from measures.victims.cooldown import Said, may_warn, recent
 from schemas.contact import (
     ContactEntry,
     ContactEvent,
+    ContactOutcome,
     ForwardingHeard,
     Heard,
     Ladder,
-    Outcome,
     Party,
     PartyTick,
+    PartyVerdict,
     Suppressed,
     SuppressReason,
-    Verdict,
 )
 from schemas.contact import Said as SaidRecord
 from schemas.ids import derived_id
@@ -48,11 +48,11 @@ class Answer(Record, tag_field="type", tag="answer", frozen=True, kw_only=True):
 
     party_token: str
     warning_id: str
-    verdict: Verdict
+    verdict: PartyVerdict
     at_us: int
 
 
-Command = Warning | Outcome | PartyTick | Forwarding | Answer
+Command = Warning | ContactOutcome | PartyTick | Forwarding | Answer
 
 
 def held_out(party_token: str, percent: int) -> bool:
@@ -182,7 +182,7 @@ def _speaks_against(
     return None if allowed else "COOLDOWN"
 
 
-def _heard(climb: Climb, outcome: Outcome) -> None:
+def _heard(climb: Climb, outcome: ContactOutcome) -> None:
     answers.take(climb, outcome)
 
 
@@ -191,7 +191,7 @@ def _answered(climb: Climb, answer: Answer) -> None:
     found = next((each for each in climb.party.ladders if each.warning_id == answer.warning_id), None)
     if found is None or found.ended:
         return
-    outcome = Outcome(
+    outcome = ContactOutcome(
         key=f"{answer.warning_id}/{found.place}/{max(found.attempt, 1)}",
         party_token=answer.party_token,
         channel="IN_APP",
@@ -221,7 +221,7 @@ def _forwarding(climb: Climb, seen: Forwarding) -> None:
 
 _TAKE: Mapping[type, Callable[[Climb, Any], None]] = {
     Warning: _warned,
-    Outcome: _heard,
+    ContactOutcome: _heard,
     PartyTick: _tick,
     Forwarding: _forwarding,
     Answer: _answered,

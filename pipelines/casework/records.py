@@ -8,7 +8,7 @@ from measures.aggregate import Aggregate, Publish, Send
 from measures.casework import AGGREGATES
 from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import NO_LAW, Source, read_back
+from pipelines.received import NO_LAW, RawMessage, read_back
 from schemas import topics
 from schemas.casework import Delivery
 from schemas.dead_letter import ErrorCode
@@ -36,7 +36,7 @@ def delivery_message(kind: str, key: str, command: Any) -> bytes:
     return read_back(_ENCODE(Delivery(kind=kind, key=key, command=command)), read_delivery)
 
 
-def delivery_record(send: Send, source: Source, number: int, at_us: int) -> OutRecord:
+def delivery_record(send: Send, source: RawMessage, number: int, at_us: int) -> OutRecord:
     """Return a command on its way to an earlier stage, or to its own."""
     value = delivery_message(send.kind, send.key, send.command)
     named = derived_id("delivery", source.topic, source.partition, source.offset, send.kind, send.key, number)
@@ -55,6 +55,6 @@ def told_record(publish: Publish, at_us: int) -> OutRecord:
     )  # fmt: skip
 
 
-def letter_record(source: Source, code: ErrorCode, message: str) -> OutRecord:
+def letter_record(source: RawMessage, code: ErrorCode, message: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
     return refused_record(source.letter("casework", code, message), NO_LAW)

@@ -38,7 +38,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
 from pipelines.policy import USUAL_CLOCK
-from pipelines.received import CODES, Source, fault_text, read_back
+from pipelines.received import CODES, RawMessage, fault_text, read_back
 from pipelines.streams.clock import window
 from pipelines.streams.iso20022 import tokens_of
 from pipelines.telemetry import TELEMETRY
@@ -55,7 +55,7 @@ from schemas.trace import Trace
 class Item(Record, frozen=True, kw_only=True):
     """One command on its way through the job, and the message that brought it about."""
 
-    source: Source
+    source: RawMessage
     kind: str
     key: str
     command: CaseworkMessage | InternalCommand
@@ -144,7 +144,9 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
             times.received_us.tolist(),
         )
         for value, partition, offset, at_us in zip(*columns, strict=True):
-            source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
+            source = RawMessage(
+                topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value
+            )
             if not at_us:
                 yield self._refuse(source, "FUTURE", "No record time that can be, and a replay has no clock")
                 continue
@@ -167,7 +169,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
             self._opened.inc()
             yield from items
 
-    def _read(self, source: Source, ring: KeyRing, clock_us: int) -> list[Send] | Refusal:
+    def _read(self, source: RawMessage, ring: KeyRing, clock_us: int) -> list[Send] | Refusal:
         topic, value = source.topic, source.value
         key_at_us = source.key_at_us(clock_us, self._settings.append_time)
         if topic == topics.REPORTS:
@@ -182,7 +184,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         except UNREADABLE as error:
             return Refusal(why=Why.MALFORMED, detail=explained(error))
 
-    def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
+    def _refuse(self, source: RawMessage, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
         return TaggedOutput("refused", letter_record(source, code, message))
 
@@ -202,7 +204,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, settings: CaseworkSettings, stage: int) -> None:
         self._settings, self._stage = settings, stage
-        self._onward: list[tuple[Source, int, str, bytes, Timestamp]] = []
+        self._onward: list[tuple[RawMessage, int, str, bytes, Timestamp]] = []
         self._newest_us = 0
 
     def setup(self) -> None:
@@ -266,7 +268,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             return
         self._newest_us = max(self._newest_us, known.newest_us)
         reached_us = max(self._newest_us, self._settings.clock())
-        source = Source(
+        source = RawMessage(
             at_us=at_us, topic=topics.CASEWORK_INTERNAL, partition=-1, offset=-1,
             value=delivery_message(kind, key, Tick()),
         )  # fmt: skip
@@ -294,7 +296,9 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             return Stored(_STATE[of.kind](value), 0)
         return Stored(None, 0)
 
-    def _written(self, of: Aggregate, was: Any, applied: Applied, source: Source, stamp: Any) -> list[Any]:
+    def _written(
+        self, of: Aggregate, was: Any, applied: Applied, source: RawMessage, stamp: Any
+    ) -> list[Any]:
         """Return what goes out, as records: what cannot be written changes nothing."""
         now_us = self._settings.clock() or source.at_us
         found, ahead = [], []
@@ -327,7 +331,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             set_timer(due, at_us)
 
 
-def _item(source: Source, send: Send) -> bytes:
+def _item(source: RawMessage, send: Send) -> bytes:
     return read_back(_ENCODE(Item(source=source, kind=send.kind, key=send.key, command=send.command)), _ITEM)
 
 

@@ -2,7 +2,7 @@
 
 from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import Source
+from pipelines.received import RawMessage
 from schemas import topics
 from schemas.dead_letter import ErrorCode
 from schemas.journal import JournalEntry, RefundChanged
@@ -27,6 +27,6 @@ def refund_record(event: RefundChanged) -> OutRecord:
     )  # fmt: skip
 
 
-def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
+def letter_record(source: RawMessage, code: ErrorCode, message: str, law: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
     return refused_record(source.letter("lifecycle", code, message), law)

@@ -33,7 +33,7 @@ from pipelines.lifecycle.records import (
 )
 from pipelines.lifecycle.settings import LifecycleSettings
 from pipelines.policy import USUAL_CLOCK
-from pipelines.received import CODES, NO_LAW, Source, fault_text, read_back
+from pipelines.received import CODES, NO_LAW, RawMessage, fault_text, read_back
 from pipelines.streams.clock import window
 from pipelines.telemetry import TELEMETRY
 from pipelines.trial import Guard, Trial
@@ -47,7 +47,7 @@ from schemas.reply import ReplyCode
 class Item(Record, frozen=True, kw_only=True):
     """One readable message on its way through the job."""
 
-    source: Source
+    source: RawMessage
     arrival: Arrival
 
 
@@ -65,7 +65,7 @@ _STORED = msgspec.msgpack.Decoder(StoredAccount)
 _REGISTERED = msgspec.msgpack.Decoder(Registered)
 
 
-def _item(source: Source, arrival: Arrival) -> bytes:
+def _item(source: RawMessage, arrival: Arrival) -> bytes:
     return read_back(_ENCODE(Item(source=source, arrival=arrival)), _ITEM.decode)
 
 
@@ -100,7 +100,9 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         times = window(chunk, USUAL_CLOCK, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
         for place, (value, partition, offset, at_us) in enumerate(zip(chunk.values, *columns, strict=True)):
-            source = Source(topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value)
+            source = RawMessage(
+                topic=chunk.topic, partition=partition, offset=offset, at_us=at_us, value=value
+            )
             if not at_us:
                 yield self._refuse(source, "FUTURE", "No record time that can be, and a replay has no clock")
                 continue
@@ -124,14 +126,14 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
             self._opened.inc()
             yield read.register_key, item
 
-    def _read(self, source: Source, ring: KeyRing, clock_us: int) -> Arrival | Refusal:
+    def _read(self, source: RawMessage, ring: KeyRing, clock_us: int) -> Arrival | Refusal:
         at_us, laws = source.at_us, self._settings.laws
         if source.topic != topics.ORDERS:
             return intake.read_command(source.value, at_us, laws)
         key_at_us = source.key_at_us(clock_us, self._settings.append_time)
         return intake.read_order(source.value, ring, at_us, laws, key_at_us=key_at_us)
 
-    def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
+    def _refuse(self, source: RawMessage, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
         return TaggedOutput("unreadable", letter_record(source, code, message, NO_LAW))
 
@@ -150,7 +152,7 @@ class RegisterFn(beam.DoFn):  # type: ignore[misc]
 
     def __init__(self, settings: LifecycleSettings) -> None:
         self._settings = settings
-        self._items: list[tuple[Source, str, bytes, Timestamp]] = []
+        self._items: list[tuple[RawMessage, str, bytes, Timestamp]] = []
 
     def setup(self) -> None:
         """Read the journal: what it says is no message's fault."""
@@ -335,7 +337,7 @@ def put_aside(item: Item, error: Exception, kept: AccountState | None) -> tuple[
 
 def due_letter(token: str, jurisdiction: str, at_us: int, error: Exception) -> OutRecord:
     """Return the letter of a due time that could not be worked off: the account waits for a person."""
-    source = Source(
+    source = RawMessage(
         at_us=at_us, topic=topics.ACCOUNTS, partition=-1, offset=-1, value=tick_message(token, jurisdiction)
     )
     return letter_record(source, "FAULT", fault_text(error), jurisdiction)

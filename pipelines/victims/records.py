@@ -2,9 +2,9 @@
 
 from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import Source
+from pipelines.received import RawMessage
 from schemas import topics
-from schemas.contact import ContactEntry, Outcome
+from schemas.contact import ContactEntry, ContactOutcome
 from schemas.dead_letter import ErrorCode
 from schemas.ids import derived_id
 
@@ -18,7 +18,7 @@ def contact_record(entry: ContactEntry, value: bytes) -> OutRecord:
     )  # fmt: skip
 
 
-def outcome_record(outcome: Outcome, jurisdiction: str) -> OutRecord:
+def outcome_record(outcome: ContactOutcome, jurisdiction: str) -> OutRecord:
     """Return an outcome for topic `warning_outcomes`, keyed by its party."""
     return record(
         topics.WARNING_OUTCOMES, outcome.party_token, outcome, jurisdiction,
@@ -27,6 +27,6 @@ def outcome_record(outcome: Outcome, jurisdiction: str) -> OutRecord:
     )  # fmt: skip
 
 
-def letter_record(source: Source, code: ErrorCode, message: str, law: str) -> OutRecord:
+def letter_record(source: RawMessage, code: ErrorCode, message: str, law: str) -> OutRecord:
     """Return a refused message for topic `dead_letters`."""
     return refused_record(source.letter("victims", code, message), law)

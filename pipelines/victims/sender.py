@@ -35,7 +35,7 @@ from pipelines.telemetry import TELEMETRY
 from pipelines.victims.channels.port import Channel, Receipt, Result
 from pipelines.victims.journal import contact_entry
 from schemas import topics
-from schemas.contact import Attempt, ContactState, Outcome, Planned
+from schemas.contact import Attempt, ContactOutcome, ContactState, Planned
 from schemas.contract import UNREADABLE
 from schemas.envelope import headers
 from schemas.errors import StoplineError
@@ -59,7 +59,7 @@ _DONE: tuple[ContactState, ...] = (
     "SENT", "DELIVERED", "READ", "ANSWERED", "UNREACHABLE", "FAILED", "UNCERTAIN",
 )  # fmt: skip
 
-_OUTCOME = msgspec.json.Decoder(Outcome)
+_OUTCOME = msgspec.json.Decoder(ContactOutcome)
 _ENCODE = msgspec.json.Encoder().encode
 _STATE: Mapping[str, ContactState] = {"SENT": "SENT", "FAILED": "FAILED", "UNCERTAIN": "UNCERTAIN"}
 
@@ -78,7 +78,7 @@ class Outcomes:
     def tell(self, attempt: Attempt, state: ContactState, reason: str = "", proof_id: str = "") -> None:
         """Write what came of a try."""
         at_us = self._clock()
-        outcome = Outcome(
+        outcome = ContactOutcome(
             key=attempt.key,
             party_token=attempt.party_token,
             channel=attempt.channel,

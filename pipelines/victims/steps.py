@@ -18,7 +18,7 @@ from pipelines.alarm_clock import alarm_clock, set_timer
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.sink import OutRecord
-from pipelines.received import NO_LAW, Source, fault_text, read_back
+from pipelines.received import NO_LAW, RawMessage, fault_text, read_back
 from pipelines.streams.clock import window
 from pipelines.telemetry import TELEMETRY
 from pipelines.trial import Guard, Trial
@@ -28,7 +28,7 @@ from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
 from schemas.clue import untold
-from schemas.contact import ContactEntry, OutcomeMessage, Party, PartyTick, Planned, Verdict
+from schemas.contact import ContactEntry, OutcomeMessage, Party, PartyTick, PartyVerdict, Planned
 from schemas.contract import UNREADABLE
 from schemas.dead_letter import ErrorCode, unreadable_as
 from schemas.errors import StoplineError
@@ -36,13 +36,13 @@ from schemas.feedback import Feedback
 from schemas.warning import Warning
 
 #: A party answers in the bank's app or to its people.
-_ANSWERS: Mapping[str, Verdict] = {"LEGITIMATE": "NOT_SCAM", "SCAM": "DISSUADED"}
-_ACTS: Mapping[str, Verdict] = {"STOP": "DISSUADED", "HANG_UP": "DISSUADED", "CONTINUE": "CONTINUED"}
+_ANSWERS: Mapping[str, PartyVerdict] = {"LEGITIMATE": "NOT_SCAM", "SCAM": "DISSUADED"}
+_ACTS: Mapping[str, PartyVerdict] = {"STOP": "DISSUADED", "HANG_UP": "DISSUADED", "CONTINUE": "CONTINUED"}
 
 _WARNING = msgspec.json.Decoder(Warning)
 _OUTCOME = msgspec.json.Decoder(OutcomeMessage)
 _FEEDBACK = msgspec.json.Decoder(Feedback)
-_SOURCE = msgspec.msgpack.Decoder(Source)
+_SOURCE = msgspec.msgpack.Decoder(RawMessage)
 _PARTY = msgspec.msgpack.Decoder(Party)
 _CONTACT = msgspec.json.Decoder(ContactEntry)
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -115,7 +115,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         times = window(chunk, self._settings.policy.clock, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
         for place, (value, partition, offset, at_us) in enumerate(zip(chunk.values, *columns, strict=True)):
-            source = Source(
+            source = RawMessage(
                 topic=chunk.topic, partition=partition, offset=offset, at_us=clock_us or at_us, value=value
             )
             if not source.at_us:
@@ -135,7 +135,7 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
                 self._opened.inc()
                 yield command.party_token, _ENCODE(source)
 
-    def _refuse(self, source: Source, code: ErrorCode, message: str) -> TaggedOutput:
+    def _refuse(self, source: RawMessage, code: ErrorCode, message: str) -> TaggedOutput:
         self._refused.inc()
         return TaggedOutput("unreadable", letter_record(source, code, message, NO_LAW))
 

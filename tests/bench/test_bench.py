@@ -87,6 +87,7 @@ def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_baseline_computes_the_same_features() -> None:
     assert baseline.difference(messages(2_500), policy.load()) < 1e-6  # suspicions have four octets
 
@@ -125,6 +126,7 @@ def fail(to: "multiprocessing.connection.Connection") -> None:
     raise SystemExit(3)
 
 
+@pytest.mark.slow
 def test_a_child_answers_and_one_that_ends_without_is_named() -> None:
     assert answer(double, 21) == 42
     with Child(fail) as child, pytest.raises(RuntimeError, match="fail ended with code 3"):

@@ -307,6 +307,7 @@ def test_a_debit_against_a_measure_in_force_is_stopped_whatever_the_brake_says(
     assert 4 <= len(alerts) - len(stopped) < 50
 
 
+@pytest.mark.slow
 def test_three_busy_days_under_the_shipped_policy_and_model_are_never_braked(stream: Stream) -> None:
     """The scenarios say the same of 20 days each: their records hold no alarm."""
     decider = Decider(policy.load(), SHIPPED, 0.0)

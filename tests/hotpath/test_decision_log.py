@@ -419,6 +419,7 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     CATALOGUE.update(before)
 
 
+@pytest.mark.slow
 def test_a_log_reads_as_one_over_releases_and_says_what_is_missing_where(
     stream: Stream, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

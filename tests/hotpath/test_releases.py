@@ -65,6 +65,7 @@ def test_a_feature_is_added_in_one_file_and_new_bundles_and_logs_have_it(newer: 
     assert place in loaded.credit.groups["AMOUNT_UNUSUAL"]
 
 
+@pytest.mark.slow
 def test_a_shadow_with_a_new_feature_is_scored_beside_the_live_bundle_which_decides_as_alone(
     decider: Decider, rules: Policy, newer: Path, stream: Stream, tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_shadow_with_a_new_feature_is_scored_beside_the_live_bundle_which_deci
     assert set(np.unique(rows["amount_cents"].to_numpy())) <= set(range(100))
 
 
+@pytest.mark.slow
 def test_a_bundle_that_names_few_features_in_its_own_order_is_explained_by_figures_it_does_not_use(
     decider: Decider, rules: Policy, stream: Stream, tmp_path: Path
 ) -> None:

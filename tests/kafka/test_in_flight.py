@@ -52,12 +52,14 @@ def test_messages_under_way_when_processes_died_are_suspect_and_no_others(tmp_pa
     assert np.flatnonzero(suspect).tolist() == [102, 103, 104]
 
 
+@pytest.mark.slow
 def test_what_was_done_and_what_was_acquitted_is_not_suspect(tmp_path: Path) -> None:
     for _ in range(DEATHS):
         dead(tmp_path, "0:10", then="noted.settled('o'); os._exit(9)")
     assert not InFlight(tmp_path).begin("o", chunk([b"x"] * 20)).any()
 
 
+@pytest.mark.slow
 def test_an_acquittal_is_remembered_by_the_next_process(tmp_path: Path) -> None:
     for _ in range(DEATHS):
         dead(tmp_path, "0:10")

@@ -4,6 +4,7 @@ The shipped files are copied there with an x for each letter. What is then said 
 names that are filled in: whatever came from anywhere else would show.
 """
 
+import calendar
 import json
 import re
 import shutil
@@ -166,7 +167,7 @@ def test_a_whole_scenario_speaks_in_the_owners_words(owned: Path) -> None:
     said = [text for record in records for text in read(record)]
 
     assert len(said) > 10
-    assert [text for text in said if letters(text, rules.currency)] == []
+    assert [text for text in said if letters(text, rules.currency, *calendar.month_abbr)] == []
 
 
 def read(record: Any, key: str = "") -> Iterator[str]:

@@ -116,6 +116,7 @@ def test_keys_are_made_rotated_and_checked(tmp_path: Path) -> None:
     assert (tmp_path / "one.jwk").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_an_order_signed_with_a_made_key_is_carried_out(tmp_path: Path) -> None:
     keys, key, order = tmp_path / "keys.json", tmp_path / "private.jwk", tmp_path / "order.json"
     words = ["--authority", "police-1", "--country", "CN", "--keys", str(keys), "--out", str(key)]

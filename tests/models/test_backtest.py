@@ -45,6 +45,7 @@ def test_windows_follow_each_other_and_a_later_label_changes_only_later_windows(
     assert other.test != last.test
 
 
+@pytest.mark.slow
 def test_without_the_group_that_tells_nothing_is_found():
     found = {step.without: step.test["auc"] for step in ablate(rows(), WINDOWS, max_iter=20)}
 

@@ -88,6 +88,7 @@ def test_rows_younger_than_the_delay_at_the_cut_off_are_left_out():
     assert set(rows.known(3 * DAY_US)[rows.at_us > DAY_US].tolist()) == {-1}
 
 
+@pytest.mark.slow
 def test_labels_known_only_after_the_training_cut_off_do_not_change_the_model():
     windows = Windows(train=6, validation=3, test=3, delay=1)
     rows = logged(6_000, 20)

@@ -46,6 +46,7 @@ def stream(days: float = 40, rows: int = 20_000) -> dict:
     }
 
 
+@pytest.mark.slow
 def test_safe_settings_hold_where_scikit_learn_s_defaults_collapse():
     X, y = rare_scams(60_000, 0.003)
     Xt, yt = rare_scams(60_000, 0.003, seed=1)
@@ -161,6 +162,7 @@ def test_a_feature_that_most_good_payments_lack_is_missing_in_the_baseline():
     np.testing.assert_array_equal(median_good(X, [0, 0, 0, 1]), [2.0, np.nan])
 
 
+@pytest.mark.slow
 def test_operating_points_keep_their_promise_on_the_rows_they_were_chosen_on():
     X, y = rare_scams(30_000, 0.02)
     p = probability(fit_classifier(X, y), X)
@@ -235,6 +237,7 @@ def test_ten_scams_make_a_model_that_says_on_how_little_it_stands():
     assert parts.metrics["test"]["auc"] is None
 
 
+@pytest.mark.slow
 def test_a_point_that_no_score_reaches_is_named():
     rows = stream(rows=6_000)
     day = rows["time"] / DAY_US
@@ -256,6 +259,7 @@ def test_few_true_alerts_ask_for_a_higher_score_than_the_same_share_of_many():
     assert few > many == 0.3
 
 
+@pytest.mark.slow
 def test_scams_nobody_reported_do_not_push_the_thresholds_up():
     X, y = rare_scams(60_000, 0.01)
     Xt, truth = rare_scams(60_000, 0.01, seed=1)
@@ -274,6 +278,7 @@ def test_scams_nobody_reported_do_not_push_the_thresholds_up():
     assert at["innocent_holds_per_10k"] < 20
 
 
+@pytest.mark.slow
 def test_of_few_good_payments_more_score_below_a_point_of_innocent_holds_than_it_allows():
     draw = np.random.default_rng(0)
 
@@ -296,6 +301,7 @@ def test_a_scam_weighs_about_as_its_amount_and_scams_together_as_many_as_there_a
     assert weight[1] < weight[2] < weight[3] < 10 * weight[2]
 
 
+@pytest.mark.slow
 def test_trees_that_learn_by_value_put_the_larger_of_two_doubtful_payments_first():
     draw = np.random.default_rng(2)
     rows = 30_000

@@ -99,6 +99,7 @@ def test_letters_are_sent_again_as_they_were_to_the_partition_they_were_in(refus
     assert grew == {at: 3 if at[1] == first.partition else 0 for at in places}
 
 
+@pytest.mark.slow
 def test_of_a_letter_that_was_cut_the_whole_message_is_read_at_its_place(refused: KafkaSettings) -> None:
     (letter,) = letters.chosen(refused, code="NOT_JSON")
 

@@ -61,6 +61,7 @@ def children(parent: int) -> dict[int, str]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a process to its parent")
+@pytest.mark.slow
 def test_a_demo_listens_on_loopback_only_and_nothing_is_left_of_one_that_is_killed() -> None:
     command = "from console.cli import main; main()"
     words = ["demo", "--accounts", "500", "--history-days", "1", "--rate", "1"]

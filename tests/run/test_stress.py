@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from console.cli import app
@@ -14,6 +15,7 @@ tactics:
 """
 
 
+@pytest.mark.slow
 def test_figures_stand_beside_the_oracle_in_mixes_of_ones_own(tmp_path):
     (tmp_path / "mine.yaml").write_text(MIX)
     arguments = ["models/shipped", "--mixes", str(tmp_path / "mine.yaml"), "--out", str(tmp_path / "s.json")]

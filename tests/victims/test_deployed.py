@@ -14,7 +14,7 @@ from measures.victims.ladder import Answer, Rules, apply, entry, held_out
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
 from schemas import topics
-from schemas.contact import ContactEntry, Outcome, Party
+from schemas.contact import ContactEntry, ContactOutcome, Party
 from schemas.errors import ConfigError
 from schemas.feedback import Feedback
 from tests.command import command
@@ -38,7 +38,7 @@ class Life:
             self.entries.append(entry(self.party, events))
 
     def heard(self, key: str, channel: str, state: str, at_us: int) -> None:
-        told = Outcome(key=key, party_token=self.token, channel=channel, state=state, at_us=at_us)  # type: ignore[arg-type]
+        told = ContactOutcome(key=key, party_token=self.token, channel=channel, state=state, at_us=at_us)  # type: ignore[arg-type]
         self.take(told, at_us)
 
 

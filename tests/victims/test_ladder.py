@@ -17,9 +17,9 @@ from schemas.contact import (
     Attempt,
     ContactEntry,
     ContactEvent,
+    ContactOutcome,
     Ended,
     Heard,
-    Outcome,
     Party,
     PartyTick,
     Planned,
@@ -66,7 +66,7 @@ class One:
         return self.take(PartyTick(party_token=PARTY), at_us)
 
     def heard(self, attempt: Attempt, state: str, at_us: int, **fields: Any) -> Sequence[ContactEvent]:
-        outcome = Outcome(
+        outcome = ContactOutcome(
             key=attempt.key,
             party_token=PARTY,
             channel=attempt.channel,

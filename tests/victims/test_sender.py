@@ -24,7 +24,7 @@ from pipelines.victims.channels.port import Channel, Receipt, Result
 from pipelines.victims.channels.webhook import KEY, Webhook
 from pipelines.victims.sender import Sender, now_us
 from schemas import topics
-from schemas.contact import Attempt, ContactEntry, Outcome, Planned
+from schemas.contact import Attempt, ContactEntry, ContactOutcome, Planned
 from schemas.errors import ConfigError
 from schemas.warning import Channel as ChannelName
 from tests.tokens import token_of
@@ -77,7 +77,7 @@ def sending(kafka: KafkaSettings, channels: Mapping[ChannelName, Callable[[], Ch
 
 def outcomes(kafka: KafkaSettings) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for each in read(kafka, topics.WARNING_OUTCOMES, Outcome):
+    for each in read(kafka, topics.WARNING_OUTCOMES, ContactOutcome):
         found.setdefault(each.key, []).append(each.state)
     return found
 
@@ -138,7 +138,7 @@ def test_what_was_under_way_goes_out_again_only_where_keys_are_recognised(
     put(kafka, [sms, app])
     for each in (sms, app):
         on = attempt_of(each)
-        before = Outcome(
+        before = ContactOutcome(
             key=on.key, party_token=each.party_token, channel=on.channel, state="SENDING", at_us=now_us()
         )
         send(kafka, topics.WARNING_OUTCOMES, each.party_token, before, at_us=now_us())

@@ -21,7 +21,7 @@ from pipelines.victims.journal import journal_bounds
 from pipelines.victims.settings import VictimsSettings, check_sender
 from schemas import topics
 from schemas.clue import Clue, ClueKind
-from schemas.contact import ContactEntry, Outcome, PartyTick, Planned
+from schemas.contact import ContactEntry, ContactOutcome, PartyTick, Planned
 from schemas.dead_letter import DeadLetter
 from schemas.errors import ConfigError
 from schemas.feedback import Answered, Feedback
@@ -47,7 +47,7 @@ def test_a_warning_becomes_a_try_and_an_outcome_the_next_and_a_rerun_after_the_j
     kafka: KafkaSettings,
 ) -> None:
     made = warning(4)
-    failed = Outcome(
+    failed = ContactOutcome(
         key=f"{made.warning_id}/0/1", party_token=PARTY, channel="IN_APP", state="FAILED", at_us=T0 + SECOND
     )
     send(kafka, topics.WARNINGS, PARTY, made, made, at_us=T0)

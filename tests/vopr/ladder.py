@@ -11,7 +11,7 @@ from measures.victims import ladder
 from measures.victims.climb import Rules
 from measures.victims.ladder import Answer, Command, Forwarding, held_out
 from schemas.alert import Reason
-from schemas.contact import Attempt, ContactEntry, Outcome, Party, PartyTick, Planned
+from schemas.contact import Attempt, ContactEntry, ContactOutcome, Party, PartyTick, Planned
 from schemas.warning import Warning
 from tests.tokens import token_of
 from tests.vopr.ladder_oracle import LadderError, LadderOracle, Told
@@ -128,7 +128,7 @@ class Watch:
                 self._tell(attempt, "ANSWERED", wait, random.choice(ANSWERS))
 
     def _tell(self, attempt: Attempt, state: str, wait: int, verdict: str = "UNKNOWN") -> None:
-        outcome = Outcome(
+        outcome = ContactOutcome(
             key=attempt.key, party_token=self.token, channel=attempt.channel, state=state,  # type: ignore[arg-type]
             at_us=self.world.now + wait, verdict=verdict,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -19,7 +19,7 @@ from schemas.errors import ConfigError
 
 app = typer.Typer()
 
-Kind = Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")]
+KindArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")]
 
 
 def _entries(context: typer.Context, file: Path) -> Collection[BlockEntry]:
@@ -31,7 +31,7 @@ def _entries(context: typer.Context, file: Path) -> Collection[BlockEntry]:
 def check(
     context: typer.Context,
     value: Annotated[str, typer.Argument(help="A value of that kind; a URL is looked up with its hosts.")],
-    kind: Kind = "URL",
+    kind: KindArgument = "URL",
     *,
     entries: Blocks = BLOCKS,
 ) -> None:

@@ -15,12 +15,12 @@ from schemas.errors import ConfigError
 app = typer.Typer()
 
 Value = Annotated[str, typer.Argument(help="The value that is listed.")]
-Kind = Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")]
+KindArgument = Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")]
 
 
 @app.command()
 def add(
-    kind: Kind,
+    kind: KindArgument,
     value: Annotated[str, typer.Argument(help="What to block; any spelling.")],
     *,
     reporter: Annotated[str, typer.Option(help="Who says so.")],
@@ -58,7 +58,7 @@ def add(
 
 
 @app.command()
-def lift(value: Value, kind: Kind, *, entries: Blocks = BLOCKS) -> None:
+def lift(value: Value, kind: KindArgument, *, entries: Blocks = BLOCKS) -> None:
     """Take an entry back, at once; says how long the thing was blocked.
 
     Example: stopline blocks lift evil.example DOMAIN
@@ -70,7 +70,7 @@ def lift(value: Value, kind: Kind, *, entries: Blocks = BLOCKS) -> None:
 
 
 @app.command()
-def confirm(value: Value, kind: Kind, *, entries: Blocks = BLOCKS) -> None:
+def confirm(value: Value, kind: KindArgument, *, entries: Blocks = BLOCKS) -> None:
     """Let an entry that waits for review have its effect.
 
     Example: stopline blocks confirm files.example URL

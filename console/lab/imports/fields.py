@@ -109,12 +109,16 @@ def _amount(cells: Cells) -> Values:
     if cells.field.minus:
         number = -number
     if cells.field.unit == "major":
-        digits = {code: digits_of(code) for code in cells.currency.unique()}
-        number = np.round(number * 10.0 ** cells.currency.map(digits).to_numpy(float))
+        digits = cells.currency.map({code: digits_of(code) for code in cells.currency.unique()}).to_numpy(
+            float
+        )
+        number = np.round(number * 10.0**digits)
     least = 1.0 if cells.name == "amount_minor" else 0.0
     with np.errstate(invalid="ignore"):
         fits = (number >= least) & (number <= _INTEGER_MAX) & (number == np.round(number))
     wrong = cells.present & ~fits
+    if cells.field.unit == "major":
+        wrong &= ~np.isnan(digits)  # of no currency: that is said of the currency
     if cells.name == "balance_after_minor":  # an overdrawn account: the contract knows none
         with np.errstate(invalid="ignore"):
             wrong &= ~(number < 0)

@@ -18,7 +18,7 @@ from schemas.currencies import decimal, digits_of
 router = APIRouter()
 
 CaseId = Annotated[str, Path(max_length=64, pattern=r"^case_[a-z2-7]{26}$")]
-Kind = Annotated[str, Path(max_length=16, pattern=r"^[A-Z_]{4,12}$")]
+CaseActionKind = Annotated[str, Path(max_length=16, pattern=r"^[A-Z_]{4,12}$")]
 
 #: Actions that stand on the page of a case, in this order.
 SHOWN = ("CONFIRM", "DISMISS", "HOLD", "RELEASE", "ESCALATE", "ORDER", "APPEAL", "RESTRICT")
@@ -95,7 +95,7 @@ def unmask(
 
 
 @router.get("/cases/{case_id}/{kind}", name="form")
-def form(visit: Seen, case_id: CaseId, kind: Kind, subject: str = "") -> Response:
+def form(visit: Seen, case_id: CaseId, kind: CaseActionKind, subject: str = "") -> Response:
     """Show what is to be filled in for an action, with what it would do."""
     filled = Filled(_known(kind), case_id, token_urlsafe(12), subject[:64])
     return _form(visit, filled, _file(visit, case_id))
@@ -124,7 +124,7 @@ Given = Annotated[Filled, Depends(filled)]
 
 
 @router.post("/cases/{case_id}/{kind}/preview", name="preview")
-def preview(visit: Acted, case_id: CaseId, kind: Kind, given: Given) -> Response:
+def preview(visit: Acted, case_id: CaseId, kind: CaseActionKind, given: Given) -> Response:
     """Show what an action would do if it were decided as filled in now."""
     _known(kind)
     return visit.page(
@@ -133,7 +133,7 @@ def preview(visit: Acted, case_id: CaseId, kind: Kind, given: Given) -> Response
 
 
 @router.post("/cases/{case_id}/{kind}", name="act")
-def act(visit: Acted, case_id: CaseId, kind: Kind, given: Given) -> Response:
+def act(visit: Acted, case_id: CaseId, kind: CaseActionKind, given: Given) -> Response:
     """Decide."""
     if len(given.key) < 8:
         raise HTTPException(422)

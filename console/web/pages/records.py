@@ -24,7 +24,7 @@ from schemas.subject import SUBJECT_KINDS
 router = APIRouter()
 
 RecordId = Annotated[str, Query(max_length=128)]
-Kind = Annotated[str, Path(max_length=16, pattern=r"^[A-Z_]{4,13}$")]
+RecordKind = Annotated[str, Path(max_length=16, pattern=r"^[A-Z_]{4,13}$")]
 Words = Annotated[str, Query(max_length=2048)]
 
 
@@ -164,15 +164,15 @@ def _routes(plane: Plane) -> None:
         visit.site.sessions.unmask(visit.session, id)
         return back(f"/{name}/record?id={quote(id)}")
 
-    def form(visit: Seen, kind: Kind, id: RecordId = "") -> Response:
+    def form(visit: Seen, kind: RecordKind, id: RecordId = "") -> Response:
         return _form(visit, plane, Filled(_known(kind, kinds), "", token_urlsafe(12), id))
 
-    def preview(visit: Acted, kind: Kind, given: Given) -> Response:
+    def preview(visit: Acted, kind: RecordKind, given: Given) -> Response:
         if not visit.may_act(_known(kind, kinds)):
             raise HTTPException(403)
         return visit.page("_preview.html", case=given.subject, **_planned(visit, given))
 
-    def act(visit: Acted, kind: Kind, given: Given) -> Response:
+    def act(visit: Acted, kind: RecordKind, given: Given) -> Response:
         return _act(visit, plane, given._replace(kind=_known(kind, kinds)))
 
     def second(
