@@ -14,8 +14,8 @@ from dataclasses import replace
 import msgspec
 
 from desk.store import Store, unpacked
-from pipelines.kafka.port import KafkaSettings, Partition, open_admin, open_producer
-from schemas.action import Action
+from pipelines.kafka.port import KafkaSettings, Partition, Producer, open_admin, open_producer
+from schemas.action import Action, Effect
 from schemas.envelope import headers
 from schemas.errors import StoplineError
 from schemas.topics import ACTIONS
@@ -29,13 +29,20 @@ _ACTION = msgspec.json.Decoder(Action)
 
 
 class Carrier:
-    """Sends the effects of the actions that the store holds."""
+    """Sends the effects of the actions that the store holds.
+
+    Attributes:
+        carried: how many were sent.
+        refused: how many no broker will ever take; `left_out` says of the last one which and why.
+        wrong: why nothing gets on now, "" if it does.
+
+    """
 
     def __init__(self, store: Store, settings: KafkaSettings) -> None:
         self._store, self._settings = store, replace(settings, group=GROUP)
         self._stands: dict[Partition, int] | None = None
         self._stopped = threading.Event()
-        self.carried, self.wrong = 0, ""
+        self.carried, self.refused, self.left_out, self.wrong = 0, 0, "", ""
 
     def start(self) -> threading.Thread:
         """Carry in a thread of its own until `stop`."""
@@ -62,7 +69,7 @@ class Carrier:
         """Carry the next actions; returns how many were read.
 
         Raises:
-            SinkError: a message was not confirmed; it is sent again.
+            SinkError: a message was not confirmed, and may be later; it is sent again.
             StateError: the store cannot be read.
             BrokerError: positions cannot be read or committed.
 
@@ -87,20 +94,48 @@ class Carrier:
 
     def _send(self, actions: list[Action]) -> None:
         producer = open_producer(self._settings)
+        with closing(open_admin(self._settings)) as admin:
+            partitions = admin.partition_counts()
+        sent: list[tuple[Action, int, Effect]] = []
         for action in actions:
             for number, effect in enumerate(action.effects if action.done else ()):
-                head = headers(
-                    event_id=f"{action.action_id}.{number}",
-                    event_type=f"fp.action.{action.kind.lower()}.v1",
-                    source="urn:fp:desk",
-                    subject=action.case_id or action.subject,
-                    time_us=action.at_us,
-                )
-                place = None if effect.partition < 0 else effect.partition
-                now_us = time.time_ns() // 1000
-                producer.send(effect.topic, effect.key or None, effect.value, head, now_us, partition=place)
-                self.carried += 1
-        producer.flush()
+                if max(effect.partition, 0) >= partitions.get(effect.topic, 0):
+                    self._leave_out(action, effect, "there is no such topic or partition")
+                else:
+                    self._put(producer, action, number, effect)
+                    sent.append((action, number, effect))
+        refused = [sent[each.number] for each in producer.settle()]
+        self.carried += len(sent) - len(refused)
+        for each in refused:
+            self._alone(producer, *each)
+
+    def _alone(self, producer: Producer, action: Action, number: int, effect: Effect) -> None:
+        """Send one by itself: a broker refuses the others of a batch with the one at fault."""
+        self._put(producer, action, number, effect)
+        if refused := producer.settle():
+            self._leave_out(action, effect, refused[0].reason)
+        else:
+            self.carried += 1
+
+    def _leave_out(self, action: Action, effect: Effect, why: str) -> None:
+        self.refused += 1
+        self.left_out = (
+            f"action {action.action_id} ({action.kind}) did not send its message to {effect.topic!r} and "
+            f"never will: {why}; mend that and act again"
+        )
+        _LOGGER.error("%s", self.left_out)
+
+    def _put(self, producer: Producer, action: Action, number: int, effect: Effect) -> None:
+        head = headers(
+            event_id=f"{action.action_id}.{number}",
+            event_type=f"fp.action.{action.kind.lower()}.v1",
+            source="urn:fp:desk",
+            subject=action.case_id or action.subject,
+            time_us=action.at_us,
+        )
+        place = None if effect.partition < 0 else effect.partition
+        now_us = time.time_ns() // 1000
+        producer.send(effect.topic, effect.key or None, effect.value, head, now_us, partition=place)
 
     def _committed(self) -> dict[Partition, int]:
         with closing(open_admin(self._settings)) as admin:

@@ -79,6 +79,7 @@ def figures(desk: Desk) -> dict[str, float]:
         "desk_read_messages_total": desk.follower.read,
         "desk_unreadable_messages": bad["n"] if bad else 0,
         "desk_carried_messages_total": desk.carrier.carried,
+        "desk_refused_messages_total": desk.carrier.refused,
         "desk_audit_lines_total": desk.audit.count,
         "desk_ready": int(desk.follower.caught_up),
         'sla_breaches{kind="cases"}': queue.late,

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from desk.cases import case_id_of
 from desk.desk import Desk
 from measures.engine.intake import Arrival, apply
 from measures.law.country_file import SHIPPED
-from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
 from schemas import topics
-from schemas.action import Action
+from schemas.action import Action, Effect
 from schemas.commands import AccountMessage, EndHold, PlaceHold
 from schemas.errors import StateError
 from schemas.feedback import Feedback
+from schemas.ids import derived_id
 from schemas.order import Order
 from tests.desk import kit, story
 from tests.desk.site import Seat, desk_on
@@ -334,3 +335,33 @@ def test_a_payment_held_on_its_way_is_held_on_the_payers_account_and_counts_for_
         wait(lambda: desk.store.rows(case)[0]["live"])
     assert desk.store.rows(case)[0]["held_minor"] == 1_000_000
     assert "/RELEASE?subject=" in seat.get(f"/cases/{LARGE}").text
+
+
+def test_what_no_broker_takes_is_told_and_holds_up_no_other_action(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    desk, site, kafka = told
+    with closing(open_admin(kafka)) as admin:
+        admin.create_topics([NewTopic("narrow", 1, config={"max.message.bytes": "2000"})])
+    effects = (
+        Effect(topic="nowhere", key=b"k", value=b"{}"),
+        Effect(topic=topics.FEEDBACK, key=b"k", value=b"{}", partition=99),
+        Effect(topic="narrow", key=b"k", value=bytes(5_000)),
+        Effect(topic=topics.FEEDBACK, key=b"k", value=b"good"),
+    )
+    kit.send(
+        kafka,
+        topics.ACTIONS,
+        [
+            Action(
+                action_id=derived_id("action", "all"), kind="CONFIRM", state="DECIDED", case_id=SMALL, by="a",
+                role="lead", at_us=kit.T0, reason_code="KNOWN_MULE", reason="", effects=effects,
+            )
+        ],
+    )  # fmt: skip
+
+    with soon() as wait:
+        wait(lambda: desk.carrier.refused == 3)
+        wait(lambda: b"good" in topic_values(kafka, topics.FEEDBACK))
+    assert "never will" in Seat(site, "lead").get("/health").text
+    assert desk.carrier.wrong == ""

@@ -28,7 +28,7 @@ def health(visit: Seen) -> Response:
     follower, carrier = visit.desk.follower, visit.desk.carrier
     return visit.page(
         "health.html", positions=positions, bad=bad, alarms=alarms, figures=figures(visit.desk),
-        wrong=[each for each in (follower.wrong, carrier.wrong) if each],
+        wrong=[each for each in (follower.wrong, carrier.wrong, carrier.left_out) if each],
     )  # fmt: skip
 
 

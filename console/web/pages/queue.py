@@ -27,7 +27,7 @@ def _values(visit: Visit, only: str, page: int) -> dict[str, Any]:
         "totals": totals(store, clock, visit.sight), "now": visit.now_us,
         "place": f"{store.epoch}-{visit.desk.follower.changed}", "ready": visit.desk.follower.caught_up,
         "engine_told": visit.desk.engine_told,
-        "wrong": visit.desk.follower.wrong or visit.desk.carrier.wrong,
+        "wrong": visit.desk.follower.wrong or visit.desk.carrier.wrong or visit.desk.carrier.left_out,
     }  # fmt: skip
 
 
