@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import xxhash
 
@@ -37,6 +38,10 @@ CREATE TABLE unreadable(
 """
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that can be held weakly: it ends with its thread, or when the store is closed."""
+
+
 class Store:
     """One file of the read model; `tables` are the statements that make what the projections fill.
 
@@ -52,6 +57,7 @@ class Store:
         self.path = path
         self._made = (_OWN, *tables)
         self._threads = threading.local()
+        self._connections: WeakSet[_Connection] = WeakSet()
         self._owned, self.damaged = anew, False
         path.parent.mkdir(parents=True, exist_ok=True)
         if anew and (wrong := self._wrong()):
@@ -146,7 +152,9 @@ class Store:
         return found
 
     def close(self) -> None:
-        """Close the writer and note the file's digest; readers end with their threads."""
+        """Close every thread's connection, the writer's last, and note the file's digest."""
+        for each in set(self._connections) - {self._writer}:
+            each.close()
         if self._owned and not self.damaged:
             with suppress(sqlite3.Error):
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -191,7 +199,10 @@ class Store:
         return str(found[0]) if found else ""
 
     def _opened(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
+        db = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, timeout=30, factory=_Connection
+        )
+        self._connections.add(db)
         db.row_factory = sqlite3.Row
         try:
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = {CACHE_KIB}"):
