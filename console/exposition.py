@@ -24,6 +24,7 @@ HELP = {
     "desk_read_messages_total": "Messages the desk has read.",
     "desk_unreadable_messages": "Messages the desk could not read.",
     "desk_carried_messages_total": "Messages sent for decided actions.",
+    "desk_refused_messages_total": "Messages of decided actions that no broker will ever take.",
     "desk_audit_lines_total": "Lines of the audit chain.",
     "desk_ready": "Whether the desk has read all that its topics held.",
     "desk_actions": "Actions of people, by kind.",
