@@ -86,6 +86,7 @@ FIRES = {
     "SecondPersonMissing": ("stopline_desk_second_decisions_waiting", "1x90"),
     "RecordsWait": ('stopline_desk_records_waiting{page="reports"}', "3x120"),
     "DeskCannotRead": ("stopline_desk_unreadable_messages", "1x60"),
+    "DeskCannotSend": ("stopline_desk_refused_messages_total", "1x60"),
 }
 
 
