@@ -56,6 +56,23 @@ def test_a_package_imports_only_those_below_it(package: str) -> None:
     assert offences == []
 
 
+#: Words that stood for two to four things each.
+ONCE = {"Held", "Kept", "Kind", "Leg", "Move", "Outcome", "Source", "Verdict"}
+
+
+def test_words_that_once_stood_for_several_things_have_one_meaning_where_they_are_defined() -> None:
+    where: dict[str, list[str]] = {}
+    for module in (path for package in ALLOWED for path in sorted((ROOT / package).rglob("*.py"))):
+        for node in ast.parse(module.read_text()).body:
+            names = [node.name] if isinstance(node, ast.ClassDef) else []
+            if isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            for name in ONCE.intersection(names):
+                where.setdefault(name, []).append(str(module.relative_to(ROOT)))
+
+    assert {name: files for name, files in where.items() if len(files) > 1} == {}
+
+
 def test_no_command_imports_a_command_nor_does_a_test() -> None:
     places = [*(ROOT / "console" / "commands").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
 
