@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from console.exposition import HELP, PREFIX
 from console.running import run_job
 from measures.authority.keys import public_entry, write_keys
+from models import SHIPPED
 from pipelines.kafka.local.brokers import EmbeddedBroker, free_port
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin
 from pipelines.kafka.reading import process
@@ -27,7 +28,7 @@ from schemas.order import Actor
 
 #: Job -> its command, and options that it cannot do without.
 JOBS = {
-    "stopline": ("run",),
+    "stopline": ("run", "--model_bundle", str(SHIPPED)),
     "stopline-lifecycle": ("lifecycle", "run", "--keys", "keys.json"),
     "stopline-casework": ("casework", "run"),
     "stopline-victims": ("warnings", "run", "--sender", "Example Bank"),
