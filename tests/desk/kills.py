@@ -72,18 +72,18 @@ def killed(kills: int, seed: int = 1, cases: int = 60) -> Outcome:
         done = threading.Event()
         people = threading.Thread(target=_decide, args=(sessions, port, cases, taken, done), daemon=True)
         people.start()
-        count = 0
-        while not done.is_set():
+        count, last = 0, False
+        while not last:
             child = subprocess.Popen(
                 [sys.executable, "-c", CHILD, kafka.brokers, str(folder), str(port)], stdout=subprocess.PIPE
             )
             assert child.stdout is not None
             child.stdout.readline()
-            if count < kills:
-                done.wait(rng.uniform(0.3, 3.0))
-            else:
+            if last := count >= kills or done.is_set():
                 done.wait()
                 time.sleep(5.0)  # what is decided is carried out
+            else:
+                done.wait(rng.uniform(0.3, 3.0))
             os.kill(child.pid, signal.SIGKILL)
             child.wait()
             count += 1
