@@ -8,6 +8,7 @@ them knows them by their ids.
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 
@@ -85,17 +86,16 @@ class Carrier:
             )  # fmt: skip
             if not rows:
                 continue
-            self._send([_ACTION.decode(unpacked(row["record"])) for row in rows])
-            self._stands[at] = rows[-1]["offset"] + 1
+            actions = [_ACTION.decode(unpacked(row["record"])) for row in rows]
             with closing(open_admin(self._settings)) as admin:
+                self._send(actions, admin.partition_counts())
+                self._stands[at] = rows[-1]["offset"] + 1
                 admin.commit(GROUP, {at: self._stands[at]})
             done += len(rows)
         return done
 
-    def _send(self, actions: list[Action]) -> None:
+    def _send(self, actions: list[Action], partitions: Mapping[str, int]) -> None:
         producer = open_producer(self._settings)
-        with closing(open_admin(self._settings)) as admin:
-            partitions = admin.partition_counts()
         sent: list[tuple[Action, int, Effect]] = []
         for action in actions:
             for number, effect in enumerate(action.effects if action.done else ()):

@@ -96,13 +96,9 @@ def alarm_clock(
 
     `now` is the clock of the job, microseconds UTC.
     """
-
-    def started() -> AlarmClock:
-        clock = AlarmClock(settings, topic, message, now)
-        threading.Thread(target=clock.run, name="alarm-clock", daemon=True).start()
-        return clock
-
-    return PROCESS.shared("alarm clock", (settings, topic), started)
+    return PROCESS.running(
+        "alarm clock", (settings, topic), lambda: AlarmClock(settings, topic, message, now)
+    )
 
 
 def set_timer(timer: Any, at_us: int | None) -> None:

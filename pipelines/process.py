@@ -10,9 +10,18 @@ import threading
 import weakref
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
+
+
+class Running(Protocol):
+    """Something that works in a thread."""
+
+    def run(self) -> None:
+        """Work until it is ended."""
+
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Running)
 
 
 class Shared(NamedTuple):
@@ -47,6 +56,18 @@ class Process:
                 if (found := self._held.get(key)) is None:
                     found = self._held[key] = Shared(make(), end)
         return cast("T", found.thing)
+
+    def running(
+        self, what: str, whose: Hashable, make: Callable[[], R], end: Callable[[R], object] = lambda _: None
+    ) -> R:
+        """Return the one `what` for `whose`; its `run` has a daemon thread from the first time on."""
+
+        def started() -> R:
+            made = make()
+            threading.Thread(target=made.run, name=what, daemon=True).start()
+            return made
+
+        return self.shared(what, whose, started, end)
 
     def all(self, what: str) -> list[Any]:
         """Return every `what` there is."""

@@ -62,21 +62,24 @@ class Guard:
         ]
 
 
-class _Cell:
+class Cell:
     """State and timer of one element."""
 
     value: bytes | None = None
 
     def read(self) -> bytes | None:
+        """Return what was written last."""
         return self.value
 
     def write(self, value: bytes) -> None:
+        """Keep a value."""
         self.value = value
 
     def set(self, _: object) -> None:
         """Let no timer fire."""
 
     def clear(self) -> None:
+        """Keep nothing."""
         self.value = None
 
 
@@ -97,7 +100,7 @@ def _given(step: beam.DoFn) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for name, each in inspect.signature(step.process).parameters.items():
         if isinstance(each.default, beam.DoFn.StateParam | beam.DoFn.TimerParam):
-            given[name] = _Cell()
+            given[name] = Cell()
         elif each.default is beam.DoFn.TimestampParam:
             given[name] = MIN_TIMESTAMP
     return given

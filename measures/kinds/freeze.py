@@ -3,7 +3,7 @@
 import msgspec
 
 from measures.authority.people import proportionate
-from measures.kinds.stop import asked_us, family_of
+from measures.kinds.stop import asked_us, family_of, origin
 from measures.law import notices
 from measures.law.calendar import Calendar, Term
 from measures.law.jurisdiction import Regime
@@ -93,13 +93,9 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         rule="freeze",
         scope=scope,
         rank=account.ranks + 1,
-        authority_id=order.authority_id,
-        order_no=order.order_no,
-        case_no=order.case_no,
-        case_family=family_of(order),
+        **origin(order),
         currency=currency,
         limit_minor=limit if scope is Scope.AMOUNT else 0,
-        issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
         counted_from_us=None if rule.starts == "EXECUTION" else begins,
         txn_ids=about.txn_ids,

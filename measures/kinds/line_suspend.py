@@ -6,7 +6,7 @@ that is upheld, an order to lift it, or another subscriber.
 
 from msgspec.structs import replace
 
-from measures.kinds.stop import asked_us, family_of
+from measures.kinds.stop import asked_us, origin
 from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.rules import LineSuspendRule
@@ -45,11 +45,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         rule="line_suspend",
         scope=rule.scope,
         rank=account.ranks + 1,
-        authority_id=order.authority_id,
-        order_no=order.order_no,
-        case_no=order.case_no,
-        case_family=family_of(order),
-        issued_at_us=order.issued_at_us,
+        **origin(order),
         asked_us=asked,
         functions=rule.functions,
         exempt=rule.exempt,

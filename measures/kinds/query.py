@@ -3,7 +3,7 @@
 Queries are confidential: they carry no notice and never show in what is in force.
 """
 
-from measures.kinds.stop import family_of
+from measures.kinds.stop import origin
 from measures.law.jurisdiction import Regime
 from measures.law.rules import QueryRule
 from measures.refusal import Refusal
@@ -35,11 +35,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         rule="query",
         scope=Scope.NONE,
         rank=account.ranks + 1,
-        authority_id=order.authority_id,
-        order_no=order.order_no,
-        case_no=order.case_no,
-        case_family=family_of(order),
-        issued_at_us=order.issued_at_us,
+        **origin(order),
         executed_at_us=now,
         expires_at_us=until,
         clocks=(Clock(due_us=until, kind=ClockKind.EXPIRY),) if until is not None else (),

@@ -5,7 +5,7 @@ passed in time it is suspended, and still can be passed.
 """
 
 from measures.kinds.line_suspend import change_subscriber, language_of, line_fault
-from measures.kinds.stop import family_of
+from measures.kinds.stop import origin
 from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.rules import ReverifyRule
@@ -33,11 +33,7 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
     return become(
         _begun(account, regime, rule, now, order_key(order)),
         S.APPLIED,
-        authority_id=order.authority_id,
-        order_no=order.order_no,
-        case_no=order.case_no,
-        case_family=family_of(order),
-        issued_at_us=order.issued_at_us,
+        **origin(order),
     )
 
 

@@ -1,6 +1,6 @@
 """Suspended functions of an account (domain.md 1.7): by the institution, by an order, cured by identity."""
 
-from measures.kinds.stop import asked_us, family_of
+from measures.kinds.stop import asked_us, origin
 from measures.law import notices
 from measures.law.jurisdiction import Regime
 from measures.law.rules import RestrictRule
@@ -29,11 +29,7 @@ def order(order: Order, account: Account, regime: Regime, now: int) -> Measure |
         become(
             measure,
             measure.state,
-            authority_id=order.authority_id,
-            order_no=order.order_no,
-            case_no=order.case_no,
-            case_family=family_of(order),
-            issued_at_us=order.issued_at_us,
+            **origin(order),
             asked_us=asked_us(order),
         ),
         rule,

@@ -1,5 +1,7 @@
 """Emergency stop-payment (domain.md 1.3): match, execute, one more term, onward trace."""
 
+from typing import Any
+
 from measures.authority.people import proportionate
 from measures.law import notices
 from measures.law.jurisdiction import Regime
@@ -20,6 +22,17 @@ from schemas.reply import Why
 def family_of(order: Order) -> str:
     """Name the case family an order counts under."""
     return order.case_family or order.case_no or order.order_no
+
+
+def origin(order: Order) -> dict[str, Any]:
+    """Return the fields of a measure that say which order it was made by."""
+    return {
+        "authority_id": order.authority_id,
+        "order_no": order.order_no,
+        "case_no": order.case_no,
+        "case_family": family_of(order),
+        "issued_at_us": order.issued_at_us,
+    }
 
 
 def asked_us(order: Order) -> int | None:
@@ -80,14 +93,10 @@ def execute(order: Order, account: Account, regime: Regime, now: int) -> Measure
         rule="stop",
         scope=scope,
         rank=account.ranks + 1,
-        authority_id=order.authority_id,
-        order_no=order.order_no,
-        case_no=order.case_no,
-        case_family=family,
+        **origin(order),
         currency=currency,
         limit_minor=(limit or 0) if scope is Scope.AMOUNT else 0,
         sequence=account.terms_used(MeasureKind.STOP, family) + 1,
-        issued_at_us=order.issued_at_us,
         asked_us=asked_us(order),
         txn_ids=txn_ids,
         notice=notices.notice(regime.law, "STOP_ORDERED", rule, facts.language if facts else ""),

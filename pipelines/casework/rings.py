@@ -134,16 +134,15 @@ class RingsFollower:
     def _open(self) -> None:
         """Follow every partition of the topics that are there."""
         self._topics_s = time.monotonic()
-        for topic in READ:
-            try:
-                with closing(open_admin(self._settings)) as admin:
-                    partitions = partitions_of(admin, self._settings, (topic,))
-                    starts = admin.beginning_offsets(partitions)
-            except StoplineError:
-                continue
-            for at in partitions:
-                if at not in self._consumers:
-                    self._consumers[at] = open_consumer(self._settings, *at, starts[at])
+        try:
+            with closing(open_admin(self._settings)) as admin:
+                counts = admin.partition_counts()
+                there = [(topic, number) for topic in READ for number in range(counts.get(topic, 0))]
+                starts = admin.beginning_offsets([at for at in there if at not in self._consumers])
+        except StoplineError:
+            return
+        for at, start in starts.items():
+            self._consumers[at] = open_consumer(self._settings, *at, start)
 
     def _read(self, at: Partition, consumer: ChunkConsumer) -> int:
         count, topic = 0, at[0]
@@ -205,10 +204,4 @@ def write(settings: KafkaSettings, told: list[Ring]) -> None:
 
 def following(settings: KafkaSettings) -> RingsFollower:
     """Return this process's follower, which has begun."""
-
-    def begun() -> RingsFollower:
-        found = RingsFollower(settings)
-        threading.Thread(target=found.run, name="rings", daemon=True).start()
-        return found
-
-    return PROCESS.shared("rings", settings, begun, RingsFollower.close)
+    return PROCESS.running("rings", settings, lambda: RingsFollower(settings), RingsFollower.close)

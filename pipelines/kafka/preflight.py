@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing, suppress
 
 from pipelines.kafka.admission import kept_out
-from pipelines.kafka.port import Admin, KafkaSettings, NewTopic, Partition, admin_command, open_admin
+from pipelines.kafka.port import (
+    Admin,
+    KafkaSettings,
+    NewTopic,
+    Partition,
+    TopicState,
+    admin_command,
+    open_admin,
+)
 from pipelines.kafka.waiting import EMBEDDED
 from schemas.errors import BrokerError, ConfigError
 from schemas.topics import TOPIC_CONFIG
@@ -32,32 +40,7 @@ def problems(
         BrokerError: nobody listens there.
 
     """
-    require_listener(settings)
-    if found := kept_out(settings):
-        return [found]
-    try:
-        with closing(open_admin(settings)) as admin:
-            names = [topic.name for topic in topics]
-            if create_topics:
-                there = admin.describe(names)
-                admin.create_topics([topic for topic in topics if topic.name not in there])
-            there = admin.describe(names)
-            configs = {
-                topic.name: admin.topic_config(topic.name)
-                for topic in topics
-                if topic.name in there and topic.config
-            }
-    except BrokerError as error:
-        return [f"{error}; check address, TLS and SASL settings (--kafka_security)"]
-    missing = [topic for topic in topics if topic.name not in there]
-    unset = [
-        (topic.name, key, configs[topic.name][key], value)
-        for topic in topics
-        if topic.name in configs
-        for key, value in topic.config.items()
-        if configs[topic.name].get(key, value) != value
-    ]
-    return _absent(settings, missing) + [_unset(settings, *each) for each in unset]
+    return _looked_at(settings, topics, create_topics=create_topics)[0]
 
 
 def require_topics(
@@ -70,10 +53,9 @@ def require_topics(
         ConfigError: this process may open too few files for them.
 
     """
-    if found := problems(settings, topics, create_topics=create_topics):
+    found, there = _looked_at(settings, topics, create_topics=create_topics)
+    if found:
         raise BrokerError("; ".join(found))
-    with closing(open_admin(settings)) as admin:
-        there = admin.describe([topic.name for topic in topics])
     require_descriptors(sum(state.partitions for state in there.values()))
 
 
@@ -152,6 +134,38 @@ def require_listener(settings: KafkaSettings) -> None:
         f"nobody listens at {settings.brokers}; start a local broker with `stopline broker up`, or give the "
         "address of one"
     )
+
+
+def _looked_at(
+    settings: KafkaSettings, topics: Collection[NewTopic], *, create_topics: bool
+) -> tuple[list[str], dict[str, TopicState]]:
+    """Return what `problems` tells, and the topics that are there."""
+    require_listener(settings)
+    if found := kept_out(settings):
+        return [found], {}
+    try:
+        with closing(open_admin(settings)) as admin:
+            names = [topic.name for topic in topics]
+            if create_topics:
+                there = admin.describe(names)
+                admin.create_topics([topic for topic in topics if topic.name not in there])
+            there = admin.describe(names)
+            configs = {
+                topic.name: admin.topic_config(topic.name)
+                for topic in topics
+                if topic.name in there and topic.config
+            }
+    except BrokerError as error:
+        return [f"{error}; check address, TLS and SASL settings (--kafka_security)"], {}
+    missing = [topic for topic in topics if topic.name not in there]
+    unset = [
+        (topic.name, key, configs[topic.name][key], value)
+        for topic in topics
+        if topic.name in configs
+        for key, value in topic.config.items()
+        if configs[topic.name].get(key, value) != value
+    ]
+    return _absent(settings, missing) + [_unset(settings, *each) for each in unset], there
 
 
 def _absent(settings: KafkaSettings, topics: list[NewTopic]) -> list[str]:

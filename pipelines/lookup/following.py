@@ -247,10 +247,4 @@ def loaded(path: Path, keys: Path | None) -> snapshot.Snapshot:
 
 def follower(followed: Followed) -> Follower:
     """Return this process's follower, which has begun."""
-
-    def begun() -> Follower:
-        found = Follower(followed)
-        threading.Thread(target=found.run, name="registry", daemon=True).start()
-        return found
-
-    return PROCESS.shared("registry", followed, begun, Follower.close)
+    return PROCESS.running("registry", followed, lambda: Follower(followed), Follower.close)

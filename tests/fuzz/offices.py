@@ -32,7 +32,7 @@ from pipelines.kafka.security import resolved
 from pipelines.lookup.following import READ, Follower
 from pipelines.streams.clock import window
 from pipelines.streams.payments import decode
-from pipelines.trial import driven
+from pipelines.trial import Cell, driven
 from pipelines.victims.channels.configured import read_channels
 from pipelines.victims.settings import VictimsSettings
 from pipelines.victims.steps import OpenFn, PartyFn
@@ -160,21 +160,6 @@ def read_again(topic: str) -> Callable[[bytes], bool]:
     return lambda value: past._state(past._READERS[topic], value) is not None
 
 
-class _State:
-    """A party's state and timer."""
-
-    value: bytes | None = None
-
-    def read(self) -> bytes | None:
-        return self.value
-
-    def write(self, value: bytes) -> None:
-        self.value = value
-
-    def set(self, _: object) -> None:
-        pass
-
-
 def victims(topic: str) -> Callable[[bytes], bool]:
     """Return how the ladder is fed: from bytes to its journal."""
     settings = VictimsSettings(KafkaSettings("b:9092"), policy.load(), clock=lambda: T0 + DAY, ticks=True)
@@ -188,10 +173,10 @@ def victims(topic: str) -> Callable[[bytes], bool]:
             if isinstance(found, TaggedOutput):
                 accepted = False
                 continue
-            state = _State()
+            state, timer = Cell(), Cell()
             for _ in range(2):
                 refused = [
-                    each for each in ladder.process(found, state, state) if isinstance(each, TaggedOutput)
+                    each for each in ladder.process(found, state, timer) if isinstance(each, TaggedOutput)
                 ]
                 for each in refused:
                     letter = json.loads(each.value.value)

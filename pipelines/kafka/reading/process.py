@@ -262,13 +262,7 @@ def shared_consumer(settings: KafkaSettings, at: Partition) -> SharedConsumer:
 
 def broker_line(settings: KafkaSettings) -> BrokerLine:
     """Return the process's line to these brokers for this group; starts its thread on first use."""
-
-    def started() -> BrokerLine:
-        line = BrokerLine(settings)
-        threading.Thread(target=line.run, name="kafka-housekeeping", daemon=True).start()
-        return line
-
-    return PROCESS.shared("broker line", settings, started, BrokerLine.close)
+    return PROCESS.running("broker line", settings, lambda: BrokerLine(settings), BrokerLine.close)
 
 
 def close_connections() -> None:
