@@ -5,8 +5,9 @@ whole numbers of at most 18 digits, true and false. Every other message it leave
 decides what is valid and says why: this reader is narrow, never lenient. It holds no interpreter lock.
 """
 
+import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,15 +22,15 @@ from schemas.rows.values import AFTER, Values
 
 Octets = NDArray[np.uint8]
 
-#: How a value is read: a number, a text, a token of 128 bits, the code of a word, a bit.
-NUMBER, TEXT, TOKEN, WORD, FLAG = range(5)
+#: How a value is read: a number, a text, a token of 128 bits, the code of a word, a bit; or not at all.
+NUMBER, TEXT, TOKEN, WORD, FLAG, FOREIGN = range(6)
 
 #: Where a quoted key or word lies in the letters of a plan.
 LETTERS = np.dtype([("first", "i8"), ("last", "i8")])
 
 #: One field of a record: its quoted key and its first word and how many words it has; the place of its column
 #: in the row, -1 if the value is checked and not kept; the bytes of a number or the bit of a flag; the limits
-#: of a number or of a text's length.
+#: of a number or of a text's length; where in the letters a text's alphabet is, -1 if it may have any.
 FIELD = np.dtype(
     [
         *LETTERS.descr,
@@ -40,6 +41,7 @@ FIELD = np.dtype(
         ("size", "i8"),
         ("least", "i8"),
         ("most", "i8"),
+        ("among", "i8"),
     ]
 )
 
@@ -52,6 +54,10 @@ _FLAGS, _TRUE = b"truefalse", 4
 _DIGITS_MAX = 18
 _SPACES = np.zeros(33, np.bool_)
 _SPACES[[9, 10, 13, 32]] = True
+
+#: A pattern that says of each letter alone whether it may stand in a text, and its alphabet.
+_ALPHABET = re.compile(r"\^(\[[^\]]+\])\{\d+(?:,\d+)?\}\\Z")
+_ASCII = bytes(range(_BLANK, _LAST + 1))
 
 #: Octets that are compared at once.
 _WORD = 8
@@ -71,7 +77,8 @@ class Plan(NamedTuple):
     """How a record becomes a row.
 
     Attributes:
-        letters: true, false, all keys and words in quotes, one after the other, and a word of zeros, uint8.
+        letters: true, false, all keys and words in quotes and alphabets, one after the other, and a word of
+            zeros, uint8. An alphabet is 128 octets, 1 for a letter of it.
         fields: FIELD[n].
         words: LETTERS[m], those of a field one after the other.
         required: a bit for each field that must be there.
@@ -86,15 +93,19 @@ class Plan(NamedTuple):
     blank: Octets
 
 
-def plan(record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Column]) -> Plan:
+def plan(
+    record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Column], foreign: Sequence[str] = ()
+) -> Plan:
     """Return how `record` becomes a `row`; fields without a column are checked and not kept.
+
+    What has one of the `foreign` fields is a record of another form, and not plain.
 
     Raises:
         TypeError: a field is of a type that is not read plainly.
 
     """
     members = msgspec.structs.fields(record)
-    fields, blank = np.zeros(len(members), FIELD), np.zeros((), row)
+    fields, blank = np.zeros(len(members) + len(foreign), FIELD), np.zeros((), row)
     words: list[tuple[int, int]] = []
     letters = bytearray(_FLAGS)
 
@@ -104,17 +115,37 @@ def plan(record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Col
             raise TypeError(f"{word!r} is too long to be read plainly")
         return len(letters) - len(word) - 2, len(letters)
 
-    for field, member in zip(fields, members, strict=True):
+    def among(pattern: str | None, *, kept: bool) -> int:
+        """Return where the alphabet is that a pattern asks for; kept texts have no blanks anyway."""
+        if pattern is None:
+            return _ELSE
+        if (alphabet := _ALPHABET.fullmatch(pattern)) is None:
+            raise TypeError(f"{pattern!r} is more than an alphabet, which is not read plainly")
+        allowed = re.findall(alphabet[1].encode(), _ASCII)
+        if kept and len(allowed) == len(_ASCII) - 1:
+            return _ELSE
+        table = bytearray(_LAST + 2)
+        for letter in allowed:
+            table[ord(letter)] = 1
+        letters.extend(table)
+        return len(letters) - len(table)
+
+    for field, name in zip(fields[len(members) :], foreign, strict=True):
+        field["kind"] = FOREIGN
+        field["first"], field["last"] = quoted(name)
+    for field, member in zip(fields[: len(members)], members, strict=True):
         column = columns.get(member.name)
         kept = row[column.name] if column else None
         options: tuple[str, ...] = ()
+        alphabet = _ELSE
         match _bare(inspect.type_info(member.type)):
             case inspect.IntType(ge=int(least), le=int(most)):
                 read_as = NUMBER, kept.itemsize if kept else 0, least, most
-            case inspect.StrType() if kept and kept.shape:
-                read_as = TOKEN, 0, TOKEN_LETTERS, TOKEN_LETTERS
-            case inspect.StrType(min_length=least, max_length=int(most)):
+            case inspect.StrType(min_length=least) if kept and kept.shape:
+                read_as = TOKEN, 0, least or 0, TOKEN_LETTERS
+            case inspect.StrType(min_length=least, max_length=int(most), pattern=pattern):
                 read_as = TEXT, 0, least or 0, most
+                alphabet = among(pattern, kept=kept is not None)
             case inspect.LiteralType() if column:
                 read_as = WORD, 0, 0, 0
                 options = typing.get_args(member.type)
@@ -123,12 +154,15 @@ def plan(record: type[Struct], row: np.dtype[np.void], columns: Mapping[str, Col
             case other:
                 raise TypeError(f"{record.__name__}.{member.name} is {other}, which is not read plainly")
         field["kind"], field["size"], field["least"], field["most"] = read_as
+        field["among"] = alphabet
         field["at"] = row.fields[column.name][1] if column else _ELSE  # type: ignore[index]
         field["first"], field["last"] = quoted(member.encode_name)
         field["word"], field["words"] = len(words), len(options)
         words += map(quoted, options)
         if column and not member.required and read_as[0] in (NUMBER, WORD):
             blank[column.name] = options.index(member.default) if options else member.default
+        elif column and read_as[0] == FLAG and member.default is True:
+            blank[column.name] |= column.bit
     return Plan(
         np.frombuffer(bytes(letters) + bytes(_WORD), np.uint8),
         fields,
@@ -269,16 +303,24 @@ def _value(  # noqa: PLR0917 (compiled code takes arrays one by one)
         row[at] = code
     elif kind == FLAG:
         place, shown = _flag(text, place, letters)
-        row[at] |= size if shown else 0
+        row[at] = row[at] | size if shown else row[at] & ~size
     elif kind == TOKEN:
+        if least == 0 and text[place] == _QUOTE and text[place + 1] == _QUOTE:
+            return place + 2
         place, high, low = _token(text, place)
         for step in range(8):
             row[at + step] = (high >> np.uint64(8 * step)) & np.uint64(255)
             row[at + 8 + step] = (low >> np.uint64(8 * step)) & np.uint64(255)
+    elif kind == FOREIGN:
+        return _ELSE
     else:
         start, place = place + 1, _text(text, place)
         if not least <= place - 1 - start <= most:
             return _ELSE
+        if field.among >= 0:
+            for step in range(place - 1 - start):
+                if not letters[field.among + text[start + step]]:
+                    return _ELSE
         if at >= 0:
             for step in range(place - 1 - start):
                 if text[start + step] == _BLANK:
