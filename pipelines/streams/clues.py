@@ -157,7 +157,9 @@ class ClueReading:
         return letters, ended
 
 
-CLUES_STREAM = Stream(topics.CLUES, "SINCE", (Facts(CLUE_FACT, "payers", fold=CLUES),), ClueReading(), plain_clues)
+CLUES_STREAM = Stream(
+    topics.CLUES, "SINCE", (Facts(CLUE_FACT, "payers", fold=CLUES),), ClueReading(), plain_clues
+)
 
 
 def subscribed(streams: Sequence[Stream], file: str, keys: str = "", epoch: str = "") -> tuple[Stream, ...]:

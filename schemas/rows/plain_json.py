@@ -22,8 +22,8 @@ from schemas.rows.values import AFTER, Values
 
 Octets = NDArray[np.uint8]
 
-#: How a value is read: a number, a text, a token of 128 bits, the code of a word, a bit; or not at all.
-NUMBER, TEXT, TOKEN, WORD, FLAG, FOREIGN = range(6)
+#: How a value is read: a number, a text, a token of 128 bits, the code of a word, a bit.
+NUMBER, TEXT, TOKEN, WORD, FLAG = range(5)
 
 #: Where a quoted key or word lies in the letters of a plan.
 LETTERS = np.dtype([("first", "i8"), ("last", "i8")])
@@ -131,7 +131,7 @@ def plan(
         return len(letters) - len(table)
 
     for field, name in zip(fields[len(members) :], foreign, strict=True):
-        field["kind"] = FOREIGN
+        field["kind"] = WORD  # of no words: none is read
         field["first"], field["last"] = quoted(name)
     for field, member in zip(fields[: len(members)], members, strict=True):
         column = columns.get(member.name)
@@ -305,22 +305,14 @@ def _value(  # noqa: PLR0917 (compiled code takes arrays one by one)
         place, shown = _flag(text, place, letters)
         row[at] = row[at] | size if shown else row[at] & ~size
     elif kind == TOKEN:
-        if least == 0 and text[place] == _QUOTE and text[place + 1] == _QUOTE:
-            return place + 2
-        place, high, low = _token(text, place)
+        place, high, low = _token(text, place, least)
         for step in range(8):
             row[at + step] = (high >> np.uint64(8 * step)) & np.uint64(255)
             row[at + 8 + step] = (low >> np.uint64(8 * step)) & np.uint64(255)
-    elif kind == FOREIGN:
-        return _ELSE
     else:
         start, place = place + 1, _text(text, place)
-        if not least <= place - 1 - start <= most:
+        if not least <= place - 1 - start <= most or not _among(text, start, place - 1, letters, field.among):
             return _ELSE
-        if field.among >= 0:
-            for step in range(place - 1 - start):
-                if not letters[field.among + text[start + step]]:
-                    return _ELSE
         if at >= 0:
             for step in range(place - 1 - start):
                 if text[start + step] == _BLANK:
@@ -340,8 +332,20 @@ def _code(text: Octets, place: int, letters: Octets, field: Any, words: Rows) ->
 
 
 @inlined
-def _token(text: Octets, place: int) -> tuple[int, np.uint64, np.uint64]:
-    """Return the place after a token, and its two words."""
+def _among(text: Octets, start: int, end: int, letters: Octets, alphabet: int) -> bool:
+    """Tell whether a text has only letters of an alphabet."""
+    if alphabet >= 0:
+        for place in range(start, end):
+            if not letters[alphabet + text[place]]:
+                return False
+    return True
+
+
+@inlined
+def _token(text: Octets, place: int, least: int) -> tuple[int, np.uint64, np.uint64]:
+    """Return the place after a token, and its two words; zeros of an empty text where that may be."""
+    if least == 0 and text[place] == _QUOTE and text[place + 1] == _QUOTE:
+        return place + 2, np.uint64(0), np.uint64(0)
     end = place + 1 + TOKEN_LETTERS
     whole, high, low = packed(text, place + 1)
     quoted = text[place] == _QUOTE and whole and text[end] == _QUOTE

@@ -70,9 +70,10 @@ def test_clues_with_keys_in_any_order_are_read_alike_and_plain(
 
 
 PIECES = [
-    b"", b"0", b"-", b"9" * 19, b".0", b"e1", b'"', b"\\", b"\\u0061", b",", b"{", b"}", b"[", b" ", b"\n", b"\0",
-    b"null", b"true", b"nul", b'"x":1,', b'"x":{},', b'"at_us":7,', b'"specversion":"1.0",', b'"subscriptionId":1,',
-    b'"specversion"', b'"counterparty":"",', b'"counterparty":"+8613800138000",', b'"active":false,', "银".encode(),
+    b"", b"0", b"-", b"9" * 19, b".0", b"e1", b'"', b"\\", b"\\u0061", b",", b"{", b"}", b"[", b" ", b"\n",
+    b"\0", b"null", b"true", b"nul", b'"x":1,', b'"x":{},', b'"at_us":7,', b'"specversion":"1.0",',
+    b'"subscriptionId":1,', b'"specversion"', b'"counterparty":"",', b'"counterparty":"+8613800138000",',
+    b'"active":false,', "银".encode(),
 ]  # fmt: skip
 
 
