@@ -25,10 +25,7 @@ CREATE TABLE cases(
   escalated INTEGER NOT NULL, decision TEXT NOT NULL, service_us INTEGER NOT NULL,
   institution TEXT NOT NULL, changed INTEGER NOT NULL);
 CREATE INDEX cases_by_change ON cases(changed);
-CREATE INDEX cases_of_institution ON cases(institution);
-CREATE INDEX cases_open ON cases(
-  expected, law_due_us, since_at_us, since_received_us, service_us, case_id, pending, appeals, escalated,
-  live, currency, amount_minor, institution) WHERE open
+CREATE INDEX cases_of_institution ON cases(institution)
 """
 
 #: Actions that say what a case is; alerts that the person had not seen open it again.
@@ -71,6 +68,13 @@ def refresh(db: sqlite3.Connection, accounts: Collection[str], changed: int) -> 
         values = (*row, changed)
         db.execute(f"INSERT OR REPLACE INTO cases VALUES ({', '.join('?' * len(values))})", values)
     return changed
+
+
+def everybody(db: sqlite3.Connection) -> set[str]:
+    """Return every account that may have a case."""
+    tables = ("alerts", "measures", "appeals", "actions")
+    query = " UNION ".join(f"SELECT account FROM {table}" for table in tables)
+    return {account for (account,) in db.execute(query) if account}
 
 
 def last_change(db: sqlite3.Connection) -> int:

@@ -9,19 +9,20 @@ from contextlib import closing
 from typing import Any
 
 from desk import cases
+from desk.open_cases import open_cases
 from desk.projections.projection import Ground, Message, Place, Projection
 from desk.projections.table import PROJECTIONS
+from desk.sight import EVERYTHING
 from desk.store import Store
 from pipelines.kafka.port import (
     Chunk,
-    ChunkConsumer,
+    ChunkReader,
     KafkaSettings,
     OffsetOutOfRangeError,
     Partition,
     open_admin,
-    open_consumer,
+    open_reader,
 )
-from pipelines.kafka.preflight import require_descriptors
 from pipelines.kafka.seal import SEALED, UNSEALED, read_seal
 from schemas.contract import UNREADABLE
 from schemas.dead_letter import unreadable_as
@@ -30,10 +31,11 @@ from schemas.errors import BrokerError, ConfigError, SchemaError, StateError
 _LOGGER = logging.getLogger(__name__)
 
 #: Messages of one poll; the rest when nothing came, and how often new topics are looked for, seconds.
-CHUNK_ROWS, REST_S, LOOK_S = 2_000, 0.05, 5.0
+POLL_ROWS, REST_S, LOOK_S = 4_000, 0.05, 5.0
 
 #: Cases are summed up with every transaction but while so much is still to be read: then once, at the end.
-BEHIND_ROWS = 20_000
+#: A store that begins empty with so much to be read is built: without indices, by larger transactions.
+BEHIND_ROWS, BUILD_ROWS = 20_000, 20_000
 
 
 class Follower:
@@ -55,7 +57,7 @@ class Follower:
         self.store, self._settings, self._ground = store, settings, ground
         self._projections = {each.topic: each for each in projections}
         self._seal = read_seal(settings.seal_key)
-        self._consumers: dict[Partition, ChunkConsumer] = {}
+        self._reader: ChunkReader | None = None
         self._ids: dict[str, str] = {}
         self._behind: dict[Partition, int] = {}
         self._touched: set[str] = set()
@@ -64,6 +66,7 @@ class Follower:
         self.caught_up = False
         self.lag, self.read, self.wrong = 0, 0, ""
         self.changed = cases.last_change(store.reader())
+        self._building = store.building
 
     def run(self) -> None:
         """Follow until `stop`; an outage is waited out and said."""
@@ -97,7 +100,6 @@ class Follower:
 
         Raises:
             BrokerError: it did not come in time.
-            ConfigError: this process may open too few files.
 
         """
         deadline = time.monotonic() + timeout_s
@@ -111,45 +113,58 @@ class Follower:
         """Take over what is there to be read; returns how many messages."""
         if time.monotonic() >= self._looked + LOOK_S:
             self._look()
-        chunks = [(at, each) for at, one in self._consumers.items() if (each := self._polled(at, one))]
-        count = sum(len(chunk.values) for _, chunk in chunks)
-        positions = {at: one.position() for at, one in self._consumers.items()}
+        assert self._reader is not None
+        chunks = self._polled(self._reader)
+        count = sum(len(chunk.values) for chunk in chunks)
+        positions = self._reader.positions()
         self.lag = sum(max(end - positions.get(at, 0), 0) for at, end in self._behind.items())
-        due = self._touched and self.lag < BEHIND_ROWS
-        if chunks or due:
-            self._take(chunks, positions, refresh=self.lag < BEHIND_ROWS)
+        refresh = self.lag < (POLL_ROWS if self._building else BEHIND_ROWS)
+        if chunks or (refresh and (self._touched or self._building)):
+            self._take(chunks, refresh=refresh)
         if not self.lag and not self._touched:
-            self.caught_up = self.caught_up or bool(self._looked > 0)
+            self._arrived()
         self.read += count
         return count
 
-    def _polled(self, at: Partition, consumer: ChunkConsumer) -> Chunk | None:
+    def _arrived(self) -> None:
+        if not self.caught_up and self._looked > 0:
+            open_cases(self.store).seen(EVERYTHING)  # so that the first page need not wait for it
+            self.caught_up = True
+
+    def _polled(self, reader: ChunkReader) -> list[Chunk]:
         try:
-            return consumer.poll(CHUNK_ROWS)
+            chunks = reader.poll(POLL_ROWS)
+            while self._building and chunks and sum(len(each.values) for each in chunks) < BUILD_ROWS:
+                if not (more := reader.poll(POLL_ROWS)):
+                    break
+                chunks += more
         except OffsetOutOfRangeError as error:
             _LOGGER.error("%s; the desk is built anew", error)
             self._anew()
             raise BrokerError(str(error)) from error
+        return chunks
 
-    def _take(
-        self, chunks: list[tuple[Partition, Chunk]], positions: dict[Partition, int], *, refresh: bool
-    ) -> None:
+    def _take(self, chunks: list[Chunk], *, refresh: bool) -> None:
         with self.store.writing() as db:
-            for (topic, partition), chunk in chunks:
+            for chunk in chunks:
+                topic, partition = chunk.topic, int(chunk.partitions[0])
                 self._touched.update(self._put(db, self._projections[topic], partition, chunk))
                 db.execute(
                     "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
-                    (topic, partition, self._ids.get(topic, ""), positions[topic, partition]),
+                    (topic, partition, self._ids.get(topic, ""), int(chunk.offsets[-1]) + 1),
                 )
+            if built := refresh and self._building:
+                self.store.end_building(db)
+                self._touched.update(cases.everybody(db))
             touched = sorted(self._touched) if refresh else []
             changed = cases.refresh(db, touched, self.changed)
-            if not refresh:
-                db.executemany(
-                    "INSERT OR IGNORE INTO touched VALUES (?)", [(each,) for each in self._touched]
-                )
-            else:
+            if refresh:
                 db.execute("DELETE FROM touched")
-        if refresh:
+            elif not self._building:
+                rows = [(each,) for each in self._touched]
+                db.executemany("INSERT OR IGNORE INTO touched VALUES (?)", rows)
+        self._building = self._building and not built
+        if refresh or self._building:
             self._touched.clear()
         self.changed = changed
 
@@ -171,6 +186,8 @@ class Follower:
             except UNREADABLE as error:
                 unreadable.append((*place, unreadable_as(error)[1][:300]))
         touched = self._guarded(db, projection, messages, unreadable)
+        if not self._building:
+            touched = {*touched, *projection.others(db, messages)}
         db.executemany("INSERT OR IGNORE INTO unreadable VALUES (?, ?, ?, ?)", unreadable)
         return touched
 
@@ -206,7 +223,6 @@ class Follower:
             there = [topic for topic in self._projections if topic in counts]
             self._ids = {topic: state.topic_id for topic, state in admin.describe(there).items()}
             places = [(topic, number) for topic in there for number in range(counts[topic])]
-            require_descriptors(len(places))
             known = {
                 (row["topic"], row["partition"]): row
                 for row in self.store.reader().execute("SELECT * FROM positions")
@@ -218,14 +234,18 @@ class Follower:
                 _LOGGER.warning("topic %s was created anew; the desk is built anew", replaced[0][0])
                 self._anew()
                 known = {}
-            fresh = [at for at in places if at not in self._consumers]
+            reading = self._reader.positions() if self._reader else {}
+            fresh = [at for at in places if at not in reading]
             first = admin.beginning_offsets(fresh) if fresh else {}
             if not self.caught_up:
                 self._behind = admin.end_offsets(places)
-        for topic, number in fresh:
-            row = known.get((topic, number))
-            offset = max(row["next_offset"], first[topic, number]) if row else first[topic, number]
-            self._consumers[topic, number] = open_consumer(self._settings, topic, number, offset)
+        if not known and sum(self._behind.values()) - sum(first.values()) >= BEHIND_ROWS:
+            self.store.begin_building()
+        self._building = self.store.building
+        if fresh or self._reader is None:
+            self._reader = self._reader or open_reader(self._settings)
+            stood = {at: known[at]["next_offset"] if at in known else 0 for at in fresh}
+            self._reader.assign({**reading, **{at: max(stood[at], first[at]) for at in fresh}})
         if self._looked < 0:
             self._touched.update(
                 name for (name,) in self.store.reader().execute("SELECT account FROM touched")
@@ -239,8 +259,8 @@ class Follower:
         self.changed, self.caught_up = 0, False
 
     def close(self) -> None:
-        """Close the consumers; a later step opens them again."""
-        for consumer in self._consumers.values():
-            consumer.close()
-        self._consumers.clear()
+        """Close the connection; a later step opens another."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
         self._looked = -LOOK_S

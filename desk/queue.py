@@ -9,9 +9,15 @@
 - `clock` is 1 when an alert comes in, 2 when its service time is used up, at most 3.
 """
 
+import sqlite3
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from desk.clock import DeskClock
+from desk.open_cases import Cases, open_cases
 from desk.sight import EVERYTHING, Sight
 from desk.store import Store
 from pipelines.policy import OUTCOMES
@@ -51,37 +57,61 @@ class Row(NamedTuple):
     changed: int
 
 
+#: Filters of the queue: name -> which of open cases, of what the service clock says is left of each.
+FILTERS: Mapping[str, Callable[[Cases, NDArray[np.int64]], NDArray[np.bool_]]] = {
+    "": lambda cases, left: np.ones(len(left), np.bool_),
+    "late": lambda cases, left: left < 0,
+    "second": lambda cases, left: cases["pending"] > 0,
+    "appeals": lambda cases, left: cases["appeals"] > 0,
+    "escalated": lambda cases, left: cases["escalated"] > 0,
+    "unheld": lambda cases, left: cases["live"] == 0,
+}
+
+
+def _order(
+    cases: Cases, since: NDArray[np.int64], now: int, count: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the places of the `count` most urgent cases, in order, and the priority of every case."""
+    hours = (cases["law_due_us"] - now) / HOUR_US
+    over = np.where((cases["live"] > 0) & (hours > 1), hours, 1.0)
+    waited = (now - since) / cases["service_us"]
+    priority = cases["expected"] / over * (1.0 + np.clip(waited, 0.0, 2.0))
+    first = np.arange(len(since))
+    if count < len(since):
+        first = np.flatnonzero(priority >= -np.partition(-priority, count - 1)[count - 1])
+    order = np.lexsort((cases["case_id"][first], since[first], -priority[first]))
+    return first[order][:count], priority
+
+
 def rows(
     store: Store, clock: DeskClock, *, limit: int = PAGE, skip: int = 0, only: str = "",
     sight: Sight = EVERYTHING,
 ) -> list[Row]:  # fmt: skip
     """Return open cases that are seen, the most urgent first; `only` is one of `FILTERS`."""
     now = clock.now(store)
-    found = store.rows(
-        f"""
-        SELECT c.*, r.priority, c.{clock.column} AS since_us FROM (
-          SELECT rowid AS place, expected
-            / CASE WHEN live AND law_due_us > ?1 + {HOUR_US} THEN (law_due_us - ?1) / {HOUR_US}.0 ELSE 1.0 END
-            * (1.0 + min(max((?1 - {clock.column}) * 1.0 / service_us, 0.0), 2.0)) AS priority
-          FROM cases INDEXED BY cases_open WHERE open AND {sight.kept()}
-            {FILTERS[only].format(column=clock.column)}
-          ORDER BY priority DESC, {clock.column}, case_id LIMIT ?2 OFFSET ?3) AS r
-        JOIN cases AS c ON c.rowid = r.place ORDER BY priority DESC, since_us, c.case_id
-        """,
-        now, limit, skip,
-    )  # fmt: skip
+    cases = open_cases(store).seen(sight)
+    if only:
+        kept = FILTERS[only](cases, cases[clock.column] + cases["service_us"] - now)
+        cases = {name: column[kept] for name, column in cases.items()}
+    since = cases[clock.column]
+    order, priorities = _order(cases, since, now, skip + limit)
+    chosen = [(cases["case_id"][at].decode(), float(priorities[at])) for at in order[skip:].tolist()]
     return [
-        Row(
-            each["case_id"], each["account"], each["jurisdiction"], each["leg"], OUTCOMES[each["outcome"]],
-            each["rule"],
-            each["open_alerts"], each["victims"], each["amount_minor"], each["currency"],
-            each["expected"] / each["value"] if each["value"] else 0.0, each["priority"], each["since_us"],
-            None if each["law_due_us"] is None else each["law_due_us"] - now, each["law_kind"],
-            each["since_us"] + each["service_us"] - now, each["live"], each["held_minor"], each["appeals"],
-            each["pending"], each["escalated"], each["changed"],
-        )
-        for each in found
-    ]  # fmt: skip
+        _row(each, priority, now, clock.column)
+        for name, priority in chosen
+        if (each := store.row("SELECT * FROM cases WHERE case_id = ?", name)) is not None
+    ]
+
+
+def _row(case: sqlite3.Row, priority: float, now: int, column: str) -> Row:
+    due, since = case["law_due_us"], case[column]
+    return Row(
+        case["case_id"], case["account"], case["jurisdiction"], case["leg"], OUTCOMES[case["outcome"]],
+        case["rule"], case["open_alerts"], case["victims"], case["amount_minor"], case["currency"],
+        case["expected"] / case["value"] if case["value"] else 0.0, priority, since,
+        None if due is None else due - now, case["law_kind"], since + case["service_us"] - now, case["live"],
+        case["held_minor"], case["appeals"], case["pending"], case["escalated"], case["changed"],
+    )  # fmt: skip
 
 
 class Totals(NamedTuple):
@@ -97,25 +127,14 @@ class Totals(NamedTuple):
 
 def totals(store: Store, clock: DeskClock, sight: Sight = EVERYTHING) -> Totals:
     """Count what is seen of the queue."""
-    now = clock.now(store)
-    found = store.rows(
-        f"SELECT currency, count(*) AS n, sum({clock.column} + service_us < ?) AS late, "
-        "sum(pending > 0) AS pending, sum(appeals > 0) AS appeals, sum(escalated > 0) AS escalated, "
-        "sum(amount_minor) AS amount_minor FROM cases INDEXED BY cases_open "
-        f"WHERE open AND {sight.kept()} GROUP BY 1", now,
-    )  # fmt: skip
-    counts = [sum(each[name] for each in found) for name in ("n", "late", "pending", "appeals", "escalated")]
-    sums = [(each["currency"], each["amount_minor"]) for each in found if each["currency"]]
-    cases, late, pending, appeals, escalated = counts
-    return Totals(cases, late, pending, appeals, escalated, tuple(sums))
-
-
-#: Filters of the queue: name -> condition; `?1` is now.
-FILTERS = {
-    "": "",
-    "late": "AND {column} + service_us < ?1",
-    "second": "AND pending > 0",
-    "appeals": "AND appeals > 0",
-    "escalated": "AND escalated > 0",
-    "unheld": "AND live = 0",
-}
+    kept = open_cases(store)
+    cases = kept.seen(sight)
+    left = cases[clock.column] + cases["service_us"] - clock.now(store)
+    counts = [int(FILTERS[name](cases, left).sum()) for name in ("late", "second", "appeals", "escalated")]
+    sums = [
+        (name, int(cases["amount_minor"][cases["currency"] == number].sum()))
+        for name, number in sorted(kept.texts.items())
+        if name and (cases["currency"] == number).any()
+    ]
+    late, pending, appeals, escalated = counts
+    return Totals(len(left), late, pending, appeals, escalated, tuple(sums))

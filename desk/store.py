@@ -7,6 +7,7 @@ start compares; after a crash the start looks at the structure alone.
 """
 
 import logging
+import re
 import sqlite3
 import threading
 import zlib
@@ -25,6 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 
 #: Octets of pages kept in memory, as SQLite counts them (negative: KiB).
 CACHE_KIB = -65_536
+
+_INDEX = re.compile(r"CREATE INDEX (?P<name>\w+) ON (?P<table>\w+)\(.*", re.DOTALL)
 
 _OWN = """
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -121,6 +124,30 @@ class Store:
                 with suppress(sqlite3.Error):
                     self._writer.execute("ROLLBACK")
                 raise
+
+    @property
+    def building(self) -> bool:
+        """Whether much is still to be read into a store that began empty: indices are made at the end."""
+        return self._value("building") == "1"
+
+    def begin_building(self) -> None:
+        """Drop the indices, so that each of a great many rows need not find its place in all of them."""
+        with self.writing() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('building', '1')")
+            for name in self._late:
+                db.execute(f"DROP INDEX IF EXISTS {name}")
+
+    def end_building(self, db: sqlite3.Connection) -> None:
+        """Make the indices, in a transaction of the writer."""
+        for statement in self._late.values():
+            db.execute(statement)
+        db.execute("DELETE FROM meta WHERE name = 'building'")
+
+    @property
+    def _late(self) -> dict[str, str]:
+        """The indices that can wait, by name: not those of cases, which are summed up at the end."""
+        found = (_INDEX.match(each.strip()) for each in ";".join(self._made).split(";"))
+        return {each["name"]: each[0] for each in found if each and each["table"] != "cases"}
 
     @contextmanager
     def told(self) -> Iterator[None]:

@@ -9,11 +9,8 @@ from desk.projections.projection import Ground, Message, Projection
 from desk.sight import put_institutions
 from desk.store import packed
 from desk.terms import chance
-from measures.law.country_file import Laws
-from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
 from pipelines.policy import OUTCOMES
 from schemas.alert import Alert, payer_of
-from schemas.errors import ConfigError
 from schemas.topics import ALERTS
 from schemas.units import MINUTE_US
 
@@ -33,18 +30,6 @@ CREATE INDEX alerts_of_payer_institution ON alerts(payer_institution) WHERE paye
 """
 
 
-def term_end(laws: Laws, jurisdiction: str, name: str, minute: int) -> int | None:
-    """Return when the term of a rule ends that begins in a minute, microseconds UTC; None if nothing says."""
-    try:
-        regime = laws.of(jurisdiction).on(minute * MINUTE_US)
-    except ConfigError:
-        return None
-    ordered: dict[str, type[Rule]] = {"stop": StopRule, "freeze": FreezeRule}
-    rule = regime.rule(ordered[name]) if name in ordered else regime.rule(HoldRule, name)
-    term = getattr(rule, "term", None)
-    return None if term is None else regime.calendar.add(minute * MINUTE_US, term)
-
-
 def keeper(alert: Alert) -> str:
     """Return the code of who keeps the account that an alert is about, "" if the payment names none."""
     is_payer = payer_of(alert) == alert.account_token
@@ -53,18 +38,17 @@ def keeper(alert: Alert) -> str:
 
 def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
     """Add alerts; those that came before stay as they are."""
-    rows, ends = [], dict[tuple[str, str, int], int | None]()
+    rows = []
     for _, value, alert in messages:
         a: Alert = alert
-        begins = a.jurisdiction, a.measure_rule, a.at_us // MINUTE_US
-        if begins not in ends:
-            ends[begins] = term_end(ground.laws, *begins)
         rows.append(
             (
                 a.alert_id, a.account_token, a.counterparty_token, a.party_token, a.txn_id, a.jurisdiction,
                 a.leg, OUTCOMES.index(a.outcome), a.amount_minor, a.currency,
                 worth := ground.worth(a.amount_minor, a.currency), chance(a.score, worth), a.measure_rule,
-                a.at_us, a.received_us, ends[begins], packed(value), keeper(a), a.debtor_agent,
+                a.at_us, a.received_us,
+                ground.term_end(a.jurisdiction, a.measure_rule, a.at_us // MINUTE_US), packed(value),
+                keeper(a), a.debtor_agent,
             )
         )  # fmt: skip
     db.executemany(f"INSERT OR IGNORE INTO alerts VALUES ({', '.join('?' * 19)})", rows)

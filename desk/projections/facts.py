@@ -50,10 +50,11 @@ def facts(topic: str, record: type[msgspec.Struct], *, name: str, **found_by: st
             "(SELECT 1 FROM facts WHERE topic = ?1 AND id = ?2 AND version >= ?10)",
             rows,
         )
-        known = db.execute(
-            f"SELECT DISTINCT account FROM alerts WHERE txn IN ({', '.join('?' * len(rows))})",
-            [row[7] for row in rows],
-        )
-        return accounts | {account for (account,) in known}
+        return accounts
 
-    return Projection(topic, msgspec.json.Decoder(record).decode, put)
+    def others(db: sqlite3.Connection, messages: Sequence[Message]) -> Collection[str]:
+        txns = {str(getters["txn"](fact) or "") for _, _, fact in messages} if "txn" in getters else ()
+        found = (db.execute("SELECT DISTINCT account FROM alerts WHERE txn = ?", (txn,)) for txn in txns)
+        return {account for rows in found for (account,) in rows}
+
+    return Projection(topic, msgspec.json.Decoder(record).decode, put, others=others)

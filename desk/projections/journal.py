@@ -68,13 +68,13 @@ def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> 
         "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)",
         [(token, state.account.version, packed(_encode(state))) for token, state in kept.items()],
     )
-    return kept.keys() | _others(db, kept.keys())
+    return kept.keys()
 
 
-def _others(db: sqlite3.Connection, accounts: Collection[str]) -> set[str]:
+def others(db: sqlite3.Connection, messages: Sequence[Message]) -> set[str]:
     """Return the accounts whose alerts are about payments that measures on these accounts hold."""
     found = set()
-    for account in accounts:
+    for account in {entry.account_token for _, _, entry in messages}:
         rows = db.execute(
             "SELECT DISTINCT a.account FROM measures AS m JOIN measure_txns AS t USING (measure_id) "
             "JOIN alerts AS a ON a.txn = t.txn "
@@ -129,4 +129,4 @@ def _put_changed(db: sqlite3.Connection, state: AccountState, events: Sequence[J
             db.execute("INSERT OR REPLACE INTO appeals VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
-PROJECTION = Projection(MEASURES, msgspec.json.Decoder(JournalEntry).decode, put, TABLES)
+PROJECTION = Projection(MEASURES, msgspec.json.Decoder(JournalEntry).decode, put, TABLES, others)

@@ -1,7 +1,7 @@
 """The one port to Kafka: settings, what the clients promise, and how to open one.
 
 Everything above this module speaks `Chunk`, `ChunkConsumer`, `Producer` and `Admin`; only
-`confluent.py`, `kafka_python.py` and their `_admin` modules know a client library.
+`confluent.py`, `kafka_python.py` and their `_consumer` and `_admin` modules know a client library.
 """
 
 import importlib
@@ -194,6 +194,35 @@ class ChunkConsumer(Protocol):
         """Release sockets and threads."""
 
 
+class ChunkReader(Protocol):
+    """Reads many partitions over one connection: where few messages come on many topics.
+
+    Not thread-safe; never joins a group, never commits. What is fetched ahead is shared by all partitions.
+    """
+
+    def assign(self, places: Mapping[Partition, int]) -> None:
+        """Read these partitions from these offsets on, and nothing else; drops what is buffered."""
+
+    def poll(self, max_rows: int) -> list[Chunk]:
+        """Return what is buffered, at most `max_rows` in all, a chunk a partition. Never blocks.
+
+        Raises:
+            OffsetOutOfRangeError: retention or a topic re-creation removed a position.
+            BrokerError: the broker refuses a read for good; outages are waited out silently.
+
+        """
+
+    def tell(self, pipe: int) -> bool:
+        """Write a byte into a pipe that does not block whenever messages come; False if that cannot be."""
+        return False
+
+    def positions(self) -> Mapping[Partition, int]:
+        """Offset of the next message of each partition; passes gaps as `ChunkConsumer.position` does."""
+
+    def close(self) -> None:
+        """Release sockets and threads."""
+
+
 class Producer(Protocol):
     """Sends records and accounts for every one. Instances share one connection per process."""
 
@@ -306,8 +335,14 @@ def admin_command(settings: KafkaSettings) -> str:
 
 def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
     """Open a consumer assigned to `partition` of `topic`, positioned at `offset`."""
-    consumer: ChunkConsumer = _adapter(settings).Consumer(settings, topic, partition, offset)
+    consumer: ChunkConsumer = _adapter(settings, "_consumer").Consumer(settings, topic, partition, offset)
     return consumer
+
+
+def open_reader(settings: KafkaSettings) -> ChunkReader:
+    """Open a reader that is assigned nothing yet."""
+    reader: ChunkReader = _adapter(settings, "_consumer").Reader(settings)
+    return reader
 
 
 def open_producer(settings: KafkaSettings) -> Producer:

@@ -11,6 +11,7 @@ from desk.follower import Follower
 from desk.projections.projection import Ground
 from desk.projections.table import TABLES
 from desk.store import Store
+from desk.terms import SERVICE_US
 from measures.law.country_file import SHIPPED
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings, NewTopic, open_admin, open_producer
@@ -18,6 +19,7 @@ from schemas import topics
 from schemas.alert import Alert, Reason
 from schemas.ids import derived_id, derived_token
 from schemas.measure import Notice
+from schemas.units import HOUR_US
 
 T0 = 1_760_000_400_000_000
 
@@ -104,3 +106,18 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     found = {name: [tuple(row) for row in store.rows(query)] for name, query in tables.items()}
     found["cases"] = [row[:-1] for row in found["cases"]]
     return found
+
+
+def reference(rows: list[dict[str, object]], now: int) -> list[str]:
+    """Order the queue in the plain way."""
+
+    def priority(case: dict[str, object]) -> float:
+        risk = float(case["expected"])  # type: ignore[arg-type]
+        due = case["law_due_us"]
+        if case["live"] and due is not None and due > now + HOUR_US:  # type: ignore[operator]
+            risk /= (due - now) / HOUR_US  # type: ignore[operator]
+        waited = (now - case["since_at_us"]) / SERVICE_US[case["outcome"]]  # type: ignore[operator,index]
+        return risk * (1 + min(max(waited, 0), 2))
+
+    ordered = sorted(rows, key=lambda case: (-priority(case), case["since_at_us"], case["case_id"]))
+    return [str(case["case_id"]) for case in ordered]

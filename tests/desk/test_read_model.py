@@ -86,6 +86,36 @@ def test_a_store_that_is_deleted_becomes_what_it_was(kafka: KafkaSettings, tmp_p
     assert first.store.epoch != again.store.epoch
 
 
+def indices(store: Store) -> set[str]:
+    return {row["name"] for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
+
+
+def test_a_store_built_of_much_is_the_one_that_grew_even_if_building_stops_in_between(
+    kafka: KafkaSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit.send(kafka, topics.ALERTS, stream(40, 5))
+    label = Feedback(feedback_id="f1", txn_id="tx-mule-0-0", kind="LABEL", verdict="SCAM", known_at_us=kit.T0)
+    kit.send(kafka, topics.FEEDBACK, [label])
+    grown = kit.follower(kafka, tmp_path / "grown")
+    grown.catch_up()
+    for name in ("BEHIND_ROWS", "BUILD_ROWS", "POLL_ROWS"):
+        monkeypatch.setattr(f"desk.follower.{name}", 60)
+    stopped = kit.follower(kafka, tmp_path / "built")
+    while not stopped.step():
+        time.sleep(0.01)
+    was_building, had = stopped.store.building, indices(stopped.store)
+    stopped.close()
+    stopped.store.close()
+    built = kit.follower(kafka, tmp_path / "built")
+
+    built.catch_up()
+
+    assert was_building and "alerts_of_txn" not in had
+    assert not built.store.building
+    assert indices(built.store) == indices(grown.store)
+    assert kit.dump(built.store) == kit.dump(grown.store)
+
+
 def test_reading_goes_on_where_it_stood(kafka: KafkaSettings, tmp_path: Path) -> None:
     kit.send(kafka, topics.ALERTS, stream(3, 1))
     before = kit.follower(kafka, tmp_path)
@@ -134,21 +164,6 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert store.rows("SELECT * FROM a") == []
 
 
-def reference(rows: list[dict[str, object]], now: int) -> list[str]:
-    """Order the queue in the plain way."""
-
-    def priority(case: dict[str, object]) -> float:
-        risk = float(case["expected"])  # type: ignore[arg-type]
-        due = case["law_due_us"]
-        if case["live"] and due is not None and due > now + HOUR_US:  # type: ignore[operator]
-            risk /= (due - now) / HOUR_US  # type: ignore[operator]
-        waited = (now - case["since_at_us"]) / SERVICE_US[case["outcome"]]  # type: ignore[operator,index]
-        return risk * (1 + min(max(waited, 0), 2))
-
-    ordered = sorted(rows, key=lambda case: (-priority(case), case["since_at_us"], case["case_id"]))
-    return [str(case["case_id"]) for case in ordered]
-
-
 class At(DeskClock):
     def now(self, store: Store) -> int:
         return kit.T0 + 5 * HOUR_US
@@ -180,12 +195,26 @@ def filled(tmp_path: Path, count: int) -> Store:
 def test_the_queue_is_in_the_order_of_the_reference(tmp_path: Path) -> None:
     store = filled(tmp_path, 2_000)
     clock = At("stream")
-    expected = reference([dict(row) for row in store.rows("SELECT * FROM cases")], clock.now(store))
+    expected = kit.reference([dict(row) for row in store.rows("SELECT * FROM cases")], clock.now(store))
 
     found = queue.rows(store, clock, limit=2_000)
 
     assert [row.case_id for row in found] == expected
     assert [row.case_id for row in queue.rows(store, clock, limit=10, skip=20)] == expected[20:30]
+
+
+def test_the_queue_and_its_sums_follow_what_changes(tmp_path: Path) -> None:
+    store = filled(tmp_path, 200)
+    clock = At("stream")
+    first = queue.rows(store, clock, limit=2)
+    whole = queue.totals(store, clock)
+    with store.writing() as db:
+        db.execute("UPDATE cases SET open = 0, changed = 1000 WHERE case_id = ?", (first[0].case_id,))
+
+    assert queue.rows(store, clock, limit=1)[0].case_id == first[1].case_id
+    assert queue.totals(store, clock).cases == whole.cases - 1 == 199
+    assert queue.totals(store, clock).sums == (("CNY", whole.sums[0][1] - first[0].amount_minor),)
+    assert queue.rows(store, clock, only="appeals") == []
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from pipelines.kafka.port import (
     Admin,
     Chunk,
     ChunkConsumer,
+    ChunkReader,
     KafkaSettings,
     NewTopic,
     OffsetOutOfRangeError,
@@ -29,6 +30,7 @@ from pipelines.kafka.port import (
     open_admin,
     open_consumer,
     open_producer,
+    open_reader,
 )
 from pipelines.kafka.security import SECURITY_KEYS
 from schemas.errors import BrokerError, ConfigError, SinkError
@@ -279,6 +281,69 @@ def test_messages_of_an_aborted_transaction_are_not_read(
 
     with closing(open_consumer(settings, topic, 0, 0)) as reader:
         assert values_of(drain(reader, 1)) == [b"done"]
+
+
+def read_by(reader: ChunkReader, count: int) -> list[Chunk]:
+    """Return chunks of so many messages."""
+    found: list[Chunk] = []
+    deadline = time.monotonic() + 20
+    while sum(len(each.values) for each in found) < count:
+        assert time.monotonic() < deadline, found
+        found += reader.poll(100)
+        time.sleep(0.005)
+    return found
+
+
+def test_one_reader_reads_many_partitions_and_knows_where_each_stands(
+    settings: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    first, second = new_topic(settings, 2), new_topic(settings)
+    for partition in range(2):
+        send(settings, first, [b"a%d" % partition, b"b%d" % partition], partition=partition)
+    send(settings, second, [b"c", b"d", b"e"])
+    with closing(open_reader(settings)) as reader:
+        reader.assign({(first, 0): 0, (first, 1): 1, (second, 0): 2})
+
+        found = read_by(reader, 4)
+
+        values: dict[tuple[str, int], list[bytes]] = {}
+        for chunk in found:
+            assert len(set(chunk.partitions.tolist())) == 1
+            values.setdefault((chunk.topic, int(chunk.partitions[0])), []).extend(chunk.values)
+        assert values == {(first, 0): [b"a0", b"b0"], (first, 1): [b"b1"], (second, 0): [b"e"]}
+        assert reader.positions() == {(first, 0): 2, (first, 1): 2, (second, 0): 3}
+
+
+def test_a_reader_that_is_given_more_to_read_goes_on_with_the_rest(
+    settings: KafkaSettings, new_topic: Topics, send: Send
+) -> None:
+    first, second = new_topic(settings), new_topic(settings)
+    send(settings, first, [b"a", b"b"])
+    send(settings, second, [b"c"])
+    with closing(open_reader(settings)) as reader:
+        reader.assign({(first, 0): 0})
+        read_by(reader, 2)
+        send(settings, first, [b"later"])
+
+        reader.assign({**reader.positions(), (second, 0): 0})
+
+        values = sorted(value for chunk in read_by(reader, 2) for value in chunk.values)
+        assert values == [b"c", b"later"]
+
+
+@pytest.mark.java
+@pytest.mark.parametrize("client", ["confluent", "kafka-python"])
+def test_a_reader_names_the_place_that_the_broker_does_not_hold(
+    apache: ApacheKafka, client: str, new_topic: Topics
+) -> None:
+    settings = KafkaSettings(apache.address, client=client)
+    topic = new_topic(settings, 2)
+    deadline = time.monotonic() + 20
+    with closing(open_reader(settings)) as reader:
+        reader.assign({(topic, 0): 0, (topic, 1): 1000})
+        with pytest.raises(OffsetOutOfRangeError, match=rf"{topic}\[1\] no longer holds offset 1000"):
+            while time.monotonic() < deadline:
+                reader.poll(10)
 
 
 @pytest.mark.java

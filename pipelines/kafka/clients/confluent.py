@@ -1,6 +1,6 @@
 """The hot client: librdkafka behind the port, through confluent-kafka where columns do not matter.
 
-`librdkafka.py` reads messages by columns; `confluent_admin.py` asks and creates.
+`confluent_consumer.py` reads, by the columns of `librdkafka.py`; `confluent_admin.py` asks and creates.
 """
 
 import logging
@@ -12,26 +12,20 @@ from functools import partial
 from typing import Any, TypeVar
 
 import confluent_kafka as ck
-import numpy as np
 from confluent_kafka import Message
 
 from pipelines.kafka import port
-from pipelines.kafka.admission import OVERHEARD, Admission
-from pipelines.kafka.clients import librdkafka
+from pipelines.kafka.admission import OVERHEARD
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
-    LATEST_US,
     LINGER_MS,
     REPEAT_S,
-    Chunk,
     Headers,
     KafkaSettings,
-    OffsetOutOfRangeError,
     close_producers,
 )
 from pipelines.kafka.refusals import Refused
 from pipelines.kafka.settling import Settling
-from pipelines.kafka.waiting import fetch_wait_ms
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError
 
@@ -59,31 +53,11 @@ _LOGGER.setLevel(logging.INFO)  # for `OVERHEARD`; less than warnings are not sh
 _LOGGER.addFilter(OVERHEARD)
 _LOGGER.addFilter(Sparing())
 
-#: Prefetch per partition: enough for 600k messages/s here, small enough for dozens of partitions.
-PREFETCH_KB = 16_384
-
 #: The least that librdkafka takes for `message.max.bytes`.
 LEAST_BYTES = 1000
 
 #: Confirmations are heard once in so many records sent; each time another thread may take the interpreter.
 POLL_RECORDS = 200
-
-#: Outages and elections; librdkafka reconnects by itself and the reader just waits.
-TRANSIENT = frozenset(
-    {
-        ck.KafkaError._TRANSPORT,
-        ck.KafkaError._ALL_BROKERS_DOWN,
-        ck.KafkaError._RESOLVE,
-        ck.KafkaError._TIMED_OUT,
-        ck.KafkaError.REQUEST_TIMED_OUT,
-        ck.KafkaError.NOT_LEADER_FOR_PARTITION,
-        ck.KafkaError.LEADER_NOT_AVAILABLE,
-        ck.KafkaError.NETWORK_EXCEPTION,
-        ck.KafkaError._AUTHENTICATION,  # final after some tries: `Admission`
-        ck.KafkaError._SSL,
-    }
-)
-OUT_OF_RANGE = frozenset({ck.KafkaError.OFFSET_OUT_OF_RANGE, ck.KafkaError._AUTO_OFFSET_RESET})
 
 
 def made(kind: Callable[[Mapping[str, Any]], T], config: Mapping[str, Any]) -> T:
@@ -123,89 +97,6 @@ def consumer_config(settings: KafkaSettings) -> dict[str, Any]:
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
     }
-
-
-class Consumer(port.ChunkConsumer):
-    """`ChunkConsumer` over librdkafka."""
-
-    def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
-        self._topic, self._partition, self._position = topic, partition, offset
-        self._failure: BrokerError | None = None
-        self._settings = settings
-        self._admission = Admission(settings)
-        self._consumer = self._opened()
-        self.seek(offset)
-
-    def _opened(self) -> librdkafka.Consumer:
-        return librdkafka.Consumer(
-            {
-                **consumer_config(self._settings),
-                "fetch.wait.max.ms": fetch_wait_ms(self._settings),
-                "fetch.queue.backoff.ms": 5,  # its default, 1 s, stalls readers that empty the queue
-                "fetch.error.backoff.ms": 50,
-                "queued.min.messages": 50_000,
-                "queued.max.messages.kbytes": PREFETCH_KB,
-            }
-        )
-
-    def poll(self, max_rows: int) -> Chunk | None:
-        """See `ChunkConsumer.poll`."""
-        if self._failure is not None:
-            raise self._failure
-        read = self._consumer.poll(max_rows)
-        for event in read.events:
-            self._failure = self._failure or self._heard(event)
-        count = len(read.values)
-        if not count:
-            if self._failure is not None:
-                raise self._failure
-            if self._admission.renew():
-                self._consumer.close()
-                self._consumer = self._opened()
-                self.seek(self._position)
-            return None
-        self._admission.granted()
-        self._position = int(read.offsets[-1]) + 1
-        partitions = np.full(count, self._partition, np.int32)
-        times = np.minimum(read.timestamps_ms, LATEST_US // 1000) * 1000
-        return Chunk(self._topic, read.values, partitions, read.offsets, times, traces=read.traces)
-
-    def _heard(self, event: librdkafka.Event) -> BrokerError | None:
-        """Note the end of the log, wait out outages, return the rest as an error."""
-        code, text, offset = event
-        if code == ck.KafkaError._PARTITION_EOF:
-            self._admission.granted()
-            self._position = max(self._position, offset)
-        elif code in OUT_OF_RANGE:
-            return OffsetOutOfRangeError(
-                f"{self._topic}[{self._partition}] no longer holds offset {self._position}: {text}"
-            )
-        elif code not in TRANSIENT:
-            return BrokerError(f"reading {self._topic}[{self._partition}]@{self._position} failed: {text}")
-        return None
-
-    def tell(self, pipe: int) -> bool:
-        """See `ChunkConsumer.tell`."""
-        self._consumer.tell(pipe)
-        return True
-
-    def position(self) -> int:
-        """See `ChunkConsumer.position`."""
-        return self._position
-
-    def end_offset(self) -> int | None:
-        """See `ChunkConsumer.end_offset`."""
-        return self._consumer.end_offset(self._topic, self._partition)
-
-    def seek(self, offset: int) -> None:
-        """See `ChunkConsumer.seek`; a fresh assignment also drops what is buffered."""
-        self._consumer.assign(self._topic, self._partition, offset)
-        self._position = offset
-        self._failure = None
-
-    def close(self) -> None:
-        """See `ChunkConsumer.close`."""
-        self._consumer.close()
 
 
 class Producer(port.Producer):

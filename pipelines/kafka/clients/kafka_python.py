@@ -1,4 +1,7 @@
-"""The pure-Python client: kafka-python 3 behind the port; `kafka_python_admin.py` asks and creates."""
+"""The pure-Python client: kafka-python 3 behind the port.
+
+`kafka_python_consumer.py` reads; `kafka_python_admin.py` asks and creates.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -6,23 +9,17 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-import numpy as np
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
-from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 
 from pipelines.kafka import port
-from pipelines.kafka.admission import OVERHEARD, Admission, kept_out
+from pipelines.kafka.admission import OVERHEARD, kept_out
 from pipelines.kafka.limits import batch_bytes, message_bytes_max
 from pipelines.kafka.port import (
-    FETCH_WAIT_MS,
-    LATEST_US,
     LINGER_MS,
     ChoosingError,
-    Chunk,
     Headers,
     KafkaSettings,
-    OffsetOutOfRangeError,
     close_producers,
 )
 from pipelines.kafka.refusals import CHOOSING, Refused, Why, of_connection
@@ -30,8 +27,6 @@ from pipelines.kafka.security import SECURITY_KEYS
 from pipelines.kafka.settling import Settling
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError
-from schemas.rows.values import Values
-from schemas.traceparent import HEADER, column
 
 for _speaker in ("kafka.net.manager", "kafka.net.connection"):
     logging.getLogger(_speaker).addFilter(OVERHEARD)
@@ -85,85 +80,6 @@ def consumer(settings: KafkaSettings, **config: Any) -> KafkaConsumer:
             metrics_enabled=False,
             **config,
         )
-
-
-def time_us(timestamp_ms: int) -> int:
-    """Return a record's timestamp in microseconds, within what a chunk may hold.
-
-    >>> time_us(-1), time_us(1_700_000_000_000), time_us(2**63 - 1) == LATEST_US
-    (0, 1700000000000000, True)
-    """
-    return min(max(timestamp_ms, 0), LATEST_US // 1000) * 1000
-
-
-def _traceparent(headers: Headers) -> bytes:
-    return (
-        next((value or b"" for name, value in reversed(headers) if name == HEADER), b"") if headers else b""
-    )
-
-
-class Consumer(port.ChunkConsumer):
-    """`ChunkConsumer` over kafka-python."""
-
-    def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
-        self._at = TopicPartition(topic, partition)
-        self._settings = settings
-        self._admission = Admission(settings)
-        self._open(offset)
-
-    def _open(self, offset: int) -> None:
-        self._position = offset
-        self._consumer = consumer(self._settings, fetch_max_wait_ms=FETCH_WAIT_MS)
-        self._consumer.assign([self._at])
-        self._consumer.seek(self._at, offset)
-
-    def poll(self, max_rows: int) -> Chunk | None:
-        """See `ChunkConsumer.poll`."""
-        topic, partition = self._at
-        try:
-            records = self._consumer.poll(0, max_rows).get(self._at)
-        except BrokerOffsetOutOfRange as gone:
-            raise OffsetOutOfRangeError(
-                f"{topic}[{partition}] no longer holds offset {self._position}"
-            ) from gone
-        except KafkaError as refused:
-            if refused.retriable:
-                return None
-            raise BrokerError(f"reading {topic}[{partition}]@{self._position} failed: {refused}") from refused
-        self._position = max(self._position, self._consumer.position(self._at, timeout_ms=0) or 0)
-        if not records:
-            if self._admission.renew():
-                self.close()
-                self._open(self._position)
-            return None
-        self._admission.granted()
-        count = len(records)
-        return Chunk(
-            topic,
-            Values.of([record.value or b"" for record in records]),
-            np.full(count, partition, np.int32),
-            np.fromiter((record.offset for record in records), np.int64, count),
-            np.fromiter((time_us(record.timestamp) for record in records), np.int64, count),
-            traces=column([_traceparent(record.headers) for record in records]),
-        )
-
-    def position(self) -> int:
-        """See `ChunkConsumer.position`."""
-        return self._position
-
-    def end_offset(self) -> int | None:
-        """See `ChunkConsumer.end_offset`."""
-        end: int | None = self._consumer.highwater(self._at)
-        return end
-
-    def seek(self, offset: int) -> None:
-        """See `ChunkConsumer.seek`."""
-        self._consumer.seek(self._at, offset)
-        self._position = offset
-
-    def close(self) -> None:
-        """See `ChunkConsumer.close`."""
-        self._consumer.close(autocommit=False)
 
 
 class Producer(port.Producer):

@@ -58,7 +58,10 @@ class _Message(ctypes.Structure):
 
 #: Where a message's fields are, in words of eight bytes.
 _WORDS = ctypes.sizeof(_Message) // 8
-_PAYLOAD, _SIZE, _OFFSET = (field.offset // 8 for field in (_Message.payload, _Message.size, _Message.offset))
+_TOPIC, _PARTITION, _PAYLOAD, _SIZE, _OFFSET = (
+    field.offset // 8
+    for field in (_Message.topic, _Message.partition, _Message.payload, _Message.size, _Message.offset)
+)
 
 _library = ctypes.CDLL(cimpl.__file__)
 
@@ -82,6 +85,7 @@ _list_new = _function("topic_partition_list_new", c_void_p, c_int)
 _list_add = _function("topic_partition_list_add", c_void_p, c_void_p, c_char_p, c_int32)
 _list_set_offset = _function("topic_partition_list_set_offset", c_int, c_void_p, c_char_p, c_int32, c_int64)
 _list_destroy = _function("topic_partition_list_destroy", None, c_void_p)
+_topic_name = _function("topic_name", c_char_p, c_void_p)
 _assign = _function("assign", c_int, c_void_p, c_void_p)
 _consume_batch = _function("consume_batch_queue", c_ssize_t, c_void_p, c_int, c_void_p, c_size_t)
 _watermarks = _function(
@@ -123,28 +127,37 @@ def _logging(logger: logging.Logger) -> Any:
 
 
 class Event(NamedTuple):
-    """What librdkafka says between messages: code as in `KafkaError`, what it means, an offset."""
+    """What librdkafka says between messages.
+
+    Attributes:
+        code: as in `KafkaError`.
+        text: what it means.
+        at: topic and partition it is about; topic "" if it is about none.
+        offset: in that partition.
+
+    """
 
     code: int
     text: str
+    at: tuple[str, int]
     offset: int
 
 
 class Read(NamedTuple):
-    """What a poll gave: messages by columns, offsets and timestamps int64[n], and events.
+    """What a poll gave of one partition: messages by columns, offsets and timestamps int64[n].
 
     `traces` is as in `Chunk`.
     """
 
+    at: tuple[str, int]
     values: Values
     offsets: NDArray[np.int64]
     timestamps_ms: NDArray[np.int64]
     traces: NDArray[np.uint64] | None
-    events: list[Event]
 
 
 class Consumer:
-    """One connection, for one partition at a time; not thread-safe.
+    """One connection, for any number of partitions; not thread-safe.
 
     Args:
         config: librdkafka's properties, and as for confluent-kafka's clients the `logger` it speaks to.
@@ -171,33 +184,39 @@ class Consumer:
         self._queue = _queue_get_consumer(self._client)
         self._found = np.empty(0, np.int64)
 
-    def assign(self, topic: str, partition: int, offset: int) -> None:
-        """Read `partition` of `topic` from `offset` on, and nothing else; drops what is buffered.
+    def assign(self, places: Mapping[tuple[str, int], int]) -> None:
+        """Read these partitions from these offsets on, and nothing else; drops what is buffered.
 
         Raises:
             BrokerError: librdkafka refuses.
 
         """
-        wanted, name = _list_new(1), topic.encode()
-        _list_add(wanted, name, partition)
-        _list_set_offset(wanted, name, partition, offset)
+        wanted = _list_new(len(places))
+        for (topic, partition), offset in places.items():
+            _list_add(wanted, topic.encode(), partition)
+            _list_set_offset(wanted, topic.encode(), partition, offset)
         refused = _assign(self._client, wanted)
         _list_destroy(wanted)
         if refused:
-            raise BrokerError(f"reading {topic}[{partition}]@{offset} failed: {_err2str(refused).decode()}")
+            what = ", ".join(f"{topic}[{number}]@{offset}" for (topic, number), offset in places.items())
+            raise BrokerError(f"reading {what} failed: {_err2str(refused).decode()}")
 
-    def poll(self, max_rows: int) -> Read:
-        """Return what is buffered, at most `max_rows`, events included. Never blocks."""
+    def poll(self, max_rows: int) -> tuple[list[Read], list[Event]]:
+        """Return what is buffered, at most `max_rows`, events included, by partition. Never blocks."""
         if len(self._found) < max_rows:
             self._found = np.empty(max_rows, np.int64)
         count = _consume_batch(self._queue, 0, self._found.ctypes.data, max_rows)
         found = self._found[: max(count, 0)]
-        said = _are_events(found)
+        said, topics, partitions = _places(found)
         events = [_taken_event(address) for address in found[said].tolist()]
-        messages = found[~said]
-        traces = _traced(messages, _HEADERS, _GET_LAST, _NAME)
-        text, starts, offsets, timestamps_ms = _taken(messages, _TIMESTAMP, _DESTROY)
-        return Read(Values(text, starts), offsets, timestamps_ms, traces if len(traces) else None, events)
+        reads = []
+        while len(left := np.flatnonzero(~said)):
+            first = left[0]
+            own = (topics == topics[first]) & (partitions == partitions[first]) & ~said
+            at = _topic_name(int(topics[first])).decode(), int(partitions[first])
+            reads.append(_taken_reads(at, found[own]))
+            said |= own
+        return reads, events
 
     def tell(self, pipe: int) -> None:
         """Have a byte written into a pipe whenever messages or events come to where there were none."""
@@ -219,9 +238,16 @@ class Consumer:
 def _taken_event(address: int) -> Event:
     message = _Message.from_address(address)
     said = ctypes.string_at(message.payload, message.size) if message.payload else _err2str(message.err)
-    event = Event(message.err, said.decode(errors="replace"), message.offset)
+    topic = _topic_name(message.topic).decode() if message.topic else ""
+    event = Event(message.err, said.decode(errors="replace"), (topic, message.partition), message.offset)
     _message_destroy(address)
     return event
+
+
+def _taken_reads(at: tuple[str, int], messages: _Found) -> Read:
+    traces = _traced(messages, _HEADERS, _GET_LAST, _NAME)
+    text, starts, offsets, timestamps_ms = _taken(messages, _TIMESTAMP, _DESTROY)
+    return Read(at, Values(text, starts), offsets, timestamps_ms, traces if len(traces) else None)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -349,11 +375,16 @@ def _traced(found: _Found, headers: int, get_last: int, name: int) -> NDArray[np
 
 
 @compiled
-def _are_events(found: _Found) -> NDArray[np.bool_]:
+def _places(found: _Found) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the messages at these addresses are events, their topics' addresses and partitions."""
     said = np.empty(len(found), np.bool_)
+    topics, partitions = np.empty(len(found), np.int64), np.empty(len(found), np.int64)
     for each in range(len(found)):
         said[each] = carray(_memory(found[each]), 1, np.int32)[0] != 0
-    return said
+        message = carray(_memory(found[each]), _WORDS, np.int64)
+        topics[each] = message[_TOPIC]
+        partitions[each] = message[_PARTITION] & 0x7FFFFFFF
+    return said, topics, partitions
 
 
 @compiled
