@@ -211,7 +211,8 @@ def latency(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
         while last.decided < sent.messages and time.monotonic() < settled:
             last = news(job)
             alerts.poll()
-        delivered, warned = figures.quantiles(alerts.delays_ms), figures.quantiles(alerts.warned_ms)
+        warned_ms = alerts.warned_ms(sent)
+        delivered, warned = figures.quantiles(alerts.delays_ms), figures.quantiles(warned_ms)
     span_s = steady[-1].at_s - steady[0].at_s
     return {
         "offered_per_s": size.rate,
@@ -224,7 +225,7 @@ def latency(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
             for name, value in last.latency._asdict().items()
         },
         "alert_latency_ms": {**delivered, "alerts": len(alerts.delays_ms)},
-        "severity_4_latency_ms": {**warned, "warnings": len(alerts.warned_ms)},
+        "severity_4_latency_ms": {**warned, "warnings": len(warned_ms)},
         "rss_mb": round(steady[-1].rss_mb, 1),
         "rss_growth_mb": round(figures.growth_mb(steady), 1),
         "cpu": {

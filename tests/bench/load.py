@@ -19,6 +19,7 @@ import confluent_kafka as ck
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from fixtures.stream import messages
 from fixtures.world import START_US, simulate
@@ -67,6 +68,8 @@ class Sent(NamedTuple):
         seconds: from the first to the last.
         cpu_s: processor time of the feeder meanwhile.
         late_ms: how long after its time the latest in a hundred, and the very latest, was handed over.
+        events_us: event time of each message sent at a pace, int64[messages], ascending.
+        due_us: when each was to be sent.
 
     """
 
@@ -75,6 +78,8 @@ class Sent(NamedTuple):
     seconds: float
     cpu_s: float
     late_ms: tuple[float, float] = (0.0, 0.0)
+    events_us: NDArray[np.int64] = np.zeros(0, np.int64)
+    due_us: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
 def stream(world: World, count: int) -> Iterator[Message]:
@@ -124,7 +129,7 @@ def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) 
     to.send(past)
     to.recv()
     gc.freeze()
-    late_ms = np.empty(count)
+    late_ms, events_us = np.empty(count), np.empty(count, np.int64)
     idle_s, sent = time.process_time(), 0
     began_us = time.time_ns() // 1000 + 100_000
     while sent < count:
@@ -139,13 +144,15 @@ def offer(brokers: str, world: World, history: int, pace: Pace, to: Connection) 
             if world.clues:
                 _send(producer, *clue_before(value, event_us, number), at_us, topics.CLUES)
             _send(producer, key, value, at_us)
+            events_us[number] = event_us
             late_ms[number] = (time.time_ns() // 1000 - at_us) / 1000
         sent = max(sent, due)
     took_s = time.time_ns() / 1e9 - began_us / 1e6
     spent_s = time.process_time() - idle_s
     ends = _confirmed(producer, brokers, past.messages + count)
     late = float(np.quantile(late_ms, 0.99)), float(late_ms.max())
-    to.send(Sent(count, ends, took_s, spent_s, late))
+    due_us = began_us + np.arange(count) * 1_000_000 // rate
+    to.send(Sent(count, ends, took_s, spent_s, late, events_us, due_us))
 
 
 def _producer(brokers: str, linger_ms: int) -> ck.Producer:

@@ -5,13 +5,14 @@ import math
 import multiprocessing
 
 import msgspec
+import numpy as np
 import pytest
 
 from fixtures.world import simulate
 from pipelines import policy
 from pipelines.telemetry import Latency
 from schemas.payment import Payment
-from tests.bench import baseline, figures, load, profile
+from tests.bench import alerts, baseline, figures, load, profile
 from tests.bench.child import Child, answer
 from tests.bench.job import Sample
 
@@ -61,6 +62,14 @@ def test_growth_leaves_out_the_first_fifth_and_does_not_mind_a_spike() -> None:
 def test_quantiles_are_those_of_the_samples_and_none_without_any() -> None:
     assert figures.quantiles(list(range(1_001))) == {"p50": 500.0, "p99": 990.0, "p999": 999.0}
     assert figures.quantiles([]) == {"p50": None, "p99": None, "p999": None}
+
+
+def test_a_warning_is_timed_from_when_its_payment_was_due_in_its_own_lap() -> None:
+    sent = load.Sent(4, {}, 1.0, 1.0, events_us=np.arange(10, 50, 10), due_us=np.arange(4) * 1_000)
+    seen = [(10, 500), (30, 2_250), (40, 3_750), (41, 9_000)]  # before those that count, two, and nobody's
+
+    assert alerts.delays_ms(seen, sent, since_us=2_000) == [0.25, 0.75]
+    assert alerts.delays_ms([], sent, since_us=0) == []
 
 
 def test_a_bar_is_reached_or_not_and_a_figure_that_is_missing_never_reaches_it() -> None:
