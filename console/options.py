@@ -70,7 +70,11 @@ LogFolder = Annotated[
 LogThere = Annotated[Path, typer.Option("--decision_log", help="Folder of the decision log.", **_READ)]
 BundleFolder = Annotated[Path, typer.Argument(help="Directory of the bundle.", **_READ)]
 KnownBy = Annotated[
-    str, typer.Option("--known_by", help="Use what was known by this time; default: the newest payment.")
+    str,
+    typer.Option(
+        "--known_by",
+        help="Use what was known by this time; default: the newest payment, in an import the newest label.",
+    ),
 ]
 PolicyFile = Annotated[Path | None, typer.Option("--policy_file", help="Your own YAML policy.")]
 Country = Annotated[

@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pipelines.kafka.local.brokers import free_port
 from tests.command import command, misused
 from tests.lab.layouts import write
 
@@ -101,12 +101,6 @@ PASTED = [
     Pasted("your-data.md", "stopline send fixtures/messages", '"alert_id":'),
     Pasted("legal.md", "stopline lifecycle send order.json", "is ACTIVE"),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def examples(page: str) -> Iterator[tuple[str, str]]:

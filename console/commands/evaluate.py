@@ -33,8 +33,11 @@ def evaluate(
     known_by: options.KnownBy = "",
     skip_damaged: options.SkipDamaged = False,
     delay_days: Annotated[
-        float, typer.Option(help="Days until a payment without a label is good.", min=0)
-    ] = 7.0,
+        float | None,
+        typer.Option(
+            help="Days until a payment without a label is good; 7, or what labels of an import take.", min=0
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the world; not one trained on.", min=0)] = 2,
     days: Annotated[int, typer.Option(help="Days of the world to measure on.", min=1)] = 7,
     history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.", min=0)] = 21,
@@ -70,8 +73,10 @@ def evaluate(
     else:
         source = f"decision log {decision_log}"
         log = DecisionLog(decision_log, skip_damaged, Console(stderr=True).print)
-        measured = measuring.of_log(rules, log, given, known_by, delay_days)
+        measured = measuring.of_log(rules, log, given, known_by, 7.0 if delay_days is None else delay_days)
+    measured, learned = measuring.unseen(loaded, measured)
     found = measuring.measure(loaded, rules, measured, source)
+    found.figures["learned_from"] = learned._asdict()
     if plots_to is not None:
         measuring.draw(plots_to, measured, found)
     if as_json:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console import options
 from console.lab.feedback import log_feedback
-from console.lab.imported import labelled_import, windows_fitting
+from console.lab.imported import labelled_import, read_import
 from console.lab.rows import DecisionLog, Worlds, labelled_log
 from console.lab.training import Settings, recipe, require_room, simulated, write_bundle
 from console.lab.values import windows_of
@@ -54,12 +54,14 @@ def train_bundle(
     """
     console, rules = Console(), policy.load(policy.named(policy_file, country))
     labels = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
-    usual = windows_fitting(payments) if payments else SHORT if decision_log is None else Windows()
+    given = None if payments is None else read_import(payments)
+    usual = given.windows() if given else SHORT if decision_log is None else Windows()
     split = windows_of(windows, usual)
     require_room(out, replace=replace)
     apart = None
-    if payments is not None:
-        rows = labelled_import(payments, rules, known_by=known_by, delay_days=split.delay)
+    if given is not None and payments is not None:
+        console.print(given.caution(), end="\n" if given.caution() else "", soft_wrap=True)
+        rows = labelled_import(given, payments, rules, known_by=known_by, delay_days=split.delay)
         source = f"payments imported to {payments.name}"
     elif decision_log is None:
         made = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, mix, clues)

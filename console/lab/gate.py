@@ -104,13 +104,25 @@ def require_passed(
     if live is not None and not reasons:
         compared = in_frozen_worlds(candidate, live, rules)
         if labelled is not None:
-            compared += on_rows(candidate, live, labelled(), "the decision log")
+            compared += on_rows(candidate, live, _unseen(labelled(), candidate, live), "the decision log")
         reasons = [said for each in compared if (said := each.worse())]
     if reasons:
         raise ConfigError(
             f"{candidate.version} does not pass the gate: {'; '.join(reasons)}; train again, or promote it "
             "all the same with --force and a reason, which is recorded"
         )
+
+
+def _unseen(rows: RowsByLeg, *bundles: Bundle) -> RowsByLeg:
+    """Leave out what either bundle learned from, as long as a scam is left to compare by."""
+    found = {}
+    for leg, each in rows.items():
+        apart = np.ones(len(each.y), np.bool_)
+        for bundle in bundles:
+            if bundle.learned is not None:
+                apart &= bundle.learned.unseen(each.txn_id, each.at_us)
+        found[leg] = each.take(apart) if (each.y[apart] == 1).any() else each
+    return found
 
 
 def record(registry: Path, digest: str, reason: str) -> None:

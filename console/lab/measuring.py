@@ -37,6 +37,11 @@ class Measured(NamedTuple):
     region: Texts | None
     cleared_us: NDArray[np.int64]
 
+    def take(self, rows: NDArray[np.bool_]) -> "Measured":
+        """Return some of the rows."""
+        region = None if self.region is None else self.region[rows]
+        return Measured(self.rows.take(rows), self.case[rows], region, self.cleared_us[rows])
+
 
 class Evaluation(NamedTuple):
     """What was measured.
@@ -84,6 +89,24 @@ def labelled(rows: Mapping[str, LegRows], feedback: Sequence[Feedback]) -> dict[
         )
         for leg, each in rows.items()
     }
+
+
+class LearnedFrom(NamedTuple):
+    """How many of the payments a bundle had learned from, and whether they are measured all the same."""
+
+    payments: int
+    measured: bool
+
+
+def unseen(loaded: Bundle, measured: Mapping[str, Measured]) -> tuple[dict[str, Measured], LearnedFrom]:
+    """Leave out what the bundle learned from, unless nothing else is there: it knows those by heart."""
+    if loaded.learned is None:
+        return dict(measured), LearnedFrom(0, measured=False)
+    apart = {leg: loaded.learned.unseen(of.rows.txn_id, of.rows.at_us) for leg, of in measured.items()}
+    known = max(int(np.count_nonzero(~rows)) for rows in apart.values())
+    if not known or not all(rows.any() for rows in apart.values()):
+        return dict(measured), LearnedFrom(known, measured=bool(known))
+    return {leg: of.take(apart[leg]) for leg, of in measured.items()}, LearnedFrom(known, measured=False)
 
 
 def measure(loaded: Bundle, rules: Policy, measured: dict[str, Measured], source: str) -> Evaluation:

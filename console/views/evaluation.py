@@ -11,6 +11,8 @@ def show(found: dict[str, Any]) -> None:
     """Print what was measured."""
     console = Console(highlight=False)
     console.print(f"bundle {found['bundle']}, policy {found['policy']}, on {found['source']}", soft_wrap=True)
+    if said := _learned_from(**found["learned_from"]):
+        console.print(said, soft_wrap=True)
     for leg, figures in found["legs"].items():
         table = tables.figures(
             "point", "scam value", "false per true", "innocent per 10,000", "alerts per 10,000",
@@ -54,10 +56,26 @@ def show(found: dict[str, Any]) -> None:
             _number(both["false_per_true"], 2), f"{both['innocent_holds_per_10k']:.2f}",
         )  # fmt: skip
     console.print(table)
-    console.print(
-        f"{found['cases_frozen']} of {found['cases']} cases frozen, "
-        f"median {_number(found['minutes_to_freeze_median'], 1)} minutes after the first scam payment"
-    )
+    console.print(_frozen(found["cases"], found["cases_frozen"], found["minutes_to_freeze_median"]))
+
+
+def _learned_from(payments: int, *, measured: bool) -> str:
+    if not payments:
+        return ""
+    if measured:
+        return (
+            f"the bundle learned from {payments:,} of these payments and knows them by heart: life will be "
+            "worse than these figures; measure on later days"
+        )
+    return f"left out: {payments:,} payments up to the last of those that the bundle learned from"
+
+
+def _frozen(cases: int, frozen: int, minutes: float | None) -> str:
+    if not cases:
+        return "no scam case is named in the labels, so how soon a case is frozen is not known"
+    if minutes is None:
+        return f"0 of {cases} cases frozen"
+    return f"{frozen} of {cases} cases frozen, median {minutes:,.1f} minutes after the first scam payment"
 
 
 def _parity(segments: list[dict[str, Any]]) -> str:

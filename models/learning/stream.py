@@ -15,6 +15,7 @@ from models.learning.train import Apart, Known, Windows, fit_leg, rows_digest
 from models.ledgers.history import history
 from models.scoring import bundle
 from models.scoring.bundle import Bundle, LegParts
+from models.scoring.learned import Learned
 from schemas.rows import Rows
 from schemas.units import DAY_US
 
@@ -258,11 +259,15 @@ def train(
         for array in (these.txn_id, these.at_us, these.X, these.y, these.weight)
         if array is not None
     ]
+    newest_us = max(int(these.at_us.max()) for these in rows.values() if len(these.at_us))
+    until_us = newest_us - round(windows.test * DAY_US)
+    learned = {txn_id for these in rows.values() for txn_id in these.txn_id[these.at_us < until_us].tolist()}
     return bundle.save(
         path,
         parts,
         card=card(parts),
         training_data=rows_digest(*arrays),
         git_commit=git_commit,
-        created=max(int(these.at_us.max()) for these in rows.values() if len(these.at_us)),
+        created=newest_us,
+        learned=Learned.of(learned, until_us),
     )

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.scoring.learned import Learned
+from models.scoring.learned import read as read_learned
 from models.scoring.trees import Trees, written
 from schemas.errors import ModelError
 
@@ -109,12 +111,16 @@ class LegParts:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle; `version` is for people, `digest` is what a decision is stamped with."""
+    """A verified bundle; `version` is for people, `digest` is what a decision is stamped with.
+
+    `learned` is None in bundles of before it was noted.
+    """
 
     credit: LegModel
     debit: LegModel
     digest: str
     version: str
+    learned: Learned | None = None
 
     def leg(self, name: str) -> LegModel:
         """Return the classifier of leg `credit` or `debit`."""
@@ -122,7 +128,14 @@ class Bundle:
 
 
 def save(
-    path: Path, legs: Mapping[str, LegParts], *, card: str, training_data: str, git_commit: str, created: int
+    path: Path,
+    legs: Mapping[str, LegParts],
+    *,
+    card: str,
+    training_data: str,
+    git_commit: str,
+    created: int,
+    learned: Learned | None = None,
 ) -> Bundle:
     """Write a new bundle directory at `path` and load it again.
 
@@ -133,6 +146,7 @@ def save(
         training_data: SHA-256 of the training rows.
         git_commit: commit of the code that trained.
         created: event time of the newest training row, microseconds UTC.
+        learned: which payments were learned from, if that is to be known later.
 
     Raises:
         ModelError: `path` exists, or the parts do not make a bundle that `load` accepts.
@@ -159,6 +173,7 @@ def save(
             "schema": SCHEMA,
             "created": datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="seconds"),
             "training_data": training_data,
+            **({} if learned is None else {"learned": learned.written()}),
             "git_commit": git_commit,
             "versions": _versions(),
             "files": {name: _sha256(content) for name, content in contents.items()},
@@ -205,11 +220,13 @@ def load(path: Path, *, features: Features | None = None, digest: str | None = N
     try:
         trees = _trees(path, contents)
         legs = {leg: _leg(path, leg, trees[leg], {n: tables[n][leg] for n in TABLES}) for leg in LEGS}
+        seen = read_learned(manifest["learned"]) if "learned" in manifest else None
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{path} has a malformed table or model ({error!r}); train again.") from error
     for leg, names in (features or {}).items():
         _check_features(path, leg, legs[leg].features, names)
-    return Bundle(**legs, digest=_sha256(raw), version=f"{manifest['created'][:10]}-{_sha256(raw)[:8]}")
+    name = f"{manifest['created'][:10]}-{_sha256(raw)[:8]}"
+    return Bundle(**legs, digest=_sha256(raw), version=name, learned=seen)
 
 
 def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:

@@ -1,17 +1,17 @@
 """Exports in resolvers that load them: what is listed is refused, the rest answered, a change followed."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from measures.blocking.admission import lifted
 from measures.blocking.exports import exported
+from pipelines.kafka.local.brokers import free_port
 from schemas.block import BlockEntry
 from tests.blocking.test_blocking import NOW, entry
 
@@ -96,9 +96,7 @@ def until(port: int, name: str, wanted: str) -> float:
 
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     resolver = subprocess.Popen(settings(name, folder, port))
     try:
         yield port, resolver

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow.csv
 import pytest
 
-from console.lab.imported import labelled_import, windows_fitting
+from console.lab.imported import labelled_import, read_import
 from console.lab.imports.converting import convert
 from console.lab.imports.mapping import load
 from fixtures.world import simulate
+from models.learning.stream import LegRows
 from pipelines import policy
 from schemas.errors import ConfigError
 from schemas.units import DAY_US
@@ -48,8 +49,12 @@ def imported(table: Path, tmp_path: Path, label: str = LABEL) -> Path:
     return tmp_path / "out"
 
 
+def legs_of(folder: Path, delay_days: float) -> dict[str, LegRows]:
+    return labelled_import(read_import(folder), folder, policy.load(), known_by="", delay_days=delay_days)
+
+
 def test_labels_count_from_when_they_were_known(exported: Path, tmp_path: Path) -> None:
-    rows = labelled_import(imported(exported, tmp_path), policy.load(), known_by="", delay_days=2)
+    rows = legs_of(imported(exported, tmp_path), delay_days=2)
 
     for leg in rows.values():
         assert (leg.y == 1).any() and leg.known is not None
@@ -61,18 +66,41 @@ def test_labels_count_from_when_they_were_known(exported: Path, tmp_path: Path) 
 def test_a_leg_without_labels_of_its_kind_learns_from_the_others(exported: Path, tmp_path: Path) -> None:
     label = LABEL.replace("laundering: [laundering], ", "")
 
-    rows = labelled_import(imported(exported, tmp_path, label), policy.load(), known_by="", delay_days=1)
+    rows = legs_of(imported(exported, tmp_path, label), delay_days=1)
 
     assert (rows["debit"].y == 1).sum() == (rows["credit"].y == 1).sum() > 0
 
 
 def test_the_usual_split_fits_into_the_days_there_are(exported: Path, tmp_path: Path) -> None:
-    split = windows_fitting(imported(exported, tmp_path))
+    split = read_import(imported(exported, tmp_path)).windows()
 
-    assert split.train + split.validation + split.test + 3 * split.delay <= 12
-    assert split.train > split.test > split.delay > 0
+    assert split.train + split.validation + split.test + 2 * split.delay <= 12
+    assert split.train > split.test > 0 and split.delay == 1
+
+
+def test_the_wait_for_labels_is_as_long_as_most_of_them_take(exported: Path, tmp_path: Path) -> None:
+    given = read_import(imported(exported, tmp_path, LABEL.replace("days: 1", "days: 2")))
+    split, leg = given.windows(), legs_of(tmp_path / "out", delay_days=given.delay_days)["credit"]
+    day = leg.at_us / DAY_US
+    test = day > day.max() - split.test
+    choosing = (day < day.max() - split.test - split.delay) & ~(
+        day < day.max() - split.test - split.delay - 2
+    )
+
+    assert given.delay_days == pytest.approx(2) and not given.caution()
+    assert (leg.y[test] == 1).any() and (leg.y[choosing] == 1).any()
+
+
+def test_labels_that_come_too_late_for_the_days_count_earlier_and_it_is_said(
+    exported: Path, tmp_path: Path
+) -> None:
+    given = read_import(imported(exported, tmp_path, LABEL.replace("days: 1", "days: 90")))
+
+    assert given.delay_days == pytest.approx(0.2 * given.days)
+    assert "more than 2.4 days after the payment" in given.caution()
+    assert (legs_of(tmp_path / "out", delay_days=given.delay_days)["credit"].y == 1).any()
 
 
 def test_an_import_without_labels_is_refused_with_the_next_step(exported: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name their column under `label`"):
-        labelled_import(imported(exported, tmp_path, ""), policy.load(), known_by="", delay_days=1)
+        read_import(imported(exported, tmp_path, ""))

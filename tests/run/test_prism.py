@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from console.lab.replaying import job_settings, records
 from fixtures.scenario import SCENARIOS, load
 from models import SHIPPED
 from pipelines.jobs import main
+from pipelines.kafka.local.brokers import free_port
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.streams.table import topics_read
 
@@ -39,9 +39,7 @@ def prism() -> Path:
 
 @pytest.fixture
 def worker_pool() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     pool = subprocess.Popen(
         [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"],
         env=os.environ

@@ -1,7 +1,6 @@
 """Far sides of channels: an HTTP side and a message centre, each in a thread of its own."""
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -11,12 +10,7 @@ from typing import Any
 
 import smpp34
 
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
+from pipelines.kafka.local.brokers import free_port
 
 
 class Far:

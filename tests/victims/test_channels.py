@@ -12,6 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
 from pipelines.addresses import Address
+from pipelines.kafka.local.brokers import free_port
 from pipelines.victims.channels import announce, mail, smpp, webhook
 from pipelines.victims.channels.announce import Announced
 from pipelines.victims.channels.configured import read_channels
@@ -24,7 +25,7 @@ from schemas.contact import Attempt
 from schemas.errors import ConfigError
 from schemas.warning import Channel as ChannelName
 from tests.tokens import token_of
-from tests.victims.far_sides import Centre, Far, free_port, wait_for
+from tests.victims.far_sides import Centre, Far, wait_for
 
 PARTY = token_of("victim")
 BOOK = {PARTY: Address(party=PARTY, phone="+8613800138000", email="victim@example.org")}

@@ -5,6 +5,7 @@ memory: its topics are gone when it stops, and reading slows down with every bat
 (`port.FETCH_WAIT_MS`). The real thing is `apache.ApacheKafka`.
 """
 
+import secrets
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Literal, Self
@@ -178,8 +179,12 @@ def answers(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port nobody listens on now, and that no connection is given until it is used.
+
+    A system gives connections ports from its ephemeral range, which begins at 32768 or above.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
