@@ -39,7 +39,8 @@ HINTS: dict[str, str] = {
     "NO_TOKEN_KEY": "Start the job with --token_keys FILE (stopline tokens keygen FILE), then send it again.",
     "INVALID": "The value breaks its contract (docs/schemas.md) where it says; fix it and send it again.",
     "UNKNOWN_CURRENCY": "The policy has no rate for this currency; add it to `currencies` and send it again.",
-    "PAST": "The event is too old; check unit (microseconds) and clock of its producer, send it again.",
+    "PAST": "The event is too old; check unit (microseconds) and clock of its producer, send it again. "
+    "Recorded ones go with `stopline send --now`.",
     "FUTURE": "The event lies ahead; check unit (microseconds) and clock of its producer, send it again.",
     "UNSIGNED": "The signature or its key does not hold; ask the authority over a channel you know.",
     "UNSEALED": "The job key did not seal it; look who may write here. Old ones: stopline lifecycle seal.",

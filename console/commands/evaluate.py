@@ -1,6 +1,5 @@
 """`stopline evaluate`: what a bundle does to payments whose truth is known."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from console import options
 from console.lab import measuring
 from console.lab.feedback import log_feedback
-from console.lab.imported import measured_import
+from console.lab.imported import measured_import, read_import
 from console.lab.rows import DecisionLog
 from console.views import evaluation
 from fixtures.world import START_US, simulate
@@ -33,10 +32,7 @@ def evaluate(
     known_by: options.KnownBy = "",
     skip_damaged: options.SkipDamaged = False,
     delay_days: Annotated[
-        float | None,
-        typer.Option(
-            help="Days until a payment without a label is good; 7, or what labels of an import take.", min=0
-        ),
+        float | None, typer.Option(help="Days until a payment without a label is good; 7 if a log.", min=0)
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the world; not one trained on.", min=0)] = 2,
     days: Annotated[int, typer.Option(help="Days of the world to measure on.", min=1)] = 7,
@@ -59,12 +55,15 @@ def evaluate(
 
     Example: stopline evaluate models/shipped --seed 5 --plots var/plots
     """
-    rules = policy.load(policy.named(policy_file, country))
-    given = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
-    loaded = bundle.load(model_bundle, features=computable())
+    rules, loaded = (
+        policy.load(policy.named(policy_file, country)),
+        bundle.load(model_bundle, features=computable()),
+    )
+    said = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
     if payments is not None:
         source = f"payments imported to {payments.name}"
-        measured = measured_import(payments, rules, known_by, delay_days)
+        given = read_import(payments, Console(stderr=True).print)
+        measured = measured_import(given, rules, known_by, delay_days)
     elif decision_log is None:
         source = f"a world of seed {seed}: {days} days of {accounts:,} accounts after {history_days} days"
         with Console(stderr=True).status(f"simulating {source}"):
@@ -73,13 +72,8 @@ def evaluate(
     else:
         source = f"decision log {decision_log}"
         log = DecisionLog(decision_log, skip_damaged, Console(stderr=True).print)
-        measured = measuring.of_log(rules, log, given, known_by, 7.0 if delay_days is None else delay_days)
-    measured, learned = measuring.unseen(loaded, measured)
+        measured = measuring.of_log(rules, log, said, known_by, 7.0 if delay_days is None else delay_days)
     found = measuring.measure(loaded, rules, measured, source)
-    found.figures["learned_from"] = learned._asdict()
     if plots_to is not None:
-        measuring.draw(plots_to, measured, found)
-    if as_json:
-        print(json.dumps(found.figures, indent=1, allow_nan=False))
-        return
-    evaluation.show(found.figures)
+        measuring.draw(plots_to, found)
+    evaluation.show(found.figures, as_json=as_json)

@@ -21,14 +21,18 @@ def send(
     *,
     kafka_brokers: Brokers = "127.0.0.1:9092",
     topic: Annotated[str, typer.Option(help="Topic to send to.")] = topics.PAYMENTS,
+    now: Annotated[
+        bool, typer.Option("--now", help="Move all times by the same span, so that the newest is now.")
+    ] = False,
     kafka_security: KafkaSecurity = [],  # noqa: B006 - Typer's way
 ) -> None:
     """Send payments of a file to a topic, as your producer would; messages are sent as they are.
 
-    Payments, and messages about accounts, parties and findings, get the key of their contract. A topic that
-    is not there yet is waited for half a minute.
+    With --now recorded ones go as if they were made today: a job refuses what is over a week old. Payments,
+    and messages about accounts, parties and findings, get the key of their contract. A topic that is not
+    there yet is waited for half a minute.
 
     Example: stopline send pacs.008.xml --kafka_brokers 127.0.0.1:9092
     """
-    number = sent(brokers_at(kafka_brokers, kafka_security), topic, place)
+    number = sent(brokers_at(kafka_brokers, kafka_security), topic, place, now=now)
     typer.echo(f"{number:,} {'message' if number == 1 else 'messages'} sent to topic {topic}")

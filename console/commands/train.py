@@ -54,15 +54,14 @@ def train_bundle(
     """
     console, rules = Console(), policy.load(policy.named(policy_file, country))
     labels = log_feedback(decision_log, feedback, kafka_security, "" if payments else known_by)
-    given = None if payments is None else read_import(payments)
+    given = None if payments is None else read_import(payments, console.print)
     usual = given.windows() if given else SHORT if decision_log is None else Windows()
     split = windows_of(windows, usual)
     require_room(out, replace=replace)
     apart = None
-    if given is not None and payments is not None:
-        console.print(given.caution(), end="\n" if given.caution() else "", soft_wrap=True)
-        rows = labelled_import(given, payments, rules, known_by=known_by, delay_days=split.delay)
-        source = f"payments imported to {payments.name}"
+    if given is not None:
+        rows = labelled_import(given, rules, known_by=known_by, delay_days=split.delay)
+        source = f"payments imported to {given.folder.name}"
     elif decision_log is None:
         made = Worlds(range(seed, seed + worlds), days, accounts, scam_rate, mix, clues)
         with console.status(f"simulating {days} days of {accounts:,} accounts, {worlds} times"):

@@ -1,6 +1,6 @@
 """Rows of both legs from imported payments: the ledgers run over them, as they do live."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,19 +35,19 @@ class Import(NamedTuple):
     """Imported payments, TRANSFER[n] ordered by time, and what became known of them.
 
     Attributes:
+        folder: where it is.
         transfers: the payments.
         feedback: labels, each with the time it became known.
-        found: the same as LABEL[m]; one that comes too late to learn by counts from `late_after` days on.
-        delay_days: days that most labels take, as far as the payments' days let it be waited for.
-        late_after: None where labels count from when they were known.
+        found: the same as LABEL[m], but none later than can be waited for.
+        delay_days: days that most labels take, or that can be waited for.
 
     """
 
+    folder: Path
     transfers: Rows
     feedback: Sequence[Feedback]
     found: Rows
     delay_days: float
-    late_after: float | None
 
     @property
     def days(self) -> float:
@@ -67,19 +67,9 @@ class Import(NamedTuple):
             return instant_us(known_by)
         return max(int(self.transfers["at_us"][-1]), int(self.found["known_us"].max()))
 
-    def caution(self) -> str:
-        """Say that labels come too late for the days there are, "" if they do not."""
-        if self.late_after is None:
-            return ""
-        return (
-            f"most labels became known more than {self.late_after:.1f} days after the payment, too late for "
-            f"{self.days:.1f} days of payments: here they count as known {self.late_after:.1f} days after "
-            "it, so life will be worse than these figures; import more days"
-        )
 
-
-def read_import(folder: Path) -> Import:
-    """Read what `stopline import` wrote.
+def read_import(folder: Path, say: Callable[[str], None]) -> Import:
+    """Read what `stopline import` wrote; `say` is told if its labels come too late for the days there are.
 
     Raises:
         ConfigError: there is no import, or it holds no labels.
@@ -97,15 +87,17 @@ def read_import(folder: Path) -> Import:
     waits = np.sort((found["known_us"] - at_us)[sought if sought.any() else ...])
     took = waits[int(_MOST * (len(waits) - 1))] / DAY_US
     most = _WAIT_SHARE * float(transfers["at_us"][-1] - transfers["at_us"][0]) / DAY_US
-    if took <= most:
-        return Import(transfers, feedback, found, float(took), None)
-    found["known_us"] = np.minimum(found["known_us"], at_us + round(most * DAY_US))
-    return Import(transfers, feedback, np.sort(found), most, most)
+    if took > most:
+        found["known_us"] = np.minimum(found["known_us"], at_us + round(most * DAY_US))
+        say(
+            f"most labels became known more than {most:.1f} days after the payment, too late for "
+            f"{most / _WAIT_SHARE:.1f} days of payments: here they count as known {most:.1f} days after it, "
+            "so life will be worse than these figures; import more days"
+        )
+    return Import(folder, transfers, feedback, np.sort(found), float(min(took, most)))
 
 
-def labelled_import(
-    given: Import, folder: Path, policy: Policy, *, known_by: str, delay_days: float
-) -> dict[str, LegRows]:
+def labelled_import(given: Import, policy: Policy, *, known_by: str, delay_days: float) -> dict[str, LegRows]:
     """Return both legs of an import with the labels known by `known_by`, or by all that is in it if "".
 
     A leg whose own kind of label is nowhere in the data learns from the other's: most sets know one kind.
@@ -118,7 +110,9 @@ def labelled_import(
     value = policy.value(transfers)
     if np.isnan(value).any():
         unknown = sorted(set(transfers["currency"][np.isnan(value)].astype(str).tolist()))
-        raise ConfigError(f"the policy has no rate for {', '.join(unknown)}, which {folder} holds; add one")
+        raise ConfigError(
+            f"the policy has no rate for {', '.join(unknown)}, which {given.folder} holds; add one"
+        )
     none = np.zeros(len(transfers), np.bool_)
     rows = of_recorded(Recorded(transfers, value, none, none, none))
     by_us = given.known_by_us(known_by)
@@ -129,12 +123,11 @@ def labelled_import(
 
 
 def measured_import(
-    folder: Path, policy: Policy, known_by: str, delay_days: float | None
+    given: Import, policy: Policy, known_by: str, delay_days: float | None
 ) -> dict[str, Measured]:
     """Return the payments of an import with what is known of them, to measure on."""
-    given = read_import(folder)
     delay = given.delay_days if delay_days is None else delay_days
-    rows = labelled_import(given, folder, policy, known_by=known_by, delay_days=delay)
+    rows = labelled_import(given, policy, known_by=known_by, delay_days=delay)
     return labelled(rows, given.feedback)
 
 

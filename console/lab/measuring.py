@@ -47,12 +47,14 @@ class Evaluation(NamedTuple):
     """What was measured.
 
     Attributes:
+        measured: what was measured on.
         figures: as `stopline evaluate --json` prints them.
         scores: of each leg's rows.
         minutes: of each case, from its first scam payment to the freeze; nan where nothing was frozen.
 
     """
 
+    measured: Mapping[str, Measured]
     figures: dict[str, Any]
     scores: Mapping[str, FloatArray]
     minutes: FloatArray
@@ -91,26 +93,23 @@ def labelled(rows: Mapping[str, LegRows], feedback: Sequence[Feedback]) -> dict[
     }
 
 
-class LearnedFrom(NamedTuple):
-    """How many of the payments a bundle had learned from, and whether they are measured all the same."""
-
-    payments: int
-    measured: bool
-
-
-def unseen(loaded: Bundle, measured: Mapping[str, Measured]) -> tuple[dict[str, Measured], LearnedFrom]:
-    """Leave out what the bundle learned from, unless nothing else is there: it knows those by heart."""
+def _unseen(loaded: Bundle, given: Mapping[str, Measured]) -> tuple[dict[str, Measured], int]:
+    """Leave out what the bundle learned from, unless nothing else is there; returns how much that is."""
     if loaded.learned is None:
-        return dict(measured), LearnedFrom(0, measured=False)
-    apart = {leg: loaded.learned.unseen(of.rows.txn_id, of.rows.at_us) for leg, of in measured.items()}
+        return dict(given), 0
+    apart = {leg: loaded.learned.unseen(of.rows.txn_id, of.rows.at_us) for leg, of in given.items()}
     known = max(int(np.count_nonzero(~rows)) for rows in apart.values())
-    if not known or not all(rows.any() for rows in apart.values()):
-        return dict(measured), LearnedFrom(known, measured=bool(known))
-    return {leg: of.take(apart[leg]) for leg, of in measured.items()}, LearnedFrom(known, measured=False)
+    if not all(rows.any() for rows in apart.values()):
+        return dict(given), known
+    return {leg: of.take(apart[leg]) for leg, of in given.items()}, known
 
 
-def measure(loaded: Bundle, rules: Policy, measured: dict[str, Measured], source: str) -> Evaluation:
-    """Score the payments and hold the outcomes of the policy against the truth."""
+def measure(loaded: Bundle, rules: Policy, given: Mapping[str, Measured], source: str) -> Evaluation:
+    """Score payments and hold the outcomes of the policy against the truth.
+
+    Those that the bundle learned from, and knows by heart, are left out as long as others are there.
+    """
+    measured, learned = _unseen(loaded, given)
     scores = {leg: _scores(loaded.leg(leg), measured[leg].rows) for leg in LEGS}
     least = _thresholds(loaded, rules)
     acted = {rank: _acted(measured, scores, least, rank) for rank in range(DELAY, len(OUTCOMES))}
@@ -119,6 +118,10 @@ def measure(loaded: Bundle, rules: Policy, measured: dict[str, Measured], source
         "bundle": loaded.version,
         "policy": rules.stamp,
         "source": source,
+        "learned_from": {
+            "payments": learned,
+            "measured": bool(learned) and measured["credit"] is given["credit"],
+        },
         "legs": {
             leg: _leg(leg, loaded, rules, measured[leg], score=scores[leg], least=least[leg]) for leg in LEGS
         },
@@ -127,14 +130,14 @@ def measure(loaded: Bundle, rules: Policy, measured: dict[str, Measured], source
         "cases_frozen": int((~np.isnan(minutes)).sum()),
         "minutes_to_freeze_median": float(np.nanmedian(minutes)) if (~np.isnan(minutes)).any() else None,
     }
-    return Evaluation(figures, scores, minutes)
+    return Evaluation(measured, figures, scores, minutes)
 
 
-def draw(folder: Path, measured: dict[str, Measured], evaluation: Evaluation) -> None:
+def draw(folder: Path, evaluation: Evaluation) -> None:
     """Write the curves as PNG and SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     for suffix in ("png", "svg"):
-        for leg, of in measured.items():
+        for leg, of in evaluation.measured.items():
             used = of.rows.y >= 0
             rows, score = of.rows.take(used), evaluation.scores[leg][used]
             if not (rows.y == 1).any():

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 
 from console.lab.imports.converting import payments_of
+from console.lab.moving import moved
 from fixtures.stream import messages
 from pipelines.kafka.port import KafkaSettings, Partition, open_admin, open_consumer, open_producer
+from pipelines.streams.clock import now_us
 from schemas import strict_json, topics
 from schemas.errors import ConfigError
 from schemas.strict_text import read_bytes
@@ -30,8 +32,10 @@ KEYS = {
 }
 
 
-def sent(settings: KafkaSettings, topic: str, place: Path) -> int:
+def sent(settings: KafkaSettings, topic: str, place: Path, *, now: bool = False) -> int:
     """Send what a file or folder holds to a topic, as of now; returns how many messages that is.
+
+    With `now` their times are moved so that the newest is now (`console.lab.moving`).
 
     Raises:
         ConfigError: it holds none, or there is no such topic and none comes.
@@ -39,7 +43,8 @@ def sent(settings: KafkaSettings, topic: str, place: Path) -> int:
     """
     _partitions(settings, topic, wait_s=TOPIC_S)
     producer, number = open_producer(settings), 0
-    for key, value in _messages(place, topic):
+    found = _messages(place, topic)
+    for key, value in moved(list(found), now_us()) if now else found:
         producer.send(topic, key, value, (), time.time_ns() // 1000)
         number += 1
     producer.flush()

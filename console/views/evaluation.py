@@ -1,5 +1,6 @@
 """The figures of `stopline evaluate`."""
 
+import json
 from typing import Any
 
 from rich.console import Console
@@ -7,8 +8,11 @@ from rich.console import Console
 from console.views import tables
 
 
-def show(found: dict[str, Any]) -> None:
+def show(found: dict[str, Any], *, as_json: bool) -> None:
     """Print what was measured."""
+    if as_json:
+        print(json.dumps(found, indent=1, allow_nan=False))
+        return
     console = Console(highlight=False)
     console.print(f"bundle {found['bundle']}, policy {found['policy']}, on {found['source']}", soft_wrap=True)
     if said := _learned_from(**found["learned_from"]):

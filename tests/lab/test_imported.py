@@ -50,7 +50,7 @@ def imported(table: Path, tmp_path: Path, label: str = LABEL) -> Path:
 
 
 def legs_of(folder: Path, delay_days: float) -> dict[str, LegRows]:
-    return labelled_import(read_import(folder), folder, policy.load(), known_by="", delay_days=delay_days)
+    return labelled_import(read_import(folder, print), policy.load(), known_by="", delay_days=delay_days)
 
 
 def test_labels_count_from_when_they_were_known(exported: Path, tmp_path: Path) -> None:
@@ -72,14 +72,15 @@ def test_a_leg_without_labels_of_its_kind_learns_from_the_others(exported: Path,
 
 
 def test_the_usual_split_fits_into_the_days_there_are(exported: Path, tmp_path: Path) -> None:
-    split = read_import(imported(exported, tmp_path)).windows()
+    split = read_import(imported(exported, tmp_path), print).windows()
 
     assert split.train + split.validation + split.test + 2 * split.delay <= 12
     assert split.train > split.test > 0 and split.delay == 1
 
 
 def test_the_wait_for_labels_is_as_long_as_most_of_them_take(exported: Path, tmp_path: Path) -> None:
-    given = read_import(imported(exported, tmp_path, LABEL.replace("days: 1", "days: 2")))
+    said: list[str] = []
+    given = read_import(imported(exported, tmp_path, LABEL.replace("days: 1", "days: 2")), said.append)
     split, leg = given.windows(), legs_of(tmp_path / "out", delay_days=given.delay_days)["credit"]
     day = leg.at_us / DAY_US
     test = day > day.max() - split.test
@@ -87,20 +88,21 @@ def test_the_wait_for_labels_is_as_long_as_most_of_them_take(exported: Path, tmp
         day < day.max() - split.test - split.delay - 2
     )
 
-    assert given.delay_days == pytest.approx(2) and not given.caution()
+    assert given.delay_days == pytest.approx(2) and said == []
     assert (leg.y[test] == 1).any() and (leg.y[choosing] == 1).any()
 
 
 def test_labels_that_come_too_late_for_the_days_count_earlier_and_it_is_said(
     exported: Path, tmp_path: Path
 ) -> None:
-    given = read_import(imported(exported, tmp_path, LABEL.replace("days: 1", "days: 90")))
+    said: list[str] = []
+    given = read_import(imported(exported, tmp_path, LABEL.replace("days: 1", "days: 90")), said.append)
 
     assert given.delay_days == pytest.approx(0.2 * given.days)
-    assert "more than 2.4 days after the payment" in given.caution()
+    assert "more than 2.4 days after the payment" in said[0]
     assert (legs_of(tmp_path / "out", delay_days=given.delay_days)["credit"].y == 1).any()
 
 
 def test_an_import_without_labels_is_refused_with_the_next_step(exported: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name their column under `label`"):
-        read_import(imported(exported, tmp_path, ""))
+        read_import(imported(exported, tmp_path, ""), print)
