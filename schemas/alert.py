@@ -87,3 +87,9 @@ def payer_of(alert: Alert) -> Token:
     """Return the account that pays, whichever the alert is about."""
     about_payee = alert.leg == "CREDIT" and alert.account_side != "DEBTOR"
     return alert.counterparty_token if about_payee else alert.account_token
+
+
+def accused_of(alert: Alert) -> Token:
+    """Return the account that looks like a mule's, whichever is to be acted on."""
+    about_payer = alert.leg == "CREDIT" and alert.account_side == "DEBTOR"
+    return alert.counterparty_token if about_payer else alert.account_token

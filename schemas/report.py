@@ -82,11 +82,19 @@ class Entity(Event, frozen=True, kw_only=True):
 
 
 class Edge(Event, frozen=True, kw_only=True):
-    """What one entity did to another, by their places in `entities`."""
+    """What one entity did to another, or has in common with it, by their places in `entities`.
+
+    Rings are tied by what an authority signed or a person confirmed: RECRUITED from the recruiter,
+    SAME_HOLDER from the holder, SHARED_DEVICE and SHARED_IP24 (the first 24 bits of an address) from what is
+    shared, SAME_TEMPLATE of messages, SAME_KIT of sites and apps, CASHED_AT from the account to the till.
+    """
 
     from_entity: Annotated[int, Meta(ge=0, le=255)]
     to_entity: Annotated[int, Meta(ge=0, le=255)]
-    kind: Literal["CALLED", "SENT", "PAID", "VISITED", "INSTALLED", "SHARED_DEVICE"]
+    kind: Literal[
+        "CALLED", "SENT", "PAID", "VISITED", "INSTALLED", "SHARED_DEVICE", "SHARED_IP24", "SAME_HOLDER",
+        "SAME_TEMPLATE", "SAME_KIT", "CASHED_AT", "RECRUITED",
+    ]  # fmt: skip
     at_us: Micros = 0
 
 

@@ -11,27 +11,36 @@ from schemas.contract import Count, Currency, Event, Id, IdOrNone, Micros, Minor
 
 Role = Literal["COLLECTOR", "LAYER", "FAN_OUT", "CASH_OUT", "LINKED"]
 Change = Literal["BEGAN", "CHANGED", "MERGED", "SPLIT", "ENDED"]
-LinkKind = Literal["PAID", "DECEIVED", "CALLED"]
+LinkKind = Literal[
+    "PAID", "DECEIVED", "CALLED", "SAME_ORIGID", "SAME_HOLDER", "SHARED_DEVICE", "SHARED_IP24",
+    "SAME_TEMPLATE", "SAME_KIT", "CASHED_AT", "RECRUITED",
+]  # fmt: skip
+#: Links that are payments; all others have no amount.
+PAYMENTS = ("PAID", "DECEIVED")
+AssociateRole = Literal["FUND_OWNER", "PLATFORM", "RECRUITER", "DEN"]
+AssociateKind = Literal["ACCOUNT", "CALLER", "TRUNK", "DEVICE", "PERSON"]
 
 
 class Link(Struct, frozen=True, kw_only=True):
     """One tie between two things: dated, with its evidence.
 
     Attributes:
-        kind: PAID account -> account, DECEIVED party -> account it paid, CALLED number -> party.
-        left: token on the acting side.
+        kind: PAID account -> account, DECEIVED party -> account it paid, CALLED number -> party,
+            SAME_ORIGID trunk of a call -> party, SAME_HOLDER party -> account it holds; the others as a
+            report names them, from what is shared (device, address, template, site, till) or who recruits.
+        left: token on the acting side, or what is shared.
         right: token on the other.
         at_us: event time.
-        cause_id: alert, trace or clue it was read from.
-        txn_id: the payment, "" of a call.
+        cause_id: alert, trace, clue or report it was read from.
+        txn_id: the payment, "" if it is none.
         amount_minor: what was paid; of a trace, its tainted part.
-        currency: of the amount, "" of a call.
+        currency: of the amount, "" if there is none.
 
     """
 
     kind: LinkKind
-    left: Token
-    right: Token
+    left: str
+    right: str
     at_us: Micros
     cause_id: Annotated[str, Meta(min_length=1, max_length=64)]
     txn_id: str = ""
@@ -78,6 +87,26 @@ class Member(Event, frozen=True, kw_only=True):
     sums: tuple[Sum, ...] = ()
 
 
+class Associate(Event, frozen=True, kw_only=True):
+    """Who or what is suspected of a part in a ring without being one of the accounts that hang together.
+
+    Attributes:
+        kind: what `token` is: an account, a number that calls, the trunk of calls (`origid`), a device or
+            range of addresses, a person.
+        token: which one.
+        role: FUND_OWNER: much of the money came to rest there. PLATFORM: rings that nothing else ties pay
+            it. RECRUITER: called or brought holders of its accounts. DEN: its calls or its accounts come
+            from there.
+        reason: why, in words and figures.
+
+    """
+
+    kind: AssociateKind
+    token: Annotated[str, Meta(min_length=1, max_length=2048)]
+    role: AssociateRole
+    reason: str
+
+
 class Ring(Event, frozen=True, kw_only=True):
     """One ring as it stands after a change; version 1. Message key: `ring_id`.
 
@@ -95,7 +124,8 @@ class Ring(Event, frozen=True, kw_only=True):
         from_rings: the rings that its accounts were in before, if others.
         into: see `change`.
         hubs: things that were left out because more than fifty share them.
-        evidence: ids of the alerts, traces and clues it rests on.
+        evidence: ids of the alerts, traces, clues and reports it rests on.
+        associates: who or what else is suspected of a part in it, each with its reason.
 
     """
 
@@ -113,6 +143,7 @@ class Ring(Event, frozen=True, kw_only=True):
     into: IdOrNone = ""
     hubs: Count = 0
     evidence: tuple[str, ...] = ()
+    associates: tuple[Associate, ...] = ()
 
     @property
     def key(self) -> str:

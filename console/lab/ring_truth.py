@@ -58,12 +58,34 @@ def measured(
 
     `missing` is the share of links that are left out, drawn by `seed`.
     """
-    known = _known(world, begins_us, loaded, rules)
-    if missing:
-        kept = np.random.default_rng(seed).random(len(known.links)) >= missing
-        some = tuple(link for link, keep in zip(known.links, kept, strict=True) if keep)
-        ends = {end for link in some for end in (link.left, link.right)}
-        known = Known(some, known.suspected & ends, known.at_us)
+    return _judged(world, begins_us, without(_known(world, begins_us, loaded, rules), missing, seed))
+
+
+def oracle(world: World, begins_us: int, *, missing: float = 0.0, seed: int = 0) -> Found:
+    """Look for rings by the same rules among what really was a scam or laundering, and nothing else."""
+    payments, truth = world.payments, world.truth
+    rows = zip(payments.to_pylist(), truth["scam"].to_pylist(), truth["laundering"].to_pylist(), strict=True)
+    links = in_order(
+        _link("credit" if scam else "debit", of["txn_id"], of)
+        for of, scam, laundering in rows
+        if of["accepted_at_us"] >= begins_us and (scam or laundering)
+    )
+    suspected = frozenset(account for accounts in _true(world, begins_us) for account in accounts)
+    known = Known(links, suspected, links[-1].at_us if links else 0)
+    return _judged(world, begins_us, without(known, missing, seed))
+
+
+def without(known: Known, share: float, seed: int) -> Known:
+    """Leave out a share of links, drawn by `seed`; whom no link names any more is not suspected."""
+    if not share:
+        return known
+    kept = np.random.default_rng(seed).random(len(known.links)) >= share
+    some = tuple(link for link, keep in zip(known.links, kept, strict=True) if keep)
+    ends = {end for link in some for end in (link.left, link.right)}
+    return Known(some, known.suspected & ends, known.at_us)
+
+
+def _judged(world: World, begins_us: int, known: Known) -> Found:
     true = _true(world, begins_us)
     each = components(known, leiden)
     found = [component.accounts for component in each]

@@ -27,6 +27,7 @@ from schemas.errors import BrokerError, ConfigError
 from schemas.feedback import Feedback
 from schemas.journal import JournalEntry, MeasureChanged
 from schemas.measure import Measure
+from schemas.report import ReportCase
 from schemas.ring import Ring
 from schemas.trace import Trace
 
@@ -81,6 +82,7 @@ def look(kafka: KafkaSettings) -> Looked:
         read(topics.TRACES, Trace),
         read(topics.CLUES, Clue),
         read(topics.FEEDBACK, Feedback),
+        read(topics.REPORT_ACTIONS, ReportCase),
     )
     before = newest(read(topics.CASES, Ring))
     told = following.changes(

@@ -35,6 +35,10 @@ def one(ring: Ring) -> Table:
     for member in ring.members:
         amounts = (_sums(member.sums, name) for name in ("held_minor", "freezable_minor", "at_risk_minor"))
         shown.add_row(member.account_token, member.role, *amounts, member.reason)
+    if ring.associates:
+        shown.add_section()
+    for each in ring.associates:
+        shown.add_row(each.token, each.role, "", "", "", each.reason)
     return shown
 
 
@@ -50,16 +54,18 @@ def said(looked: Looked, *, written: bool) -> str:
     return f"{text}\n{unread}" if unread else text
 
 
-def figures(found: Sequence[Found], seed: int) -> Table:
-    """Return the figures of each world."""
+def figures(found: Sequence[Found], oracles: Sequence[Found], seed: int) -> Table:
+    """Return the figures of each world, and those of who knows every scam and every mule beside them."""
     shown = Table(
         "seed", "mules suspected", "not suspected", "innocent in rings", "rings found", "true rings",
-        "precision", "recall", "F1", "fund owner named", title="Pairs of accounts put together",
+        "precision", "recall", "F1", "fund owner named", "oracle F1", "oracle fund owner",
+        title="Pairs of accounts put together",
     )  # fmt: skip
-    for number, each in enumerate(found, seed):
+    for number, (each, best) in enumerate(zip(found, oracles, strict=True), seed):
         shown.add_row(
             *map(str, (number, each.mules, each.missed, each.innocent, each.rings, each.true_rings)),
             f"{each.precision:.2f}", f"{each.recall:.2f}", f"{each.f1:.2f}", f"{each.owned} of {each.owners}",
+            f"{best.f1:.2f}", f"{best.owned} of {best.owners}",
         )  # fmt: skip
     return shown
 

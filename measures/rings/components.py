@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from measures.rings.links import Known
+from measures.rings.links import CALLED_FOR, Known
 from schemas.ring import Link
 
 #: What more than so many others share ties nobody: an exchange, a call centre, a shop.
@@ -14,6 +14,10 @@ HUB = 50
 
 #: A component of more accounts is looked at for groups inside it.
 TOO_BIG = 200
+
+#: So many accounts that hang together without a payee are a group of their own; so many groups that nothing
+#: else ties make their common payee a platform. Fewer are rather the cells of one ring.
+GROUP, GROUPS = 2, 3
 
 
 class UnionFind:
@@ -48,11 +52,20 @@ class UnionFind:
 
 
 class Component(NamedTuple):
-    """Accounts that hang together, with the links between them, out of them and into them."""
+    """Accounts that hang together, with the links between them, out of them and into them.
+
+    Attributes:
+        accounts: suspected.
+        links: by time.
+        hubs: how many things were left out because too many share them.
+        platforms: suspected accounts that it pays and other groups pay, too: which, and how many groups.
+
+    """
 
     accounts: frozenset[str]
     links: tuple[Link, ...]
     hubs: int
+    platforms: tuple[tuple[str, int], ...] = ()
 
 
 def components(
@@ -67,10 +80,13 @@ def components(
     named where `of` is a part of what is known.
     """
     hubs = _hubs(of) if hubs is None else set(hubs)
-    tied = UnionFind()
-    for link in of.links:
-        if link.left not in hubs and link.right not in hubs and ties(link, of.suspected.__contains__):
-            tied.tie(link.left, link.right)
+    ways = [
+        link
+        for link in of.links
+        if link.left not in hubs and link.right not in hubs and ties(link, of.suspected.__contains__)
+    ]
+    shared_by = _platforms(ways, of.suspected)
+    tied = _tied(ways, shared_by)
     sets = [found for found in tied.sets() if len(found & of.suspected) > 1]
     place = {name: number for number, found in enumerate(sets) for name in found}
     inside: defaultdict[int, list[Link]] = defaultdict(list)
@@ -85,14 +101,64 @@ def components(
         accounts = frozenset(names & of.suspected)
         parts = [accounts] if len(accounts) <= TOO_BIG else groups(accounts, inside[number])
         for part in (frozenset(each) for each in parts if len(each) > 1):
-            links = inside[number] if len(parts) == 1 else _around(part, inside[number])
-            found.append(Component(part, tuple(links), len(shared[number])))
+            links = _telling(inside[number] if len(parts) == 1 else _around(part, inside[number]))
+            paid = {link.right for link in links if link.kind == "PAID" and link.left in part}
+            platforms = tuple((name, shared_by[name]) for name in sorted(paid & shared_by.keys()))
+            found.append(Component(part, tuple(links), len(shared[number]), platforms))
     return sorted(found, key=lambda component: min(component.accounts))
 
 
 def ties(link: Link, suspected: Callable[[str], bool]) -> bool:
-    """Whether a link ties its ends: a payment only where both are suspected."""
+    """Whether a link ties its ends: a payment only where both are suspected, the trunk of a call never."""
+    if link.kind == "SAME_ORIGID":
+        return False
     return link.kind != "PAID" or (suspected(link.left) and suspected(link.right))
+
+
+def _tied(links: Iterable[Link], without: Collection[str]) -> UnionFind:
+    """Tie what links tie, without some names."""
+    tied = UnionFind()
+    for link in links:
+        if link.left not in without and link.right not in without:
+            tied.tie(link.left, link.right)
+    return tied
+
+
+def _platforms(links: Collection[Link], suspected: frozenset[str]) -> dict[str, int]:
+    """Return which suspected accounts only groups share that nothing else ties, and how many groups each.
+
+    Such as who sells currency: rings come and go there, it makes none of them one. It pays no suspect.
+    """
+    payers: defaultdict[str, set[str]] = defaultdict(set)
+    for link in links:
+        if link.kind == "PAID":
+            payers[link.right].add(link.left)
+    pays = {link.left for link in links if link.kind == "PAID"}
+    found = dict.fromkeys((name for name in payers if name not in pays), 0)
+    while True:  # who is none ties again, which may make one of the groups of another
+        tied = _tied(links, found)
+        sets = ((len(names & suspected) >= GROUP, names) for names in tied.sets())
+        grouped = {name for enough, names in sets if enough for name in names}
+        now = {name: len({tied.find(payer) for payer in payers[name] & grouped}) for name in found}
+        now = {name: groups for name, groups in now.items() if groups >= GROUPS}
+        if len(now) == len(found):
+            return now
+        found = now
+
+
+def _telling(links: Iterable[Link]) -> list[Link]:
+    """Leave out who holds an account where that says nothing: one account, and nobody called its holder."""
+    listed = list(links)
+    holds: defaultdict[str, set[str]] = defaultdict(set)
+    for link in listed:
+        if link.kind == "SAME_HOLDER":
+            holds[link.left].add(link.right)
+    called = {link.right for link in listed if link.kind != "SAME_HOLDER"}
+    return [
+        link
+        for link in listed
+        if link.kind != "SAME_HOLDER" or len(holds[link.left]) > 1 or link.left in called
+    ]
 
 
 def _hubs(of: Known) -> set[str]:
@@ -104,10 +170,11 @@ def _hubs(of: Known) -> set[str]:
 
 
 def _around(accounts: frozenset[str], links: Iterable[Link]) -> list[Link]:
-    """Return the links of some accounts of a component, and the calls to those who paid them."""
+    """Return the links of some accounts of a component, and those to who paid or holds them."""
     mine = [link for link in links if accounts & {link.left, link.right}]
-    parties = {link.left for link in mine if link.kind == "DECEIVED"}
-    return [*mine, *(link for link in links if link.kind == "CALLED" and link.right in parties)]
+    parties = {link.left for link in mine if link.kind in CALLED_FOR}
+    others = (link for link in links if not accounts & {link.left, link.right})
+    return [*mine, *(link for link in others if link.right in parties)]
 
 
 def leiden(accounts: frozenset[str], links: Iterable[Link]) -> list[set[str]]:

@@ -19,7 +19,7 @@ from measures.rings.printed import pdf
 from measures.tables import comma_separated
 from schemas.contract import UNREADABLE
 from schemas.currencies import decimal, digits_of
-from schemas.ring import Link, Ring
+from schemas.ring import PAYMENTS, Link, Ring
 
 Audience = Literal["POLICE", "INSTITUTION"]
 
@@ -46,12 +46,16 @@ def files(
                     each.cause_id,
                 )
                 for each in ordered
-                if each.kind != "CALLED"
+                if each.kind in PAYMENTS
             ),
         ).encode(),
         "members.csv": comma_separated(
             ("account", "role (suspected)", "reason"),
             ((each.account_token, each.role, each.reason) for each in ring.members),
+        ).encode(),
+        "associates.csv": comma_separated(
+            ("what", "which", "role (suspected)", "reason"),
+            ((each.kind, each.token, each.role, each.reason) for each in ring.associates),
         ).encode(),
         "ring.stix.json": msgspec.json.format(msgspec.json.encode(_stix(ring), order="sorted"), indent=2),
         "report.md": _report(ring, len(ordered)).encode(),
@@ -130,8 +134,12 @@ def _report(ring: Ring, links: int) -> str:
         lines.append(f"| {each.currency} | {written} |")
     lines += ["", "## Accounts", "", "| account | suspected role | reason |", "| --- | --- | --- |"]
     lines += [f"| {each.account_token} | {each.role} | {each.reason} |" for each in ring.members]
-    lines += ["", "## Where the money came to rest or left to", ""]
-    lines += [f"{number}. {token}" for number, token in enumerate(ring.fund_owners, 1)]
+    lines += ["", "## Who or what else has a part in it", ""]
+    lines += ["| what | which | suspected role | reason |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {each.kind} | {each.token.replace('|', '')} | {each.role} | {each.reason} |"
+        for each in ring.associates
+    ]
     return "\n".join(lines) + "\n"
 
 

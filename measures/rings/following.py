@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from measures.rings import money
+from measures.rings.associates import of_component
 from measures.rings.components import Component, components, leiden
 from measures.rings.links import Known
 from schemas.ids import derived_id
@@ -51,6 +52,7 @@ def _ring(
     for link in component.links:
         if link.kind == "CALLED":
             called[link.left].add(link.right)
+    associates = of_component(component)
     return Ring(
         ring_id=derived_id("ring", *sorted(component.accounts)),
         change="BEGAN",
@@ -61,9 +63,10 @@ def _ring(
         victims=len(victims),
         numbers=tuple(sorted(number for number, parties in called.items() if len(parties) > 1)),
         sums=money.together(members),
-        fund_owners=money.fund_owners(component.links, component.accounts),
+        fund_owners=tuple(each.token for each in associates if each.role == "FUND_OWNER"),
         hubs=component.hubs,
         evidence=tuple(sorted({link.cause_id for link in component.links})),
+        associates=associates,
     )
 
 
@@ -120,7 +123,9 @@ def _shared(ring: Ring, ring_of: Mapping[str, str]) -> dict[str, int]:
 
 def _same(now: Ring, before: Ring) -> bool:
     """Whether no fact and no sum is new; what is at risk falls with time, which is no news."""
-    return now.evidence == before.evidence and _standing(now) == _standing(before)
+    return (now.evidence, now.associates, _standing(now)) == (
+        before.evidence, before.associates, _standing(before),
+    )  # fmt: skip
 
 
 def _standing(ring: Ring) -> list[tuple[str, str, tuple[tuple[str, int, int], ...]]]:

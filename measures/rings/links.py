@@ -1,17 +1,39 @@
-"""From alerts, traces and clues to links, and to what is suspected."""
+"""From alerts, traces, clues and reports to links, and to what is suspected."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from schemas.alert import Alert
+from schemas.alert import Alert, accused_of
 from schemas.clue import Clue
 from schemas.feedback import Feedback
-from schemas.ring import Link
+from schemas.report import ReportCase
+from schemas.ring import Link, LinkKind
 from schemas.trace import Trace
 from schemas.units import DAY_US
 
 #: A call counts if the party paid a suspected account within so long after it.
 CALL_TO_PAYMENT_US = 3 * DAY_US
+
+#: Links of parties whose calls are looked at: who paid a suspected account, and who holds one.
+CALLED_FOR = ("DECEIVED", "SAME_HOLDER")
+
+#: What a report says of two entities -> the link, and whether it goes from the second to the first. Payments
+#: are read from alerts and traces, which know their amounts.
+REPORTED: Mapping[str, tuple[LinkKind, bool]] = {
+    "CALLED": ("CALLED", False),
+    "SENT": ("CALLED", False),
+    "VISITED": ("SAME_KIT", True),
+    "INSTALLED": ("SAME_KIT", True),
+    "SAME_KIT": ("SAME_KIT", False),
+    "SAME_TEMPLATE": ("SAME_TEMPLATE", False),
+    "SHARED_DEVICE": ("SHARED_DEVICE", False),
+    "SHARED_IP24": ("SHARED_IP24", False),
+    "SAME_HOLDER": ("SAME_HOLDER", False),
+    "CASHED_AT": ("CASHED_AT", True),
+    "RECRUITED": ("RECRUITED", False),
+}
+#: What a link is known by: its kind, its left end, and what tells it from others of the two.
+LinkKey = tuple[str, str, str]
 
 
 class Known(NamedTuple):
@@ -34,41 +56,83 @@ def known(
     traces: Iterable[Trace] = (),
     clues: Iterable[Clue] = (),
     feedback: Iterable[Feedback] = (),
+    reports: Iterable[ReportCase] = (),
 ) -> Known:
-    """Put together what ties suspected accounts; a repeated record counts once.
+    """Put together what ties suspected accounts; a repeated record counts once, of a case its newest version.
 
     A payment that people found legitimate gives no link. A trace's tainted part goes before the whole
     amount of an alert about the same payment.
     """
     cleared = {each.txn_id for each in feedback if each.verdict == "LEGITIMATE"}
-    links: dict[tuple[str, str, str], Link] = {}
+    links: dict[LinkKey, Link] = {}
     suspected: set[str] = set()
     newest = 0
     for alert in alerts:
         newest = max(newest, alert.at_us)
         if alert.txn_id in cleared:
             continue
-        suspected.add(alert.account_token)
-        link = of_alert(alert)
-        links[link.kind, link.left, alert.txn_id] = link
+        suspected.add(accused_of(alert))
+        links |= of_alert(alert)
     for trace in traces:
         newest = max(newest, trace.at_us)
         suspected.add(trace.debtor_account)
         if trace.followed:
             suspected.add(trace.creditor_account)
         links["PAID", trace.debtor_account, trace.txn_id] = of_trace(trace)
+    cases: dict[str, ReportCase] = {}
+    for case in reports:
+        newest = max(newest, case.report.at_us)
+        if case.version >= cases.get(case.key, case).version:
+            cases[case.key] = case
+    for case in filter(believed, cases.values()):
+        links |= of_report(case)
+        suspected |= accounts_of(case)
     tied = [*links.values(), *calls(clues, links.values())]
     return Known(in_order(tied), frozenset(suspected), newest)
 
 
+def believed(case: ReportCase) -> bool:
+    """Whether rings may rest on a report: an authority signed it or a person confirmed it, and it stands."""
+    stands = case.state not in {"DISMISSED", "REVOKED"} and case.verdict != "REJECTED"
+    return stands and (case.authority or case.verdict == "CONFIRMED")
+
+
+def of_report(case: ReportCase) -> dict[LinkKey, Link]:
+    """Return the links that a report names."""
+    report = case.report
+    found: dict[LinkKey, Link] = {}
+    for edge in report.edges:
+        if edge.kind not in REPORTED or max(edge.from_entity, edge.to_entity) >= len(report.entities):
+            continue
+        kind, turned = REPORTED[edge.kind]
+        ends = [report.entities[place].value for place in (edge.from_entity, edge.to_entity)]
+        left, right = reversed(ends) if turned else ends
+        found[kind, left, f"{right}/{report.report_id}"] = Link(
+            kind=kind, left=left, right=right, at_us=edge.at_us or report.at_us, cause_id=report.report_id
+        )
+    return found
+
+
+def accounts_of(case: ReportCase) -> set[str]:
+    """Return the accounts that a report suspects."""
+    return {
+        each.value
+        for each in case.report.entities
+        if each.kind == "ACCOUNT" and each.role in {"SUSPECT", "MULE"}
+    }
+
+
 def calls(clues: Iterable[Clue], links: Iterable[Link]) -> list[Link]:
-    """Return the calls from numbers they did not know to parties who paid a suspected account soon after."""
-    paid = {link.left: link.at_us for link in in_order(links) if link.kind == "DECEIVED"}
-    found = {}
+    """Return the calls from numbers they did not know to parties who paid a suspected account soon after.
+
+    And to those who hold one, before money left it. Each comes with its trunk, where the operator tells it.
+    """
+    paid = {link.left: link.at_us for link in in_order(links) if link.kind in CALLED_FOR}
+    found: dict[LinkKey, Link] = {}
     for clue in clues:
         after = paid.get(clue.party, -1) - clue.at_us
         if clue.kind == "CALL" and clue.counterparty and not clue.known and 0 <= after <= CALL_TO_PAYMENT_US:
-            found[clue.counterparty, clue.party] = of_call(clue)
+            found |= dict(of_call(clue))
     return list(found.values())
 
 
@@ -77,19 +141,29 @@ def in_order(links: Iterable[Link]) -> tuple[Link, ...]:
     return tuple(sorted(links, key=lambda link: (link.at_us, link.cause_id, link.left, link.right)))
 
 
-def of_alert(alert: Alert) -> Link:
-    """Return the link an alert speaks of."""
-    deceived = alert.leg == "CREDIT"
-    return Link(
+def of_alert(alert: Alert) -> dict[LinkKey, Link]:
+    """Return the payment an alert speaks of; of money that leaves, who holds the account as well."""
+    deceived, accused = alert.leg == "CREDIT", accused_of(alert)
+    paid = Link(
         kind="DECEIVED" if deceived else "PAID",
-        left=alert.party_token if deceived else alert.account_token,
-        right=alert.account_token if deceived else alert.counterparty_token,
+        left=alert.party_token if deceived else accused,
+        right=accused if deceived else alert.counterparty_token,
         at_us=alert.at_us,
         cause_id=alert.alert_id,
         txn_id=alert.txn_id,
         amount_minor=alert.amount_minor,
         currency=alert.currency,
     )
+    found: dict[LinkKey, Link] = {(paid.kind, paid.left, alert.txn_id): paid}
+    if not deceived:
+        found["SAME_HOLDER", alert.party_token, alert.txn_id] = Link(
+            kind="SAME_HOLDER",
+            left=alert.party_token,
+            right=accused,
+            at_us=alert.at_us,
+            cause_id=alert.alert_id,
+        )
+    return found
 
 
 def of_trace(trace: Trace) -> Link:
@@ -106,8 +180,12 @@ def of_trace(trace: Trace) -> Link:
     )
 
 
-def of_call(clue: Clue) -> Link:
-    """Return the link of a call."""
-    return Link(
-        kind="CALLED", left=clue.counterparty, right=clue.party, at_us=clue.at_us, cause_id=clue.clue_id
-    )
+def of_call(clue: Clue) -> Iterator[tuple[LinkKey, Link]]:
+    """Yield the links of a call: its number's, and its trunk's where that is told."""
+    ends: tuple[tuple[LinkKind, str], ...] = (("CALLED", clue.counterparty), ("SAME_ORIGID", clue.origid))
+    for kind, left in ends:
+        if left:
+            yield (
+                (kind, left, clue.party),
+                Link(kind=kind, left=left, right=clue.party, at_us=clue.at_us, cause_id=clue.clue_id),
+            )

@@ -9,15 +9,25 @@ from collections.abc import Iterable, Mapping
 
 from measures.rings import following
 from measures.rings.components import HUB, components, leiden, ties
-from measures.rings.links import CALL_TO_PAYMENT_US, Known, in_order, of_alert, of_call, of_trace
-from schemas.alert import Alert
+from measures.rings.links import (
+    CALL_TO_PAYMENT_US,
+    CALLED_FOR,
+    Known,
+    LinkKey,
+    accounts_of,
+    believed,
+    in_order,
+    of_alert,
+    of_call,
+    of_report,
+    of_trace,
+)
+from schemas.alert import Alert, accused_of
 from schemas.clue import Clue
 from schemas.feedback import Feedback
+from schemas.report import ReportCase
 from schemas.ring import Link, Ring
 from schemas.trace import Trace
-
-#: A payment by kind, who paid and its id; a call by who called whom.
-LinkKey = tuple[str, str, str]
 
 
 class LiveRings:
@@ -34,6 +44,7 @@ class LiveRings:
         self._traced: set[LinkKey] = set()
         self._calls: defaultdict[str, list[Clue]] = defaultdict(list)
         self._held: dict[str, dict[str, int]] = {}
+        self._reports: dict[str, ReportCase] = {}
         self._touched: set[str] = set()
         self._rests: dict[str, list[tuple[int, int]]] = {}
         self._rings = {ring.ring_id: ring for ring in before if ring.change != "ENDED"}
@@ -57,11 +68,10 @@ class LiveRings:
         self._alerts[alert.txn_id][alert.alert_id] = alert
         if alert.txn_id in self._cleared:
             return
-        self._suspect(alert.account_token, alert.alert_id)
-        link = of_alert(alert)
-        key = (link.kind, link.left, alert.txn_id)
-        if key not in self._traced:
-            self._put(key, link)
+        self._suspect(accused_of(alert), alert.alert_id)
+        for key, link in of_alert(alert).items():
+            if key not in self._traced:
+                self._put(key, link)
 
     def trace(self, trace: Trace) -> None:
         """Take a trace; its tainted part goes before the whole amount of an alert."""
@@ -89,13 +99,28 @@ class LiveRings:
             return
         self._cleared.add(said.txn_id)
         for alert in self._alerts.pop(said.txn_id, {}).values():
-            causes = self._suspected[alert.account_token]
-            causes.discard(alert.alert_id)
-            link = of_alert(alert)
-            key = (link.kind, link.left, alert.txn_id)
-            if key not in self._traced:
-                self._drop(key)
-            self._touched.add(alert.account_token)
+            self._clear(accused_of(alert), alert.alert_id)
+            for key in of_alert(alert):
+                if key not in self._traced:
+                    self._drop(key)
+
+    def report(self, case: ReportCase) -> None:
+        """Take the state of a report: what was named is tied while people stand by it."""
+        before = self._reports.get(case.key)
+        if before is not None and case.version < before.version:
+            return
+        self._newest_us = max(self._newest_us, case.report.at_us)
+        self._reports[case.key] = case
+        old, new = (of_report(each) if each and believed(each) else {} for each in (before, case))
+        for key in old.keys() - new.keys():
+            self._drop(key)
+        for key, link in new.items():
+            self._put(key, link)
+        accused = accounts_of(case) if believed(case) else set[str]()
+        for account in (accounts_of(before) if before and believed(before) else set[str]()) - accused:
+            self._clear(account, case.key)
+        for account in accused:
+            self._suspect(account, case.key)
 
     def held(self, account: str, sums: Mapping[str, int]) -> None:
         """Take what measures hold on an account now, by currency."""
@@ -173,6 +198,10 @@ class LiveRings:
             self._touched.add(account)
         self._suspected[account].add(cause)
 
+    def _clear(self, account: str, cause: str) -> None:
+        self._suspected[account].discard(cause)
+        self._touched.add(account)
+
     def _put(self, key: LinkKey, link: Link) -> None:
         if self._links.get(key) == link:
             return
@@ -183,7 +212,7 @@ class LiveRings:
             was = self._is_hub(one)
             self._near[one][other] += 1
             self._touch(one, hub_changed=was != self._is_hub(one))
-        if link.kind == "DECEIVED":
+        if link.kind in CALLED_FOR:
             self._call(link.left)
 
     def _drop(self, key: LinkKey) -> None:
@@ -197,7 +226,7 @@ class LiveRings:
             if not near[other]:
                 del near[other]
             self._touch(one, hub_changed=was != self._is_hub(one))
-        if link.kind == "DECEIVED":
+        if link.kind in CALLED_FOR:
             self._call(link.left)
 
     def _touch(self, name: str, *, hub_changed: bool) -> None:
@@ -210,13 +239,16 @@ class LiveRings:
         if party not in self._calls:
             return
         keys = self._at.get(party, set())
-        paid = [link.at_us for link in (self._links[key] for key in keys) if link.kind == "DECEIVED"]
-        last_us = max((at for at in paid), default=-1)
-        wanted = {}
+        mine = (self._links[key] for key in keys)
+        last_us = max(
+            (link.at_us for link in mine if link.kind in CALLED_FOR and link.left == party), default=-1
+        )
+        wanted: dict[LinkKey, Link] = {}
         for clue in self._calls[party]:
             if 0 <= last_us - clue.at_us <= CALL_TO_PAYMENT_US:
-                wanted["CALLED", clue.counterparty, party] = of_call(clue)
-        for key in [key for key in keys if key[0] == "CALLED" and key[2] == party and key not in wanted]:
+                wanted |= dict(of_call(clue))
+        gone = [k for k in keys if k[0] in {"CALLED", "SAME_ORIGID"} and k[2] == party and k not in wanted]
+        for key in gone:
             self._drop(key)
         for key, link in wanted.items():
             self._put(key, link)

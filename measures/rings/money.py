@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from schemas.currencies import decimal, digits_of
-from schemas.ring import Link, Member, Role, Sum
+from schemas.ring import PAYMENTS, Link, Member, Role, Sum
 from schemas.units import HOUR_US
 
 #: Paying on to so many different accounts is a fan-out.
@@ -26,7 +26,7 @@ def passings(accounts: Iterable[str], links: Iterable[Link]) -> dict[str, dict[s
         account: defaultdict[str, tuple[list[Link], list[Link]]](lambda: ([], [])) for account in accounts
     }
     for link in links:
-        if link.right in mine and link.kind != "CALLED":
+        if link.right in mine and link.kind in PAYMENTS:
             mine[link.right][link.currency][0].append(link)
         if link.left in mine and link.kind == "PAID":
             mine[link.left][link.currency][1].append(link)
@@ -141,43 +141,37 @@ def role(passing: Mapping[str, Passing], accounts: frozenset[str]) -> tuple[Role
     left = [link for each in passing.values() for link in each.left]
     victims = {link.left for link in came if link.kind == "DECEIVED"}
     payees = {link.right for link in left}
-    out = f"paid {_money(left)} on to {_accounts(len(payees))}"
+    out = f"paid {written(left)} on to {accounts_said(len(payees))}"
     if victims:
         people = (
             f"{len(victims)} payer{'s' * (len(victims) > 1)} who seem{'s' * (len(victims) == 1)} deceived"
         )
-        return "COLLECTOR", f"suspected: took {_money(came)} from {people}" + (f", {out}" if left else "")
+        return "COLLECTOR", f"suspected: took {written(came)} from {people}" + (f", {out}" if left else "")
     if len(payees) >= FAN_OUT:
         return "FAN_OUT", f"suspected: {out}"
     if payees & accounts:
         return "LAYER", f"suspected: {out}, {len(payees & accounts)} of them in the ring"
     if came and left:
-        return "CASH_OUT", f"suspected: took {_money(came)} of the ring's money, {out}, none in the ring"
-    return "LINKED", "suspected: " + (f"took {_money(came)} of the ring's money" if came else out)
+        return "CASH_OUT", f"suspected: took {written(came)} of the ring's money, {out}, none in the ring"
+    return "LINKED", "suspected: " + (f"took {written(came)} of the ring's money" if came else out)
 
 
-def _money(links: Iterable[Link]) -> str:
+def written(links: Iterable[Link]) -> str:
+    """Write what links say was paid, by currency."""
     amounts: defaultdict[str, int] = defaultdict(int)
     for link in links:
         amounts[link.currency] += link.amount_minor
+    return said(amounts)
+
+
+def said(amounts: Mapping[str, int]) -> str:
+    """Write minor units by currency."""
     return " and ".join(
         f"{decimal(amount, digits_of(currency) or 0)} {currency}"
         for currency, amount in sorted(amounts.items())
     )
 
 
-def _accounts(count: int) -> str:
+def accounts_said(count: int) -> str:
+    """Write how many accounts."""
     return "1 account" if count == 1 else f"{count} accounts"
-
-
-def fund_owners(links: Iterable[Link], accounts: frozenset[str], most: int = 3) -> tuple[str, ...]:
-    """Return where most of a ring's money came to rest, in it or outside: largest net inflow first."""
-    net: defaultdict[str, int] = defaultdict(int)
-    for link in links:
-        if link.kind == "DECEIVED" and link.right in accounts:
-            net[link.right] += link.amount_minor
-        elif link.kind == "PAID" and link.left in accounts:
-            net[link.right] += link.amount_minor
-            net[link.left] -= link.amount_minor
-    ranked = sorted((-amount, account) for account, amount in net.items() if amount > 0)
-    return tuple(account for _, account in ranked[:most])

@@ -35,6 +35,7 @@ from schemas.errors import StoplineError, cause
 from schemas.feedback import Feedback
 from schemas.journal import JournalEntry, MeasureChanged
 from schemas.measure import Measure
+from schemas.report import ReportCase
 from schemas.ring import Ring
 from schemas.trace import Trace
 
@@ -49,6 +50,7 @@ READ: Mapping[str, Callable[[bytes], Any]] = {
     topics.CLUES: read_clue,
     topics.FEEDBACK: msgspec.json.Decoder(Feedback).decode,
     topics.MEASURES: msgspec.json.Decoder(JournalEntry).decode,
+    topics.REPORT_ACTIONS: msgspec.json.Decoder(ReportCase).decode,
 }
 _RING = msgspec.json.Decoder(Ring).decode
 
@@ -172,6 +174,8 @@ class RingsFollower:
             self.live.feedback(fact)
         elif isinstance(fact, JournalEntry):
             self._held(fact)
+        elif isinstance(fact, ReportCase):
+            self.live.report(fact)
         else:
             self.live.clue(fact)
 

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from schemas.alert import Alert, Leg
 from schemas.clue import Clue
 from schemas.feedback import Feedback
+from schemas.report import CaseState, Edge, Entity, Report, ReportCase
 from schemas.trace import Trace
 from tests.rings.ties import AT, token
 
-__all__ = ["AT", "alert", "call", "found_legitimate", "trace"]
+__all__ = ["AT", "alert", "call", "case", "found_legitimate", "trace"]
 
 _SAMPLE = Path(__file__).parents[1] / "schemas" / "v1" / "alert.v1.jsonl"
 _ALERT = msgspec.json.decode(_SAMPLE.read_bytes().splitlines()[0], type=Alert)
@@ -40,6 +41,32 @@ def call(number: str, party: str, at_us: int, name: int) -> Clue:
     """Say that an unknown number called a party."""
     return Clue(
         clue_id=f"clue-{name}", kind="CALL", party=token(party), at_us=at_us, counterparty=token(number)
+    )
+
+
+def case(
+    name: str,
+    left: str,
+    right: str,
+    at_us: int,
+    *,
+    kind: str = "SHARED_DEVICE",
+    authority: bool = True,
+    version: int = 1,
+    state: CaseState = "FANNED_OUT",
+) -> ReportCase:
+    """Say that a report ties something to an account."""
+    entities = (
+        Entity(kind="DEVICE", value=token(left)),
+        Entity(kind="ACCOUNT", value=token(right), role="MULE"),
+    )
+    edge = msgspec.convert({"from_entity": 0, "to_entity": 1, "kind": kind}, Edge)
+    report = Report(
+        report_id=name, origin="POLICE", reporter="police-1", jurisdiction="CN", at_us=at_us,
+        entities=entities, edges=(edge,),
+    )  # fmt: skip
+    return ReportCase(
+        report=report, authority=authority, quality=500, state=state, received_us=at_us, version=version
     )
 
 

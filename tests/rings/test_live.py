@@ -13,13 +13,14 @@ from measures.rings.live import LiveRings
 from schemas.alert import Alert
 from schemas.clue import Clue
 from schemas.feedback import Feedback
+from schemas.report import ReportCase
 from schemas.ring import Ring, Sum
 from schemas.trace import Trace
 from schemas.units import HOUR_US
-from tests.rings.facts import AT, alert, call, found_legitimate, trace
+from tests.rings.facts import AT, alert, call, case, found_legitimate, trace
 from tests.rings.ties import token
 
-Fact = Alert | Trace | Clue | Feedback
+Fact = Alert | Trace | Clue | Feedback | ReportCase
 
 
 def told(rings: Any) -> list[bytes]:
@@ -37,14 +38,17 @@ def safe(sums: tuple[Sum, ...]) -> tuple[Sum, ...]:
 
 
 def rebuilt(facts: list[Fact], held: dict[str, dict[str, int]]) -> list[Ring]:
-    of: dict[type, list[Any]] = {Alert: [], Trace: [], Clue: [], Feedback: []}
+    of: dict[type, list[Any]] = {Alert: [], Trace: [], Clue: [], Feedback: [], ReportCase: []}
     for each in facts:
         of[type(each)].append(each)
-    return following.found(known(of[Alert], of[Trace], of[Clue], of[Feedback]), held)
+    return following.found(known(of[Alert], of[Trace], of[Clue], of[Feedback], of[ReportCase]), held)
 
 
 def take(live: LiveRings, fact: Fact) -> None:
-    {Alert: live.alert, Trace: live.trace, Clue: live.clue, Feedback: live.feedback}[type(fact)](fact)
+    {
+        Alert: live.alert, Trace: live.trace, Clue: live.clue, Feedback: live.feedback,
+        ReportCase: live.report,
+    }[type(fact)](fact)  # fmt: skip
 
 
 def drawn(seed: int, count: int, accounts: int) -> list[Fact]:
@@ -62,6 +66,12 @@ def drawn(seed: int, count: int, accounts: int) -> list[Fact]:
             facts.append(alert(f"t{number}", left, right, at_us, leg="DEBIT"))
         elif roll < 0.8:
             facts.append(trace(f"t{dice.randrange(number + 1)}", left, right, at_us, dice.random() < 0.6))
+        elif roll < 0.84:
+            name, state = dice.randrange(8), dice.choice(("FANNED_OUT", "FANNED_OUT", "REVOKED"))
+            authority, device = dice.random() < 0.8, f"d{name % 3}"
+            facts.append(
+                case(f"r{name}", device, right, at_us, authority=authority, version=number + 1, state=state)
+            )
         elif roll < 0.9:
             facts.append(call(f"n{dice.randrange(5)}", victim, at_us - HOUR_US, number))
         else:
@@ -131,6 +141,36 @@ def test_a_follower_that_begins_again_keeps_the_ids_told_before() -> None:
 
     assert again.look() == []
     assert set(again.rings) == set(first.rings)
+
+
+def test_a_report_ties_accounts_while_an_authority_or_a_person_stands_by_it() -> None:
+    facts = [alert("t1", "v1", "m1", AT, leg="CREDIT"), alert("t2", "v2", "m2", AT, leg="CREDIT")]
+    said = [case("r1", "device", "m1", AT + 1), case("r2", "device", "m2", AT + 1)]
+    private = [replace(each, authority=False) for each in said]
+    confirmed = [replace(each, verdict="CONFIRMED", version=2) for each in private]
+    revoked = replace(said[1], state="REVOKED", version=3)
+    live = LiveRings()
+    for fact in [*facts, *private]:
+        take(live, fact)
+    assert live.look() == []
+    for fact in confirmed:
+        take(live, fact)
+    (ring,) = live.look()
+    assert {each.account_token for each in ring.members} == {token("m1"), token("m2")}
+    take(live, revoked)
+    assert [each.change for each in live.look()] == ["ENDED"]
+    take(live, confirmed[1])
+    assert live.look() == []
+
+
+def test_who_is_accused_is_the_payee_where_only_the_payers_account_can_be_acted_on() -> None:
+    there = alert("t1", "victim", "mule", AT, leg="CREDIT")
+    here = replace(
+        there, account_side="DEBTOR", account_token=there.counterparty_token,
+        counterparty_token=there.account_token,
+    )  # fmt: skip
+    assert known([here]) == known([there])
+    assert known([here]).suspected == {token("mule")}
 
 
 @pytest.mark.slow

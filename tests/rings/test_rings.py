@@ -185,3 +185,67 @@ def test_the_order_in_which_facts_were_read_changes_nothing():
         shuffled = links[:]
         random.Random(seed).shuffle(shuffled)
         assert rings(*shuffled) == expected
+
+
+def test_rings_that_only_share_a_seller_of_currency_stay_apart_and_name_the_platform():
+    def ring(name: str, at: int) -> list:
+        return [
+            *(link(f"{name}v", f"{name}{n}", at, kind="DECEIVED") for n in range(3)),
+            link(f"{name}1", "seller", at + 5, 4_000),
+        ]
+
+    links = [*ring("a", 0), *ring("b", 100), *ring("c", 200)]
+    found = rings(*links, suspected="seller")
+    assert [len(each.members) for each in found] == [3, 3, 3]
+    for each in found:
+        (platform,) = [one for one in each.associates if one.role == "PLATFORM"]
+        assert platform.token == token("seller")
+        assert platform.reason.startswith(
+            "suspected: 3 groups of accounts that nothing else ties pay it; 1 account"
+        )
+    (joined,) = rings(*links, link("a0", "b0", 200), suspected="seller")
+    assert len(joined.members) == 10
+    assert not [one for one in joined.associates if one.role == "PLATFORM"]
+
+
+def test_a_number_that_called_holders_of_accounts_is_suspected_to_recruit_and_a_trunk_to_be_a_den():
+    links = [link("v", "m1", kind="DECEIVED"), link("v", "m2", kind="DECEIVED"),
+             link("p1", "m1", 9, kind="SAME_HOLDER"), link("p2", "m2", 9, kind="SAME_HOLDER")]  # fmt: skip
+    one = [link("number", "p1", 5, kind="CALLED"), link("trunk", "p1", 5, kind="SAME_ORIGID")]
+    both = [*one, link("number", "p2", 6, kind="CALLED"), link("trunk", "p2", 6, kind="SAME_ORIGID")]
+
+    def others(*more):
+        (ring,) = rings(*links, *more)
+        return {(each.role, each.token) for each in ring.associates if each.role != "FUND_OWNER"}
+
+    assert others(*one) == set()
+    assert others(*both) == {("RECRUITER", token("number")), ("DEN", token("trunk"))}
+
+
+def test_the_trunk_of_calls_ties_nobody_by_itself():
+    links = [link("v1", "m1", 9, kind="DECEIVED"), link("v2", "m2", 9, kind="DECEIVED")]
+    assert (
+        rings(*links, link("trunk", "v1", kind="SAME_ORIGID"), link("trunk", "v2", kind="SAME_ORIGID")) == []
+    )
+
+
+def test_two_suspected_accounts_of_one_holder_are_a_ring_and_one_says_nothing_of_its_holder():
+    links = [link("m1", "exit", 1), link("p", "m1", 1, kind="SAME_HOLDER")]
+    assert rings(*links) == []
+    (ring,) = rings(*links, link("m2", "exit", 2), link("p", "m2", 2, kind="SAME_HOLDER"))
+    assert len(ring.members) == 2
+    assert len(ring.evidence) == 4
+    (told,) = components(
+        known(link("m1", "m2", 1), link("p", "m1", 1, kind="SAME_HOLDER"), suspected="m2"), leiden
+    )
+    assert [each.kind for each in told.links] == ["PAID"]
+
+
+def test_where_most_came_to_rest_is_named_with_its_share_and_currencies_are_not_added_up():
+    (ring,) = rings(
+        link("v", "m1", 0, 900, "DECEIVED"), link("v", "m2", 0, 100, "DECEIVED"), link("m1", "boss", 5, 800)
+    )
+    owners = [each for each in ring.associates if each.role == "FUND_OWNER"]
+    assert [each.token for each in owners] == list(ring.fund_owners)
+    assert owners[0].token == token("boss")
+    assert "8.00 CNY more came in than went out, 80% of" in owners[0].reason

@@ -60,12 +60,15 @@ def evaluate(
 ) -> None:
     """Hold rings found among a bundle's alerts against who really worked together in simulated worlds.
 
+    The oracle finds by the same rules, but knows every scam and every mule.
+
     Example: stopline rings evaluate models/shipped --worlds 3 --missing 0.5
     """
     of, loaded = policy.load(policy.named(None, country)), bundle.load(model_bundle, features=computable())
-    playing, found = mix.load(mixed), []
+    playing, found, oracles = mix.load(mixed), [], []
     for number in range(seed, seed + worlds):
         world = simulate(number, history_days + days, accounts, scam_rate=scam_rate, mix=playing, clues=clues)
         begins_us = START_US + history_days * DAY_US
         found.append(ring_truth.measured(world, begins_us, loaded, of, missing=missing, seed=number))
-    Console().print(view.figures(found, seed))
+        oracles.append(ring_truth.oracle(world, begins_us, missing=missing, seed=number))
+    Console().print(view.figures(found, oracles, seed))
