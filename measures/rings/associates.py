@@ -54,14 +54,13 @@ def fund_owners(links: Iterable[Link], accounts: frozenset[str]) -> list[Associa
         if any(amount > 0 for amount in by.values())
     }
     ranked = sorted(share, key=lambda name: (-share[name], name))[:OWNERS]
-    return [
-        _associate(
-            "ACCOUNT", name, "FUND_OWNER",
-            f"{said({c: amount for c, amount in net[name].items() if amount > 0})} more came in than went out, "
-            f"{share[name]:.0%} of what came to rest, from {_payers(len(payers[name]))}",
-        )
-        for name in ranked
-    ]  # fmt: skip
+    return [_owner(name, net[name], share[name], len(payers[name])) for name in ranked]
+
+
+def _owner(name: str, net: Mapping[str, int], share: float, payers: int) -> Associate:
+    more = said({currency: amount for currency, amount in net.items() if amount > 0})
+    text = f"{more} more came in than went out, {share:.0%} of what came to rest, from {_payers(payers)}"
+    return _associate("ACCOUNT", name, "FUND_OWNER", text)
 
 
 def _payers(count: int) -> str:
