@@ -1,6 +1,11 @@
 """CloudEvents 1.0 in Kafka's binary mode (domain.md 4.0): attributes as headers, the record as JSON value."""
 
+import base64
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from schemas.traceparent import HEADER as TRACEPARENT
 
@@ -9,7 +14,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: CloudEvents writes years with four digits.
 YEAR_10000_US = 253_402_300_800_000_000
 
-_VERSION, _JSON = ("ce_specversion", b"1.0"), ("content-type", b"application/json")
+#: The header that makes a message an event, and that of its type.
+SPECVERSION, TYPE = "ce_specversion", "ce_type"
+
+#: A header of an attribute (Kafka Protocol Binding 1.0.2, 3.2.3); what the data are says `content-type`.
+_ATTRIBUTE = re.compile("ce_([a-z0-9]{1,64})")
+_OF_DATA = frozenset({"data", "datacontenttype"})
+_CONTENT_TYPE = "content-type"
+_OF_JSON = re.compile(r"[a-z0-9.+-]+/(?:json|[a-z0-9.+-]+\+json)")
+
+_VERSION, _JSON = (SPECVERSION, b"1.0"), (_CONTENT_TYPE, b"application/json")
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -29,7 +43,7 @@ def headers(
     head = (
         _VERSION,
         ("ce_id", event_id.encode()),
-        ("ce_type", event_type.encode()),
+        (TYPE, event_type.encode()),
         ("ce_source", source.encode()),
         ("ce_subject", subject.encode()),
         _JSON,
@@ -39,3 +53,29 @@ def headers(
         return head
     time = EPOCH + timedelta(microseconds=time_us)
     return (*head, ("ce_time", time.isoformat(timespec="microseconds").encode()))
+
+
+def structured(headers: Sequence[tuple[str, bytes | None]], value: bytes) -> bytes:
+    """Return an event of binary mode as structured mode has it: attributes around `data`, which stay as sent.
+
+    Data that are not JSON, by their header `content-type`, are base64 in `data_base64`. A message that is in
+    structured mode already, or none, is left alone. Of equal headers the last counts.
+
+    >>> structured([("ce_specversion", b"1.0"), ("ce_id", b"a")], b'{"b": 1}')
+    b'{"specversion":"1.0","id":"a","data":{"b": 1}}'
+    """
+    said = {name.lower(): (text or b"").decode("utf-8", "replace") for name, text in headers}
+    media = said.get(_CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    if SPECVERSION not in said or media.startswith("application/cloudevents"):
+        return value
+    attributes = {
+        found[1]: text
+        for name, text in said.items()
+        if (found := _ATTRIBUTE.fullmatch(name)) and found[1] not in _OF_DATA
+    }
+    if media:
+        attributes["datacontenttype"] = said[_CONTENT_TYPE]
+    if value and media and not _OF_JSON.fullmatch(media):
+        return msgspec.json.encode({**attributes, "data_base64": base64.b64encode(value).decode()})
+    head = msgspec.json.encode(attributes)
+    return b'%b,"data":%b}' % (head[:-1], value) if value else head

@@ -55,7 +55,7 @@ def agree(values: list[bytes]) -> list[bool]:
     return plain_clues(Values.of(values))[1].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(record(Clue), max_size=8), st.booleans(), st.randoms(use_true_random=False))
 def test_clues_with_keys_in_any_order_are_read_alike_and_plain(
     drawn: list[Clue], spaced: bool, order: random.Random
@@ -77,7 +77,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(record(Clue), st.data())
 def test_a_mutated_clue_is_read_and_refused_in_the_same_words(drawn: Clue, data: st.DataObject) -> None:
     value = bytearray(msgspec.json.encode(drawn))

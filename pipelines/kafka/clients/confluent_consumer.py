@@ -9,6 +9,7 @@ from pipelines.kafka import port
 from pipelines.kafka.admission import Admission
 from pipelines.kafka.clients import librdkafka
 from pipelines.kafka.clients.confluent import consumer_config
+from pipelines.kafka.clients.events import in_structured_mode
 from pipelines.kafka.port import LATEST_US, Chunk, KafkaSettings, OffsetOutOfRangeError, Partition
 from pipelines.kafka.waiting import fetch_wait_ms
 from schemas.errors import BrokerError
@@ -85,7 +86,8 @@ class Reader(port.ChunkReader):
         self._positions[read.at] = int(read.offsets[-1]) + 1
         partitions = np.full(len(read.values), partition, np.int32)
         times = np.minimum(read.timestamps_ms, LATEST_US // 1000) * 1000
-        return Chunk(topic, read.values, partitions, read.offsets, times, traces=read.traces)
+        values = in_structured_mode(topic, read.values, read.headers)
+        return Chunk(topic, values, partitions, read.offsets, times, traces=read.traces)
 
     def _heard(self, event: librdkafka.Event) -> BrokerError | None:
         """Note the end of a log, wait out outages, return the rest as an error."""

@@ -10,6 +10,7 @@ from kafka.errors import OffsetOutOfRangeError as BrokerOffsetOutOfRange
 
 from pipelines.kafka import port
 from pipelines.kafka.admission import Admission
+from pipelines.kafka.clients.events import EVENTS, in_structured_mode, is_event
 from pipelines.kafka.clients.kafka_python import consumer
 from pipelines.kafka.port import (
     FETCH_WAIT_MS,
@@ -108,14 +109,17 @@ class Reader(port.ChunkReader):
 
 
 def _chunk(at: TopicPartition, records: Sequence[Any]) -> Chunk:
-    count = len(records)
+    count, headers = len(records), [record.headers for record in records]
+    events = (
+        {place: said for place, said in enumerate(headers) if is_event(said)} if at.topic in EVENTS else {}
+    )
     return Chunk(
         at.topic,
-        Values.of([record.value or b"" for record in records]),
+        in_structured_mode(at.topic, Values.of([record.value or b"" for record in records]), events),
         np.full(count, at.partition, np.int32),
         np.fromiter((record.offset for record in records), np.int64, count),
         np.fromiter((time_us(record.timestamp) for record in records), np.int64, count),
-        traces=column([_traceparent(record.headers) for record in records]),
+        traces=None if at.topic in EVENTS else column(list(map(_traceparent, headers))),
     )
 
 

@@ -8,7 +8,7 @@ a whole batch into arrays with compiled code that holds no interpreter lock.
 import ctypes
 import logging
 from collections.abc import Mapping
-from ctypes import c_char_p, c_int, c_int32, c_int64, c_size_t, c_ssize_t, c_void_p
+from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_ssize_t, c_void_p
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from pipelines.kafka.clients.events import EVENTS, Headers
+from schemas.envelope import SPECVERSION
 from schemas.errors import BrokerError
 from schemas.rows.compiled import compiled
 from schemas.rows.values import AFTER, Values
@@ -104,6 +106,9 @@ _message_timestamp = _function("message_timestamp", c_int64, c_void_p, c_void_p)
 _message_destroy = _function("message_destroy", None, c_void_p)
 
 _message_headers = _function("message_headers", c_int, c_void_p, c_void_p)
+_header_get_all = _function(
+    "header_get_all", c_int, c_void_p, c_size_t, *[ctypes.POINTER(c_void_p)] * 2, ctypes.POINTER(c_size_t)
+)
 _header_get_last = _function("header_get_last", c_int, c_void_p, c_char_p, c_void_p, c_void_p)
 
 #: Where the compiled code below finds them.
@@ -112,9 +117,10 @@ _TIMESTAMP, _DESTROY, _HEADERS, _GET_LAST = (
     for each in (_message_timestamp, _message_destroy, _message_headers, _header_get_last)
 )
 
-#: The name of the header that is read, ended as C ends texts; kept, because compiled code holds its address.
-_TRACEPARENT = ctypes.create_string_buffer(HEADER.encode())
-_NAME = ctypes.addressof(_TRACEPARENT)
+
+#: Names of headers that are looked for, ended as C ends texts; kept, as compiled code holds their addresses.
+_NAMES = [ctypes.create_string_buffer(name.encode()) for name in (HEADER, SPECVERSION)]
+_TRACEPARENT, _SPECVERSION = map(ctypes.addressof, _NAMES)
 
 
 def _logging(logger: logging.Logger) -> Any:
@@ -146,14 +152,15 @@ class Event(NamedTuple):
 class Read(NamedTuple):
     """What a poll gave of one partition: messages by columns, offsets and timestamps int64[n].
 
-    `traces` is as in `Chunk`.
+    `traces` is as in `Chunk`; `headers` has those of each event, by its place, of topics of `EVENTS`.
     """
 
     at: tuple[str, int]
     values: Values
     offsets: NDArray[np.int64]
     timestamps_ms: NDArray[np.int64]
-    traces: NDArray[np.uint64] | None
+    traces: NDArray[np.uint64] | None = None
+    headers: Mapping[int, Headers] = {}
 
 
 class Consumer:
@@ -168,6 +175,7 @@ class Consumer:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        self._octet_tells = True
         made, error = _conf_new(), ctypes.create_string_buffer(_ERROR_BYTES)
         properties = {**config, "log.queue": True}
         self._log = _logging(properties.pop("logger"))
@@ -214,9 +222,34 @@ class Consumer:
             first = left[0]
             own = (topics == topics[first]) & (partitions == partitions[first]) & ~said
             at = _topic_name(int(topics[first])).decode(), int(partitions[first])
-            reads.append(_taken_reads(at, found[own]))
+            reads.append(self._taken(at, found[own]))
             said |= own
         return reads, events
+
+    def _taken(self, at: tuple[str, int], messages: _Found) -> Read:
+        traces, headers = None, dict[int, Headers]()
+        places = self._with_headers(messages)
+        if at[0] in EVENTS:
+            named = _have(messages[places], _HEADERS, _GET_LAST, _SPECVERSION)
+            headers = {place: _all_headers(int(messages[place])) for place in places[named].tolist()}
+        elif len(words := _traced(messages[places], _HEADERS, _GET_LAST, _TRACEPARENT)):
+            traces = np.zeros((len(messages), WORDS), np.uint64)
+            traces[places] = words
+        text, starts, offsets, timestamps_ms = _taken(messages, _TIMESTAMP, _DESTROY)
+        return Read(at, Values(text, starts), offsets, timestamps_ms, traces, headers)
+
+    def _with_headers(self, messages: _Found) -> NDArray[np.int64]:
+        """Return the places of the messages that may have headers.
+
+        To ask librdkafka costs it an allocation for each. In a record of format 2, whose memory it hands out,
+        the number of headers follows the value, and older records have none. It is asked about the first
+        message all the same: should it ever hand out something else, it is asked about all from then on.
+        """
+        headed = _headed(messages)
+        if not headed[0] and _message_headers(int(messages[0]), byref(c_void_p())) == 0:
+            self._octet_tells = False
+        places: NDArray[np.int64] = np.flatnonzero(headed) if self._octet_tells else np.arange(len(messages))
+        return places
 
     def tell(self, pipe: int) -> None:
         """Have a byte written into a pipe whenever messages or events come to where there were none."""
@@ -235,6 +268,16 @@ class Consumer:
         _destroy(self._client)
 
 
+def _all_headers(address: int) -> Headers:
+    found, name, value, size = c_void_p(), c_void_p(), c_void_p(), c_size_t()
+    headers: list[tuple[str, bytes | None]] = []
+    _message_headers(int(address), byref(found))
+    while not _header_get_all(found, len(headers), byref(name), byref(value), byref(size)):
+        text = ctypes.string_at(value.value, size.value) if value.value else None
+        headers.append((ctypes.string_at(name.value or 0).decode(errors="replace"), text))
+    return headers
+
+
 def _taken_event(address: int) -> Event:
     message = _Message.from_address(address)
     said = ctypes.string_at(message.payload, message.size) if message.payload else _err2str(message.err)
@@ -242,12 +285,6 @@ def _taken_event(address: int) -> Event:
     event = Event(message.err, said.decode(errors="replace"), (topic, message.partition), message.offset)
     _message_destroy(address)
     return event
-
-
-def _taken_reads(at: tuple[str, int], messages: _Found) -> Read:
-    traces = _traced(messages, _HEADERS, _GET_LAST, _NAME)
-    text, starts, offsets, timestamps_ms = _taken(messages, _TIMESTAMP, _DESTROY)
-    return Read(at, Values(text, starts), offsets, timestamps_ms, traces if len(traces) else None)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -352,6 +389,28 @@ def _parsed(header: NDArray[np.uint8], into: NDArray[np.uint64]) -> bool:
         return False
     into[3] |= np.uint64(PRESENT)
     return True
+
+
+@compiled
+def _headed(found: _Found) -> NDArray[np.bool_]:
+    """Tell which messages have headers, by the octet behind their value; without one they may."""
+    headed = np.ones(len(found), np.bool_)
+    for each in range(len(found)):
+        message = carray(_memory(found[each]), _WORDS, np.int64)
+        if message[_SIZE] > 0:
+            headed[each] = carray(_memory(message[_PAYLOAD] + message[_SIZE]), 1, np.uint8)[0] != 0
+    return headed
+
+
+@compiled
+def _have(found: _Found, headers: int, get_last: int, name: int) -> NDArray[np.bool_]:
+    """Tell which of the messages at these addresses have a header of this name."""
+    have, place = np.zeros(len(found), np.bool_), np.zeros(3, np.int64)
+    for each in range(len(found)):
+        if _asked(headers, found[each], place.ctypes.data) == 0:
+            value, size = place.ctypes.data + 8, place.ctypes.data + 16
+            have[each] = _named(get_last, place[0], name, value, size) == 0
+    return have
 
 
 @compiled
