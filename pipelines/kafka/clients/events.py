@@ -9,7 +9,7 @@ from schemas.rows.values import Values
 #: Headers as clients read them; a header may have no value.
 Headers = Sequence[tuple[str, bytes | None]]
 
-#: Topics whose messages may be events of others, and what tells by type and value which one says all by itself.
+#: Topics whose messages may be events of others, and what tells by type and value which one says all already.
 EVENTS: dict[str, Callable[[str, bytes], bool]] = {topics.CLUES: clue.says_all}
 
 
