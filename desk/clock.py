@@ -1,6 +1,7 @@
 """What time it is at the desk."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,17 +38,18 @@ class DeskClock:
         return self._newest[0] + int((since - self._newest[1]) * 1e6)
 
 
-def span(us: int) -> str:
-    """Write a length of time to the minute.
+def span(us: int, units: Sequence[str] = ("min", "h", "d")) -> str:
+    """Write a length of time to the minute, in these units: minutes, hours, days.
 
     >>> from schemas.units import HOUR_US
     >>> span(95 * MINUTE_US), span(-30 * MINUTE_US), span(50 * HOUR_US)
     ('1 h 35 min', '−30 min', '2 d 2 h')
     """
+    minute, hour, day = units
     sign, minutes = "−" if us < 0 else "", abs(us) // MINUTE_US
     if minutes < 60:
-        return f"{sign}{minutes} min"
+        return f"{sign}{minutes} {minute}"
     hours, minutes = divmod(minutes, 60)
     if hours < 24:
-        return f"{sign}{hours} h {minutes:02d} min"
-    return f"{sign}{hours // 24} d {hours % 24} h"
+        return f"{sign}{hours} {hour} {minutes:02d} {minute}"
+    return f"{sign}{hours // 24} {day} {hours % 24} {hour}"

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from console.web.words import Words
+from console.web.said import Sentences
+from console.web.words import FULL, Words
 from desk.clock import span
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.notices import local_time
@@ -29,15 +31,15 @@ def environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    found.filters.update(money=money, span=span, percent=percent, bar=bar, short=short)
+    found.filters.update(money=money, percent=percent, bar=bar, short=short)
     return found
 
 
 class Say:
     """The words of one language; a key without a text is shown as it is."""
 
-    def __init__(self, words: Words, language: str) -> None:
-        self._words, self.language = words, language
+    def __init__(self, words: Words, language: str, sentences: Sentences | None = None) -> None:
+        self._words, self.language, self._sentences = words, language, sentences
 
     def __call__(self, key: str, /, **values: Any) -> str:
         """Return a text with its values filled in."""
@@ -49,6 +51,30 @@ class Say:
     def n(self, key: str, number: int) -> str:
         """Return a text about so many things; `key.1` is that about one."""
         return self(f"{key}.1" if number == 1 and self.has(f"{key}.1") else key, n=f"{number:,}")
+
+    def span(self, us: int) -> str:
+        """Return a length of time, to the minute."""
+        return span(us, self("span.units").split())
+
+    def name(self, prefix: str, value: str) -> str:
+        """Return the word for what jobs and countries call by a name; a name without one as it is."""
+        key = f"{prefix}.{value}"
+        return self(key) if self.has(key) else Markup("<code>{}</code>").format(value) if value else ""
+
+    def said(self, text: str) -> str:
+        """Return a sentence of a job; where there is none in this language it is marked as English."""
+        if not text.isascii():
+            return text
+        code, _, rest = text.partition(": ")
+        if rest and self.has(f"why.{code}"):
+            return Markup("{} {}").format(self(f"why.{code}"), self.said(rest))
+        if self._sentences is None or not text:
+            return text
+        found = self._sentences.of(text, self._word)
+        return Markup('<span lang="{}">{}</span>').format(FULL, text) if found is None else found
+
+    def _word(self, prefix: str, value: str) -> str:
+        return self(f"{prefix}.{value}") if self.has(f"{prefix}.{value}") else value
 
     def has(self, key: str) -> bool:
         """Tell whether there is a text."""

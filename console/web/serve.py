@@ -15,6 +15,7 @@ from console.lab.trying import InForce, Trials
 from console.web.app import create_app
 from console.web.oidc import Door, read_provider
 from console.web.render import environment
+from console.web.said import read_sentences
 from console.web.sessions import Sessions
 from console.web.visit import Site
 from console.web.words import read_words
@@ -82,7 +83,9 @@ def site_of(
     """
     sessions = Sessions(folder / "session.key")
     door = Door(*read_provider(oidc)) if oidc else None
-    return Site(desk, sessions, read_words(words), environment(), policy_stamp, door, trials)
+    return Site(
+        desk, sessions, read_words(words), read_sentences(words), environment(), policy_stamp, door, trials
+    )
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 from console.lab.trying import Trials
 from console.web.render import Say, is_token, masked, times
+from console.web.said import Sentences
 from console.web.sessions import COOKIE, Session, Sessions
 from console.web.words import Words, chosen
 from desk.desk import Desk
@@ -30,6 +31,7 @@ class Site:
     desk: Desk
     sessions: Sessions
     words: Mapping[str, Words]
+    sentences: Mapping[str, Sentences]
     templates: Environment
     policy_stamp: str = ""
     door: object = None
@@ -92,9 +94,10 @@ def page(
 ) -> HTMLResponse:
     """Render a page in the language and colours of the browser."""
     language = language_of(site, request)
+    say = Say(site.words[language], language, site.sentences.get(language))
     theme = request.cookies.get("theme", "auto")
     found: dict[str, Any] = {
-        "t": Say(site.words[language], language), "language": language, "languages": list(site.words),
+        "t": say, "language": language, "languages": list(site.words),
         "theme": theme if theme in THEMES else "auto", "path": request.url.path, "person": None, "csrf": "",
         "may_go": lambda route: False, "site": site, "hx": request.headers.get("hx-request") == "true",
         "query": str(request.url.query), **times(law_of(site, law)),

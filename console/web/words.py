@@ -28,7 +28,7 @@ def read_words(own: Path | None = None) -> dict[str, Words]:
         if not paths:
             raise ConfigError(f"{folder} holds no words; copy {FOLDER / 'en.yaml'} there and translate it")
         for path in paths:
-            found[path.stem] = found.get(path.stem, {}) | _read(path)
+            found[path.stem] = found.get(path.stem, {}) | read_flat(path)
     known = found[FULL].keys()
     for language, words in found.items():
         if unknown := sorted(words.keys() - known):
@@ -38,7 +38,13 @@ def read_words(own: Path | None = None) -> dict[str, Words]:
     return {language: found[FULL] | words for language, words in found.items()}
 
 
-def _read(path: Path) -> dict[str, str]:
+def read_flat(path: Path) -> dict[str, str]:
+    """Return a file of words.
+
+    Raises:
+        ConfigError: it is no flat mapping of texts.
+
+    """
     data = strict_yaml.parse(read_bytes(path), str(path)).data
     if not isinstance(data, dict) or not all(isinstance(text, str) for text in data.values()):
         raise ConfigError(

@@ -24,8 +24,13 @@ def proposed(
         return Refusal(why=Why.NO_LEGAL_BASIS, detail=str(error))
     grounds = sorted(regime.listing.grounds) if regime.listing else []
     if asked.ground not in grounds:
-        lists = f"lists for {', '.join(grounds)}" if grounds else "lists nobody"
-        return Refusal(why=Why.NO_LEGAL_BASIS, detail=f"{regime.id} {lists}, not for {asked.ground!r}")
+        known = ", ".join(grounds)
+        return Refusal(
+            why=Why.NO_LEGAL_BASIS,
+            detail=f"{regime.id} lists for {known}, not for {asked.ground!r}"
+            if known
+            else f"{regime.id} lists nobody, not for {asked.ground!r}",
+        )
     if fault := deed_fault("PROPOSE_LISTING", asked.by, asked.reason, regime):
         return fault
     mine = Proposal(

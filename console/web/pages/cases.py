@@ -1,5 +1,6 @@
 """A case: everything known, what may be decided, and what that would do."""
 
+from collections.abc import Mapping, Sequence
 from secrets import token_urlsafe
 from typing import Annotated, Any, Literal
 
@@ -211,12 +212,13 @@ def _form(
     if not visit.may_act(given.kind):
         raise HTTPException(403)
     empty = given.kind == "ORDER" and not given.terms  # an authority, which only a person can name, lacks
-    given = with_defaults(given, file)
+    rules = visit.desk.rules(file.row["jurisdiction"])
+    given = with_defaults(given, file, rules)
     values: dict[str, Any] = {
         "kind": given.kind, "given": given, "reasons": REASONS[given.kind], "file": file,
         "case_row": file.row, "error": error, "alert": file.lead, "now": visit.now_us,
         "engine_told": visit.desk.engine_told, "empty": empty,
-        "rules": visit.desk.rules(file.row["jurisdiction"]), **_plan(visit, given),
+        "rules": rules, **_plan(visit, given),
     }  # fmt: skip
     return visit.page("form.html", status, case=file.row["case_id"], law=file.row["jurisdiction"], **values)
 
@@ -227,9 +229,17 @@ def _asked_sum(file: CaseFile) -> str:
     return decimal(here or row["amount_minor"], digits_of(row["currency"]) or 0)
 
 
-def with_defaults(given: Filled, file: CaseFile) -> Filled:
+def with_defaults(given: Filled, file: CaseFile, rules: Mapping[str, Sequence[str]]) -> Filled:
     """Fill in what a form begins with, so that its first preview says what would happen."""
     alert = file.lead
+    if not given.subject and given.kind == "RELEASE":
+        held = (each.measure_id for each in file.measures if each.live and each.kind == "HOLD")
+        return given._replace(subject=next(held, ""))
+    if not given.subject and given.kind == "APPEAL":
+        open_ = (each.appeal_id for each in file.appeals if each.state not in ("CLOSED", "DECIDED"))
+        return given._replace(subject=next(open_, ""))
+    if not given.terms and given.kind == "RESTRICT":
+        return given._replace(terms={"rule": next(iter(rules["restrict"]), "")})
     if given.kind == "ORDER" and not given.terms:
         return given._replace(terms=_as_reported(file))
     if given.terms or alert is None:

@@ -81,6 +81,8 @@ def _form(
     record = _record(visit, plane, given.subject) if given.subject else None
     if given.kind not in (plane.new if record is None else plane.offered(record)):
         raise RefusedError("WRONG_STATE", "")
+    if given.kind == "OBJECTION" and record is not None and record.objection and not given.terms:
+        given = given._replace(terms={"objection": record.objection.objection_id})
     listing = visit.desk.laws.of(visit.desk.country).on(visit.now_us).listing
     return visit.page(
         "record_form.html", status, case=given.subject, plane=plane, record=record, given=given, error=error,
@@ -103,7 +105,7 @@ def _planned(visit: Visit, given: Filled) -> dict[str, Any]:
 
 
 #: Forms with fields that are typed, or that must be chosen.
-_TYPED = ("BLOCK", "SUSPECT", "LIST", "JUDGE", "LISTED_APPEAL", "FINDING", "LOOK", "RECTIFY")
+_TYPED = ("BLOCK", "SUSPECT", "PROPOSE", "LIST", "JUDGE", "LISTED_APPEAL", "FINDING", "LOOK", "RECTIFY")
 
 #: Steps of a rectification: the institution's own, and those of who supervises.
 _STEPS = {"institution": ("PLAN", "EVIDENCE"), "lead": ("VERIFIED", "REFUSED"),
