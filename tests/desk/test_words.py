@@ -96,7 +96,8 @@ def pages(seat: Seat, alike: int = 3) -> Iterator[tuple[str, Text]]:
 
 #: Latin words on Chinese pages: names of the product, of people, places and currencies, of keys and fields.
 LATIN = re.compile(
-    r"Stopline|stopline casework say FILE --key|YAML|CNY?|IP|Enter|docs/schemas\.md|`[^`]*`|English|\bdesk\b|D-1"
+    r"Stopline|stopline casework say FILE --key|YAML|CNY?|IP|Enter|docs/schemas\.md|`[^`]*`|English"
+    r"|\bdesk\b|D-1"
     r"|[a-z2-7]{4,6}····|\b(?:auditor|bank|lead|liaison|operator|police|institution)-\d"
     r"|\b(?:bank|operator|platform):[a-z0-9-]+|(?:evil|bank)\.example(?:/login)?|团伙 [a-z2-7]{6}"
 )
