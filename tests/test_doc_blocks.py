@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +98,7 @@ class Pasted(NamedTuple):
 
 
 PASTED = [
-    Pasted("your-data.md", "stopline import iso_csv", "payments of"),
+    Pasted("your-data.md", "stopline import iso_csv", "both legs: scam money"),
     Pasted("your-data.md", "stopline send fixtures/messages", '"alert_id":'),
     Pasted("legal.md", "stopline lifecycle send order.json", "is ACTIVE"),
 ]
@@ -142,6 +143,7 @@ def test_a_block_that_is_pasted_into_a_terminal_works_as_it_stands(pasted: Paste
     try:
         await_word(said, pasted.says, shell)
     finally:
-        os.killpg(shell.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGTERM)
         shell.wait(30)
         subprocess.run([start, "broker", "down"], cwd=tmp_path, check=False, capture_output=True)

@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 
 from console.lab import answering
+from console.lab.moving import moved
 from console.lab.signing import private_key
 from measures.authority.signing import sign
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.preflight import require_listener
+from pipelines.streams.clock import now_us
 from schemas import strict_json, topics
 from schemas.errors import ConfigError
 from schemas.ids import derived_token
@@ -78,22 +80,32 @@ def _checked(given: Order, name: str) -> Order:
         ) from error
 
 
-def send_order(kafka: KafkaSettings, order: Path | Order, key: Path, wait_s: float = 0.0) -> tuple[str, str]:
+def read_order(file: Path, *, now: bool = False) -> Order:
+    """Read an order as JSON; with `now` its times are moved so that it is issued now.
+
+    Raises:
+        ConfigError: it is none.
+
+    """
+    text = strict_json.read(file)
+    if now:
+        ((_, text),) = moved([(None, text)], now_us())
+    try:
+        return msgspec.json.decode(text, type=Order)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(
+            f"{file} is no order: {error}; write it as in schemas/json/order.v1.json"
+        ) from error
+
+
+def send_order(kafka: KafkaSettings, given: Order, key: Path, wait_s: float = 0.0) -> tuple[str, str]:
     """Sign an order and send it to topic `orders`; returns its number, and what came of it within `wait_s`.
 
     Raises:
-        ConfigError: order or key cannot be used, or the order was put aside as none.
+        ConfigError: the key cannot be used, or the order was put aside as none.
         BrokerError: nobody listens, or nobody answers in time.
 
     """
-    try:
-        given = (
-            order if isinstance(order, Order) else msgspec.json.decode(strict_json.read(order), type=Order)
-        )
-    except msgspec.MsgspecError as error:
-        raise ConfigError(
-            f"{order} is no order: {error}; write it as in schemas/json/order.v1.json"
-        ) from error
     message = sign(given, *private_key(key))
     require_listener(kafka)
     answers = answering.listening(kafka) if wait_s else None

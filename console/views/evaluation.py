@@ -36,10 +36,11 @@ def show(found: dict[str, Any], *, as_json: bool) -> None:
             soft_wrap=True,
         )
         minutes = figures["wrongful_hold_minutes"]
-        console.print(
-            f"a wrongful hold lasts {_number(minutes['median'], 0)} minutes in the median, "
-            f"{_number(minutes['p95'], 0)} for the longest twentieth"
-        )
+        if minutes["median"] is not None:
+            console.print(
+                f"a wrongful hold lasts {minutes['median']:,.0f} minutes in the median, "
+                f"{minutes['p95']:,.0f} for the longest twentieth"
+            )
         for group in figures["calibration"][-2:]:
             console.print(
                 f"calibration, {group['rows']:,} rows: predicted {group['predicted']:.5f}, "

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.lab.ordering import send_order
+from console.lab.ordering import read_order, send_order
 from console.options import BEAM_FLAGS, BeamCommand
 from pipelines.jobs.options import in_process_options, kafka_settings
 from schemas import topics
@@ -21,6 +21,9 @@ def send(
     context: typer.Context,
     order: Annotated[Path, typer.Argument(help="An order as JSON, see schemas/json/order.v1.json.")],
     key: Annotated[Path, typer.Option(help="Private key, as keygen wrote it.")],
+    now: Annotated[
+        bool, typer.Option("--now", help="Move its times so that it is issued now: for a sample.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="Wait for the reply and show it.")] = False,
 ) -> None:
     """Sign an order as its authority would and send it to topic `orders`.
@@ -30,6 +33,6 @@ def send(
     Example: stopline lifecycle send order.json --key private.jwk --wait --kafka_brokers 127.0.0.1:9092
     """
     kafka = kafka_settings(in_process_options(context.args))
-    number, reply = send_order(kafka, order, key, WAIT_S if wait else 0.0)
+    number, reply = send_order(kafka, read_order(order, now=now), key, WAIT_S if wait else 0.0)
     said = f"the reply: {reply}" if reply else f"its reply comes on topic {topics.MEASURES}"
     typer.echo(f"order {number} sent; {said}")
