@@ -10,7 +10,7 @@ import numpy as np
 from console.lab.measuring import of_world
 from fixtures.stream import clues
 from fixtures.world import World
-from measures.rings.components import UnionFind, components, leiden
+from measures.rings.components import Component, UnionFind, components, leiden
 from measures.rings.following import rings_of
 from measures.rings.links import Known, calls, in_order
 from models.scoring.bundle import LEGS, Bundle
@@ -30,7 +30,7 @@ class Found(NamedTuple):
         precision: share of pairs put together that belong together, innocent accounts included.
         recall: share of pairs of suspected mules that belong together and were put together.
         owners: rings found that are mostly of one true ring, and of `owned` the account in which most of its
-            money came to rest is among the three that are named.
+            money came to rest is among the three that are named; `owners_seen` are those any link names.
 
     """
 
@@ -43,6 +43,7 @@ class Found(NamedTuple):
     recall: float
     owners: int = 0
     owned: int = 0
+    owners_seen: int = 0
 
     @property
     def f1(self) -> float:
@@ -102,11 +103,13 @@ def _judged(world: World, begins_us: int, known: Known) -> Found:
         true_rings=sum(len(accounts) > 1 for accounts in suspected),
         precision=hit / len(together) if together else 1.0,
         recall=hit / len(right) if right else 1.0,
-        **_owners(world, begins_us, true, rings_of(each, {}, known.at_us)),
+        **_owners(world, begins_us, true, zip(each, rings_of(each, {}, known.at_us), strict=True)),
     )
 
 
-def _owners(world: World, begins_us: int, true: list[set[str]], rings: Iterable[Ring]) -> dict[str, int]:
+def _owners(
+    world: World, begins_us: int, true: list[set[str]], rings: Iterable[tuple[Component, Ring]]
+) -> dict[str, int]:
     """Count rings found that are mostly of one true ring, and those of which the fund owner is named.
 
     The fund owner is the account with the largest net inflow of a ring's scam and laundering payments.
@@ -128,15 +131,17 @@ def _owners(world: World, begins_us: int, true: list[set[str]], rings: Iterable[
             net[number][creditor] += amount
             if not scam:
                 net[number][debtor] -= amount
-    judged = named = 0
-    for ring in rings:
+    judged = named = seen = 0
+    for component, ring in rings:
         of = Counter(place.get(member.account_token, -1) for member in ring.members)
         mostly, count = of.most_common(1)[0]
         if mostly < 0 or 2 * count <= len(ring.members):
             continue
         judged += 1
-        named += _most(net[mostly]) in ring.fund_owners
-    return {"owners": judged, "owned": named}
+        owner = _most(net[mostly])
+        named += owner in ring.fund_owners
+        seen += any(owner in {link.left, link.right} for link in component.links)
+    return {"owners": judged, "owned": named, "owners_seen": seen}
 
 
 def _most(net: Counter[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from console.lab.ring_sample import Judged
 from console.lab.ring_truth import Found
 from console.lab.rings import Looked
 from measures.exchange.names import instant
@@ -58,15 +59,26 @@ def figures(found: Sequence[Found], oracles: Sequence[Found], seed: int) -> Tabl
     """Return the figures of each world, and those of who knows every scam and every mule beside them."""
     shown = Table(
         "seed", "mules suspected", "not suspected", "innocent in rings", "rings found", "true rings",
-        "precision", "recall", "F1", "fund owner named", "oracle F1", "oracle fund owner",
+        "precision", "recall", "F1", "fund owner named", "in any alert", "oracle F1", "oracle fund owner",
         title="Pairs of accounts put together",
     )  # fmt: skip
     for number, (each, best) in enumerate(zip(found, oracles, strict=True), seed):
         shown.add_row(
             *map(str, (number, each.mules, each.missed, each.innocent, each.rings, each.true_rings)),
             f"{each.precision:.2f}", f"{each.recall:.2f}", f"{each.f1:.2f}", f"{each.owned} of {each.owners}",
-            f"{best.f1:.2f}", f"{best.owned} of {best.owners}",
+            str(each.owners_seen), f"{best.f1:.2f}", f"{best.owned} of {best.owners}",
         )  # fmt: skip
+    return shown
+
+
+def sample(judged: Judged) -> Table:
+    """Return the figures of a public sample."""
+    shown = Table(
+        "whole rounds", "their accounts", "rings found", "largest", "precision", "recall", "F1",
+        title="Pairs of accounts of rounds that are whole; every labelled account suspected",
+    )  # fmt: skip
+    counts = map(str, (judged.rounds, judged.accounts, judged.rings, judged.largest))
+    shown.add_row(*counts, *(f"{each:.2f}" for each in (judged.precision, judged.recall, judged.f1)))
     return shown
 
 

@@ -193,8 +193,9 @@ def _plainly(kind: str, said: str) -> str:
     return said.removeprefix("Value error, ")
 
 
-def _shipped() -> list[str]:
-    return sorted(file.stem.upper() for file in FOLDER.glob("*.yaml"))
+@cache
+def _shipped() -> tuple[str, ...]:
+    return tuple(sorted(file.stem.upper() for file in FOLDER.glob("*.yaml")))
 
 
 def _unknown(country: str, known: Iterable[str]) -> ConfigError:

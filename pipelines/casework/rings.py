@@ -42,7 +42,7 @@ from schemas.trace import Trace
 _LOGGER = logging.getLogger(__name__)
 
 #: Between looks for messages, for rings, and for topics and partitions that were not there, seconds.
-LOOK_S, RINGS_S, TOPICS_S = 0.1, 1.0, 60.0
+LOOK_S, RINGS_S, TOPICS_S = 0.5, 1.0, 60.0
 
 READ: Mapping[str, Callable[[bytes], Any]] = {
     topics.ALERTS: msgspec.json.Decoder(Alert).decode,
@@ -96,11 +96,7 @@ class RingsFollower:
         if time.monotonic() - self._topics_s > TOPICS_S:
             self._open()
         count = sum(self._read(at, consumer) for at, consumer in self._consumers.items())
-        late = any(
-            consumer.end_offset() is None or consumer.position() < (consumer.end_offset() or 0)
-            for consumer in self._consumers.values()
-        )
-        self._caught_up |= not (count or late)
+        self._caught_up = self._caught_up or not (count or self._late())
         if not self._caught_up or time.monotonic() - self._told_s < RINGS_S:
             return []
         self._told_s = time.monotonic()
@@ -109,6 +105,11 @@ class RingsFollower:
             write(self._settings, told)
             TELEMETRY.count("rings", len(told))
         return told
+
+    def _late(self) -> bool:
+        """Whether a topic is known to hold more, or not known to hold none."""
+        ends = [(consumer.position(), consumer.end_offset()) for consumer in self._consumers.values()]
+        return any(end is None or at < end for at, end in ends)
 
     def _anew(self) -> None:
         self._release()

@@ -66,7 +66,16 @@ def write(outputs: dict[str, "beam.PCollection"], settings: CaseworkSettings) ->
 def job(settings: CaseworkSettings) -> Job:
     """Return the casework job, to be run for ever."""
     settings = replace(settings, in_flight=folder_of(settings.kafka, NAME))
-    return Job(NAME, partial(_in_process, settings), partial(on_flink, settings), partial(_of, settings))
+    return Job(
+        NAME, partial(_in_process, settings), partial(on_flink, settings), partial(_of, settings),
+        beside=partial(_rings, settings),
+    )  # fmt: skip
+
+
+def _rings(settings: CaseworkSettings) -> str:
+    """Look for rings here: the workers of Flink come and go, and two would tell each ring twice."""
+    rings.following(settings.kafka)
+    return "rings are looked for while this command watches; afterwards by: stopline rings find --write"
 
 
 def _of(settings: CaseworkSettings) -> Identity:

@@ -18,6 +18,8 @@ class Job(NamedTuple):
         on_flink: applies the graph with the source of Flink, which restores state and positions together.
         of: tells what its state is state of.
         on_flink_first: the same where there is no state to restore; None if there is no difference.
+        beside: begins what on Flink runs in the process that watches the job, for as long as it watches;
+            returns what an operator is told.
 
     """
 
@@ -26,3 +28,4 @@ class Job(NamedTuple):
     on_flink: Callable[[beam.Pipeline], None]
     of: Callable[[], Identity]
     on_flink_first: Callable[[beam.Pipeline], None] | None = None
+    beside: Callable[[], str] | None = None

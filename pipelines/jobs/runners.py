@@ -76,6 +76,8 @@ def run_on_flink(
                 continue
             origin = f"from {began.resumed_from}" if began.resumed_from else "without earlier state"
             say(f"{job.name} runs as {began.job.id}, {origin}; web page {on.rest}")
+    if job.beside:
+        say(job.beside())
     before, since = 0, time.monotonic()
     try:
         for event in watch.follow(job.name, start, on, every_s=every_s):

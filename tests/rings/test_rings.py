@@ -7,8 +7,10 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from console.lab import ring_sample
 from measures.rings import following
 from measures.rings.components import HUB, TOO_BIG, UnionFind, components, leiden
+from schemas.errors import ConfigError
 from schemas.ring import Ring
 from tests.rings.ties import known, link, token
 
@@ -249,3 +251,12 @@ def test_where_most_came_to_rest_is_named_with_its_share_and_currencies_are_not_
     assert [each.token for each in owners] == list(ring.fund_owners)
     assert owners[0].token == token("boss")
     assert "8.00 CNY more came in than went out, 80% of" in owners[0].reason
+
+
+def test_a_round_is_found_where_one_sum_goes_around_and_a_public_sample_without_it_judges_nothing(tmp_path):
+    around = [link("a", "b", 1, 500), link("b", "c", 0, 500), link("c", "a", 2, 500)]
+    open_end = [link("a", "b", 1, 700), link("b", "c", 1, 700), link("c", "a", 1, 800)]
+    assert set(ring_sample.rounds(tuple(around))) == {frozenset(map(token, "abc"))}
+    assert set(ring_sample.rounds(tuple(open_end))) == set()
+    with pytest.raises(ConfigError, match=r"cannot be read as AMLSim's sample.*name its file"):
+        ring_sample.measured(tmp_path / "amlsim_x_transactions.parquet")

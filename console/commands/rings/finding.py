@@ -1,12 +1,13 @@
 """`stopline rings find` and `evaluate`: suspected accounts that belong together."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from console import options
-from console.lab import ring_truth, rings
+from console.lab import ring_sample, ring_truth, rings
 from console.options import BEAM_FLAGS, BeamCommand
 from console.views import rings as view
 from fixtures import mix
@@ -56,6 +57,7 @@ def evaluate(
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,
     clues: Annotated[float, typer.Option(help="Share of people whose operator tells of calls.")] = 0.0,
     missing: Annotated[float, typer.Option(help="Share of links left out.", min=0, max=1)] = 0.0,
+    amlsim: Annotated[Path | None, typer.Option(help="AMLSim's transactions, in place of worlds.")] = None,
     country: options.Country = "",
 ) -> None:
     """Hold rings found among a bundle's alerts against who really worked together in simulated worlds.
@@ -64,6 +66,9 @@ def evaluate(
 
     Example: stopline rings evaluate models/shipped --worlds 3 --missing 0.5
     """
+    if amlsim:
+        Console().print(view.sample(ring_sample.measured(amlsim, missing=missing, seed=seed)))
+        return
     of, loaded = policy.load(policy.named(None, country)), bundle.load(model_bundle, features=computable())
     playing, found, oracles = mix.load(mixed), [], []
     for number in range(seed, seed + worlds):
