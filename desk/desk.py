@@ -7,14 +7,15 @@ server decides what is allowed, by the rules of the aggregate that is acted on; 
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
-from desk.acting import casework, engine, intake, labels, letters, papers
+from desk.acting import casework, engine, intake, labels, letters, papers, together
 from desk.acting.plan import REASONS, Asked, Plan, RefusedError
+from desk.acting.together import Planned
 from desk.audit import Audit
 from desk.carrier import Carrier
 from desk.cases import CLOSING, case_id_of
@@ -124,25 +125,53 @@ class Desk:
             SinkError: Kafka did not confirm it; nothing has happened.
 
         """
+        return self.decide_together(person, (form,))[0]
+
+    def decide_together(self, person: Person, forms: Sequence[Form]) -> list[Action]:
+        """Let a person decide several cases by one reason; waits until the store has the actions.
+
+        Raises:
+            RefusedError: the person or the rules do not allow one of them; nothing is sent.
+            SinkError: Kafka did not confirm all; the same forms again are the same actions.
+
+        """
         self._ready()
+        for form in forms:
+            self._may(person, form)
+        actions, fresh = [], []
+        with self._lock:
+            planned = [self.planned(person, form) for form in forms]
+            two = together.needs_two(planned, self.laws)
+            for asked, plan, known in planned:
+                state: ActionState = "PROPOSED" if plan.second or two else "DECIDED"
+                actions.append(known or self._made(person, asked, plan, state=state))
+                fresh += [] if known else [actions[-1]]
+            self._send(*fresh)
+        for action in fresh:
+            self._await(action)
+        return actions
+
+    def _may(self, person: Person, form: Form) -> None:
         if person.role not in ACTS[form.kind]:
             raise RefusedError("NOT_COMPETENT", f"{person.role} may not {form.kind.lower()}")
         if form.reason_code not in REASONS[form.kind]:
             raise RefusedError(str(Why.UNKNOWN_REASON), form.reason_code)
         self._must_see(person, form)
+
+    def planned(self, person: Person, form: Form) -> Planned:
+        """Ask the rules of a form; one that was decided already stands as it was.
+
+        Raises:
+            RefusedError: it must not be, or there is nothing to do.
+
+        """
         action_id = derived_id("action", person.id, form.key)
         asked = self._asked(form, (person.id,), action_id, institution=person.institution)
-        with self._lock:
-            if known := self.action(asked.action_id):
-                return known
-            if form.subject and self._waiting(asked.account, form.kind, form.subject):
-                raise RefusedError("WAITS_FOR_SECOND", "somebody has decided; give your own decision")
-            plan = self._plan(asked)
-            state: ActionState = "PROPOSED" if plan.second else "DECIDED"
-            action = self._made(person, asked, plan, state=state)
-            self._send(action)
-        self._await(action)
-        return action
+        if known := self.action(asked.action_id):
+            return Planned(asked, Plan(amount_minor=known.amount_minor, currency=known.currency), known)
+        if form.subject and self._waiting(asked.account, form.kind, form.subject):
+            raise RefusedError("WAITS_FOR_SECOND", "somebody has decided; give your own decision")
+        return Planned(asked, self._plan(asked), None)
 
     def second(self, person: Person, proposal_id: str, *, agrees: bool, form: Form) -> Action:
         """Let a second person decide what a first one has proposed, without having seen what that one said.
@@ -369,19 +398,20 @@ class Desk:
         except msgspec.MsgspecError as error:
             raise RefusedError("MALFORMED", str(error)) from error
 
-    def _send(self, action: Action) -> None:
+    def _send(self, *actions: Action) -> None:
         producer = open_producer(self.settings)
-        head = headers(
-            event_id=action.action_id,
-            event_type=f"fp.action.{action.kind.lower()}.v1",
-            source="urn:fp:desk",
-            subject=action.case_id or action.subject,
-            time_us=action.at_us,
-        )
-        key = (action.case_id or action.subject or action.action_id).encode()
-        producer.send(ACTIONS, key, msgspec.json.encode(action), head, time.time_ns() // 1000)
+        for action in actions:
+            head = headers(
+                event_id=action.action_id,
+                event_type=f"fp.action.{action.kind.lower()}.v1",
+                source="urn:fp:desk",
+                subject=action.case_id or action.subject,
+                time_us=action.at_us,
+            )
+            key = (action.case_id or action.subject or action.action_id).encode()
+            producer.send(ACTIONS, key, msgspec.json.encode(action), head, time.time_ns() // 1000)
         producer.flush()
-        self._sent[action.action_id] = action
+        self._sent |= {action.action_id: action for action in actions}
 
     def _await(self, action: Action) -> None:
         """Wait until the store has an action; what is in the store need not be remembered here."""

@@ -86,6 +86,7 @@ ROUTES: Mapping[str, frozenset[Role]] = {
     "second": frozenset({A, L, P, I}),
     "bulk": frozenset({L}),
     "bulk_act": frozenset({L}),
+    "bulk_second": frozenset({L}),
     "intake": ACTS["REPORT"],
     "intake_act": ACTS["REPORT"],
     "draft": frozenset({L, P}),

@@ -37,6 +37,20 @@ def release_fault(
     return None
 
 
+def together_fault(
+    by: tuple[str, ...], accounts: int, freed_minor: int, regime: Regime, *, foreign: bool = False
+) -> Refusal | None:
+    """Refuse one decision about many accounts, or that frees a large sum in all, by one person alone.
+
+    Sums in `foreign` currencies cannot be called small.
+    """
+    large = foreign or freed_minor >= regime.people.four_eyes_from
+    needed = 2 if large or accounts >= regime.people.four_eyes_accounts else 1
+    if len(set(by)) < needed:
+        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
+    return None
+
+
 def deed_fault(deed: Deed, by: tuple[str, ...], reason: str, regime: Regime | None) -> Refusal | None:
     """Refuse what people do to a block or a listing without a reason or by too few; None: no country."""
     two = regime.people.two_people if regime else TWO_PEOPLE

@@ -351,11 +351,16 @@ Deed = Literal["ASK_BLOCK", "CONFIRM_BLOCK", "LIFT_BLOCK", "PROPOSE_LISTING"]
 TWO_PEOPLE: tuple[Deed, ...] = ("CONFIRM_BLOCK", "LIFT_BLOCK", "PROPOSE_LISTING")
 
 
+#: So many accounts decided at once take two people where a country says nothing else; ours, no law's.
+FOUR_EYES_ACCOUNTS = 20
+
+
 class PeopleRule(Rule):
-    """Human rules: officers per order, four eyes above a sum and for some deeds, small sums."""
+    """Human rules: officers per order, four eyes above a sum, for many accounts, some deeds; small sums."""
 
     officers: Annotated[int, Field(strict=True, ge=0, le=10)]
     four_eyes_from: Amount
+    four_eyes_accounts: Annotated[int, Field(strict=True, ge=2)] = FOUR_EYES_ACCOUNTS
     small_sum: Amount = 0
     two_people: Annotated[tuple[Deed, ...], AfterValidator(_distinct)] = TWO_PEOPLE
 

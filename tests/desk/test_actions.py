@@ -279,6 +279,71 @@ def test_many_are_decided_as_they_were_shown_and_no_large_sum_is_freed_so(
     assert sorted(action.case_id for action in sent(kafka, topics.ACTIONS, Action)) == sorted(shown)
 
 
+@pytest.fixture
+def many(kafka: KafkaSettings, tmp_path: Path) -> Iterator[tuple[Desk, Site, KafkaSettings]]:
+    """A desk with 24 open cases of about 10,000 CNY each."""
+    kit.send(kafka, topics.ALERTS, [kit.alert(n, f"many-{n}") for n in range(24)])
+    with desk_on(kafka, tmp_path) as (desk, site):
+        yield desk, site, kafka
+
+
+def choose(seat: Seat, kind: str, most: int = 200, **form: Any) -> list[str]:
+    """Decide the cases that the page for many shows, at most so many; returns which."""
+    html = seat.get(f"/bulk?kind={kind}").text
+    shown = re.findall(r'name="case" value="(case_\w+)"', html)[:most]
+    code = {"CONFIRM": "KNOWN_MULE", "DISMISS": "FALSE_POSITIVE", "ESCALATE": "UNCLEAR"}[kind]
+    given = {"reason_code": code, **form}
+    assert seat.post("/bulk", kind=kind, count=len(shown), case=shown, **given).status_code == 303
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "most", "state"),
+    [
+        ("DISMISS", 2, "DECIDED"),  # 20,000 CNY in all
+        ("DISMISS", 8, "PROPOSED"),  # 80,000 CNY: each is small, together they are not
+        ("CONFIRM", 19, "DECIDED"),
+        ("CONFIRM", 20, "PROPOSED"),
+        ("ESCALATE", 20, "DECIDED"),
+    ],
+)
+def test_many_accounts_or_a_large_sum_in_all_take_two_people(
+    many: tuple[Desk, Site, KafkaSettings], kind: str, most: int, state: str
+) -> None:
+    _, site, kafka = many
+
+    shown = choose(Seat(site, "lead"), kind, most)
+
+    assert len(shown) == most
+    actions = sent(kafka, topics.ACTIONS, Action)
+    assert {(action.case_id, action.state) for action in actions} == {(name, state) for name in shown}
+    assert all(action.effects == () for action in actions if state == "PROPOSED")
+
+
+def test_a_second_person_decides_all_of_it_at_once_without_the_first_ones_words(
+    many: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    _, site, kafka = many
+    first, second = Seat(site, "lead"), Seat(site, "lead", 2)
+    shown = choose(first, "DISMISS", 8, reason="they all rang me")
+    page = second.get("/bulk", **{"accept-language": "en"}).text
+    (name,) = re.findall(r'name="together" value="(\w+)"', page)
+    assert "they all rang me" not in page
+    assert not set(shown) & set(re.findall(r'name="case" value="(case_\w+)"', page))
+    given = {"together": name, "choice": "DO", "reason_code": "KNOWN_PAYEE"}
+
+    assert "8 cases wait for a second person" in first.get("/bulk", **{"accept-language": "en"}).text
+    assert first.post("/bulk/second", **given).status_code == 409
+    assert Seat(site, "analyst").post("/bulk/second", **given).status_code == 403
+    assert second.post("/bulk/second", **given).status_code == 303
+
+    with soon() as wait:
+        wait(lambda: len(sent(kafka, topics.FEEDBACK, Feedback)) >= len(shown))
+    agreed = [each for each in sent(kafka, topics.ACTIONS, Action) if each.state == "AGREED"]
+    assert sorted(each.case_id for each in agreed) == sorted(shown)
+    assert second.post("/bulk/second", **given).status_code == 409  # decided already
+
+
 def test_every_view_and_act_is_in_a_chain_that_shows_what_was_changed(
     told: tuple[Desk, Site, KafkaSettings], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from measures.authority.people import together_fault
 from measures.law import notices
 from measures.law.country_file import FOLDER, Laws, load, read_laws
 from schemas.errors import ConfigError
@@ -161,6 +162,20 @@ def test_an_owners_file_of_a_shipped_country_stands_in_for_it(tmp_path: Path) ->
     write(tmp_path, "uk", ("name: United Kingdom", "name: Our reading of the United Kingdom"))
     assert read_laws(tmp_path).of("UK").name == "Our reading of the United Kingdom"
     assert Laws().of("UK").name == "United Kingdom"
+
+
+def test_an_owner_says_from_how_many_accounts_at_once_two_people_decide(tmp_path: Path) -> None:
+    line = "four_eyes_from: 10000 GBP"
+    write(tmp_path, "uk", (line, f"{line}\n    four_eyes_accounts: 3"))
+    own, shipped = (laws.of("UK").on(1_760_000_000_000_000) for laws in (read_laws(tmp_path), Laws()))
+
+    assert [together_fault(("a",), n, 0, own) is None for n in (2, 3)] == [True, False]
+    assert together_fault(("a", "b"), 3, 0, own) is None
+    assert together_fault(("a",), 3, 0, shipped) is None
+    assert together_fault(("a",), 1, 1_000_000, shipped) is not None
+    assert "greater than or equal to 2" in fault(
+        write(tmp_path, "uk", (line, f"{line}\n    four_eyes_accounts: 1"))
+    )
 
 
 @pytest.mark.parametrize("country", ["", "X", "../cn", "cn", "C" * 300, "CN\n", "ZZ"])

@@ -1,15 +1,17 @@
 """The queue: what to do next."""
 
 from secrets import token_urlsafe
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import Response
 
 from console.web.visit import Acted, Seen, Visit, back
 from desk.acting.plan import REASONS, RefusedError
+from desk.acting.together import BULK, TOGETHER, Planned, Together, needs_two, sums_of, waiting_together
 from desk.desk import Form as Filled
 from desk.queue import FILTERS, PAGE, Row, rows, totals
+from schemas.ids import derived_id
 
 router = APIRouter()
 
@@ -61,40 +63,68 @@ def bulk_act(
     reason: Annotated[str, Form(max_length=1_000)] = "",
 ) -> Response:
     """Decide the cases that were shown, each by an action of its own."""
-    if kind not in _BULK:
+    if kind not in BULK:
         raise HTTPException(422)
     if len(case) != count or len(set(case)) != count:
         raise RefusedError("COUNT_CHANGED", f"{len(case)} of {count}")
     if count > visit.desk.bulk_max():
-        raise RefusedError("LIMIT_REACHED", f"{visit.desk.bulk_max()}")
-    for name in case:
-        form = Filled(kind, name, f"{key}.{name}", "", reason_code, reason)  # type: ignore[arg-type]
-        visit.desk.decide(visit.person, form)
+        raise RefusedError("LIMIT_REACHED", f"at most {visit.desk.bulk_max()} cases at once")
+    terms = {TOGETHER: derived_id("together", visit.person.id, key)} if count > 1 else {}
+    forms = [
+        Filled(kind, name, f"{key}.{name}", "", reason_code, reason, terms)  # type: ignore[arg-type]
+        for name in case
+    ]
+    made = visit.desk.decide_together(visit.person, forms)
+    proposed = any(each.state == "PROPOSED" for each in made)
+    return back(f"/bulk?kind={kind}" if proposed else "/queue")
+
+
+@router.post("/bulk/second", name="bulk_second")
+def bulk_second(
+    visit: Acted,
+    *,
+    together: Annotated[str, Form(max_length=64, pattern=r"^together_[a-z2-7]{26}$")],
+    choice: Annotated[Literal["DO", "KEEP"], Form()],
+    key: Annotated[str, Form(min_length=8, max_length=64)],
+    reason_code: Annotated[str, Form(max_length=64)],
+    reason: Annotated[str, Form(max_length=1_000)] = "",
+) -> Response:
+    """Take the second decision of two about many cases, without having seen the first."""
+    found = next((each for each in _waiting(visit) if each.name == together), None)
+    if found is None:
+        raise RefusedError("WRONG_STATE", "there is nothing to decide")
+    code = reason_code if choice == "DO" else "KEEP"
+    for each in found.actions:
+        form = Filled(each.kind, each.case_id, f"{key}.{each.case_id}", "", code, reason)
+        visit.desk.second(visit.person, each.action_id, agrees=choice == "DO", form=form)
     return back("/queue")
 
 
-#: What many cases can be decided by at once: nothing that takes or frees money by a measure.
-_BULK = ("CONFIRM", "DISMISS", "ESCALATE")
+def _waiting(visit: Visit) -> list[Together]:
+    return waiting_together(visit.desk.waiting(tuple(BULK), sight=visit.sight))
 
 
 def _chosen(visit: Visit, only: str, kind: str) -> dict[str, Any]:
-    if only not in FILTERS or kind not in _BULK:
+    if only not in FILTERS or kind not in BULK:
         raise HTTPException(422)
     most = visit.desk.bulk_max()
     found = rows(visit.desk.store, visit.desk.clock, limit=most + 1, only=only, sight=visit.sight)
     chosen: list[tuple[Row, str]] = []
     left: list[tuple[Row, str]] = []
+    planned: list[Planned] = []
     for row in found[:most]:
+        form = Filled(kind, row.case_id, "", "", REASONS[kind][0])  # type: ignore[arg-type,index]
         try:
-            form = Filled(kind, row.case_id, "", "", REASONS[kind][0])  # type: ignore[arg-type,index]
-            plan = visit.desk.plan(form, visit.person)
-            why = "FOUR_EYES" if plan.second else ""
+            each = visit.desk.planned(visit.person, form)
+            why = "FOUR_EYES" if each.plan.second else "WAITS_FOR_SECOND" if row.pending else ""
         except RefusedError as error:
             why = error.code
         (left if why else chosen).append((row, why))
+        planned += [] if why else [each]
     return {
-        "kind": kind, "kinds": _BULK, "only": only, "filters": list(FILTERS), "chosen": chosen, "left": left,
-        "most": most, "key": token_urlsafe(12), "over": len(found) > most, "reasons": REASONS[kind],  # type: ignore[index]
-        "sum": sum(row.amount_minor for row, _ in chosen),
-        "currency": chosen[0][0].currency if chosen else "",
+        "kind": kind, "kinds": tuple(BULK), "only": only, "filters": list(FILTERS), "chosen": chosen,
+        "left": left, "most": most, "key": token_urlsafe(12), "over": len(found) > most,
+        "reasons": REASONS[kind],  # type: ignore[index]
+        "sums": sums_of(each.plan for each in planned), "two": needs_two(planned, visit.desk.laws),
+        "waiting": [(each, REASONS[each.kind]) for each in _waiting(visit)],
     }  # fmt: skip
