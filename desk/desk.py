@@ -23,6 +23,7 @@ from desk.clock import DeskClock
 from desk.follower import Follower
 from desk.planes import PLANE_OF_ACT
 from desk.projections.journal import state_of
+from desk.quotas import Quotas
 from desk.records import record_of
 from desk.roles import ACTS, Person
 from desk.sight import EVERYTHING, Sight, sight_of
@@ -85,6 +86,7 @@ class Desk:
     service_minutes: Mapping[str, int] = field(default_factory=lambda: SERVICE_MINUTES)
     guard: Guard = UNGUARDED
     institution: str = "desk"
+    quotas: Quotas = field(default_factory=Quotas)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _sent: dict[str, Action] = field(default_factory=dict)
 

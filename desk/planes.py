@@ -22,6 +22,7 @@ class Plane(NamedTuple):
         acts: what may be decided about one at all.
         offered: which of them as it is.
         new: what may be decided without one.
+        quota: looking somebody up here counts in a person's quota.
 
     """
 
@@ -31,6 +32,7 @@ class Plane(NamedTuple):
     acts: Offered
     offered: Callable[[Any], Offered]
     new: Offered = ()
+    quota: bool = False
 
 
 def _report(case: Any) -> Offered:
@@ -61,9 +63,10 @@ def _institution(known: Any) -> Offered:
 
 
 def _plane(
-    name: str, topic: str, acts: Offered, offered: Callable[[Any], Offered], new: Offered = ()
-) -> Plane:
-    return Plane(name, topic, KEPT[topic][0], acts, offered, new)
+    name: str, topic: str, acts: Offered, offered: Callable[[Any], Offered], new: Offered = (), *,
+    quota: bool = False,
+) -> Plane:  # fmt: skip
+    return Plane(name, topic, KEPT[topic][0], acts, offered, new, quota)
 
 
 #: By name, in the order in which pages show them.
@@ -71,8 +74,8 @@ PLANES: Mapping[str, Plane] = {
     each.name: each
     for each in (
         _plane("reports", topics.REPORT_ACTIONS, ("LOOK", "FINDING"), _report),
-        _plane("registry", topics.SUSPICIONS, ("JUDGE",), _suspicion, ("SUSPECT", "PROPOSE")),
-        _plane("listings", topics.LISTINGS, ("LISTED_APPEAL",), _listed, ("LIST",)),
+        _plane("registry", topics.SUSPICIONS, ("JUDGE",), _suspicion, ("SUSPECT", "PROPOSE"), quota=True),
+        _plane("listings", topics.LISTINGS, ("LISTED_APPEAL",), _listed, ("LIST",), quota=True),
         _plane("blocks", topics.BLOCKS, ("OBJECTION", "ADMIT", "UNBLOCK"), _block, ("BLOCK",)),
         _plane("institutions", topics.RECTIFICATIONS, ("RECTIFY",), _institution),
         _plane("rings", topics.CASES, (), lambda ring: ()),

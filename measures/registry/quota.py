@@ -45,6 +45,8 @@ class Answer(Record, frozen=True, kw_only=True):
 def asked(bucket: Bucket | None, policy: Policy, at_us: int, *, known: bool) -> tuple[Bucket, bool]:
     """Return the bucket after a look-up, and whether it is answered; a refused one costs nothing.
 
+    Who could not pay for somebody unknown is refused whoever is asked for: that must not tell who is there.
+
     >>> bucket, allowed = None, True
     >>> for count in range(7):
     ...     bucket, allowed = asked(bucket, PERSON, 0, known=False)
@@ -56,8 +58,14 @@ def asked(bucket: Bucket | None, policy: Policy, at_us: int, *, known: bool) -> 
     back = max(0, at_us - now.at_us) * policy.per_minute * 1_000_000 // MINUTE_US
     left = min(whole, now.left_millionths + back)
     cost = (FOUND_COST if known else UNKNOWN_COST) * 1_000_000
-    allowed = left >= cost
+    allowed = left >= UNKNOWN_COST * 1_000_000
     return Bucket(left_millionths=left - cost if allowed else left, at_us=max(now.at_us, at_us)), allowed
+
+
+def again_us(bucket: Bucket, policy: Policy) -> int:
+    """Return when a look-up is answered again, if none is until then."""
+    lacks = max(0, UNKNOWN_COST * 1_000_000 - bucket.left_millionths)
+    return bucket.at_us + -(-lacks * MINUTE_US // (policy.per_minute * 1_000_000))
 
 
 def answer(suspected: Suspicion | None, listed: ListedSubject | None, at_us: int) -> Answer | None:

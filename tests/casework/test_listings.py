@@ -205,6 +205,17 @@ def test_a_look_up_never_tells_who_said_so() -> None:
     assert "report" not in told.lower().replace("scam_reported", "")
 
 
+def test_a_refused_look_up_does_not_tell_who_is_there_and_when_it_is_answered_again_is_right() -> None:
+    bucket = None
+    for _ in range(5):
+        bucket, _ = quota.asked(bucket, quota.PERSON, T0, known=False)
+    assert bucket is not None
+    later = quota.again_us(bucket, quota.PERSON)
+    for known in (True, False):
+        assert not quota.asked(bucket, quota.PERSON, later - 1, known=known)[1]
+        assert quota.asked(bucket, quota.PERSON, later, known=known)[1]
+
+
 def test_a_scraper_is_cut_off_after_five_unknown_names_and_gets_its_quota_back_slowly() -> None:
     bucket, answers = None, []
     for _ in range(10):

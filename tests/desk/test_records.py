@@ -13,8 +13,10 @@ from console.web.visit import Site
 from desk.desk import Desk
 from desk.planes import PLANES
 from desk.projections.aggregates import KEPT
+from desk.quotas import Quotas
 from desk.roles import SEES
 from measures.casework import AGGREGATES
+from measures.registry import quota
 from measures.registry.suspicion import key_of
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
@@ -258,3 +260,26 @@ def test_lists_for_other_desks_hold_every_plane_masked(told: Told) -> None:
         found = seat.get(f"/api/{name}?limit=5000").text
         assert found, plane
         assert not re.search(r'"[a-z2-7]{25}[aeimquy4]"', found), name
+
+
+def test_who_looks_for_what_is_not_there_is_told_when_to_ask_again_and_a_guessed_name_counts_too(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, site, _, _ = told
+    monkeypatch.setattr(desk, "quotas", Quotas(quota.PERSON))
+    seat, other = Seat(site, "lead"), Seat(site, "analyst")
+    there = kit.token("mule")
+    for number in range(3):
+        assert seat.get(f"/registry?only=all&find={kit.token(f'x{number}')}", **EN).status_code == 200
+    for number in range(2):
+        assert seat.get(f"/listings/record?id={key_of('PERSON', kit.token(f'x{number}'))}").status_code == 404
+
+    by_value = seat.get(f"/registry?only=all&find={there}", **EN)
+    by_name = seat.get(f"/registry/record?id={key_of('ACCOUNT', there)}", **EN)
+    unknown = seat.get(f"/registry?only=all&find={kit.token('x9')}", **EN)
+    for answer in (by_value, by_name, unknown):
+        assert answer.status_code == 429
+        assert "Your look-ups are used up" in answer.text
+        assert 'href="/registry/record?id=' not in answer.text
+    assert seat.get("/registry", **EN).status_code == 200
+    assert key_of("ACCOUNT", there) in other.get(f"/registry?only=all&find={there}", **EN).text

@@ -35,10 +35,21 @@ def _list(visit: Visit, plane: Plane, *, only: str, find: str, page: int, said: 
         visit.desk.store, plane.topic, only=only, find=find.strip(), limit=PAGE + 1, skip=(page - 1) * PAGE,
         sight=visit.sight,
     )  # fmt: skip
+    asks = plane.quota and find.strip() != ""
+    again_us = visit.desk.quotas.asked(visit.person.id, visit.now_us, known=bool(found)) if asks else 0
+    return _page(
+        visit, plane, [] if again_us else found, only=only, find=find, page=page, said=said, again_us=again_us
+    )
+
+
+def _page(
+    visit: Visit, plane: Plane, found: list[Line], *, only: str = "", find: str = "", page: int = 1,
+    said: str = "", again_us: int = 0,
+) -> Response:  # fmt: skip
     live, waits = counted(visit.desk.store, plane.topic, visit.sight)
     lines = [(each, _decoded(plane, each.value)) for each in found[:PAGE]]
     return visit.page(
-        "records.html", plane=plane, lines=lines, more=len(found) > PAGE, page_no=page, only=only, find=find,
+        "records.html", 429 if again_us else 200, again_us=again_us, plane=plane, lines=lines, more=len(found) > PAGE, page_no=page, only=only, find=find,
         filters=list(FILTERS), live=live, waits=waits, now=visit.now_us, new=_allowed(visit, plane.new),
         said=said if said in KINDS else "", key=token_urlsafe(12), kinds_reasons=REASONS,
         waiting=visit.desk.waiting((*plane.acts, *plane.new), sight=visit.sight),
@@ -46,6 +57,10 @@ def _list(visit: Visit, plane: Plane, *, only: str, find: str, page: int, said: 
 
 
 def _one(visit: Visit, plane: Plane, name: str) -> Response:
+    if plane.quota:
+        there = record_of(visit.desk.store, plane.topic, name) is not None
+        if again_us := visit.desk.quotas.asked(visit.person.id, visit.now_us, known=there):
+            return _page(visit, plane, [], again_us=again_us)
     record = _record(visit, plane, name)
     acts = _allowed(visit, plane.offered(record))
     others, cases = _others(visit, plane, name)
