@@ -49,7 +49,8 @@ def _page(
     live, waits = counted(visit.desk.store, plane.topic, visit.sight)
     lines = [(each, _decoded(plane, each.value)) for each in found[:PAGE]]
     return visit.page(
-        "records.html", 429 if again_us else 200, again_us=again_us, plane=plane, lines=lines, more=len(found) > PAGE, page_no=page, only=only, find=find,
+        "records.html", 429 if again_us else 200, again_us=again_us, plane=plane, lines=lines,
+        more=len(found) > PAGE, page_no=page, only=only, find=find,
         filters=list(FILTERS), live=live, waits=waits, now=visit.now_us, new=_allowed(visit, plane.new),
         said=said if said in KINDS else "", key=token_urlsafe(12), kinds_reasons=REASONS,
         waiting=visit.desk.waiting((*plane.acts, *plane.new), sight=visit.sight),
