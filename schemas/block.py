@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from schemas.contract import Count, Event, Id, IdOrNone, Micros, SealOrNone, Text
+from schemas.contract import Count, CountryOrNone, Event, Id, IdOrNone, Micros, SealOrNone, Text
 
 BlockKind = Literal[
     "DOMAIN", "URL", "IP", "NUMBER", "NUMBER_RANGE", "SENDER_ID", "APP_HASH", "IMEI", "WALLET"
@@ -16,7 +16,6 @@ BlockState = Literal["ACTIVE", "IN_REVIEW", "LIFTED"]
 KINDS, ACTIONS = get_args(BlockKind), get_args(BlockAction)
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
-CountryOrNone = Annotated[str, Meta(max_length=2, pattern=r"^([A-Z]{2})?\Z")]
 
 
 class Source(Event, frozen=True, kw_only=True):

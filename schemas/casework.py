@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from schemas.block import BlockAction, BlockKind, CountryOrNone, Name, Source
-from schemas.contract import Count, Country, Currency, Event, Id, IdOrNone, Micros, Text, Token
+from schemas.block import BlockAction, BlockKind, Name, Source
+from schemas.contract import Count, Country, CountryOrNone, Currency, Event, Id, IdOrNone, Micros, Text, Token
 from schemas.indicator import SaidOfNumber
 from schemas.order import Actor
 from schemas.rectification import Track
@@ -112,6 +112,7 @@ class SuspectSubject(Command, frozen=True, kw_only=True, tag="SUSPECT_SUBJECT"):
     role: Role = "UNKNOWN"
     institution: Annotated[str, Meta(max_length=35)] = ""
     fraud_class: FraudClass = "UNKNOWN"
+    jurisdiction: CountryOrNone = ""
 
 
 class JudgeSubject(Command, frozen=True, kw_only=True, tag="JUDGE_SUBJECT"):

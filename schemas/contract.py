@@ -35,6 +35,7 @@ Text = Annotated[str, Meta(max_length=1000)]
 #: A text with what the engine says before it.
 LongText = Annotated[str, Meta(max_length=2000)]
 Country = Annotated[str, Meta(min_length=2, max_length=2, pattern=r"^[A-Z]{2}\Z")]
+CountryOrNone = Annotated[str, Meta(max_length=2, pattern=r"^([A-Z]{2})?\Z")]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}\Z")]
 CurrencyOrNone = Annotated[str, Meta(max_length=3, pattern=r"^([A-Z]{3})?\Z")]
 

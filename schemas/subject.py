@@ -10,7 +10,19 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from schemas.contract import Count, Country, Event, Id, IdOrNone, Micros, SealOrNone, Text, Token, Word
+from schemas.contract import (
+    Count,
+    Country,
+    CountryOrNone,
+    Event,
+    Id,
+    IdOrNone,
+    Micros,
+    SealOrNone,
+    Text,
+    Token,
+    Word,
+)
 from schemas.measure import Notice
 from schemas.order import Record
 from schemas.units import DAY_US
@@ -37,7 +49,7 @@ SUBJECT_KINDS = get_args(SubjectKind)
 Tier = Annotated[int, Meta(ge=1, le=3)]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
-#: What a tier does, by itself; nothing of it is a listing's.
+#: What a tier does by itself where no law says otherwise; nothing of it is a listing's.
 EFFECTS: dict[int, Effect] = {0: "NONE", 1: "WARN", 2: "DELAY", 3: "HOLD_FOR_REVIEW"}
 
 #: Counters are over so many days (Brazil's directory: 90 days, 12 and 60 months).
@@ -117,6 +129,9 @@ class Suspicion(Event, frozen=True, kw_only=True):
         forgotten: how much of the history is no longer remembered.
         ended_why: why it ended.
         proposals: who asks which authority to list it; without effect.
+        jurisdiction: under whose law it was suspected first, "" if nobody said.
+        effects: what tiers 1 to 3 bring by that law, empty where it says nothing.
+        marker: what the country's register calls it, "" while nothing is confirmed.
         version: counts the changes.
         seal: of the job that wrote it.
 
@@ -142,6 +157,9 @@ class Suspicion(Event, frozen=True, kw_only=True):
     forgotten: Count = 0
     ended_why: Text = ""
     proposals: tuple[Proposal, ...] = ()
+    jurisdiction: CountryOrNone = ""
+    effects: tuple[Effect, ...] = ()
+    marker: Word = ""
     version: Count = 1
     seal: SealOrNone = ""
 
@@ -153,7 +171,9 @@ class Suspicion(Event, frozen=True, kw_only=True):
     def effect(self, at_us: int) -> Effect:
         """Return what it does by itself at a time."""
         running = self.state in ("ACTIVE", "IN_REVIEW") and at_us < self.valid_to_us
-        return EFFECTS[self.tier] if running else "NONE"
+        if not running or not self.tier:
+            return "NONE"
+        return self.effects[self.tier - 1] if self.effects else EFFECTS[self.tier]
 
     def counters(self, at_us: int, days: int) -> Counters:
         """Count the `days` before a time."""

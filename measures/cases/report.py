@@ -277,21 +277,29 @@ def _found(case: ReportCase, finding: Finding, at_us: int, office: Office) -> Ap
 
 
 def _taken_back(case: ReportCase, command: TakeBack, at_us: int, office: Office) -> Applied:
-    """Undo what a report alone brought about; only its own reporter takes it back."""
+    """Undo what a report alone brought about; only its own reporter takes it back.
+
+    Of a report that a person confirmed only the registry's word goes: people undo what others did on it.
+    """
     revoked: Revocation = command.revocation
     if revoked.reporter != case.report.reporter or (case.authority and not command.authority):
         return Applied(case, (Refuse("only who reported takes a report back"),))
-    if case.state in ("CLOSED", "REVOKED"):
+    if case.state == "REVOKED" or case.verdict == "REJECTED":
         return Applied(case)
     undo = Withdraw(report_id=case.key, reporter=case.report.reporter)
-    actions = (*case.actions, *undoing(case.report, case.actions, at_us))
-    after = moved(case, state="REVOKED", closed_us=at_us, actions=actions, why=revoked.reason)
-    return _after(case, after, at_us, _parts(case, undo))
+    confirmed = case.verdict == "CONFIRMED"
+    actions = case.actions if confirmed else (*case.actions, *undoing(case.report, case.actions, at_us))
+    after = moved(case, state="REVOKED", verdict="", closed_us=at_us, actions=actions, why=revoked.reason)
+    return _after(case, after, at_us, _parts(case, undo, _REGISTRY if confirmed else _PARTS))
 
 
-def _parts(case: ReportCase, command: Any) -> tuple[Followed, ...]:
+#: Parts of the job -> the aggregates that act for them.
+_PARTS: Mapping[str, str] = {BLOCKLIST: "block", REGISTRY: "suspicion"}
+_REGISTRY: Mapping[str, str] = {REGISTRY: "suspicion"}
+
+
+def _parts(case: ReportCase, command: Any, kinds: Mapping[str, str] = _PARTS) -> tuple[Followed, ...]:
     """Tell the parts of the job that were asked."""
-    kinds = {BLOCKLIST: "block", REGISTRY: "suspicion"}
     places = dict.fromkeys((each.entity, each.recipient) for each in case.actions if each.recipient in kinds)
     asked = (
         Send(kinds[recipient], entity_key(case.report.entities[place], case.report.jurisdiction), command)

@@ -28,6 +28,7 @@ from measures.law.rules import (
     PeopleRule,
     RefundRule,
     Rule,
+    SuspicionRule,
     TraceRule,
     WarningRule,
 )
@@ -112,6 +113,7 @@ class Jurisdiction(Data):
     workdays: tuple[Day, ...] = ()
     authorities: dict[str, Authority] = Field(default_factory=dict)
     listing: tuple[ListingRule, ...] = ()
+    suspicion: tuple[SuspicionRule, ...] = ()
     appeal: tuple[AppealRule, ...] = Field(min_length=1)
     refund: tuple[RefundRule, ...] = Field(min_length=1)
     people: tuple[PeopleRule, ...] = Field(min_length=1)
@@ -194,6 +196,7 @@ class Regime:
     law: Jurisdiction
     kinds: Mapping[type[Rule], Mapping[str, Rule]]
     listing: ListingRule | None
+    suspicion: SuspicionRule | None
     appeal: AppealRule
     refund: RefundRule
     people: PeopleRule
@@ -211,6 +214,7 @@ class Regime:
                 rule: _named_in_force(_by_name(law, section), day) for section, rule in KIND_RULES.items()
             },
             listing=_in_force(law.listing, day),
+            suspicion=_in_force(law.suspicion, day),
             appeal=_in_force(law.appeal, day) or law.appeal[0],
             refund=_in_force(law.refund, day) or law.refund[0],
             people=_in_force(law.people, day) or law.people[0],

@@ -14,6 +14,8 @@ from pydantic import ValidationInfo as Info
 
 from measures.law.calendar import Term
 from schemas.order import Actor, ApprovalLevel, HolderKind, MeasureKind, Scope
+from schemas.subject import Effect
+from schemas.subject import Role as SubjectRole
 from schemas.warning import Channel
 
 _SOURCE = re.compile(r"[VMECDU]( S\d+[a-z]?(,S\d+[a-z]?)*)?: \S.*")
@@ -278,6 +280,20 @@ class ListingRule(OrderedRule):
     grounds: dict[str, Punishment] = Field(min_length=1)
     acknowledge: TermField
     max_term: TermField | None = None
+
+
+class SuspicionRule(Rule):
+    """What is only suspected of a subject of the registry: never what an authority's listing brings.
+
+    `effects` are those of tiers 1 to 3 by themselves, for `term` after the newest source and at most twelve
+    months. `markers` is what the country's register calls a subject by its part once that is confirmed.
+    """
+
+    effects: tuple[Effect, Effect, Effect]
+    term: TermField
+    markers: dict[SubjectRole, Annotated[str, Field(pattern=r"^[A-Z0-9_]{1,64}$")]] = Field(
+        default_factory=dict
+    )
 
 
 class QueryRule(OrderedRule):

@@ -38,6 +38,7 @@ class Answer(Record, frozen=True, kw_only=True):
     tier: int = 0
     effect: str = "NONE"
     reason_code: str = ""
+    marker: str = ""
     cuts: tuple[str, ...] = ()
     until_us: int = 0
 
@@ -80,6 +81,7 @@ def answer(suspected: Suspicion | None, listed: ListedSubject | None, at_us: int
         tier=suspected.tier if suspected and effect != "NONE" else 0,
         effect=effect,
         reason_code="LISTED" if cuts else "SCAM_REPORTED",
+        marker=suspected.marker if suspected and effect != "NONE" else "",
         cuts=cuts,
         until_us=max(until),
     )

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from measures.aggregate import Aggregate, Applied, Followed, Office, Refuse, Send, moved
 from measures.refusal import Refusal
+from measures.registry import by_law
 from measures.registry.proposing import proposed
 from schemas import topics
 from schemas.casework import (
@@ -65,10 +66,18 @@ def tier_of(sources: Iterable[SubjectSource]) -> int:
 
 def apply(known: Suspicion | None, key: str, command: Any, at_us: int, office: Office) -> Applied:
     """Apply a command to the suspicion of subject `key`."""
+    found = _applied(known, key, command, at_us, office)
+    if found.state is None or found.state is known:
+        return found
+    return found._replace(state=by_law.applied(known, found.state, office.laws, at_us, confirmed_mule))
+
+
+def _applied(known: Suspicion | None, key: str, command: Any, at_us: int, office: Office) -> Applied:
     if isinstance(command, DoAction):
         return _asked_by_report(known, key, command, at_us)
     if isinstance(command, SuspectSubject):
         before = known or fresh(key, command.kind, command.token, at_us)
+        before = replace(before, jurisdiction=before.jurisdiction or command.jurisdiction)
         before = (
             replace(before, role=command.role, institution=command.institution or before.institution)
             if command.role != "UNKNOWN"
@@ -112,7 +121,8 @@ def due(known: Suspicion) -> int | None:
 def tick(known: Suspicion, at_us: int, office: Office) -> Applied:
     """End a suspicion, or the hold nobody confirmed in time."""
     if at_us >= known.valid_to_us:
-        return Applied(moved(known, state="EXPIRED", tier=0, review_due_us=0, ended_why="TERM_ENDED"))
+        ended = moved(known, state="EXPIRED", tier=0, review_due_us=0, ended_why="TERM_ENDED", marker="")
+        return Applied(ended)
     return Applied(moved(known, state="ACTIVE", tier=2, review_due_us=0))
 
 
@@ -120,6 +130,7 @@ def _asked_by_report(known: Suspicion | None, key: str, do: DoAction, at_us: int
     """Suspect whom a report names and answer it; a repetition changes nothing and is answered again."""
     kind: Any = do.entity.kind
     before = known or fresh(key, kind, do.entity.value, at_us)
+    before = replace(before, jurisdiction=before.jurisdiction or do.jurisdiction)
     said = _known(before, at_us)
     heard = do.report_id in {each.report_id for each in before.sources} | {
         each.report_id for each in before.history
@@ -133,7 +144,7 @@ def _asked_by_report(known: Suspicion | None, key: str, do: DoAction, at_us: int
         at_us=at_us,
     )
     institution = do.entity.institution or before.institution
-    after = before if heard else replace(_suspected(before, source, at_us), institution=institution)
+    after = known or before if heard else replace(_suspected(before, source, at_us), institution=institution)
     told = Answer(
         report_id=do.report_id,
         action_id=do.action.action_id,
