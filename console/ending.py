@@ -5,6 +5,12 @@ import signal
 from collections.abc import Callable
 
 
+def unwind_on_signals() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, by `KeyboardInterrupt`, so that everything is closed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 def end_on_signals(say: Callable[[str], None], finish: Callable[[], None] = lambda: None) -> None:
     """Let Ctrl-C and SIGTERM end this process, with exit code 0 and a word about it, once it has finished.
 

@@ -10,7 +10,7 @@ from desk.planes import PLANES
 from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
 from schemas.contract import TOKEN_PATTERN
-from schemas.strict_text import is_number
+from schemas.errors import ConfigError
 
 #: List -> table, the column that counts its changes, a condition, and which lines of it somebody sees.
 LISTS: Mapping[str, tuple[str, str, str, Callable[[Sight], str]]] = {
@@ -30,6 +30,9 @@ LISTS: Mapping[str, tuple[str, str, str, Callable[[Sight], str]]] = {
 
 _TOKEN = re.compile(TOKEN_PATTERN)
 
+#: A place: which build of the store, and the number of a change.
+_PLACE = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,10 +42,16 @@ def lines(
     """Return JSON Lines of what is seen and changed after a place, and the place of the last one.
 
     A thing that changed again comes again; a place of another build of the store is before everything.
+
+    Raises:
+        ConfigError: there is no such list, or the place is none.
+
     """
+    if name not in LISTS:
+        raise ConfigError(f"there is no list {name!r}; use one of {', '.join(LISTS)}")
+    epoch, number = _place(after)
     table, column, condition, seen_by = LISTS[name]
-    epoch, _, number = after.partition("-")
-    seen = int(number) if epoch == store.epoch and is_number(number) and len(number) <= 18 else 0
+    seen = number if epoch == store.epoch else 0
     rows = store.rows(
         f"SELECT *, {column} AS place FROM {table} WHERE {condition} AND {column} > ? AND {seen_by(sight)} "
         f"ORDER BY {column} LIMIT ?",
@@ -51,6 +60,27 @@ def lines(
     )
     made = [_encode(_hidden(_shown(row), masked)) + b"\n" for row in rows]
     return b"".join(made), f"{store.epoch}-{rows[-1]['place'] if rows else seen}"
+
+
+def is_of_another(store: Store, after: str) -> bool:
+    """Tell whether a place is one of another build of the store, so that everything comes again.
+
+    Raises:
+        ConfigError: the place is none.
+
+    """
+    return _place(after)[0] not in ("", store.epoch)
+
+
+def _place(after: str) -> tuple[str, int]:
+    if not after:
+        return "", 0
+    if (found := _PLACE.fullmatch(after)) is None:
+        raise ConfigError(
+            f"{after[:40]!r} is no place in a list; give the one that came with the last lines, or none to "
+            "begin at the beginning"
+        )
+    return found[1], int(found[2])
 
 
 def _shown(row: Any) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from desk import queue
 from desk.case_file import CaseFile, case_file
 from desk.clock import DeskClock
 from desk.follower import Follower
-from desk.listing import LISTS, lines
+from desk.listing import lines
 from desk.projections.projection import Ground
 from desk.projections.table import TABLES
 from desk.store import Store
 from measures.law.country_file import SHIPPED
 from pipelines import policy
-from schemas.errors import ConfigError, SinkError
+from schemas.errors import ConfigError, SinkError, cause
 
 #: Lines of one request of a webhook.
 AT_ONCE = 500
@@ -125,12 +125,12 @@ def pushed(look: Look, name: str, url: str, place: Path) -> int:
     A piece that is not confirmed comes again: the far side knows things by their ids.
 
     Raises:
-        ConfigError: there is no such list.
+        ConfigError: there is no such list, the address is none, or the file holds no place.
         SinkError: the far side did not take it.
 
     """
-    if name not in LISTS:
-        raise ConfigError(f"there is no list {name!r}; use one of {', '.join(LISTS)}")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{url!r} is no address of a webhook; it begins with http:// or https://")
     count, at = 0, place.read_text().strip() if place.exists() else ""
     while True:
         body, after = lines(look.store, name, at, AT_ONCE)
@@ -142,7 +142,8 @@ def pushed(look: Look, name: str, url: str, place: Path) -> int:
                 answer.read(0)
         except (URLError, OSError, ValueError) as error:
             raise SinkError(
-                f"{url} did not take list {name}: {error}; nothing after {at or 'its start'}"
+                f"{url} did not take list {name}: {cause(error)}; start what listens there, and run this "
+                f"again: it goes on {f'after {at}' if at else 'from the beginning'}"
             ) from error
         count, at = count + body.count(b"\n"), after
         place.parent.mkdir(parents=True, exist_ok=True)

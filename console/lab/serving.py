@@ -1,5 +1,6 @@
 """The desk put together: store, follower, carrier, audit chain."""
 
+import fcntl
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.kafka.port import KafkaSettings, NewTopic
 from pipelines.kafka.preflight import require_listener, require_topics
 from pipelines.policy import Policy
 from schemas import topics
+from schemas.errors import ConfigError
 
 #: Where a desk keeps its store, its audit chain and its key unless told otherwise.
 FOLDER = Path("var/desk")
@@ -44,11 +46,51 @@ def opened(
 
     Raises:
         BrokerError: nobody listens, or a topic that the desk writes is missing.
+        ConfigError: another desk keeps its store in this folder.
         StateError: the store or the audit chain cannot be used.
 
     """
+    with alone_in(folder), _following(
+        settings, policy, laws, folder, clock=clock, guards=guards, institution=institution,
+        wanted=[NewTopic(name, partitions, config=topics.TOPIC_CONFIG.get(name, {})) for name in WRITTEN],
+        create_topics=create_topics,
+    ) as desk:  # fmt: skip
+        yield desk
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other desks out of a folder: two of them would write one store and one audit chain.
+
+    Raises:
+        ConfigError: another desk is in it.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "desk.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"another desk keeps its store in {folder}; stop that one, or give this one another --folder"
+            ) from error
+        yield
+
+
+@contextmanager
+def _following(
+    settings: KafkaSettings,
+    policy: Policy,
+    laws: Laws,
+    folder: Path,
+    *,
+    clock: Literal["wall", "stream"],
+    guards: Collection[Path],
+    institution: str,
+    wanted: list[NewTopic],
+    create_topics: bool,
+) -> Iterator[Desk]:
     require_listener(settings)
-    wanted = [NewTopic(name, partitions, config=topics.TOPIC_CONFIG.get(name, {})) for name in WRITTEN]
     require_topics(settings, wanted, create_topics=create_topics)
     store = Store(folder / "desk.db", TABLES)
     audit = Audit(folder / "audit.jsonl")

@@ -86,17 +86,20 @@ class Trials:
 
         file = self._folder / "policy.yaml"
         with self._lock:
-            if self._child is not None and self._child.poll() is None:
+            if self._now.state == "RUNNING":
                 raise ConfigError("a trial is under way; wait for it, or stop it")
+            if self._child is not None:  # it has told how it ended, and may take a moment to
+                self._child.kill()
+                self._child.wait()
             file.write_text(text)
             self._bring_words(file)
             rules = policy.load(file, read_laws(self.in_force.law_dir))
             told = _told(self.in_force, file) | {"since_us": instant_us(since)}
-            self._now = Trial("RUNNING", by, rules.stamp, since)
             self._child = subprocess.Popen(
                 [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
+            self._now = Trial("RUNNING", by, rules.stamp, since)
             assert self._child.stdin is not None
             with self._child.stdin as to_child:
                 to_child.write(json.dumps(told).encode())

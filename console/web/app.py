@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from console.web import oidc
 from console.web.pages import audit, cases, doors, health, intake, letters, lists, live, model, queue, records
-from console.web.visit import Site, page
+from console.web.visit import CSRF, Site, language_of, page
 from desk.acting.plan import RefusedError
 from schemas.errors import StoplineError
 
@@ -96,9 +97,11 @@ def create_app(site: Site, hosts: list[str]) -> FastAPI:
 
 
 def _said(request: Request, status: int, title: str, detail: str) -> Response:
-    if request.url.path.startswith("/api/"):
-        return JSONResponse({"error": title, "detail": detail}, status)
     site = request.app.state.site
+    if request.url.path.startswith("/api/"):
+        words = site.words[language_of(site, request)]
+        general = (words.get(title, title), words.get(f"{title}.next", ""))
+        return JSONResponse({"error": title, "detail": detail or ". ".join(filter(None, general))}, status)
     return page(site, request, "refused.html", status, title=title, detail=detail)
 
 
@@ -121,10 +124,14 @@ def _down(request: Request, error: Exception) -> Response:
 
 def _shut(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoutingError)
-    return _said(request, error.status_code, f"status.{error.status_code}", "")
+    detail = str(error.detail) if isinstance(error, HTTPException) else ""
+    if detail == CSRF:
+        return _said(request, error.status_code, "status.csrf", "")
+    plain = detail == HTTPStatus(error.status_code).phrase
+    return _said(request, error.status_code, f"status.{error.status_code}", "" if plain else detail)
 
 
 def _unreadable(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    places = ", ".join(sorted({str(each["loc"][-1]) for each in error.errors()}))
+    places = "; ".join(sorted({f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()}))
     return _said(request, 422, "status.422", places)

@@ -18,6 +18,9 @@ from desk.roles import ACTS, Person, may
 from desk.sight import Sight
 from measures.law.jurisdiction import Jurisdiction
 
+#: What a form that is not this session's is refused with.
+CSRF = "csrf"
+
 THEMES = ("auto", "light", "dark")
 
 #: Routes whose pages show no case: looking at them is not written down.
@@ -153,7 +156,7 @@ def own_form(
     origin = request.headers.get("origin")
     foreign = origin not in (None, f"{request.url.scheme}://{request.headers.get('host', '')}")
     if foreign or not visit.site.sessions.is_own(visit.session, csrf or x_csrf):
-        raise HTTPException(403, "csrf")
+        raise HTTPException(403, CSRF)
     return visit
 
 

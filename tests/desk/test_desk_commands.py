@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,13 +15,16 @@ import pytest
 
 from console.cli import main
 from console.lab.looking import looked
+from console.lab.serving import alone_in
 from desk.audit import Audit
 from desk.cases import case_id_of
+from desk.projections.table import TABLES
+from desk.store import Store
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading import process
 from schemas import topics
-from schemas.errors import StateError
+from schemas.errors import ConfigError, StateError
 from tests.desk import kit, story
 
 
@@ -160,3 +165,71 @@ def test_the_audit_command_says_where_the_chain_breaks(
     file.write_bytes(file.read_bytes().replace(b"view.case", b"view.area"))
     code, out, _ = ran(capsys, "desk", "audit", "--chain", str(file))
     assert code == 1 and out.startswith("line 2: was changed\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--after", "", "--list", "alrts"), "there is no list 'alrts'; use one of cases, alerts"),
+        (("--after", "nonsense"), "'nonsense' is no place in a list; give the one that came with"),
+        (("--after", "f87a5147-²"), "is no place in a list"),
+        (("--webhook", "file:///tmp/x"), "it begins with http:// or https://"),
+        (("--webhook", "http://127.0.0.1:1/"), "start what listens there, and run this again"),
+        (("--webhook", "http://127.0.0.1:1/", "--kafka_brokers", "127.0.0.1:1"), "give its --folder"),
+    ],
+)
+def test_a_list_that_cannot_be_given_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    store = Store(tmp_path / "desk.db", TABLES)
+    with store.writing() as db:
+        db.execute(
+            f"INSERT INTO cases SELECT {', '.join(['1'] * len(store.rows('PRAGMA table_info(cases)')))}"
+        )
+    store.close()
+
+    code, out, err = ran(capsys, "cases", "--folder", str(tmp_path), *words)
+
+    assert code in (1, 3) and out == ""
+    assert says in err and "Traceback" not in err
+
+
+def test_a_place_of_another_build_of_the_store_is_said_to_begin_anew(
+    kafka_told: KafkaSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--kafka_brokers", kafka_told.brokers, "--list", "alerts", "--limit", "1")
+
+    code, out, err = ran(capsys, "cases", *where, "--after", "01234567-3")
+
+    assert code == 0 and len(out.splitlines()) == 1
+    assert "another build of the store: everything comes again" in err
+    assert "everything comes again" not in ran(capsys, "cases", *where, "--after", "")[2]
+
+
+def test_a_second_desk_in_a_folder_is_kept_out(tmp_path: Path) -> None:
+    with (
+        alone_in(tmp_path),
+        pytest.raises(ConfigError, match="another desk keeps its store in .*--folder"),
+        alone_in(tmp_path),
+    ):
+        pass
+    with alone_in(tmp_path):
+        pass
+
+
+@pytest.mark.slow
+def test_a_desk_that_is_told_to_end_closes_its_store(kafka_told: KafkaSettings, tmp_path: Path) -> None:
+    words = ["desk", "run", "--kafka_brokers", kafka_told.brokers, "--folder", str(tmp_path), "--port", "0"]
+    started = "import sys; from console.cli import main; sys.argv[0] = 'stopline'; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", started, *words, "--create-topics"], stdout=subprocess.PIPE, text=True
+    ) as desk:
+        assert desk.stdout is not None
+        for line in desk.stdout:
+            if "stays open" in line:
+                break
+        desk.terminate()
+        said = desk.stdout.read()
+
+    assert (desk.returncode, said) == (0, "The desk closes its store.\n")
+    assert (tmp_path / "desk.db.digest").exists() and not (tmp_path / "desk.db-wal").exists()

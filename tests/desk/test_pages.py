@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from html import unescape as html_unescape
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,33 @@ def test_what_another_site_sends_is_refused(told: tuple[Desk, Site]) -> None:
     assert seat.client.post(path, data=own, headers={"origin": "http://elsewhere"}).status_code == 403
     assert seat.client.get("/queue", headers={"host": "elsewhere.example"}).status_code == 400
     assert desk.store.rows("SELECT * FROM actions") == before
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/api/alrts", 404, "there is no list 'alrts'; use one of cases"),
+        ("/api/alerts?after=nonsense", 422, "'nonsense' is no place in a list"),
+        ("/api/alerts?limit=99999", 422, "limit: Input should be less than or equal to 5000"),
+        ("/queue?page=99999999", 422, "page: Input should be less than or equal to 10000"),
+    ],
+)
+def test_what_is_asked_wrongly_is_answered_with_what_would_be_right(
+    told: tuple[Desk, Site], path: str, status: int, says: str
+) -> None:
+    answer = Seat(told[1], "lead").get(path, **{"accept-language": "en"})
+
+    assert answer.status_code == status
+    assert says in html_unescape(answer.text)
+
+
+def test_a_stranger_and_an_old_form_are_told_the_next_step(told: tuple[Desk, Site]) -> None:
+    seat = Seat(told[1], "lead")
+    old = seat.client.post("/bulk", data={"csrf": "old"}, headers={"accept-language": "en"})
+    seat.client.cookies.clear()
+
+    assert "Open the page again" in old.text
+    assert "a desk that is started again prints new ones" in seat.get("/api/cases").json()["detail"]
 
 
 def test_answers_forbid_what_comes_from_elsewhere_and_are_not_kept(told: tuple[Desk, Site]) -> None:

@@ -10,9 +10,16 @@ from console.lab.looking import looked, pushed, queue_rows
 from console.lab.serving import FOLDER
 from console.options import AsJson, DeskBrokers, DeskFolder, DeskTime
 from console.views import desk as views
-from desk.listing import lines
+from desk.listing import is_of_another, lines
+from schemas.errors import ConfigError
 
 app = typer.Typer(add_completion=False)
+
+#: Said on standard error.
+_AGAIN = (
+    "The place is one of another build of the store: everything comes again. Places last as long as the "
+    "store of a desk; what --kafka_brokers reads is built for each run."
+)
 
 
 @app.command()
@@ -37,12 +44,19 @@ def cases(
 
     Example: stopline cases --only late --kafka_brokers 127.0.0.1:9092
     """
+    if webhook and kafka_brokers:
+        raise ConfigError(
+            "--webhook goes on where it stood in the store of a desk; run a desk, and give its --folder "
+            "in place of --kafka_brokers"
+        )
     with looked(folder, kafka_brokers, clock) as look:
         if webhook:
             sent = pushed(look, list_, webhook, Path(folder) / f"webhook-{list_}.place")
             typer.echo(f"{sent:,} lines sent")
         elif after is not None:
             found, place = lines(look.store, list_, after, limit)
+            if is_of_another(look.store, after):
+                typer.echo(_AGAIN, err=True)
             typer.echo(found.decode(), nl=False)
             typer.echo(place, err=True)
         else:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console import options as given
-from console.ending import end_on_signals
+from console.ending import unwind_on_signals
 from console.lab.feeds import brokers_at
 from console.lab.serving import FOLDER, opened
 from console.lab.trying import InForce, Trials
@@ -60,7 +60,7 @@ def run(
     seats, laws = serve.people(seat, "" if institution == "desk" else institution), read_laws(law_dir)
     settings = brokers_at(kafka_brokers, kafka_security)
     rules = policy.load(file := policy.named(policy_file, country), laws)
-    end_on_signals(typer.echo)
+    unwind_on_signals()
     desk = opened(
         settings, rules, laws, folder, clock=clock, guards=guard, institution=institution,
         partitions=partitions, create_topics=create_topics,
@@ -72,3 +72,4 @@ def run(
             for line in serve.links(site, address, seats):
                 typer.echo(line)
             serve.wait(typer.echo)
+            typer.echo("The desk closes its store.")
