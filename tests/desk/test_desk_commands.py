@@ -209,7 +209,7 @@ def test_a_place_of_another_build_of_the_store_is_said_to_begin_anew(
 def test_a_second_desk_in_a_folder_is_kept_out(tmp_path: Path) -> None:
     with (
         alone_in(tmp_path),
-        pytest.raises(ConfigError, match="another desk keeps its store in .*--folder"),
+        pytest.raises(ConfigError, match=r"another desk keeps its store in .*--folder"),
         alone_in(tmp_path),
     ):
         pass
