@@ -19,6 +19,9 @@ from schemas.errors import BrokerError, SinkError, StoplineError
 #: Exit codes besides 0, and 2 for wrong usage, which Typer gives itself.
 REFUSED, DEPENDENCY_DOWN = 1, 3
 
+#: What pathlib says of a path that leads to itself, and of one such as `.` or `/` where a name is needed.
+OF_PATHS = ("Symlink loop", "has an empty name")
+
 #: Tables in files and pipes are so wide, that no id of theirs is cut.
 PIPED_COLUMNS = "200"
 
@@ -271,6 +274,11 @@ def main() -> None:
         if error.filename is None:
             raise
         _say(f"{error.filename} cannot be used: {error.strerror}; give another path, or mend this one")
+        sys.exit(REFUSED)
+    except (RuntimeError, ValueError) as error:
+        if not any(words in str(error) for words in OF_PATHS):
+            raise
+        _say(f"{error}; give another path, or mend this one")
         sys.exit(REFUSED)
 
 

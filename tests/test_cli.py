@@ -66,6 +66,18 @@ def test_a_path_that_cannot_be_written_is_one_sentence(
     )
 
 
+def test_a_symlink_to_itself_and_a_path_without_a_name_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+
+    assert run(monkeypatch, "check", "payments.jsonl", "--model-bundle", str(loop)) == 1
+    assert str(loop) in (said := capfd.readouterr().err) and said.count("\n") == 1
+    assert run(monkeypatch, "registry", "rollback", "--registry", "/") == 1
+    assert capfd.readouterr().err.endswith("has an empty name; give another path, or mend this one\n")
+
+
 @pytest.mark.parametrize(
     "words",
     [

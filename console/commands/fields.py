@@ -26,7 +26,9 @@ def fields(
         str, typer.Option(help="Mix to measure in: train, choose, test or a YAML file like them.")
     ] = "test",
     seed: Annotated[int, typer.Option(help="Seed of the first world measured in.", min=0)] = 50_000,
-    worlds: Annotated[int, typer.Option(help="Worlds, simulated again for each field.", min=1)] = 3,
+    worlds: Annotated[
+        int, typer.Option(help="Worlds, simulated again for each field.", min=1, max=1_000)
+    ] = 3,
     accounts: Annotated[int, typer.Option(help="Accounts of a world.")] = 4_000,
     days: Annotated[
         int, typer.Option(help="Days of a world; the first seven only fill the ledgers.", min=9)

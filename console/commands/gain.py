@@ -26,7 +26,7 @@ def gain(
     over: Annotated[Path, typer.Option(help="Directory of the other one.")],
     mixes: Annotated[str, typer.Option(help="Mix: train, choose, test or a YAML file like them.")] = "test",
     seed: Annotated[int, typer.Option(help="Seed of the first world.", min=0)] = 52_000,
-    worlds: Annotated[int, typer.Option(help="Worlds, of seeds one after the other.", min=2)] = 8,
+    worlds: Annotated[int, typer.Option(help="Worlds, of seeds one after the other.", min=2, max=1_000)] = 8,
     accounts: Annotated[int, typer.Option(help="Accounts of a world.")] = 4_000,
     days: Annotated[int, typer.Option(help="Days; the first seven only fill the ledgers.", min=9)] = 21,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,

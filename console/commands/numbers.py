@@ -49,8 +49,8 @@ def grade(
 def evaluate(
     *,
     seed: Annotated[int, typer.Option(help="Seed of the first world.", min=0)] = 9_000,
-    worlds: Annotated[int, typer.Option(help="Worlds, of seeds one after the other.", min=1)] = 3,
-    people: Annotated[int, typer.Option(help="People of a world.", min=1_000)] = 10_000,
+    worlds: Annotated[int, typer.Option(help="Worlds, of seeds one after the other.", min=1, max=1_000)] = 3,
+    people: Annotated[int, typer.Option(help="People of a world.", min=1_000, max=1_000_000)] = 10_000,
     dens: Annotated[int, typer.Option(help="Dens of SIM boxes in it.", min=1)] = 6,
 ) -> None:
     """Find SIM boxes in simulated calls, looked at every ten minutes with what was known then.

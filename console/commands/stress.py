@@ -29,7 +29,7 @@ def stress(
         str, typer.Option(help="Mix to measure in: train, choose, test or a YAML file like them.")
     ] = "test",
     seed: Annotated[int, typer.Option(help="Seed of the first world measured in.", min=0)] = 50_000,
-    worlds: Annotated[int, typer.Option(help="Worlds of each kind.", min=1)] = 10,
+    worlds: Annotated[int, typer.Option(help="Worlds of each kind.", min=1, max=1_000)] = 10,
     accounts: Annotated[int, typer.Option(help="Accounts of a world.")] = 4_000,
     days: Annotated[
         int, typer.Option(help="Days of a world; the first seven only fill the ledgers.", min=9)

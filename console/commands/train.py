@@ -34,7 +34,7 @@ def train_bundle(
     policy_file: options.PolicyFile = None,
     country: options.Country = "",
     seed: Annotated[int, typer.Option(help="Seed of the first world and of the trees.", min=0)] = 1,
-    worlds: Annotated[int, typer.Option(help="Worlds to simulate, of seeds one after the other.", min=1)] = 1,
+    worlds: Annotated[int, typer.Option(help="Worlds to simulate, seed after seed.", min=1, max=1_000)] = 1,
     days: Annotated[int, typer.Option(help="Days to simulate; the split needs 27.")] = 28,
     accounts: Annotated[int, typer.Option(help="Accounts to simulate.")] = 20_000,
     scam_rate: Annotated[float, typer.Option(help="Scam payments per payment.")] = 0.0015,

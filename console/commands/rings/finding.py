@@ -49,7 +49,7 @@ def evaluate(
     model_bundle: options.BundleFolder,
     *,
     seed: Annotated[int, typer.Option(help="Seed of the first world; none trained on.", min=0)] = 61,
-    worlds: Annotated[int, typer.Option(help="How many worlds.", min=1)] = 3,
+    worlds: Annotated[int, typer.Option(help="How many worlds.", min=1, max=1_000)] = 3,
     days: Annotated[int, typer.Option(help="Days of a world to look at.", min=1)] = 7,
     history_days: Annotated[int, typer.Option(help="Days before that only fill the ledgers.", min=0)] = 14,
     accounts: Annotated[int, typer.Option(help="Accounts of a world.")] = 8_000,
