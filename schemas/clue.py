@@ -159,7 +159,7 @@ def read(
     party = event.party or (parties.get(_DATA.decode(event.data).subscriptionId) if event.data else None)
     if party is None:
         raise ValidationError(
-            "Expected the extension attribute with the party's token, or a subscription of "
+            "Expected the extension attribute (header ce_party) with the party's token, or a subscription of "
             "--clues_subscriptions - at `$.party`"
         )
     kind, active = found
