@@ -71,10 +71,12 @@ def quantiles(milliseconds: Sequence[float]) -> dict[str, float | None]:
 
 
 def bars(report: dict[str, Any]) -> list[Bar]:
-    """Return what the issue asks for beside what was measured."""
+    """Return what the issues ask for beside what was measured."""
+    grave = report["severity_4_latency_ms"]["p99"] if report.get("clues") else None
     return [
         Bar("events/s, full path", report["events_per_s"], 100_000, True, "/s"),
         Bar("times the per-event baseline", report["ratio"], 30, True, "x"),
         Bar(f"p99 at {report['offered_per_s']:,}/s", report["latency_ms"]["p99"], 250, False, "ms"),
         Bar("memory growth", report["rss_growth_mb"], 20, False, "MB"),
+        *([Bar("severity 4 in hand, p99", grave, 1_000, False, "ms")] if report.get("clues") else []),
     ]

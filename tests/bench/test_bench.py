@@ -78,7 +78,9 @@ def test_a_bar_is_reached_or_not_and_a_figure_that_is_missing_never_reaches_it()
         "rss_growth_mb": -3.0,
     }  # fmt: skip
 
+    with_clues = report | {"clues": True, "severity_4_latency_ms": {"p99": 1_001.0}}
     assert [bar.reached for bar in figures.bars(report)] == [True, False, False, True]
+    assert [bar.reached for bar in figures.bars(with_clues)] == [True, False, False, True, False]
 
 
 def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
