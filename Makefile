@@ -66,6 +66,7 @@ vopr: $(READY) ## seeded simulation of the legal engine and of the ladder of war
 
 fuzz: $(READY) ## break inputs of everything that reads, then of the running jobs where Java is; N= how many (100000)
 	@$(BIN)/python -W ignore -m tests.fuzz --n $(or $(N),100000) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -W ignore -m tests.fuzz --commands
 	@if command -v java >/dev/null && command -v mvn >/dev/null; then \
 		$(BIN)/python -W ignore -m tests.fuzz --jobs --n $(or $(N),100000) $(if $(SEED),--seed $(SEED)); \
 	else echo "left out: the running jobs need Apache Kafka, which needs Java 17 and Maven"; fi

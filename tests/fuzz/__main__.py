@@ -45,14 +45,26 @@ def main() -> int:
     parser.add_argument(
         "--jobs", action="store_true", help="through the running jobs instead; --only names some"
     )
+    parser.add_argument(
+        "--commands", action="store_true", help="odd values of every option instead; --only names commands"
+    )
     parser.add_argument("--broker", choices=("kafka", "embedded"), default="kafka", help="with --jobs")
     parser.add_argument("--client", default="auto", help="with --jobs: client library of the jobs")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    only = [name for name in given.only.split(",") if name]
+    if given.commands:
+        from tests.fuzz.words import tried
+
+        finds = 0
+        for said in tried(only):
+            finds += 1
+            print(said, flush=True)
+        print(f"{finds} finds in commands", flush=True)
+        return finds > 0
     if given.jobs:
         from tests.fuzz.jobs import through_the_jobs
 
-        only = [name for name in given.only.split(",") if name]
         return through_the_jobs(min(given.n, 20_000), given.seed, only, given.broker, given.client)
     failed = 0
     chosen = {

@@ -8,6 +8,7 @@ from pipelines.streams.table import STREAMS
 from tests.fuzz.__main__ import FOUND, fuzz
 from tests.fuzz.offices import everything
 from tests.fuzz.targets import STREAM_SEEDS, Target
+from tests.fuzz.words import tried
 
 TARGETS = everything()
 KEPT = sorted(path for path in FOUND.rglob("*") if path.is_file() and path.suffix != ".md")
@@ -30,3 +31,17 @@ def test_whatever_is_read_is_accepted_or_explained(name: str) -> None:
 
 def test_every_stream_of_the_main_job_is_fuzzed() -> None:
     assert {stream.topic for stream in STREAMS} <= set(STREAM_SEEDS)
+
+
+@pytest.mark.parametrize("name", ["tokens", "card"])
+def test_an_odd_value_of_an_option_is_taken_or_refused_in_one_sentence(name: str) -> None:
+    assert list(tried([name])) == []
+
+
+def test_a_command_that_breaks_at_a_value_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of no path")
+
+    monkeypatch.setattr("console.commands.card.bundle.load", broken)
+
+    assert "ZeroDivisionError: of no path" in next(tried(["card"]))
