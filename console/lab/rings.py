@@ -22,7 +22,7 @@ from schemas import topics
 from schemas.alert import Alert
 from schemas.clue import Clue, untold
 from schemas.clue import read as read_clue
-from schemas.contract import UNREADABLE
+from schemas.contract import UNREADABLE, explained
 from schemas.errors import BrokerError, ConfigError
 from schemas.feedback import Feedback
 from schemas.journal import JournalEntry, MeasureChanged
@@ -41,14 +41,14 @@ class Looked(NamedTuple):
         known: the links and suspected accounts.
         rings: as they stand now, by id.
         told: the changes since the look before; what is written to topic `cases`.
-        unread: messages that are no record of their topic, by topic.
+        unread: of messages that are no record of their topic: how many, and why the first is none, by topic.
 
     """
 
     known: Known
     rings: dict[str, Ring]
     told: list[Ring]
-    unread: dict[str, int]
+    unread: dict[str, tuple[int, str]]
 
 
 def look(kafka: KafkaSettings) -> Looked:
@@ -58,7 +58,7 @@ def look(kafka: KafkaSettings) -> Looked:
         BrokerError: nobody listens, or topic `alerts` is not there.
 
     """
-    unread: dict[str, int] = {}
+    unread: dict[str, tuple[int, str]] = {}
 
     def read(topic: str, record: Any, *, needed: bool = False) -> list[Any]:
         try:
@@ -70,11 +70,12 @@ def look(kafka: KafkaSettings) -> Looked:
         clues = partial(read_clue, number_token=untold)
         decode = clues if record is Clue else msgspec.json.Decoder(record).decode
         found = []
-        for value in values:
+        for value in filter(None, values):
             try:
                 found.append(decode(value))
-            except UNREADABLE:
-                unread[topic] = unread.get(topic, 0) + 1
+            except UNREADABLE as error:
+                count, why = unread.get(topic, (0, explained(error)))
+                unread[topic] = (count + 1, why)
         return [each for each in found if each is not None]
 
     known = links.known(

@@ -32,7 +32,7 @@ def overview(looked: Looked) -> Table:
 def one(ring: Ring) -> Table:
     """Return a ring account by account."""
     title = f"Suspected ring {ring.ring_id}: {ring.victims} victims, lost {_amounts(ring, 'lost_minor')}"
-    shown = Table("account", "role", "held", "still freezable", "at risk in 1 h", "why", title=title)
+    shown = Table("account or other", "role", "held", "still freezable", "at risk in 1 h", "why", title=title)
     for member in ring.members:
         amounts = (_sums(member.sums, name) for name in ("held_minor", "freezable_minor", "at_risk_minor"))
         shown.add_row(member.account_token, member.role, *amounts, member.reason)
@@ -49,8 +49,9 @@ def said(looked: Looked, *, written: bool) -> str:
     more = f" and {len(looked.told) - 5} more" if len(looked.told) > 5 else ""
     where = "written to topic cases" if written else "not written; --write sends it to topic cases"
     text = f"{changes}{more}: {where}" if looked.told else "nothing changed since the last look"
-    unread = "; ".join(
-        f"{count} messages of {topic} cannot be read" for topic, count in looked.unread.items()
+    unread = "\n".join(
+        f"{count} messages of {topic} cannot be read, the first: {why}"
+        for topic, (count, why) in looked.unread.items()
     )
     return f"{text}\n{unread}" if unread else text
 

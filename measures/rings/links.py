@@ -1,12 +1,15 @@
 """From alerts, traces, clues and reports to links, and to what is suspected."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from schemas.alert import Alert, accused_of
 from schemas.clue import Clue
+from schemas.contract import TOKEN_PATTERN
 from schemas.feedback import Feedback
-from schemas.report import ReportCase
+from schemas.ids import derived_token
+from schemas.report import Entity, ReportCase
 from schemas.ring import Link, LinkKind
 from schemas.trace import Trace
 from schemas.units import DAY_US
@@ -32,6 +35,8 @@ REPORTED: Mapping[str, tuple[LinkKind, bool]] = {
     "CASHED_AT": ("CASHED_AT", True),
     "RECRUITED": ("RECRUITED", False),
 }
+_TOKEN = re.compile(TOKEN_PATTERN)
+
 #: What a link is known by: its kind, its left end, and what tells it from others of the two.
 LinkKey = tuple[str, str, str]
 
@@ -105,12 +110,19 @@ def of_report(case: ReportCase) -> dict[LinkKey, Link]:
         if edge.kind not in REPORTED or max(edge.from_entity, edge.to_entity) >= len(report.entities):
             continue
         kind, turned = REPORTED[edge.kind]
-        ends = [report.entities[place].value for place in (edge.from_entity, edge.to_entity)]
+        ends = [_named(report.entities[place]) for place in (edge.from_entity, edge.to_entity)]
         left, right = reversed(ends) if turned else ends
         found[kind, left, f"{right}/{report.report_id}"] = Link(
             kind=kind, left=left, right=right, at_us=edge.at_us or report.at_us, cause_id=report.report_id
         )
     return found
+
+
+def _named(entity: Entity) -> str:
+    """Return the token of an entity; what a report names in clear gets one, as rings hold nothing in clear."""
+    if _TOKEN.match(entity.value):
+        return entity.value
+    return derived_token("entity", entity.kind, entity.value)
 
 
 def accounts_of(case: ReportCase) -> set[str]:

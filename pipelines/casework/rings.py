@@ -159,6 +159,8 @@ class RingsFollower:
     def _decoded(self, topic: str, decode: Callable[[bytes], Any], value: bytes) -> Any:
         """Read a message; what is none, or has no seal where a key is named, is passed over and counted."""
         try:
+            if not value:
+                return None
             if self._seal and topic in SEALED and not self._seal.holds(topic, value):
                 raise ValueError("no seal of the job key")
             return decode(value)

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from measures.rings import following
-from measures.rings.links import known
+from measures.rings.links import known, of_report
 from measures.rings.live import LiveRings
 from schemas.alert import Alert
 from schemas.clue import Clue
 from schemas.feedback import Feedback
-from schemas.report import ReportCase
+from schemas.report import Entity, ReportCase
 from schemas.ring import Ring, Sum
 from schemas.trace import Trace
 from schemas.units import HOUR_US
@@ -161,6 +161,15 @@ def test_a_report_ties_accounts_while_an_authority_or_a_person_stands_by_it() ->
     assert [each.change for each in live.look()] == ["ENDED"]
     take(live, confirmed[1])
     assert live.look() == []
+
+
+def test_what_a_report_names_in_clear_ties_by_a_token_and_is_not_kept_in_clear() -> None:
+    there = case("r1", "device", "m1", AT)
+    clear = Entity(kind="NUMBER", value="+821012345678")
+    named = replace(there, report=replace(there.report, entities=(clear, there.report.entities[1])))
+    (link,) = of_report(named).values()
+    assert "8210" not in f"{link}"
+    assert link.left == next(iter(of_report(named).values())).left
 
 
 def test_who_is_accused_is_the_payee_where_only_the_payers_account_can_be_acted_on() -> None:

@@ -8,6 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from console.lab import ring_sample
+from console.lab.rings import Looked
+from console.views.rings import said
 from measures.rings import following
 from measures.rings.components import HUB, TOO_BIG, UnionFind, components, leiden
 from schemas.errors import ConfigError
@@ -260,3 +262,11 @@ def test_a_round_is_found_where_one_sum_goes_around_and_a_public_sample_without_
     assert set(ring_sample.rounds(tuple(open_end))) == set()
     with pytest.raises(ConfigError, match=r"cannot be read as AMLSim's sample.*name its file"):
         ring_sample.measured(tmp_path / "amlsim_x_transactions.parquet")
+
+
+def test_what_cannot_be_read_is_said_with_the_reason_of_the_first():
+    looked = Looked(known(link("v", "m1", kind="DECEIVED")), {}, [], {"alerts": (2, "wrong - at `$.leg`")})
+    assert said(looked, written=False).splitlines() == [
+        "nothing changed since the last look",
+        "2 messages of alerts cannot be read, the first: wrong - at `$.leg`",
+    ]
