@@ -119,7 +119,7 @@ def of_report(case: ReportCase) -> dict[LinkKey, Link]:
 
 
 def _named(entity: Entity) -> str:
-    """Return the token of an entity; what a report names in clear gets one, as rings hold nothing in clear."""
+    """Return the token of an entity; what a report names in clear gets one that is the same each time."""
     if _TOKEN.match(entity.value):
         return entity.value
     return derived_token("entity", entity.kind, entity.value)
