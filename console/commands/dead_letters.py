@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from console.lab import letters
-from console.lab.feeds import brokers_at
+from console.lab.brokers import brokers_at
 from console.options import Brokers, KafkaSecurity, RefusedFor, RefusedOf
 from console.views import letters as views
 from schemas.errors import ConfigError

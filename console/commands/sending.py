@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from console.lab.feeds import brokers_at
+from console.lab.brokers import brokers_at
 from console.lab.passing import sent
 from console.options import Brokers, KafkaSecurity
 from schemas import topics

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from console.lab import comparing
+from console.lab.brokers import brokers_at
 from console.lab.feedback import read_feedback
-from console.lab.feeds import brokers_at
 from console.lab.values import instant_us
 from console.options import Country, KafkaSecurity, ModelBundle
 from console.views import comparison

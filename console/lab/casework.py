@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from joserfc.jwk import OKPKey
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from fixtures.bank import account_messages, name_token
 from fixtures.world import World
 from measures.authority.keys import KeyEntry, public_entry

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from console.lab import talking
+from console.lab.brokers import topic_records
 from console.lab.dissuading import Lived, Paid
-from console.lab.feeds import topic_records
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within
 from pipelines.policy import Policy

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from console.lab.feeds import brokers_at
+from console.lab.brokers import brokers_at
 from console.lab.rows import existing_log
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import captured_bounds, chunks_within

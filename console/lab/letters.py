@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from console.lab.feeds import topic_records
+from console.lab.brokers import topic_records
 from pipelines.kafka.port import KafkaSettings, OffsetOutOfRangeError, open_consumer, open_producer
 from schemas import topics
 from schemas.dead_letter import DeadLetter

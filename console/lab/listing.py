@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from console.lab.feeds import topic_records
+from console.lab.brokers import topic_records
 from console.lab.signing import private_key
 from measures.authority.keys import read_keys, ring_of
 from measures.refusal import Refusal

@@ -10,7 +10,7 @@ from urllib.error import URLError
 
 import msgspec
 
-from console.lab.feeds import brokers_at
+from console.lab.brokers import brokers_at
 from desk import queue
 from desk.case_file import CaseFile, case_file
 from desk.clock import DeskClock

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from console.lab.feeds import streamed, topic_values
+from console.lab.brokers import topic_values
+from console.lab.feeds import streamed
 from fixtures.scenario import Scenario
 from fixtures.stream import feedback
 from pipelines.jobs.options import JobSettings

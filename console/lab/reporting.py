@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from console.lab.feeds import topic_records
+from console.lab.brokers import topic_records
 from console.lab.signing import signed
 from measures.casework import TYPE
 from measures.exchange import misp, stix, xarf

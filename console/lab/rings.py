@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 from joserfc.jwk import OKPKey
 
-from console.lab.feeds import PARTITIONS, topic_values
+from console.lab.brokers import topic_values
+from console.lab.feeds import PARTITIONS
 from measures.rings import evidence, following, links
 from measures.rings.links import Known
 from models.scoring.shelf import read_key

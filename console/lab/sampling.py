@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from console.lab.feeds import brokers_at
+from console.lab.brokers import brokers_at
 from console.lab.imports.converting import payments_of
 from fixtures.stream import messages
 from pipelines.kafka.port import Chunk

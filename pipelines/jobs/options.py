@@ -22,8 +22,7 @@ from pipelines.jobs import arguments
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounds import Bound
 from pipelines.kafka.reading.start import ByTopic, First, Since
-from pipelines.kafka.seal import read_seal
-from pipelines.kafka.security import of_words
+from pipelines.kafka.stated import stated
 from pipelines.lookup.following import Followed
 from pipelines.network.configured import network
 from pipelines.policy import PAST_DAYS_MAX
@@ -37,7 +36,6 @@ from pipelines.streams.table import STREAMS
 from schemas.errors import ConfigError
 from schemas.strict_text import is_number
 
-_ADDRESS = re.compile(r"\S+:[0-9]{1,5}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 #: Where a log is written before its files go on to an object store.
@@ -208,18 +206,10 @@ def kafka_settings(options: PipelineOptions) -> KafkaSettings:
 
     """
     given = options.view_as(StoplineOptions)
-    for address in filter(None, given.kafka_brokers.split(",")):
-        if not _ADDRESS.fullmatch(address):
-            raise ConfigError(f"--kafka_brokers takes host:port[,host:port], got {address!r}")
-    file = given.kafka_security_file
-    settings = KafkaSettings(
-        given.kafka_brokers, given.kafka_group, given.kafka_client, of_words(given.kafka_security),
-        security_file=str(Path(file).absolute()) if file else "",
-        seal_key=str(Path(given.seal_key).absolute()) if given.seal_key else "",
+    return stated(
+        given.kafka_brokers, given.kafka_security, group=given.kafka_group, client=given.kafka_client,
+        security_file=given.kafka_security_file, seal_key=given.seal_key,
     )  # fmt: skip
-    settings.client_security()
-    read_seal(settings.seal_key)
-    return settings
 
 
 def _log(place: str) -> tuple[Path | None, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from measures.aggregate import Office
 from pipelines.casework.past import states_bounds
 from pipelines.casework.settings import CaseworkSettings

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import httpx2
 import msgspec
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from console.web.sessions import COOKIE, Sessions
 from desk.cases import case_id_of
 from desk.roles import Person, Role

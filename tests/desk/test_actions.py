@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from console.web.visit import Site
 from desk.audit import Audit, entries, faults
 from desk.cases import case_id_of

@@ -13,7 +13,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from console.web.serve import served
 from console.web.visit import Site
 from desk.cases import case_id_of

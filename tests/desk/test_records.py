@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from console.web.visit import Site
 from desk.desk import Desk
 from desk.planes import PLANES

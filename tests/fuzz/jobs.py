@@ -14,7 +14,7 @@ from typing import NamedTuple, get_args
 import confluent_kafka as ck
 import msgspec
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from models import SHIPPED
 from pipelines.jobs.main import wanted_topics
 from pipelines.kafka.local.apache import ApacheKafka

@@ -11,7 +11,7 @@ import confluent_kafka as ck
 import msgspec
 import pytest
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from pipelines.kafka.local.brokers import EmbeddedBroker, free_port
 from pipelines.kafka.port import KafkaSettings, open_admin
 from pipelines.kafka.reading import process

@@ -10,8 +10,8 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from console.lab.acting import Acting
+from console.lab.brokers import topic_values
 from console.lab.casework import LAW, police_key
-from console.lab.feeds import topic_values
 from fixtures.world import START_US, lately, simulate
 from pipelines.jobs.lifecycle import replay
 from pipelines.kafka.local.brokers import EmbeddedBroker

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from console.lab.showing import AS_OF_TODAY
 from fixtures.stream import messages
 from fixtures.world import simulate

@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
-from console.lab.feeds import topic_values
+from console.lab.brokers import topic_values
 from console.lab.showing import AS_OF_TODAY
 from console.lab.watching import Job
 from fixtures.stream import Block, messages

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from console.lab.feeds import brokers_at, topic_records
+from console.lab.brokers import brokers_at, topic_records
 from console.lab.serving import FOLDER
 from console.options import KafkaSecurity
 from desk.audit import entries, faults

@@ -8,7 +8,7 @@ import typer
 
 from console import options as given
 from console.ending import unwind_on_signals
-from console.lab.feeds import brokers_at
+from console.lab.brokers import brokers_at
 from console.lab.serving import FOLDER, opened
 from console.lab.trying import InForce, Trials
 from console.web import serve

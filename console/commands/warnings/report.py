@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from console.lab import deployed
+from console.lab.brokers import brokers_at
 from console.lab.dissuading import costs
-from console.lab.feeds import brokers_at
 from console.lab.talking import Figures
 from console.lab.warned import measured
 from console.options import Country, KafkaSecurity, Language, ModelBundle, PolicyFile
