@@ -289,7 +289,7 @@ def _taken_back(case: ReportCase, command: TakeBack, at_us: int, office: Office)
     undo = Withdraw(report_id=case.key, reporter=case.report.reporter)
     confirmed = case.verdict == "CONFIRMED"
     actions = case.actions if confirmed else (*case.actions, *undoing(case.report, case.actions, at_us))
-    after = moved(case, state="REVOKED", verdict="", closed_us=at_us, actions=actions, why=revoked.reason)
+    after = moved(case, state="REVOKED", closed_us=at_us, actions=actions, why=revoked.reason)
     return _after(case, after, at_us, _parts(case, undo, _REGISTRY if confirmed else _PARTS))
 
 

@@ -35,7 +35,7 @@ INVARIANTS = {
     22: "whose clock runs out is escalated at that instant",
     23: "a hold of a suspicion has two sources or an authority, and a person within half an hour",
     24: "counters are those of the reports that stand",
-    25: "what was taken back or rejected has no effect of its own",
+    25: "what was taken back or rejected has no effect of its own, but for a block that a person confirmed",
     26: "a listing is removed only by those who removed it, and none comes of reports",
     27: "states written are states held, each a version further",
     28: "a report's machine actions are answered once everything was read",
@@ -392,7 +392,8 @@ def _check_case(case: Any, bureau: Bureau, *, settled: bool) -> None:
 def _undone(case: Any, bureau: Bureau) -> None:
     if case.state != "REVOKED" and case.verdict != "REJECTED":
         return
-    for state in (*bureau.all("block"), *bureau.all("suspicion")):
+    blocks = () if case.verdict == "CONFIRMED" else bureau.all("block")
+    for state in (*blocks, *bureau.all("suspicion")):
         carried = any(each.report_id == case.key for each in state.sources)
         _must(
             25, not carried or getattr(state, "state", "") in ("LIFTED", "EXPIRED", "CLEARED", "ENDED"), state
