@@ -71,11 +71,18 @@ class Table:
 
     def retain(self, keep: NDArray[np.bool_]) -> None:
         """Keep some of the filled rows, bool[used], in their order, and give back the room of the others."""
-        kept, size = self.filled.take(np.flatnonzero(keep)), 64
-        while size < len(kept):
+        kept, size = int(np.count_nonzero(keep)), 64
+        while size < kept:
             size *= 2
-        self.rows, self.used = np.zeros(size, kept.dtype), len(kept)
-        self.rows[: self.used] = kept
+        if size == len(self.rows):
+            octets = self.rows.view(np.uint8).reshape(size, -1)
+            _close_up(octets, keep)
+            octets[kept : self.used] = 0
+        else:
+            rows = np.zeros(size, self.rows.dtype)
+            rows[:kept] = self.filled.take(np.flatnonzero(keep))
+            self.rows = rows
+        self.used = kept
         self.slots = np.full(4 * size, -1, np.int32)
         _index(self.rows["key"], self.used, self.slots, _SEED)
 
@@ -107,6 +114,17 @@ def _slot(high: np.uint64, low: np.uint64, keys: Words, slots: NDArray[np.int32]
 def _index(keys: Words, used: int, slots: NDArray[np.int32], seed: Words) -> None:
     for row in range(used):
         slots[_slot(keys[row, 0], keys[row, 1], keys, slots, seed)] = row
+
+
+@compiled
+def _close_up(octets: NDArray[np.uint8], keep: NDArray[np.bool_]) -> None:
+    """Move the rows that are kept, uint8[n, size], to the places of those before them that are not."""
+    to = 0
+    for row in range(len(keep)):
+        if keep[row]:
+            if to < row:
+                octets[to] = octets[row]
+            to += 1
 
 
 @compiled

@@ -11,7 +11,7 @@ from models.ledgers.accounts import ACCOUNT_FACT, ACCOUNTS
 from models.ledgers.enforcement import ENFORCEMENT, NOTHING_LEAVES
 from models.ledgers.ledger import Keep
 from models.ledgers.parties import PARTY_FACT, PAYERS
-from models.ledgers.table import Table
+from models.ledgers.table import NEVER, Table
 from pipelines import policy
 from pipelines.hot.forgotten import Forgotten
 from pipelines.policy import MemoryPolicy
@@ -110,6 +110,21 @@ def test_a_table_that_forgot_gives_its_room_back_and_finds_the_rest() -> None:
     assert len(table.rows) == 128
     assert table.filled.tobytes() == rows[::50].tobytes()
     assert known(table, 0, 50, 51) == [True, True, False]
+
+
+def test_a_table_that_forgot_a_few_begins_the_next_row_anew() -> None:
+    table = Table.empty(PAYERS.row)
+    PAYERS.fold(table, [facts(0, 100, T0)])
+    rows, keep = table.filled.copy(), np.arange(100) % 9 != 4
+
+    table.retain(keep)
+
+    assert len(table.rows) == 128
+    assert table.filled.tobytes() == rows[keep].tobytes()
+    assert known(table, 3, 4, 99) == [True, False, True]
+    place = table.locate(rows["key"][4:5])
+    assert table.rows["last_us"][place].tolist() == [NEVER]
+    assert not table.rows[table.used :].view(np.uint8).any()
 
 
 def test_a_full_ledger_is_an_alarm_once_an_hour_of_each_shard_and_no_secret_is_in_it() -> None:
