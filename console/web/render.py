@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from console.web.reasons import reason_in
 from console.web.said import Sentences
 from console.web.words import FULL, Words
 from desk.clock import span
@@ -60,6 +61,10 @@ class Say:
         """Return the word for what jobs and countries call by a name; a name without one as it is."""
         key = f"{prefix}.{value}"
         return self(key) if self.has(key) else Markup("<code>{}</code>").format(value) if value else ""
+
+    def reason(self, text: str) -> str:
+        """Return a reason of an alert in this language, where the shipped words have it."""
+        return reason_in(self.language, text)
 
     def said(self, text: str) -> str:
         """Return a sentence of a job; where there is none in this language it is marked as English."""

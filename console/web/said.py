@@ -1,7 +1,8 @@
 """Sentences that jobs say in English, in the language of a page: `words/said`, a file a language.
 
 A line of such a file is a sentence of a job with `{}` for what differs, and what is said for it. There `{0}`
-stands for the first of these, `{0:ask}` for the word `ask.…` for it, `{0:said}` for what is said for it.
+stands for the first of these, `{0:ask}` for the word `ask.…` for it, `{0:said}` for what is said for it;
+numbers stay.
 """
 
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from console.web.words import FOLDER, read_flat
 from schemas.errors import ConfigError
+
+_LETTER = re.compile(r"[^\W\d_]")
 
 #: Folder beside the files of words, and letters of a sentence with few words.
 SAID, FEW = "said", 12
@@ -42,9 +45,17 @@ class Sentences:
         own, parts = found
 
         def named(prefix: str, value: str) -> str:
-            return (self.of(value, word) or value) if prefix == SAID else word(prefix, value)
+            if prefix != SAID:
+                return word(prefix, value)
+            said = self.of(value, word)
+            if said is None and _LETTER.search(value):
+                raise LookupError(value)
+            return said or value
 
-        return own.format(*(_Part(each, named) for each in parts))
+        try:
+            return own.format(*(_Part(each, named) for each in parts))
+        except LookupError:
+            return None
 
     def _match(self, text: str) -> tuple[str, tuple[str, ...]] | None:
         for pattern, own in self._patterns:

@@ -188,7 +188,7 @@ def always(words: Words, code: str, language: str, contribution: float = 0.0) ->
     """Return a reason that needs no figures."""
     texts = words.always[code]
     chosen = language if language in texts else "en"
-    return Reason(code=code, contribution=round(contribution, 4), text=texts[chosen] + _stops(chosen)[1])
+    return Reason(code=code, contribution=round(contribution, 4), text=texts[chosen] + stops(chosen)[1])
 
 
 def in_words(
@@ -209,7 +209,7 @@ def in_words(
             texts = _texts(words, clause, spoken, figures, rows[here])
             for row, text in zip(here.tolist(), texts, strict=True):
                 said[row].append(text)
-    between, end = _stops(spoken)
+    between, end = stops(spoken)
     return [between.join(row) + end for row in said]
 
 
@@ -230,7 +230,8 @@ def _holding(clauses: Sequence[Clause], figures: Mapping[str, FloatArray], rows:
     return held
 
 
-def _stops(language: str) -> tuple[str, str]:
+def stops(language: str) -> tuple[str, str]:
+    """Return what stands between clauses and after the last."""
     return _STOPS.get(language.partition("-")[0], (". ", "."))
 
 

@@ -10,11 +10,13 @@ from typing import get_args
 
 import pytest
 
+from console.web.reasons import reason_in
 from console.web.render import Say
 from console.web.said import read_sentences
 from console.web.visit import Site
 from console.web.words import FULL, read_words
 from desk.desk import Desk
+from models.scoring.reasons import shipped
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading import process
@@ -185,3 +187,18 @@ def test_a_sentence_that_asks_for_more_than_its_english_holds_is_refused(tmp_pat
 
     with pytest.raises(ConfigError, match=r"does not fit '\{\} of \{\}'"):
         read_sentences(tmp_path)
+
+
+def test_every_shipped_reason_is_told_in_the_language_of_the_page() -> None:
+    words, figures = shipped(), {"span": "3天", "count": "1,234", "share": "95%", "times": "2.5"}
+    clauses = [each for leg in words.groups.values() for group in leg.values() for each in group]
+    texts = [each.texts["zh-Hans"] for each in clauses]
+    said = [re.sub(r"\{\w+:(\w+)\}", lambda name: figures[name[1]], text) for text in texts]
+    told = {each: reason_in("en", f"{each}。") for each in said}
+
+    assert len(said) > 30
+    assert [each for each, own in told.items() if not own.isascii() or "{" in own] == []
+    assert [each for each, own in told.items() if reason_in("zh-Hans", own) != f"{each}。"] == []
+    assert reason_in("en", f"{said[0]}；{said[1]}。").count(".") >= 2
+    assert reason_in("en", "别的话。") == "别的话。"
+    assert reason_in("en", "收款账户于3天前才开立。") == "收款账户于3天前才开立。"
