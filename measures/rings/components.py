@@ -1,7 +1,7 @@
 """Which suspected accounts hang together: union-find, hubs left out, groups inside what is too big."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
@@ -135,12 +135,21 @@ def _platforms(links: Collection[Link], suspected: frozenset[str]) -> dict[str, 
             payers[link.right].add(link.left)
     pays = {link.left for link in links if link.kind == "PAID"}
     found = dict.fromkeys((name for name in payers if name not in pays), 0)
+    tied, waiting = UnionFind(), list(links)
     while True:  # who is none ties again, which may make one of the groups of another
-        tied = _tied(links, found)
-        sets = ((len(names & suspected) >= GROUP, names) for names in tied.sets())
-        grouped = {name for enough, names in sets if enough for name in names}
-        now = {name: len({tied.find(payer) for payer in payers[name] & grouped}) for name in found}
-        now = {name: groups for name, groups in now.items() if groups >= GROUPS}
+        later = []
+        for link in waiting:
+            if link.left in found or link.right in found:
+                later.append(link)
+            else:
+                tied.tie(link.left, link.right)
+        waiting = later
+        size = Counter(map(tied.find, suspected))
+        now = {}
+        for name in found:
+            roots = {tied.find(payer) for payer in payers[name] if payer not in found}
+            if (groups := sum(size[root] >= GROUP for root in roots)) >= GROUPS:
+                now[name] = groups
         if len(now) == len(found):
             return now
         found = now
