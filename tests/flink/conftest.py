@@ -22,6 +22,8 @@ def running(tmp_path: Path) -> Iterator[Cluster]:
     one = Cluster(
         tmp_path, 2, rest_port=base, rpc_port=free_port(), job_port=free_port(), worker_port=free_port()
     )
-    cluster.up(one)
-    yield one
-    cluster.down(one)
+    try:
+        cluster.up(one)
+        yield one
+    finally:
+        cluster.down(one)
