@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +74,7 @@ class OpenCases:
         self._changed = found["changed"][-1]
 
 
-_KEPT: "WeakKeyDictionary[Store, OpenCases]" = WeakKeyDictionary()
-
-
 def open_cases(store: Store) -> OpenCases:
     """Return what is kept of a store in this process."""
-    found = _KEPT.get(store)
-    return found if found is not None else _KEPT.setdefault(store, OpenCases(store))
+    found = store.beside.get(OpenCases) or store.beside.setdefault(OpenCases, OpenCases(store))
+    return cast(OpenCases, found)

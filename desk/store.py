@@ -53,6 +53,7 @@ class Store:
 
     Attributes:
         damaged: whether SQLite has met damage since the file was opened.
+        beside: what is kept in memory beside the file, by its type.
 
     """
 
@@ -62,6 +63,7 @@ class Store:
         self._threads = threading.local()
         self._connections: WeakSet[_Connection] = WeakSet()
         self._owned, self.damaged = anew, False
+        self.beside: dict[type, Any] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         if anew and (wrong := self._wrong()):
             self.put_aside(wrong)
