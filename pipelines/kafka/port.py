@@ -219,8 +219,38 @@ class ChunkReader(Protocol):
     def positions(self) -> Mapping[Partition, int]:
         """Offset of the next message of each partition; passes gaps as `ChunkConsumer.position` does."""
 
+    def end_offset(self, at: Partition) -> int | None:
+        """End of a log as `ChunkConsumer.end_offset` tells it."""
+
     def close(self) -> None:
         """Release sockets and threads."""
+
+
+class _OnePartition(ChunkConsumer):
+    """A reader of one partition."""
+
+    def __init__(self, reader: ChunkReader, at: Partition, offset: int) -> None:
+        self._reader, self._at = reader, at
+        self.seek(offset)
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        chunks = self._reader.poll(max_rows)
+        return chunks[0] if chunks else None
+
+    def tell(self, pipe: int) -> bool:
+        return self._reader.tell(pipe)
+
+    def position(self) -> int:
+        return self._reader.positions()[self._at]
+
+    def end_offset(self) -> int | None:
+        return self._reader.end_offset(self._at)
+
+    def seek(self, offset: int) -> None:
+        self._reader.assign({self._at: offset})
+
+    def close(self) -> None:
+        self._reader.close()
 
 
 class Producer(Protocol):
@@ -335,8 +365,7 @@ def admin_command(settings: KafkaSettings) -> str:
 
 def open_consumer(settings: KafkaSettings, topic: str, partition: int, offset: int) -> ChunkConsumer:
     """Open a consumer assigned to `partition` of `topic`, positioned at `offset`."""
-    consumer: ChunkConsumer = _adapter(settings, "_consumer").Consumer(settings, topic, partition, offset)
-    return consumer
+    return _OnePartition(open_reader(settings), (topic, partition), offset)
 
 
 def open_reader(settings: KafkaSettings) -> ChunkReader:

@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import confluent_kafka as ck
 import numpy as np
@@ -14,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import policy
-from pipelines.kafka.clients import confluent_consumer
 from pipelines.kafka.clients.events import EVENTS
 from pipelines.kafka.local.brokers import LocalBroker
-from pipelines.kafka.port import Chunk, ChunkConsumer, KafkaSettings
+from pipelines.kafka.port import Chunk, ChunkConsumer, KafkaSettings, open_consumer
 from pipelines.streams.clock import window
 from pipelines.streams.clues import CLUES_STREAM
 from schemas import topics
@@ -146,6 +145,6 @@ def test_only_messages_with_headers_are_asked_for_them_and_none_of_those_is_miss
         )
         expected += [GOOD.decode() if with_them else "" for with_them in headed]
 
-    with closing(confluent_consumer.Consumer(settings, topic, 0, 0)) as reader:
+    with closing(open_consumer(settings, topic, 0, 0)) as reader:
         assert [each for chunk in drain(reader, 500) for each in texts(chunk)] == expected
-        assert reader._reader._client._octet_tells
+        assert cast(Any, reader)._reader._client._octet_tells

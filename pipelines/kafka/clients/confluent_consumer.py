@@ -1,4 +1,4 @@
-"""Reading through librdkafka: one partition, or many over one connection."""
+"""Reading through librdkafka: partitions over one connection."""
 
 from collections.abc import Mapping
 
@@ -117,43 +117,9 @@ class Reader(port.ChunkReader):
         return self._positions
 
     def end_offset(self, at: Partition) -> int | None:
-        """Return the end of a log (high watermark) as of the last fetch answer; None before the first."""
+        """See `ChunkReader.end_offset`."""
         return self._client.end_offset(*at)
 
     def close(self) -> None:
         """See `ChunkReader.close`."""
         self._client.close()
-
-
-class Consumer(port.ChunkConsumer):
-    """`ChunkConsumer` over librdkafka: a reader of one partition."""
-
-    def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
-        self._at = topic, partition
-        self._reader = Reader(settings)
-        self.seek(offset)
-
-    def poll(self, max_rows: int) -> Chunk | None:
-        """See `ChunkConsumer.poll`."""
-        chunks = self._reader.poll(max_rows)
-        return chunks[0] if chunks else None
-
-    def tell(self, pipe: int) -> bool:
-        """See `ChunkConsumer.tell`."""
-        return self._reader.tell(pipe)
-
-    def position(self) -> int:
-        """See `ChunkConsumer.position`."""
-        return self._reader.positions()[self._at]
-
-    def end_offset(self) -> int | None:
-        """See `ChunkConsumer.end_offset`."""
-        return self._reader.end_offset(self._at)
-
-    def seek(self, offset: int) -> None:
-        """See `ChunkConsumer.seek`; a fresh assignment also drops what is buffered."""
-        self._reader.assign({self._at: offset})
-
-    def close(self) -> None:
-        """See `ChunkConsumer.close`."""
-        self._reader.close()

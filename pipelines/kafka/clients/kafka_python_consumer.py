@@ -1,4 +1,4 @@
-"""Reading through kafka-python: one partition, or many over one connection."""
+"""Reading through kafka-python: partitions over one connection."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -99,7 +99,7 @@ class Reader(port.ChunkReader):
         return self._positions
 
     def end_offset(self, at: Partition) -> int | None:
-        """Return the end of a log (high watermark) as of the last fetch answer; None before the first."""
+        """See `ChunkReader.end_offset`."""
         end: int | None = self._consumer.highwater(TopicPartition(*at))
         return end
 
@@ -121,33 +121,3 @@ def _chunk(at: TopicPartition, records: Sequence[Any]) -> Chunk:
         np.fromiter((time_us(record.timestamp) for record in records), np.int64, count),
         traces=None if at.topic in EVENTS else column(list(map(_traceparent, headers))),
     )
-
-
-class Consumer(port.ChunkConsumer):
-    """`ChunkConsumer` over kafka-python: a reader of one partition."""
-
-    def __init__(self, settings: KafkaSettings, topic: str, partition: int, offset: int) -> None:
-        self._at = topic, partition
-        self._reader = Reader(settings)
-        self.seek(offset)
-
-    def poll(self, max_rows: int) -> Chunk | None:
-        """See `ChunkConsumer.poll`."""
-        chunks = self._reader.poll(max_rows)
-        return chunks[0] if chunks else None
-
-    def position(self) -> int:
-        """See `ChunkConsumer.position`."""
-        return self._reader.positions()[self._at]
-
-    def end_offset(self) -> int | None:
-        """See `ChunkConsumer.end_offset`."""
-        return self._reader.end_offset(self._at)
-
-    def seek(self, offset: int) -> None:
-        """See `ChunkConsumer.seek`."""
-        self._reader.assign({self._at: offset})
-
-    def close(self) -> None:
-        """See `ChunkConsumer.close`."""
-        self._reader.close()
