@@ -198,14 +198,22 @@ class Group(TyperGroup):
         return self
 
     def _import(self, name: str) -> None:
-        found = typer.main.get_command(importlib.import_module(self._places[name]).app)
+        found = typer.main.get_command(_module(self._places[name]).app)
         self.add_command(getattr(found, "commands", {name: found})[name], name)
+
+
+def _module(name: str) -> Any:
+    """Import a module of commands; who waits for it at a terminal is told so."""
+    if name in sys.modules or "_STOPLINE_COMPLETE" in os.environ:
+        return importlib.import_module(name)
+    with Console(stderr=True).status("starting"):
+        return importlib.import_module(name)
 
 
 def _named(place: str) -> tuple[str, list[str]]:
     """Return a module and its commands; one that names none is imported to be asked."""
     module, _, names = place.partition(":")
-    found = None if names else typer.main.get_command(importlib.import_module(module).app)
+    found = None if names else typer.main.get_command(_module(module).app)
     return module, names.split(",") if found is None else list(
         getattr(found, "commands", {found.name: found})
     )
@@ -216,7 +224,7 @@ def lazy(name: str) -> Any:
     text, *places = LAZY[name]
     if len(places) > 1:
         return Group(places, name=name, help=text)
-    return typer.main.get_command(importlib.import_module(places[0]).app)
+    return typer.main.get_command(_module(places[0]).app)
 
 
 def loaded(name: str) -> Any:

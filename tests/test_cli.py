@@ -4,6 +4,7 @@ import importlib
 import json
 import logging
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -301,3 +302,19 @@ def test_options_of_the_broker_may_stand_before_or_after_what_a_command_is_about
 ) -> None:
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
         command(*words)
+
+
+def test_who_waits_at_a_terminal_is_told_before_what_is_slow_is_loaded(tmp_path: Path) -> None:
+    shown, terminal = pty.openpty()
+    start = "from console.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", start, "demo", "--help"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=terminal,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"},
+    ) as demo:  # fmt: skip
+        os.close(terminal)
+        first = os.read(shown, 1_000)
+        while b"starting" not in first:
+            first += os.read(shown, 1_000)
+        assert demo.stdout is not None and b"Example: stopline demo" in demo.stdout.read()
+    os.close(shown)
