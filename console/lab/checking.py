@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from console.lab.doubting import doubts
+from console.lab.doubting import doubts, too_old
 from console.lab.mending import CONTRACT, Fields, field_of, mend_of, near, written
 from models.ledgers.history import history
 from pipelines.hot.serving import InUse
@@ -119,25 +119,17 @@ def checked(chunk: Chunk, window: Window, rules: Policy, models: InUse) -> Check
         *_as_absent(softened, fields, chunk),
         *_unknown(fields, chunk),
         *(Finding(*each) for each in doubts(rows, rules.clock.ahead_us, live=live)),
-        *(() if live else _too_old(rows, int(window.received_us[0]), rules)),
+        *(
+            ()
+            if live
+            else (Finding(*each) for each in too_old(rows, rules.clock, int(window.received_us[0])))
+        ),
     ]
     messages = sum(not is_xml(value) for value in chunk.values) + len(of_xml)
     return Checked(
         messages, rows, list(_refused(letters, fields, places)), found,
         _lacking([*accepted, *paid], models), _acted(rows, rules, models),
     )  # fmt: skip
-
-
-def _too_old(rows: NDArray[np.void], now_us: int, rules: Policy) -> Iterator[Finding]:
-    """Say of payments of a file that a job would refuse them if they were sent today."""
-    old = rows["at_us"] < now_us - rules.clock.past_us
-    if old.any():
-        yield Finding(
-            f"over {rules.clock.past_days} days old: sent as they are, a job refuses them as PAST",
-            int(old.sum()),
-            int(rows["offset"][np.argmax(old)]),
-            "send recorded ones with `stopline send --now`; to train on they may be old",
-        )
 
 
 def _fields(value: bytes) -> Fields:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.policy import ClockPolicy
 from schemas.currencies import digits_of
 from schemas.instants import unit_of
 from schemas.payment import STATUSES
@@ -55,6 +56,14 @@ def doubts(rows: Rows, ahead_us: int, *, live: bool) -> Iterator[Doubt]:
         first = int(rows["offset"][rows["status"] == STATUSES.index(name)][0])
         mend = "send a payment when it is INITIATED, before it is settled; others are never scored"
         yield f"status {name}: not scored", times, first, mend
+
+
+def too_old(rows: Rows, clock: ClockPolicy, now_us: int) -> Iterator[Doubt]:
+    """Say of payments of a file that a job would refuse them if they were sent today."""
+    old = rows["at_us"] < now_us - clock.past_us
+    said = f"over {clock.past_days} days old: sent as they are, a job refuses them as PAST"
+    mend = "send recorded ones with `stopline send --now`; to train on they may be old"
+    yield from _doubt(rows, old, said, mend)
 
 
 def _times(rows: Rows, ahead_us: int) -> Iterator[Doubt]:

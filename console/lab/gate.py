@@ -117,10 +117,7 @@ def _unseen(rows: RowsByLeg, *bundles: Bundle) -> RowsByLeg:
     """Leave out what either bundle learned from, as long as a scam is left to compare by."""
     found = {}
     for leg, each in rows.items():
-        apart = np.ones(len(each.y), np.bool_)
-        for bundle in bundles:
-            if bundle.learned is not None:
-                apart &= bundle.learned.unseen(each.txn_id, each.at_us)
+        apart = np.all([bundle.unseen(each.txn_id, each.at_us) for bundle in bundles], axis=0)
         found[leg] = each.take(apart) if (each.y[apart] == 1).any() else each
     return found
 

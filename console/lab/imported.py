@@ -49,16 +49,11 @@ class Import(NamedTuple):
     found: Rows
     delay_days: float
 
-    @property
-    def days(self) -> float:
-        """Days from the first payment to the last."""
-        return float(self.transfers["at_us"][-1] - self.transfers["at_us"][0]) / DAY_US
-
     def windows(self) -> Windows:
         """Return a split that the days can be cut into; labels are waited for twice."""
         wait_us = self.delay_days * DAY_US
         unlabelled_us = max(int(self.transfers["at_us"][-1]) + wait_us - self.known_by_us(), 0)
-        rest = self.days - unlabelled_us / DAY_US - 2 * self.delay_days
+        rest = _days(self.transfers) - unlabelled_us / DAY_US - 2 * self.delay_days
         return Windows(_SHARES.train * rest, _SHARES.validation * rest, _SHARES.test * rest, self.delay_days)
 
     def known_by_us(self, known_by: str = "") -> int:
@@ -86,12 +81,12 @@ def read_import(folder: Path, say: Callable[[str], None]) -> Import:
     sought = np.isin(found["verdict"], list(labels.SOUGHT.values()))
     waits = np.sort((found["known_us"] - at_us)[sought if sought.any() else ...])
     took = waits[int(_MOST * (len(waits) - 1))] / DAY_US
-    most = _WAIT_SHARE * float(transfers["at_us"][-1] - transfers["at_us"][0]) / DAY_US
+    most = _WAIT_SHARE * _days(transfers)
     if took > most:
         found["known_us"] = np.minimum(found["known_us"], at_us + round(most * DAY_US))
         say(
             f"most labels became known more than {most:.1f} days after the payment, too late for "
-            f"{most / _WAIT_SHARE:.1f} days of payments: here they count as known {most:.1f} days after it, "
+            f"{_days(transfers):.1f} days of payments: here they count as known {most:.1f} days after it, "
             "so life will be worse than these figures; import more days"
         )
     return Import(folder, transfers, feedback, np.sort(found), float(min(took, most)))
@@ -129,6 +124,11 @@ def measured_import(
     delay = given.delay_days if delay_days is None else delay_days
     rows = labelled_import(given, policy, known_by=known_by, delay_days=delay)
     return labelled(rows, given.feedback)
+
+
+def _days(transfers: Rows) -> float:
+    """Return the days from the first payment to the last."""
+    return float(transfers["at_us"][-1] - transfers["at_us"][0]) / DAY_US
 
 
 def _paid_us(found: Rows, transfers: Rows) -> NDArray[np.int64]:

@@ -95,11 +95,9 @@ def labelled(rows: Mapping[str, LegRows], feedback: Sequence[Feedback]) -> dict[
 
 def _unseen(loaded: Bundle, given: Mapping[str, Measured]) -> tuple[dict[str, Measured], int]:
     """Leave out what the bundle learned from, unless nothing else is there; returns how much that is."""
-    if loaded.learned is None:
-        return dict(given), 0
-    apart = {leg: loaded.learned.unseen(of.rows.txn_id, of.rows.at_us) for leg, of in given.items()}
+    apart = {leg: loaded.unseen(of.rows.txn_id, of.rows.at_us) for leg, of in given.items()}
     known = max(int(np.count_nonzero(~rows)) for rows in apart.values())
-    if not all(rows.any() for rows in apart.values()):
+    if not known or not all(rows.any() for rows in apart.values()):
         return dict(given), known
     return {leg: of.take(apart[leg]) for leg, of in given.items()}, known
 

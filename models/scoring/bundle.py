@@ -126,6 +126,12 @@ class Bundle:
         """Return the classifier of leg `credit` or `debit`."""
         return self.credit if name == "credit" else self.debit
 
+    def unseen(self, txn_id: NDArray[np.bytes_], at_us: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which payments it did not learn from, bool[n]; all where that was not noted."""
+        if self.learned is None:
+            return np.ones(len(at_us), np.bool_)
+        return self.learned.unseen(txn_id, at_us)
+
 
 def save(
     path: Path,
