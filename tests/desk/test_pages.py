@@ -18,9 +18,7 @@ from desk.acting.plan import REASONS
 from desk.cases import case_id_of
 from desk.desk import Desk
 from desk.roles import ACTS, ROUTES, Role
-from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
-from pipelines.kafka.reading import process
 from schemas.action import KINDS
 from schemas.errors import ConfigError
 from tests.desk import kit, story
@@ -33,14 +31,12 @@ MULE = case_id_of(kit.token("mule"))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Site]]:
-    with EmbeddedBroker() as broker:
-        kafka = KafkaSettings(broker.address)
-        kit.create_topics(kafka)
-        story.tell(kafka)
-        with desk_on(kafka, tmp_path_factory.mktemp("desk")) as found:
-            yield found
-        process.close_connections()
+def told(
+    shared_kafka: KafkaSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, Site]]:
+    story.tell(shared_kafka)
+    with desk_on(shared_kafka, tmp_path_factory.mktemp("desk")) as found:
+        yield found
 
 
 def routes() -> list[APIRoute]:

@@ -18,9 +18,7 @@ from desk.roles import SEES
 from measures.casework import AGGREGATES
 from measures.registry import quota
 from measures.registry.suspicion import key_of
-from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
-from pipelines.kafka.reading import process
 from schemas import topics
 from schemas.action import Action
 from schemas.casework import CaseworkMessage, JudgeSubject, LiftBlock, ListSubject
@@ -35,15 +33,11 @@ EN = {"accept-language": "en"}
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    with EmbeddedBroker() as broker:
-        kafka = KafkaSettings(broker.address)
-        kit.create_topics(kafka)
-        story.tell(kafka, small=3)
-        at_work = bureau.tell(kafka)
-        with desk_on(kafka, tmp_path_factory.mktemp("desk")) as (desk, site):
-            yield desk, site, kafka, at_work
-        process.close_connections()
+def told(shared_kafka: KafkaSettings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    story.tell(shared_kafka, small=3)
+    at_work = bureau.tell(shared_kafka)
+    with desk_on(shared_kafka, tmp_path_factory.mktemp("desk")) as (desk, site):
+        yield desk, site, shared_kafka, at_work
 
 
 def said(kafka: KafkaSettings, topic: str, record: Any) -> list[Any]:

@@ -14,9 +14,7 @@ from desk.desk import Desk
 from desk.listing import LISTS
 from desk.roles import Person, Role
 from desk.sight import EVERYTHING, sight_of
-from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
-from pipelines.kafka.reading import process
 from schemas import topics
 from schemas.errors import ConfigError
 from tests.desk import bureau, kit, story
@@ -28,30 +26,28 @@ OURS, THEIRS = case_id_of(kit.token("ours")), case_id_of(kit.token("theirs"))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Site]]:
+def told(
+    shared_kafka: KafkaSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, Site]]:
     """Two banks: the case `ours` is of a payee at one, paid from the other, `theirs` the other way round."""
-    with EmbeddedBroker() as broker:
-        kafka = KafkaSettings(broker.address)
-        kit.create_topics(kafka)
-        alerts = [
-            kit.alert(1, "ours", debtor_agent=EAST, creditor_agent=WEST + "XXX"),
-            kit.alert(2, "theirs", debtor_agent=WEST, creditor_agent=EAST),
-            kit.alert(3, "nobody"),
-            kit.alert(4, "out", leg="DEBIT", debtor_agent=WEST, creditor_agent=EAST),
-        ]
-        kit.send(kafka, topics.ALERTS, alerts)
-        warnings = [
-            msgspec.structs.replace(
-                story.warning(), warning_id=each.alert_id, txn_id=each.txn_id, party_token=each.party_token
-            )
-            for each in alerts[:2]
-        ]  # fmt: skip
-        kit.send(kafka, topics.WARNINGS, warnings)
-        story.tell(kafka, small=3)
-        bureau.tell(kafka)
-        with desk_on(kafka, tmp_path_factory.mktemp("desk")) as found:
-            yield found
-        process.close_connections()
+    alerts = [
+        kit.alert(1, "ours", debtor_agent=EAST, creditor_agent=WEST + "XXX"),
+        kit.alert(2, "theirs", debtor_agent=WEST, creditor_agent=EAST),
+        kit.alert(3, "nobody"),
+        kit.alert(4, "out", leg="DEBIT", debtor_agent=WEST, creditor_agent=EAST),
+    ]
+    kit.send(shared_kafka, topics.ALERTS, alerts)
+    warnings = [
+        msgspec.structs.replace(
+            story.warning(), warning_id=each.alert_id, txn_id=each.txn_id, party_token=each.party_token
+        )
+        for each in alerts[:2]
+    ]  # fmt: skip
+    kit.send(shared_kafka, topics.WARNINGS, warnings)
+    story.tell(shared_kafka, small=3)
+    bureau.tell(shared_kafka)
+    with desk_on(shared_kafka, tmp_path_factory.mktemp("desk")) as found:
+        yield found
 
 
 def seat(site: Site, code: str, number: int = 1) -> Seat:

@@ -17,14 +17,12 @@ from console.web.visit import Site
 from console.web.words import FULL, read_words
 from desk.desk import Desk
 from models.scoring.reasons import shipped
-from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
-from pipelines.kafka.reading import process
 from schemas.alarm import AlarmKind
 from schemas.dead_letter import HINTS
 from schemas.errors import ConfigError
 from schemas.reply import ReplyCode, Why
-from tests.desk import bureau, kit, story
+from tests.desk import bureau, story
 from tests.desk.site import Seat, desk_on
 
 #: Elements whose text is a name, an id or somebody's own words in a language that they state.
@@ -32,15 +30,13 @@ NAMES = {"code", "pre", "textarea", "style", "script", "kbd"}
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Site]]:
-    with EmbeddedBroker() as broker:
-        kafka = KafkaSettings(broker.address)
-        kit.create_topics(kafka)
-        story.tell(kafka)
-        bureau.tell(kafka)
-        with desk_on(kafka, tmp_path_factory.mktemp("desk")) as found:
-            yield found
-        process.close_connections()
+def told(
+    shared_kafka: KafkaSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Desk, Site]]:
+    story.tell(shared_kafka)
+    bureau.tell(shared_kafka)
+    with desk_on(shared_kafka, tmp_path_factory.mktemp("desk")) as found:
+        yield found
 
 
 class Text(HTMLParser):
