@@ -222,18 +222,14 @@ def _budget(of: Stressed) -> Point:
 
 
 def quiet_point(of: Stressed) -> Point:
-    """Return the lowest score on arrival that disturbs at most `DISTURBED_MAX` customers a victim in life.
+    """Return the lowest score on arrival that surely disturbs at most `DISTURBED_MAX` customers a victim.
 
-    Where there are several worlds the upper end of the interval over them does.
+    At the base rate of life, by `stress.disturbed_at_most`.
     """
     best = Point(float("inf"), float("inf"))
     for per_10k in np.geomspace(0.02, 5.0, 40):
         point = stress.point_at(of, float(per_10k), 0.0)._replace(debit=float("inf"))
-        counts = stress.tallies(of, point)
-        at_most = stress.interval(counts) or {
-            name: [each, each] for name, each in stress.ratios(counts).items()
-        }
-        if at_most["disturbed_per_victim"][1] <= DISTURBED_MAX:
+        if stress.disturbed_at_most(stress.tallies(of, point)) <= DISTURBED_MAX:
             best = point
     return best
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from models.features import FloatArray
 from models.learning.card import segments
@@ -196,6 +197,19 @@ def interval(counts: Sequence[Tally], base_rate: float = BASE_RATE) -> dict[str,
         name: [float(np.quantile([each[name] for each in again], edge, method="nearest")) for edge in _MIDDLE]
         for name in again[0]
     }
+
+
+def disturbed_at_most(counts: Sequence[Tally], base_rate: float = BASE_RATE, sure: float = 0.95) -> float:
+    """Return disturbed customers per victim that are not exceeded, as sure as asked.
+
+    Both are counts, and at a careful point so few that what worlds differ by says less than their own chance:
+    exact bounds of a Poisson mean, the upper one of who is disturbed, the lower one of victims (Garwood 1936).
+    """
+    sums = np.sum(np.array(counts, float).reshape(-1, len(Tally._fields)), axis=0)
+    of = Tally(*sums.tolist())
+    disturbed, victims = gammaincinv(of.disturbed + 1, sure), gammaincinv(max(of.victims, 1), 1 - sure)
+    per_good, per_scam = disturbed / max(of.good, 1), victims / max(of.scams, 1)
+    return float(per_good * (1 - base_rate) / (per_scam * base_rate)) if of.victims else float("inf")
 
 
 def times(ours: Sequence[Tally], theirs: Sequence[Tally]) -> dict[str, Any]:

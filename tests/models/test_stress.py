@@ -121,6 +121,29 @@ def test_the_interval_over_worlds_holds_the_ratio_and_one_world_has_none():
     assert stress.interval(counts[:1]) == {}
 
 
+def test_what_is_not_exceeded_lies_further_from_the_ratio_the_fewer_were_counted():
+    few = stress.Tally(good=1e6, disturbed=8, scams=1_000, victims=80)
+    many = stress.Tally(good=1e8, disturbed=800, scams=100_000, victims=8_000)
+    ratio = stress.ratios([few], base_rate=1e-4)["disturbed_per_victim"]
+
+    assert ratio == pytest.approx(stress.ratios([many], base_rate=1e-4)["disturbed_per_victim"])
+    assert 1.8 * ratio < stress.disturbed_at_most([few], base_rate=1e-4) < 2.5 * ratio
+    assert ratio < stress.disturbed_at_most([many], base_rate=1e-4) < 1.1 * ratio
+    assert stress.disturbed_at_most([few._replace(victims=0)]) == float("inf")
+
+
+def test_a_careful_point_holds_its_promise_in_nineteen_of_twenty_other_samples():
+    draw = np.random.default_rng(1)
+
+    def sample() -> stress.Tally:
+        return stress.Tally(good=1e6, disturbed=draw.poisson(8), scams=1_000, victims=draw.poisson(80))
+
+    true = stress.ratios([stress.Tally(good=1e6, disturbed=8, scams=1_000, victims=80)])
+    kept = [stress.disturbed_at_most([sample()]) >= true["disturbed_per_victim"] for _ in range(400)]
+
+    assert np.mean(kept) >= 0.95
+
+
 def test_the_worst_tactic_is_one_with_enough_cases_where_there_is_one():
     few, many = {"held_on_arrival": 0.1, "cases": 2.0}, {"held_on_arrival": 0.5, "cases": 40.0}
 
