@@ -10,7 +10,7 @@ and tags, and is a second parser beside the one that Apache Beam brings.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,11 +40,17 @@ T = TypeVar("T")
 
 
 class Document(NamedTuple):
-    """A file's data, and the line each of its places stands in."""
+    """A file's data, and the line each of its places stands in.
+
+    Attributes:
+        as_text: its scalars are text as they stand in the file.
+
+    """
 
     name: str
     data: Any
     lines: Mapping[Place, int]
+    as_text: bool = False
 
     def line(self, place: Place) -> int:
         """Return the line of a place, or of the nearest place around it."""
@@ -64,37 +70,42 @@ class Document(NamedTuple):
 
         """
         try:
-            return msgspec.convert(self.data, wanted)
+            return msgspec.convert(self.data, wanted, strict=not self.as_text)
         except msgspec.ValidationError as error:
             found = _PLACE_OF_MSGSPEC.search(str(error))
             said = _PLACE_OF_MSGSPEC.sub("", str(error))
             raise self.fault(_place(found["path"]) if found else (), said) from error
 
 
-def read(path: Path) -> Document:
+def read(path: Path, *, as_text: bool = False) -> Document:
     """Read a YAML file.
+
+    With `as_text` every scalar is text as it stands, and becomes a number or a truth value where a record
+    wants one: for files that speak of values of others, where 1 and true are words like any other.
 
     Raises:
         ConfigError: it cannot be read or is no plain YAML; one sentence that names file and line.
 
     """
-    return parse(read_bytes(path), str(path))
+    return parse(read_bytes(path), str(path), as_text=as_text)
 
 
-def parse(raw: bytes, name: str) -> Document:
+def parse(raw: bytes, name: str, *, as_text: bool = False) -> Document:
     """Read the bytes of a YAML file called `name`; raises as `read` does.
 
     >>> parse(b"a: [1, 1:30, no]", "x.yaml").data
     {'a': [1, '1:30', 'no']}
+    >>> parse(b"a: [1, True]", "x.yaml", as_text=True).data
+    {'a': ['1', 'True']}
     """
     text = utf8(raw, name).decode()
-    builder = _Builder(name)
+    builder = _Builder(name, str if as_text else plain)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             builder.take(event)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}:{_line_of(error, text)}: this is no YAML: {_problem(error)}") from error
-    return Document(name, builder.root, builder.lines)
+    return Document(name, builder.root, builder.lines, as_text)
 
 
 def spell(place: Place) -> str:
@@ -110,8 +121,9 @@ def spell(place: Place) -> str:
 class _Builder:
     """Makes values of events with a stack of its own, so that depth costs nothing but its bound."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, value_of: Callable[[str], Any]) -> None:
         self.name = name
+        self.value_of = value_of
         self.root: Any = None
         self.lines: dict[Place, int] = {}
         self.documents = self.nodes = 0
@@ -156,7 +168,7 @@ class _Builder:
         if len(event.value) > MOST_CHARACTERS:
             raise self.fault(line, f"a value is longer than {MOST_CHARACTERS:,} characters; shorten it")
         try:
-            value = plain(event.value) if event.implicit[0] else event.value
+            value = self.value_of(event.value) if event.implicit[0] else event.value
         except ValueError as error:
             raise self.fault(line, str(error)) from error
         if not self.open or not self.expects_key():

@@ -203,7 +203,7 @@ def disturbed_at_most(counts: Sequence[Tally], base_rate: float = BASE_RATE, sur
     """Return disturbed customers per victim that are not exceeded, as sure as asked.
 
     Both are counts, and at a careful point so few that what worlds differ by says less than their own chance:
-    exact bounds of a Poisson mean, the upper one of who is disturbed, the lower one of victims (Garwood 1936).
+    exact bounds of a Poisson mean, upper for the disturbed and lower for victims (Garwood 1936).
     """
     sums = np.sum(np.array(counts, float).reshape(-1, len(Tally._fields)), axis=0)
     of = Tally(*sums.tolist())

@@ -170,9 +170,13 @@ def _converted(run: Conversion, rows: pd.DataFrame) -> pa.Table:
         kept = rows[mapping.keep.column].astype(str).isin(mapping.keep.among).to_numpy(bool)
         report.left_out += int((~kept).sum())
         rows, numbers = rows[kept], numbers[kept]
-    columns, reason = _columns(run, rows, numbers)
+    columns, reason, optional = _columns(run, rows, numbers)
     reason = np.where((reason == "") & _again(columns["txn_id"], run.ids), "txn_id: came before", reason)
     good = reason == ""
+    for name, found, text in optional:
+        report.unread[name] += int((found.wrong & good).sum())
+        report.found[name] += int((found.present & good).sum())
+        _keep(run, name, text[found.wrong & good])
     for why, number in zip(reason[~good].tolist(), numbers[~good].tolist(), strict=True):
         report.refused[why] += 1
         report.first_refused.setdefault(why, number)
@@ -192,14 +196,16 @@ def _converted(run: Conversion, rows: pd.DataFrame) -> pa.Table:
     return table
 
 
-def _columns(run: Conversion, rows: pd.DataFrame, numbers: Any) -> tuple[dict[str, Any], Any]:
-    """Return the fields, and why each row is no payment, "" if it is one."""
-    mapping, report = run.mapping, run.report
+def _columns(
+    run: Conversion, rows: pd.DataFrame, numbers: Any
+) -> "tuple[dict[str, Any], Any, list[tuple[str, fields.Values, pd.Series[Any]]]]":
+    """Return the fields; why each row is no payment, "" if it is one; how optional fields were read."""
+    mapping = run.mapping
     columns: dict[str, Any] = {}
     reason = _no_row(mapping, rows)
     whole = reason == ""
     currency = None
-    optional: list[tuple[str, fields.Values, Any]] = []
+    optional: list[tuple[str, fields.Values, pd.Series[Any]]] = []
     for name in ("currency", *(each for each in mapping.fields if each != "currency")):
         field_ = mapping.fields[name]
         found, text = fields.read(name, field_, rows, numbers, secret=run.secret, currency=currency)
@@ -220,12 +226,7 @@ def _columns(run: Conversion, rows: pd.DataFrame, numbers: Any) -> tuple[dict[st
     untrue = np.where(reason == "", _untrue(columns["accepted_at_us"]), reason)
     times, _ = fields.text_of(mapping.fields["accepted_at_us"], rows, numbers)
     _keep(run, "accepted_at_us", times[untrue != reason])
-    good = untrue == ""
-    for name, found, text in optional:
-        report.unread[name] += int((found.wrong & good).sum())
-        report.found[name] += int((found.present & good).sum())
-        _keep(run, name, text[found.wrong & good])
-    return columns, untrue
+    return columns, untrue, optional
 
 
 def _keep(run: Conversion, name: str, text: "pd.Series[Any]") -> None:

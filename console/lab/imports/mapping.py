@@ -8,7 +8,7 @@ fields:                                  # as in schemas/json/payment.v1.json
   amount_minor: {column: amount, unit: major}
   currency: {constant: USD}
   debtor: {column: nameOrig, token: PARTY}
-label: {column: isFraud, scam: ["1"], known_after_days: 7}   # or of a table of their own, below `Label`
+label: {column: isFraud, scam: [1], known_after_days: 7}   # or of a table of their own, below `Label`
 """
 
 import codecs
@@ -187,7 +187,7 @@ def load(name: str) -> Mapping:
         names = ", ".join(sorted(each.stem for each in MAPS.glob("*.yaml")))
         raise ConfigError(f"there is no mapping {name!r}; name a file, or one of {names}")
     try:
-        mapping = strict_yaml.read(path).convert(Mapping)
+        mapping = strict_yaml.read(path, as_text=True).convert(Mapping)
     except ConfigError as error:
         raise ConfigError(f"mapping cannot be used: {error}; see fixtures/maps") from error
     for fault in _faults(mapping):

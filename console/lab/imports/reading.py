@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from console.lab.imports import typed
 from console.lab.imports.mapping import Table
 from schemas.errors import ConfigError, cause
 
@@ -54,8 +54,8 @@ def blocks(how: Table, columns: tuple[str, ...], table: Path) -> Iterator[pd.Dat
     """
     try:
         _require_table(how, table)
-        for rows in _read(how, table):
-            _require(columns, rows, how, table)
+        for names, rows in _read(how, columns, table):
+            _require(columns, names, how, table)
             yield rows[list(columns)]
     except UnicodeError as error:
         raise ConfigError(
@@ -93,28 +93,27 @@ def _require_names(how: Table, table: Path) -> None:
         )
 
 
-def _read(how: Table, table: Path) -> Iterator[pd.DataFrame]:
+def _read(how: Table, columns: tuple[str, ...], table: Path) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    """Yield the names of all columns of a block, and as text those asked for that it has."""
     if how.format == "csv":
         if table.suffix not in _PACKED:
             _require_names(how, table)
         warnings.simplefilter("ignore", pd.errors.ParserWarning)  # of the same
-        yield from pd.read_csv(
+        for rows in pd.read_csv(
             table, sep=how.separator, quotechar=how.quote, dtype=str, keep_default_na=False,
             chunksize=BLOCK_ROWS, encoding=_WITHOUT_MARK.get(how.encoding.lower(), how.encoding),
             skiprows=how.skip, index_col=False, names=how.names or None, header=None if how.names else 0,
-        )  # fmt: skip
-    elif how.format == "jsonl":
-        yield from pd.read_json(table, lines=True, dtype=False, chunksize=BLOCK_ROWS)
+        ):  # fmt: skip
+            yield [str(name) for name in rows.columns], rows
     else:
-        for batch in pq.ParquetFile(table).iter_batches(BLOCK_ROWS):
-            yield batch.to_pandas()
+        read = typed.of_lines if how.format == "jsonl" else typed.of_parquet
+        yield from read(table, columns, _WITHOUT_MARK.get(how.encoding.lower(), how.encoding), BLOCK_ROWS)
 
 
-def _require(columns: tuple[str, ...], rows: pd.DataFrame, how: Table, table: Path) -> None:
-    lacking = [name for name in columns if name not in rows.columns]
+def _require(columns: tuple[str, ...], names: list[str], how: Table, table: Path) -> None:
+    lacking = [name for name in columns if name not in names]
     if not lacking:
         return
-    names = [str(name) for name in rows.columns]
     hint = (
         _separator(names) or _skipped(how, columns, table) or _misread(names, lacking[0]) or _nameless(names)
     )
