@@ -138,10 +138,12 @@ def case_file(
     journal = _records(
         store, "SELECT record FROM journal WHERE account = ? ORDER BY version", _EVENT, account
     )
+    with store.reading() as db:
+        state = state_of(db, account)
     return CaseFile(
         row, alerts, warnings, answers, tuple(measures),
         tuple(_records(store, "SELECT record FROM appeals WHERE account = ?", _APPEAL, account)), proposals,
-        _timeline(alerts, journal, told, facts), usual(state_of(store.reader(), account)),
+        _timeline(alerts, journal, told, facts), usual(state),
         money_way(store, account, now_us, sight), _related(store, account, alerts, families, sight),
         tuple(naming(store, named, sight=sight)),
     )  # fmt: skip

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import Any
 
+from desk.store import Store
 from desk.terms import SERVICE_US
 from schemas.action import ActionKind
 from schemas.ids import derived_id
@@ -77,9 +78,9 @@ def everybody(db: sqlite3.Connection) -> set[str]:
     return {account for (account,) in db.execute(query) if account}
 
 
-def last_change(db: sqlite3.Connection) -> int:
+def last_change(store: Store) -> int:
     """Return the number of the last change."""
-    return int(db.execute("SELECT coalesce(max(changed), 0) FROM cases").fetchone()[0])
+    return int(store.rows("SELECT coalesce(max(changed), 0) FROM cases")[0][0])
 
 
 def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:

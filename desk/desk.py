@@ -312,7 +312,9 @@ class Desk:
     def _by_engine(self, asked: Asked) -> Plan:
         """Ask the legal engine about the account that holds what is acted on; a case may be another's."""
         on = asked._replace(account=self._held_at(asked))
-        return engine.plan(on, state_of(self.store.reader(), on.account), self.laws)
+        with self.store.reading() as db:
+            state = state_of(db, on.account)
+        return engine.plan(on, state, self.laws)
 
     def _held_at(self, asked: Asked) -> str:
         """Return the account of the measure or appeal acted on; of a payment to be held, the payer's."""

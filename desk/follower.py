@@ -65,7 +65,7 @@ class Follower:
         self._stopped = threading.Event()
         self.caught_up = False
         self.lag, self.read, self.wrong = 0, 0, ""
-        self.changed = cases.last_change(store.reader())
+        self.changed = cases.last_change(store)
         self._building = store.building
 
     def run(self) -> None:
@@ -224,8 +224,7 @@ class Follower:
             self._ids = {topic: state.topic_id for topic, state in admin.describe(there).items()}
             places = [(topic, number) for topic in there for number in range(counts[topic])]
             known = {
-                (row["topic"], row["partition"]): row
-                for row in self.store.reader().execute("SELECT * FROM positions")
+                (row["topic"], row["partition"]): row for row in self.store.rows("SELECT * FROM positions")
             }
             replaced = [
                 at for at in known if self._ids.get(at[0], known[at]["topic_id"]) != known[at]["topic_id"]
@@ -247,9 +246,7 @@ class Follower:
             stood = {at: known[at]["next_offset"] if at in known else 0 for at in fresh}
             self._reader.assign({**reading, **{at: max(stood[at], first[at]) for at in fresh}})
         if self._looked < 0:
-            self._touched.update(
-                name for (name,) in self.store.reader().execute("SELECT account FROM touched")
-            )
+            self._touched.update(name for (name,) in self.store.rows("SELECT account FROM touched"))
         self._looked = time.monotonic()
 
     def _anew(self) -> None:

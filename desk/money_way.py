@@ -140,7 +140,8 @@ def _stop(store: Store, account: str, flows: Iterable[Flow], now_us: int) -> Sto
     left = {flow.txn: flow for flow in flows if flow.source == account}
     came_minor = sum(flow.tainted_minor for flow in came.values())
     left_minor = sum(flow.tainted_minor for flow in left.values())
-    state = state_of(store.reader(), account)
+    with store.reading() as db:
+        state = state_of(db, account)
     known = bool(state and state.account.facts and state.account.facts.balance_minor is not None)
     held = in_force(state.account, now_us).held_minor if state else 0
     balance = state.account.balance_minor if known and state else None

@@ -9,7 +9,6 @@ start compares; after a crash the start looks at the structure alone.
 import logging
 import re
 import sqlite3
-import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -42,7 +41,7 @@ CREATE TABLE unreadable(
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that can be held weakly: it ends with its thread, or when the store is closed."""
+    """A connection that can be held weakly: it ends with the file it is of, or when the store is closed."""
 
 
 class Store:
@@ -60,7 +59,7 @@ class Store:
     def __init__(self, path: Path, tables: Sequence[str], *, anew: bool = True) -> None:
         self.path = path
         self._made = (_OWN, *tables)
-        self._threads = threading.local()
+        self._idle: list[_Connection] = []
         self._connections: WeakSet[_Connection] = WeakSet()
         self._owned, self.damaged = anew, False
         self.beside: dict[type, Any] = {}
@@ -105,7 +104,7 @@ class Store:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
         self.damaged = False
-        self._threads = threading.local()
+        self._idle = []
         self._writer = self._opened()
         epoch = sha256(str(self.path.stat().st_ctime_ns).encode()).hexdigest()[:8]
         with self.writing() as db:
@@ -161,27 +160,32 @@ class Store:
             self.damaged |= code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
             raise StateError(f"{self.path} cannot be used at the moment: {error}") from error
 
-    def reader(self) -> sqlite3.Connection:
-        """Return this thread's connection, which cannot write."""
-        db: sqlite3.Connection | None = getattr(self._threads, "db", None)
-        if db is None:
-            db = self._threads.db = self._opened()
-            db.execute("PRAGMA query_only = 1")
-        return db
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that cannot write to whichever thread, the one that was given back last."""
+        with self.told():
+            idle = self._idle
+            try:
+                db = idle.pop()
+            except IndexError:
+                db = self._opened()
+                db.execute("PRAGMA query_only = 1")
+            yield db
+            idle.append(db)
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """Ask from whichever thread."""
-        with self.told():
-            return self.reader().execute(query, values).fetchall()
+        with self.reading() as db:
+            return db.execute(query, values).fetchall()
 
     def row(self, query: str, *values: Any) -> sqlite3.Row | None:
         """Ask for one row; None if there is none."""
-        with self.told():
-            found: sqlite3.Row | None = self.reader().execute(query, values).fetchone()
+        with self.reading() as db:
+            found: sqlite3.Row | None = db.execute(query, values).fetchone()
         return found
 
     def close(self) -> None:
-        """Close every thread's connection, the writer's last, and note the file's digest."""
+        """Close every connection, the writer's last, and note the file's digest."""
         for each in set(self._connections) - {self._writer}:
             each.close()
         if self._owned and not self.damaged:
@@ -227,7 +231,7 @@ class Store:
             raise StateError(f"{self.path} is no store of the desk: {error}; delete it") from error
         return str(found[0]) if found else ""
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> _Connection:
         db = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=30, factory=_Connection
         )

@@ -36,6 +36,12 @@ def environment() -> Environment:
     return found
 
 
+def warm(templates: Environment) -> None:
+    """Compile every template, so that nobody's first page waits for it."""
+    for name in templates.list_templates(extensions=["html"]):
+        templates.get_template(name)
+
+
 class Say:
     """The words of one language; a key without a text is shown as it is."""
 

@@ -14,7 +14,7 @@ from console.lab.serving import opened
 from console.lab.trying import InForce, Trials
 from console.web.app import create_app
 from console.web.oidc import Door, read_provider
-from console.web.render import environment
+from console.web.render import environment, warm
 from console.web.said import read_sentences
 from console.web.sessions import Sessions
 from console.web.visit import Site
@@ -106,6 +106,7 @@ def served(site: Site, host: str = HOST, port: int = 0, *, names: Sequence[str] 
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, name="desk-web", daemon=True)
     thread.start()
+    threading.Thread(target=warm, args=(site.templates,), name="desk-templates", daemon=True).start()
     deadline = time.monotonic() + START_S
     while not server.started:
         if not thread.is_alive() or time.monotonic() > deadline:

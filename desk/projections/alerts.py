@@ -21,7 +21,9 @@ CREATE TABLE alerts(
   amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, value REAL NOT NULL, chance REAL NOT NULL,
   rule TEXT NOT NULL, at_us INTEGER NOT NULL, received_us INTEGER NOT NULL, due_us INTEGER,
   record BLOB NOT NULL, institution TEXT NOT NULL, payer_institution TEXT NOT NULL);
-CREATE INDEX alerts_of_account ON alerts(account, received_us);
+CREATE INDEX alerts_of_account ON alerts(
+  account, received_us, txn, at_us, outcome, amount_minor, value, chance, due_us, jurisdiction, leg, rule,
+  currency, party, institution);
 CREATE INDEX alerts_of_txn ON alerts(txn);
 CREATE INDEX alerts_of_party ON alerts(party);
 CREATE INDEX alerts_of_counterparty ON alerts(counterparty);

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
+from console.web.render import warm
 from console.web.serve import site_of
 from console.web.visit import Site
 from desk import queue
@@ -68,8 +69,10 @@ def asked(site: Site, path: str, times: int) -> tuple[float, float]:
     seat, took = Seat(site, "lead"), []
     for _ in range(times):
         began = time.perf_counter()
-        assert seat.get(path).status_code == 200, path
+        answer = seat.get(path)
         took.append((time.perf_counter() - began) * 1000)
+        if answer.status_code != 200:
+            sys.exit(f"{path} answers {answer.status_code}: {answer.text}")
     return median(took), max(took)
 
 
@@ -92,6 +95,7 @@ def measured(settings: KafkaSettings, folder: Path, cases: int, count: int) -> b
     with closing(Audit(folder / "audit.jsonl")) as audit:
         desk = Desk(store, follower, Carrier(store, settings), settings, SHIPPED, clock, audit, "CN")
         site = site_of(desk, folder)
+        warm(site.templates)
         for path in (
             "/queue", "/queue/rows", "/queue?page=100", "/queue?only=unheld", f"/cases/{found[0]}",
             "/api/cases", "/metrics", "/health", "/model",

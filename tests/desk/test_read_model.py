@@ -5,7 +5,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import OUTCOMES
 from schemas import topics
 from schemas.dead_letter import dead_letter
+from schemas.errors import StateError
 from schemas.feedback import Feedback
 from schemas.trace import Trace, trace_id
 from schemas.units import HOUR_US
@@ -152,6 +155,22 @@ def test_a_file_that_is_no_store_is_kept_aside_and_a_store_made(
     assert (tmp_path / "desk.db.aside").read_bytes() == content
     assert "the desk is built anew" in caplog.text
     store.close()
+
+
+def test_threads_that_ask_one_after_another_share_a_connection(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))) as store:
+        lent = set[int]()
+
+        def ask() -> None:
+            with store.reading() as db:
+                lent.add(id(db))
+
+        for thread in [threading.Thread(target=ask) for _ in range(5)]:
+            thread.start()
+            thread.join()
+        assert len(lent) == 1
+        with pytest.raises(StateError), store.reading() as db:
+            db.execute("DELETE FROM a")
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
