@@ -64,7 +64,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.reports.sending:send,revoke",
         "console.commands.reports.answering:answer,judge",
         "console.commands.reports.ordering:order",
-        "console.commands.reports.showing:show,export,import",
+        "console.commands.reports.showing:show,campaigns,export,import",
     ),
     "listings": (
         "Give out a country's list of subjects, take it over, look somebody up.",

@@ -14,6 +14,7 @@ from measures.aggregate import Aggregate, Send
 from measures.authority.signing import AuthorityKey, KeyRing, open_payload
 from measures.blocking.entry import BLOCK
 from measures.blocking.forms import form, region_of
+from measures.cases.campaigns import without_text
 from measures.cases.report import REPORT
 from measures.cases.reporter import REPORTER
 from measures.numbers.graded import NUMBER
@@ -82,7 +83,9 @@ def read_report(
     if fault := _time_fault(said, at_us):
         return fault
     named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
-    return [Send("reporter", said.reporter, TakeReport(report=named, authority=key is not None))]
+    return [
+        Send("reporter", said.reporter, TakeReport(report=without_text(named), authority=key is not None))
+    ]
 
 
 def _time_fault(said: Report, now_us: int) -> Refusal | None:

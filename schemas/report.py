@@ -19,6 +19,7 @@ from schemas.contract import (
     IdOrNone,
     InstitutionIdOrNone,
     Line,
+    LongText,
     Micros,
     SealOrNone,
     Text,
@@ -53,6 +54,9 @@ INFORMATION = get_args(Information)
 RESULTS = tuple(filter(None, get_args(Result)))
 
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
+#: How a message was worded: so many minima (`measures.cases.campaigns.template_of`) of 16 bits, in base64url.
+TEMPLATE_MINIMA = 128
+Template = Annotated[str, Meta(max_length=342, pattern=r"^([A-Za-z0-9_-]{342})?\Z")]
 #: Traffic light protocol 2.0.
 Tlp = Literal["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"]
 
@@ -117,6 +121,8 @@ class Report(Event, frozen=True, kw_only=True, tag="REPORT"):
         legal_basis: what allows the reporter to share it.
         tlp: who may see it.
         grade: source and credibility by the admiralty scale, such as B2; "" if not graded.
+        message: text of the message that was sent to the victim; the job keeps its template only.
+        template: of that message, from a reporter who does not send the text.
 
     """
 
@@ -135,6 +141,8 @@ class Report(Event, frozen=True, kw_only=True, tag="REPORT"):
     legal_basis: Annotated[str, Meta(max_length=500)] = ""
     tlp: Tlp = "AMBER"
     grade: Annotated[str, Meta(max_length=2, pattern=r"^([A-F][1-6])?\Z")] = ""
+    message: LongText = ""
+    template: Template = ""
 
 
 class Revocation(Event, frozen=True, kw_only=True, tag="REVOCATION"):

@@ -11,6 +11,7 @@ import msgspec
 
 from console.lab.brokers import topic_records
 from console.lab.signing import signed
+from measures.cases.campaigns import without_text
 from measures.casework import TYPE
 from measures.exchange import misp, stix, xarf
 from pipelines.kafka.port import KafkaSettings, open_producer
@@ -38,7 +39,7 @@ def send(kafka: KafkaSettings, file: Path, key: Path | None) -> int:
     reports = []
     for number, line in enumerate(filter(None, _read(file).splitlines()), 1):
         try:
-            reports.append(_REPORT(line))
+            reports.append(without_text(_REPORT(line)))
         except UNREADABLE as error:
             raise ConfigError(f"{file}, line {number}, is no report: {explained(error)}; mend it") from error
     for each in reports:

@@ -10,9 +10,10 @@ import numpy as np
 from console.lab.measuring import of_world
 from fixtures.stream import clues
 from fixtures.world import World
-from measures.rings.components import Component, UnionFind, components, leiden
+from measures.rings.components import Component, components, leiden
 from measures.rings.following import rings_of
 from measures.rings.links import Known, calls, in_order
+from measures.union_find import UnionFind
 from models.scoring.bundle import LEGS, Bundle
 from pipelines import policy
 from pipelines.policy import DELAY, Policy

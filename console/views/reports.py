@@ -1,13 +1,15 @@
 """Cases of reports on a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.table import Table
 
+from measures.cases import campaigns as grouping
 from measures.registry.rectification import Standing
 from schemas.rectification import Rectification
-from schemas.report import Action, ReportCase
+from schemas.report import Action, Report, ReportCase
 
 
 def overview(cases: Mapping[str, ReportCase]) -> Table:
@@ -35,6 +37,22 @@ def case(found: ReportCase) -> Table:
         shown.add_row(
             each.recipient, each.kind, f"{entity.kind} {entity.value}", _at(each.sent_us), _at(each.acked_us),
             _at(each.done_us), _said(each),
+        )  # fmt: skip
+    return shown
+
+
+def campaigns(reports: Iterable[Report]) -> Table:
+    """Return the campaigns of two or more reports, the newest first."""
+    shown = Table(
+        "campaign", "reports", "reporters", "first seen", "last", "what", "shared", title="Campaigns"
+    )
+    groups = [each for each in grouping.groups(reports) if len(each) > 1]
+    for group in sorted(groups, key=lambda each: -each[-1].at_us):
+        classes = Counter(each.fraud_class for each in group)
+        named = (f"{name} {value}" for name, values in grouping.shared(group).items() for value in values[:3])
+        shown.add_row(
+            grouping.campaign_id(group), str(len(group)), str(len({each.reporter for each in group})),
+            _at(group[0].at_us), _at(group[-1].at_us), classes.most_common(1)[0][0], ", ".join(named),
         )  # fmt: skip
     return shown
 

@@ -9,6 +9,7 @@ import msgspec
 from desk.projections.projection import Ground, Message, Projection
 from desk.sight import put_institutions
 from desk.store import packed
+from measures.cases import campaigns
 from measures.cases.asking import DESK
 from schemas import topics
 from schemas.block import BlockEntry
@@ -27,6 +28,9 @@ CREATE INDEX aggregates_in_order ON aggregates(topic, waits, due_us);
 CREATE TABLE names(
   topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY(topic, id, name)) WITHOUT ROWID;
 CREATE INDEX names_of ON names(name);
+CREATE TABLE marks(
+  topic TEXT NOT NULL, id TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY(topic, id, mark)) WITHOUT ROWID;
+CREATE INDEX marks_of ON marks(mark);
 CREATE TABLE owners(
   topic TEXT NOT NULL, id TEXT NOT NULL, institution TEXT NOT NULL, PRIMARY KEY(topic, id, institution)
 ) WITHOUT ROWID
@@ -48,6 +52,7 @@ class Seen(NamedTuple):
         due_kind: what happens then.
         weight: what goes first among equals.
         owners: institutions it concerns: those who keep what it names, and those who say so.
+        marks: what others of its campaign have in common with it (`measures.cases.campaigns`).
 
     """
 
@@ -62,6 +67,7 @@ class Seen(NamedTuple):
     due_kind: str = ""
     weight: float = 0.0
     owners: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 def desks_own(case: ReportCase) -> list[Action]:
@@ -77,7 +83,7 @@ def _report(case: ReportCase, ground: Ground) -> Seen:
     return Seen(
         report.information, suspect, case.state, case.received_us, names, not case.closed_us,
         bool(asked), due, "LATE", report.priority,
-        (report.reporter, *(each.institution for each in report.entities)),
+        (report.reporter, *(each.institution for each in report.entities)), campaigns.marks(report),
     )  # fmt: skip
 
 
@@ -174,7 +180,7 @@ def newest(topic: str) -> Projection:
 
 
 def _named(db: sqlite3.Connection, topic: str, key: str, seen: Seen) -> None:
-    for table, texts in (("names", seen.names), ("owners", seen.owners)):
+    for table, texts in (("names", seen.names), ("owners", seen.owners), ("marks", seen.marks)):
         db.execute(f"DELETE FROM {table} WHERE topic = ? AND id = ?", (topic, key))
         found = [(topic, key, each) for each in dict.fromkeys(texts) if each]
         db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", found)

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from measures.cases import campaigns
 from schemas.alert import Alert, accused_of
 from schemas.clue import Clue
 from schemas.contract import TOKEN_PATTERN
 from schemas.feedback import Feedback
 from schemas.ids import derived_token
-from schemas.report import Entity, ReportCase
+from schemas.report import Entity, Report, ReportCase
 from schemas.ring import Link, LinkKind
 from schemas.trace import Trace
 from schemas.units import DAY_US
@@ -92,6 +93,7 @@ def known(
     for case in filter(believed, cases.values()):
         links |= of_report(case)
         suspected |= accounts_of(case)
+    links |= of_campaigns(cases.values())
     tied = [*links.values(), *calls(clues, links.values())]
     return Known(in_order(tied), frozenset(suspected), newest)
 
@@ -118,6 +120,21 @@ def of_report(case: ReportCase) -> dict[LinkKey, Link]:
     return found
 
 
+def of_campaigns(cases: Iterable[ReportCase]) -> dict[LinkKey, Link]:
+    """Return the links of accounts that reports of one campaign name, two or more, all of them believed."""
+    reports = [case.report for case in cases if believed(case)]
+    found: dict[LinkKey, Link] = {}
+    for group in campaigns.groups(reports):
+        shared = campaigns.campaign_token(group)
+        for report in group if len(group) > 1 else ():
+            kind: LinkKind = "SAME_TEMPLATE" if report.template else "SAME_KIT"
+            for account in suspects_of(report):
+                found[kind, shared, f"{account}/{report.report_id}"] = Link(
+                    kind=kind, left=shared, right=account, at_us=report.at_us, cause_id=report.report_id
+                )
+    return found
+
+
 def _named(entity: Entity) -> str:
     """Return the token of an entity; what a report names in clear gets one that is the same each time."""
     if _TOKEN.match(entity.value):
@@ -126,11 +143,14 @@ def _named(entity: Entity) -> str:
 
 
 def accounts_of(case: ReportCase) -> set[str]:
+    """Return the accounts that a case's report suspects."""
+    return suspects_of(case.report)
+
+
+def suspects_of(report: Report) -> set[str]:
     """Return the accounts that a report suspects."""
     return {
-        each.value
-        for each in case.report.entities
-        if each.kind == "ACCOUNT" and each.role in {"SUSPECT", "MULE"}
+        each.value for each in report.entities if each.kind == "ACCOUNT" and each.role in {"SUSPECT", "MULE"}
     }
 
 

@@ -7,6 +7,7 @@ new, changed or removed link touches are put together anew, with the same rules 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from measures.cases.campaigns import marks
 from measures.rings import following
 from measures.rings.components import HUB, components, leiden, ties
 from measures.rings.links import (
@@ -19,6 +20,7 @@ from measures.rings.links import (
     in_order,
     of_alert,
     of_call,
+    of_campaigns,
     of_report,
     of_trace,
 )
@@ -45,6 +47,8 @@ class LiveRings:
         self._calls: defaultdict[str, list[Clue]] = defaultdict(list)
         self._held: dict[str, dict[str, int]] = {}
         self._reports: dict[str, ReportCase] = {}
+        self._campaigns: dict[LinkKey, Link] = {}
+        self._stale = False
         self._touched: set[str] = set()
         self._rests: dict[str, list[tuple[int, int]]] = {}
         self._rings = {ring.ring_id: ring for ring in before if ring.change != "ENDED"}
@@ -60,6 +64,7 @@ class LiveRings:
     @property
     def known(self) -> Known:
         """Everything that is known, as a rebuild takes it."""
+        self._tie_campaigns()
         return Known(in_order(self._links.values()), self._names(), self._newest_us)
 
     def alert(self, alert: Alert) -> None:
@@ -111,6 +116,7 @@ class LiveRings:
             return
         self._newest_us = max(self._newest_us, case.report.at_us)
         self._reports[case.key] = case
+        self._stale |= any(marks(each.report) for each in (before, case) if each)
         old, new = (of_report(each) if each and believed(each) else {} for each in (before, case))
         for key in old.keys() - new.keys():
             self._drop(key)
@@ -122,6 +128,17 @@ class LiveRings:
         for account in accused:
             self._suspect(account, case.key)
 
+    def _tie_campaigns(self) -> None:
+        """Group the reports anew, all of them, if one came that may be of a campaign."""
+        if not self._stale:
+            return
+        self._stale, before = False, self._campaigns
+        self._campaigns = of_campaigns(self._reports.values())
+        for key in before.keys() - self._campaigns.keys():
+            self._drop(key)
+        for key, link in self._campaigns.items():
+            self._put(key, link)
+
     def held(self, account: str, sums: Mapping[str, int]) -> None:
         """Take what measures hold on an account now, by currency."""
         if self._held.get(account, {}) != dict(sums):
@@ -131,6 +148,7 @@ class LiveRings:
 
     def look(self) -> list[Ring]:
         """Return what changed since the last look; each ring whole."""
+        self._tie_campaigns()
         if not self._touched:
             return []
         names = self._around()

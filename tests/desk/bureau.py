@@ -45,8 +45,10 @@ def at_work() -> Bureau:
     bureau = Bureau(Office(guard=guard), KeyRing([key]))
     bureau.now = kit.T0
     mule, site = account("mule"), Entity(kind="URL", value=SITE, role="INFRA")
-    bureau.report(report(1, mule, site, priority=3, information="ACCOUNT_USED"))
-    bureau.report(report(2, mule, site, priority=3, reporter="bank-3"))
+    text = "Your parcel {} waits, pay the customs fee at {}.example today"
+    used = {"information": "ACCOUNT_USED", "message": text.format(17, "a")}
+    bureau.report(report(1, mule, site, priority=3, **used))
+    bureau.report(report(2, mule, site, priority=3, reporter="bank-3", message=text.format(8, "b")))
     guarded = Entity(kind="DOMAIN", value=BANK_SITE, role="INFRA")
     bureau.report(report(3, guarded, origin="CITIZEN", reporter=kit.token("caller"),
                          information="PHISHING_SITE"))  # fmt: skip

@@ -117,6 +117,16 @@ def test_what_names_the_same_account_is_one_click_away_from_case_and_record(told
     assert "Nothing matches" in seat.get(f"/registry?only=all&find={kit.token('nobody')}", **EN).text
 
 
+def test_a_report_shows_the_others_of_its_campaign_and_no_word_of_the_message(told: Told) -> None:
+    _, site, _, _ = told
+    page = Seat(site, "lead").get("/reports/record?id=report-1", **EN).text
+    assert "2 reports are of one campaign" in page
+    assert page.index("2 reports are") < page.index("/reports/record?id=report-2")
+    assert "customs" not in page
+    alone = Seat(site, "lead").get("/reports/record?id=report-3", **EN).text
+    assert "of one campaign" not in alone
+
+
 def test_a_person_clears_a_subject_and_sees_before_what_it_does(told: Told) -> None:
     _, site, kafka, _ = told
     seat, name = Seat(site, "analyst"), key_of("ACCOUNT", kit.token("bad-0"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from measures.cases.campaigns import template_of
 from schemas.alert import Alert, Leg
 from schemas.clue import Clue
 from schemas.feedback import Feedback
@@ -54,6 +55,7 @@ def case(
     authority: bool = True,
     version: int = 1,
     state: CaseState = "FANNED_OUT",
+    message: str = "",
 ) -> ReportCase:
     """Say that a report ties something to an account."""
     entities = (
@@ -63,7 +65,7 @@ def case(
     edge = msgspec.convert({"from_entity": 0, "to_entity": 1, "kind": kind}, Edge)
     report = Report(
         report_id=name, origin="POLICE", reporter="police-1", jurisdiction="CN", at_us=at_us,
-        entities=entities, edges=(edge,),
+        entities=entities, edges=(edge,), template=template_of(message),
     )  # fmt: skip
     return ReportCase(
         report=report, authority=authority, quality=500, state=state, received_us=at_us, version=version

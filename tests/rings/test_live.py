@@ -67,10 +67,20 @@ def drawn(seed: int, count: int, accounts: int) -> list[Fact]:
         elif roll < 0.8:
             facts.append(trace(f"t{dice.randrange(number + 1)}", left, right, at_us, dice.random() < 0.6))
         elif roll < 0.84:
-            name, state = dice.randrange(8), dice.choice(("FANNED_OUT", "FANNED_OUT", "REVOKED"))
+            name, state = dice.randrange(24), dice.choice(("FANNED_OUT", "FANNED_OUT", "REVOKED"))
             authority, device = dice.random() < 0.8, f"d{name % 3}"
+            text = f"your parcel {name} waits for a small fee of {number}" if name % 4 else ""
             facts.append(
-                case(f"r{name}", device, right, at_us, authority=authority, version=number + 1, state=state)
+                case(
+                    f"r{name}",
+                    device,
+                    right,
+                    at_us,
+                    authority=authority,
+                    version=number + 1,
+                    state=state,
+                    message=text,
+                )
             )
         elif roll < 0.9:
             facts.append(call(f"n{dice.randrange(5)}", victim, at_us - HOUR_US, number))
@@ -161,6 +171,24 @@ def test_a_report_ties_accounts_while_an_authority_or_a_person_stands_by_it() ->
     assert [each.change for each in live.look()] == ["ENDED"]
     take(live, confirmed[1])
     assert live.look() == []
+
+
+def test_reports_of_messages_worded_alike_tie_the_accounts_they_name() -> None:
+    facts = [alert(f"t{n}", f"v{n}", f"m{n}", AT, leg="CREDIT") for n in (1, 2, 3)]
+    texts = (
+        "your parcel 17 waits, pay 2,99",
+        "YOUR PARCEL 918 waits: pay 3,50!",
+        "your flat was broken into",
+    )
+    said = [case(f"r{n}", f"d{n}", f"m{n}", AT + n, message=text) for n, text in enumerate(texts, 1)]
+    live = LiveRings()
+    for fact in [*facts, *said]:
+        take(live, fact)
+    (ring,) = live.look()
+    assert {each.account_token for each in ring.members} == {token("m1"), token("m2")}
+    assert told([ring]) == told(rebuilt([*facts, *said], {}))
+    take(live, replace(said[1], state="REVOKED", version=2))
+    assert [each.change for each in live.look()] == ["ENDED"]
 
 
 def test_what_a_report_names_in_clear_ties_by_a_token_and_is_not_kept_in_clear() -> None:

@@ -11,7 +11,8 @@ from console.lab import ring_sample
 from console.lab.rings import Looked
 from console.views.rings import said
 from measures.rings import following
-from measures.rings.components import HUB, TOO_BIG, UnionFind, components, leiden
+from measures.rings.components import HUB, TOO_BIG, components, leiden
+from measures.union_find import UnionFind
 from schemas.errors import ConfigError
 from schemas.ring import Ring
 from tests.rings.ties import known, link, token

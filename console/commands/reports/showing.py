@@ -30,6 +30,16 @@ def show(
     Console().print(view.case(reporting.one(cases, report)) if report else view.overview(cases))
 
 
+@app.command("campaigns", cls=BeamCommand, context_settings=BEAM_FLAGS)
+def campaigns_(context: typer.Context) -> None:
+    """Show which reports are of one campaign: messages worded alike, sites of one kit or certificate.
+
+    Example: stopline reports campaigns --kafka_brokers 127.0.0.1:9092
+    """
+    cases = reporting.cases(kafka_settings(in_process_options(context.args)))
+    Console().print(view.campaigns(each.report for each in cases.values()))
+
+
 @app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
 def export(
     context: typer.Context,

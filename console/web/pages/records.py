@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from console.web.pages.cases import Choice, Given, Key, ProposalId, Reason, ReasonCode
 from console.web.visit import Acted, Seen, Visit, back
 from desk.acting.plan import REASONS, Plan, RefusedError
+from desk.campaigns import campaign_of
 from desk.desk import Form as Filled
 from desk.planes import PLANE_OF, PLANES, Plane
 from desk.records import FILTERS, PAGE, Line, counted, listed, naming, record_of
@@ -70,6 +71,7 @@ def _one(visit: Visit, plane: Plane, name: str) -> Response:
         now=visit.now_us, others=others, cases=cases, key=token_urlsafe(12), kinds_reasons=REASONS,
         waiting=visit.desk.waiting((*plane.acts, *plane.new), name, visit.sight),
         law=getattr(record, "jurisdiction", ""),
+        campaign=campaign_of(visit.desk.store, record, visit.sight),
     )  # fmt: skip
 
 
