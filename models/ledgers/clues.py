@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.ledgers.ledger import Fold
 from schemas.rows import Rows
-from schemas.rows.compiled import inlined
+from schemas.rows.compiled import compiled, inlined
 from schemas.units import SECOND_US
 
 #: Places of `CLUE_FACT.kind`, in the order of `schemas.clue.KINDS`.
@@ -112,9 +112,19 @@ def _show(fact: Any, row: Any, view: Any) -> None:
 
 def _needed(rows: Rows, before_us: int) -> NDArray[np.bool_]:
     """Tell of whom something was heard after a time, though he may not have paid yet."""
-    newest_s = np.maximum(rows["clue_on"].max(axis=1), rows["clue_off"].max(axis=1)).astype(np.int64)
+    newest_s = _newest(rows["clue_on"], rows["clue_off"])
     found: NDArray[np.bool_] = (newest_s > 0) & (EPOCH_US + newest_s * SECOND_US >= before_us)
     return found
+
+
+@compiled
+def _newest(on: NDArray[np.uint32], off: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Return the newest time of each row of two tables; numpy takes twenty times as long over ten columns."""
+    newest = np.zeros(len(on), np.int64)
+    for row in range(len(on)):
+        for kind in range(KINDS):
+            newest[row] = max(newest[row], np.int64(on[row, kind]), np.int64(off[row, kind]))
+    return newest
 
 
 CLUES = Fold(

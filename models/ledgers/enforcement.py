@@ -58,8 +58,10 @@ def _show(fact: Any, row: Any, view: Any) -> None:
 
 def _needed(rows: Rows, before_us: int) -> NDArray[np.bool_]:
     """Tell where something is forbidden, or was after a time."""
-    forbids = (rows["enforced_minor"] > 0) & (rows["enforced_until_us"] > before_us)
-    found: NDArray[np.bool_] = np.logical_or.reduce(forbids, axis=1)
+    minor, until_us = rows["enforced_minor"], rows["enforced_until_us"]
+    found = np.zeros(len(rows), np.bool_)
+    for each in range(KEPT):
+        found |= (minor[:, each] > 0) & (until_us[:, each] > before_us)
     return found
 
 

@@ -106,6 +106,8 @@ class Ledger:
         """Drop the rows last seen before a time, but those that are needed; returns how many."""
         rows = table.filled
         keep = rows["last_us"] >= before_us
+        if keep.all():
+            return 0
         for needed in self.needed:
             keep |= needed(rows, before_us)
         dropped = int(np.count_nonzero(~keep))

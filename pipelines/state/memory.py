@@ -89,6 +89,7 @@ class Memory(Store):
         if ledger.name not in self._tables:
             self._tables[ledger.name] = Table.empty(ledger.row)
         table = self._tables[ledger.name]
+        table.most = keep.rows if keep else 0
         views = added(ledger, table, parts, *order)
         self._facts_bytes[ledger.name] += sum(part.nbytes for part in parts)
         due = self._facts_bytes[ledger.name] >= max(COMPACT_BYTES, table.filled.nbytes // 2)

@@ -140,6 +140,7 @@ class Tables:
         """
         held, table = self._current(ledger, shard, version, logs)
         del self.live[ledger.name, shard]
+        table.most = keep.rows if keep else 0
         views = added(ledger, table, parts)
         written = _logged(ledger, held, parts, table, logs, keep)
         version.write(_VERSION.pack(*written))

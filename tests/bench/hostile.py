@@ -1,8 +1,12 @@
 """`python -m tests.bench.hostile --tokens 1000000`: payments of tokens nobody saw, chosen to collide.
 
-The hot path takes ordinary payments, in chunks as the source hands them out; then the same with hostile ones
-in between, whose tokens differ in a few bits. It says the p99 of the ordinary chunks before and during, and
-how the process's memory grew, against what the policy's bound comes to.
+The hot path takes ordinary payments, in chunks as the source hands them out; then the same with others in
+between, all of whose tokens are new: first random ones, which is what so many new customers cost, then
+hostile ones, which differ in a few bits. It says the p99 of the ordinary chunks before and during, by the
+clock and in processor time, and how the memory of the process grew, against what the policy's bound comes to.
+
+A chunk of 500 payments that falls on a stop of the ledgers waits: to forget a fifth of 200,000 rows takes
+some 30 ms of processor a ledger. Growth is no stop any more (`models.ledgers.table`).
 """
 
 import argparse
@@ -42,13 +46,21 @@ ROOM = 4.0
 T0 = 1_756_656_000_000_000
 
 
-class Figures(NamedTuple):
-    """What came of a run."""
+class Taken(NamedTuple):
+    """How long a chunk took: seconds by the clock, and of the processor."""
 
-    tokens: int
     seconds: float
-    p99_before_ms: float
-    p99_during_ms: float
+    processor_s: float
+
+
+class Figures(NamedTuple):
+    """What came of a run; of p99 the second is processor time."""
+
+    tokens: str
+    count: int
+    seconds: float
+    p99_before_ms: tuple[float, float]
+    p99_during_ms: tuple[float, float]
     rss_before_mb: float
     rss_peak_mb: float
     bound_mb: float
@@ -70,8 +82,8 @@ class ByHand:
         self._head, self._logs = Value(), {name: (Bag(), Bag()) for name in LEDGERS}
         self._offset = 0
 
-    def take(self, values: list[bytes]) -> float:
-        """Take messages through all stages; return how long that took, seconds."""
+    def take(self, values: list[bytes]) -> Taken:
+        """Take messages through all stages."""
         count = len(values)
         offsets = np.arange(self._offset, self._offset + count, dtype=np.int64)
         self._offset += count
@@ -82,14 +94,15 @@ class ByHand:
             offsets,
             np.full(count, T0 + self._offset),
         )
-        began = time.perf_counter()
-        blocks = self.path.decode.finish([self.path.decode.begin(chunk)])
+        began = Taken(time.perf_counter(), time.process_time())
+        given = self.path.decode.gathered([self.path.decode.begin(chunk)])
         store = BeamStore(self._tables)
         store.open(0, self._head, self._logs)
-        for _ in self.path.decided([each for each in blocks if each.tag == "blocks"], store):
+        for _ in self.path.decided(given, store):
             pass
         store.save()
-        return time.perf_counter() - began
+        assert not given.letters, given.letters[0]
+        return Taken(time.perf_counter() - began.seconds, time.process_time() - began.processor_s)
 
     def bytes_max(self, rows: int) -> float:
         """Return what the policy's bound comes to: rows of both ledgers, and their snapshots and facts."""
@@ -125,6 +138,13 @@ def ordinary(rng: np.random.Generator) -> list[bytes]:
     return payments(tokens)
 
 
+def fresh(count: int) -> Iterator[list[bytes]]:
+    """Payments of new tokens as a keyed hash gives them."""
+    rng = np.random.default_rng(11)
+    for _ in range(0, count // 3, ROWS):
+        yield payments(rng.integers(1, 2**63, (ROWS, 3, 2), np.uint64))
+
+
 def hostile(count: int) -> Iterator[list[bytes]]:
     """Payments of new tokens whose high words count up and whose low words are 0: one slot without a seed."""
     for start in range(0, count // 3, ROWS):
@@ -140,7 +160,10 @@ def rss_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
-def measure(tokens: int, rows: int, chunks: int = 300) -> Figures:
+TOKENS = {"fresh": fresh, "hostile": hostile}
+
+
+def measure(kind: str, tokens: int, rows: int, chunks: int = 300) -> Figures:
     """Run both parts."""
     rng, hot = np.random.default_rng(7), ByHand(rows)
     given = [ordinary(rng) for _ in range(40)]
@@ -148,36 +171,52 @@ def measure(tokens: int, rows: int, chunks: int = 300) -> Figures:
         hot.take(each)
     before = [hot.take(given[number % 40]) for number in range(chunks)]
     rss, peak, during, began = rss_mb(), 0.0, [], time.monotonic()
-    for number, values in enumerate(hostile(tokens)):
+    forgotten = TELEMETRY.counts().get("forgotten", 0)
+    for number, values in enumerate(TOKENS[kind](tokens)):
         hot.take(values)
         during.append(hot.take(given[number % 40]))
         if number % 50 == 0:
             peak = max(peak, rss_mb())
-    p99_before, p99_during = (round(float(np.percentile(each, 99)) * 1e3, 2) for each in (before, during))
     return Figures(
+        kind,
         tokens,
         round(time.monotonic() - began, 1),
-        p99_before,
-        p99_during,
+        _p99_ms(before),
+        _p99_ms(during),
         round(rss),
         round(max(peak, rss_mb())),
         round(hot.bytes_max(rows) / 1e6),
-        TELEMETRY.counts().get("forgotten", 0),
+        TELEMETRY.counts().get("forgotten", 0) - forgotten,
     )
 
 
+def _p99_ms(taken: list[Taken]) -> tuple[float, float]:
+    clock, processor = (round(float(np.percentile(each, 99)) * 1e3, 2) for each in zip(*taken, strict=True))
+    return clock, processor
+
+
 def main() -> int:
-    """Measure, say the figures, and return 1 if a bar is missed."""
+    """Measure, say the figures, and return 1 if a bar is missed by the hostile ones."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=1_000_000)
     parser.add_argument("--rows", type=int, default=200_000, help="the policy's bound, `memory.rows`")
+    parser.add_argument("--only", choices=sorted(TOKENS), help="one of the two kinds")
     given = parser.parse_args()
-    found = measure(given.tokens, given.rows)
-    print(json.dumps(found._asdict(), indent=1))
-    slower = found.p99_during_ms / found.p99_before_ms
-    grown = found.rss_peak_mb - found.rss_before_mb
-    print(f"p99 of ordinary chunks {slower:.2f} times, memory {grown:,.0f} MB more of {found.bound_mb:,.0f}")
-    return int(slower > 2 or grown > found.bound_mb)
+    missed = False
+    for kind in [given.only] if given.only else TOKENS:
+        found = measure(kind, given.tokens, given.rows)
+        print(json.dumps(found._asdict(), indent=1))
+        clock, processor = (
+            during / before for before, during in zip(found.p99_before_ms, found.p99_during_ms, strict=True)
+        )
+        grown = found.rss_peak_mb - found.rss_before_mb
+        print(
+            f"{kind}: p99 of ordinary chunks {clock:.2f} times by the clock, {processor:.2f} in processor, "
+            f"memory {grown:,.0f} MB more of {found.bound_mb:,.0f}",
+            flush=True,
+        )
+        missed = kind == "hostile" and (clock > 2 or grown > found.bound_mb)
+    return int(missed)
 
 
 if __name__ == "__main__":

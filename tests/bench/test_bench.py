@@ -12,7 +12,7 @@ from fixtures.world import simulate
 from pipelines import policy
 from pipelines.telemetry import Latency
 from schemas.payment import Payment
-from tests.bench import alerts, baseline, figures, load, profile
+from tests.bench import alerts, baseline, figures, hostile, load, profile
 from tests.bench.child import Child, answer
 from tests.bench.job import Sample
 
@@ -142,3 +142,11 @@ def test_a_child_answers_and_one_that_ends_without_is_named() -> None:
     assert answer(double, 21) == 42
     with Child(fail) as child, pytest.raises(RuntimeError, match="fail ended with code 3"):
         child.receive()
+
+
+@pytest.mark.slow
+def test_new_and_hostile_tokens_go_through_the_hot_path_and_are_forgotten_at_the_bound() -> None:
+    for kind in hostile.TOKENS:
+        found = hostile.measure(kind, 45_000, 10_000, chunks=2)
+        assert found.forgotten > 20_000
+        assert found.rss_peak_mb - found.rss_before_mb < found.bound_mb

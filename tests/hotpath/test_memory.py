@@ -120,7 +120,7 @@ def test_a_table_that_forgot_a_few_begins_the_next_row_anew() -> None:
     table.retain(keep)
 
     assert len(table.rows) == 128
-    assert table.filled.tobytes() == rows[keep].tobytes()
+    assert sorted(row.tobytes() for row in table.filled) == sorted(row.tobytes() for row in rows[keep])
     assert known(table, 3, 4, 99) == [True, False, True]
     place = table.locate(rows["key"][4:5])
     assert table.rows["last_us"][place].tolist() == [NEVER]

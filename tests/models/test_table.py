@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledgers.table import NEVER, Table
+from models.ledgers.table import NEVER, RESERVE_BYTES, Table
 
 ROW = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("count", "i8")])
 
@@ -46,6 +46,22 @@ def test_a_new_row_has_times_that_never_were_and_a_table_grows_with_its_rows() -
     assert not table.filled["count"].any()
 
 
+def test_a_table_that_grows_finds_every_row_all_the_time_and_moves_them_once() -> None:
+    wide = np.dtype([*ROW.descr, ("more", "u8", 124)])
+    table, moved = Table.empty(wide), 0
+    table.most = 40_000
+    many = np.random.default_rng(1).integers(0, 2**64, (40_000, 2), np.uint64)
+    for start in range(0, len(many), 100):
+        rows = table.rows
+        table.locate(many[start : start + 100])
+        moved += start * wide.itemsize > RESERVE_BYTES and table.rows is not rows
+        assert table.find(many[: start + 100 : 7]).tolist() == list(range(0, start + 100, 7))
+        assert table.find(many[start + 100 : start + 200] ^ np.uint64(1)).max(initial=-1) == -1
+
+    assert moved == 0 and len(table.rows) == 50_000
+    assert table.locate(many).tolist() == list(range(len(many)))
+
+
 def seconds_for(keys: np.ndarray) -> float:
     """Processor time to put keys and to find them."""
     table = Table.empty(ROW)
@@ -81,6 +97,6 @@ def test_keys_spread_evenly_over_the_slots_whatever_bits_they_differ_in() -> Non
         keys[:, shift % 2] = np.arange(4_096, dtype=np.uint64) << np.uint64(min(shift, 52))
         table = Table.empty(ROW)
         table.locate(keys)
-        taken = np.flatnonzero(table.slots >= 0)
+        taken = np.flatnonzero(table.slots)
         longest = np.diff(np.flatnonzero(np.diff(np.concatenate(([-2], taken, [2**62]))) > 1)).max()
         assert longest < 40
