@@ -3,37 +3,22 @@
 import argparse
 import hashlib
 import logging
+import multiprocessing
+import os
 import sys
-import time
-import traceback
+from concurrent.futures import ProcessPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
-from tests.fuzz.offices import everything
-from tests.fuzz.targets import Target, inputs
+from tests.fuzz.feeding import Outcome, every_target, fed_lot, lots
 
 FOUND = Path(__file__).with_name("found")
 
-#: Inputs drawn at a time.
-LOT = 2000
 
-
-def fuzz(name: str, target: Target, count: int, seed: int) -> tuple[int, int, dict[str, bytes]]:
-    """Feed a target; return how many inputs were accepted, how many explained, and finds by their place."""
-    accepted = explained = 0
-    finds: dict[str, bytes] = {}
-    for lot, start in enumerate(range(0, count, LOT)):
-        for value in inputs(target, min(LOT, count - start), f"{name}/{seed}/{lot}"):
-            try:
-                if target.feed(value):
-                    accepted += 1
-                else:
-                    explained += 1
-            except Exception as error:
-                last = traceback.extract_tb(error.__traceback__)[-1]
-                finds.setdefault(
-                    f"{type(error).__name__} {Path(last.filename).name}:{last.lineno}: {error}"[:300], value
-                )
-    return accepted, explained, finds
+def _all(found: list[Outcome]) -> Outcome:
+    finds = {what: value for each in found for what, value in each.finds.items()}
+    accepted, explained = sum(each.accepted for each in found), sum(each.explained for each in found)
+    return Outcome(accepted, explained, finds, sum(each.seconds for each in found))
 
 
 def main() -> int:
@@ -50,6 +35,7 @@ def main() -> int:
     )
     parser.add_argument("--broker", choices=("kafka", "embedded"), default="kafka", help="with --jobs")
     parser.add_argument("--client", default="auto", help="with --jobs: client library of the jobs")
+    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
     only = [name for name in given.only.split(",") if name]
@@ -67,27 +53,32 @@ def main() -> int:
 
         return through_the_jobs(min(given.n, 20_000), given.seed, only, given.broker, given.client)
     failed = 0
-    chosen = {
-        name: each for name, each in everything().items() if not given.only or name in given.only.split(",")
-    }
+    chosen = {name: each for name, each in every_target().items() if not only or name in only}
     share = sum(each.share for each in chosen.values())
-    for name, target in chosen.items():
-        began = time.monotonic()
-        accepted, explained, finds = fuzz(
-            name, target, max(1, int(given.n * target.share / share)), given.seed
-        )
-        took = time.monotonic() - began
-        print(
-            f"{name:16} {accepted:8} accepted {explained:8} explained {len(finds):3} finds {took:6.1f} s",
-            flush=True,
-        )
-        for what, value in finds.items():
-            failed = 1
-            kept = FOUND / name / hashlib.sha256(value).hexdigest()[:12]
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(value)
-            print(f"    {what}\n    kept as {kept.relative_to(Path.cwd())}", flush=True)
+    parts = [
+        lot
+        for name, target in chosen.items()
+        for lot in lots(name, max(1, int(given.n * target.share / share)), given.seed)
+    ]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(given.processes, mp_context=spawn) as pool:
+        for name, of_target in groupby(pool.map(fed_lot, parts), lambda each: each[0]):
+            failed |= _said(name, _all([outcome for _, outcome in of_target]))
     return failed
+
+
+def _said(name: str, found: Outcome) -> int:
+    print(
+        f"{name:16} {found.accepted:8} accepted {found.explained:8} explained {len(found.finds):3} finds "
+        f"{found.seconds:6.1f} s",
+        flush=True,
+    )
+    for what, value in found.finds.items():
+        kept = FOUND / name / hashlib.sha256(value).hexdigest()[:12]
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(value)
+        print(f"    {what}\n    kept as {kept.relative_to(Path.cwd())}", flush=True)
+    return int(bool(found.finds))
 
 
 if __name__ == "__main__":
