@@ -37,6 +37,7 @@ from measures.law.rules import FreezeRule, HoldRule, RestrictRule
 from pipelines.kafka.port import KafkaSettings, open_producer
 from schemas.action import Action, ActionKind, ActionState
 from schemas.alert import Alert, payer_of
+from schemas.contract import explained
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
 from schemas.ids import derived_id
@@ -400,7 +401,7 @@ class Desk:
         try:
             return _ACTION.decode(msgspec.json.encode(action))
         except msgspec.MsgspecError as error:
-            raise RefusedError("MALFORMED", str(error)) from error
+            raise RefusedError("MALFORMED", explained(error)) from error
 
     def _send(self, *actions: Action) -> None:
         producer = open_producer(self.settings)

@@ -70,6 +70,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
          "Currencies are upper case ISO 4217", ""),
         (r"\^\(?\[A-Z\]\{2\}[^']*'", "[<>]= 2(?= - at `[^`]*(?:jurisdiction|country)`)",
          "Countries are two upper case letters of ISO 3166", ""),
+        (r"(?!)", ">= 1(?= - at)", "A text is missing", ""),
     )
 )  # fmt: skip
 

@@ -85,8 +85,7 @@ class Visit:
         sees = bool(case) and self.site.sessions.sees(self.session, case)
         token = (lambda token: token or "–") if sees else masked
         return page(
-            self.site, self.request, template, status, law=law, person=self.person, sees=sees,
-            csrf=self.site.sessions.csrf(self.session), may_go=lambda route: may(self.person, route),
+            self.site, self.request, template, status, law=law, sees=sees,
             may_act=self.may_act, token=token, shown=lambda value: token(value) if is_token(value) else value,
             **values,
         )  # fmt: skip
@@ -95,14 +94,17 @@ class Visit:
 def page(
     site: Site, request: Request, template: str, status: int = 200, *, law: str = "", **values: Any
 ) -> HTMLResponse:
-    """Render a page in the language and colours of the browser."""
+    """Render a page in the language and colours of the browser, for who is signed in there, if anybody."""
+    session = site.sessions.session(request.cookies.get(COOKIE, ""))
     language = language_of(site, request)
     say = Say(site.words[language], language, site.sentences.get(language))
     theme = request.cookies.get("theme", "auto")
     found: dict[str, Any] = {
         "t": say, "language": language, "languages": list(site.words),
-        "theme": theme if theme in THEMES else "auto", "path": request.url.path, "person": None, "csrf": "",
-        "may_go": lambda route: False, "site": site, "hx": request.headers.get("hx-request") == "true",
+        "theme": theme if theme in THEMES else "auto", "path": request.url.path,
+        "person": session and session.person, "csrf": site.sessions.csrf(session) if session else "",
+        "may_go": lambda route: session is not None and may(session.person, route),
+        "site": site, "hx": request.headers.get("hx-request") == "true",
         "query": str(request.url.query), **times(law_of(site, law)),
     }  # fmt: skip
     text = site.templates.get_template(template).render(found | values)

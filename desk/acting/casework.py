@@ -27,6 +27,7 @@ from schemas.casework import (
     Rectify,
     SuspectSubject,
 )
+from schemas.contract import explained
 from schemas.reply import Why
 from schemas.report import Answer, Finding
 from schemas.strict_text import is_number
@@ -157,7 +158,7 @@ def plan_listing(asked: Asked) -> Plan:
     try:
         msgspec.json.decode(msgspec.json.encode(made), type=ListSubject)
     except msgspec.MsgspecError as error:
-        raise RefusedError("MALFORMED", str(error)) from error
+        raise RefusedError("MALFORMED", explained(error)) from error
     paper = msgspec.json.format(msgspec.json.encode(made), indent=2).decode()
     return Plan((), (Change("LISTING", made.token, "", "REQUESTED"),), paper=paper)
 

@@ -9,6 +9,7 @@ from measures.engine.intake import AccountState, Arrival, apply
 from measures.law.country_file import Laws
 from schemas.action import ActionKind, Effect
 from schemas.commands import AccountMessage, AnswerAppeal, EndHold, InstitutionCommand, PlaceHold, Restrict
+from schemas.contract import explained
 from schemas.currencies import digits_of
 from schemas.journal import AppealChanged, JournalEvent, MeasureChanged
 from schemas.reply import Why
@@ -60,6 +61,13 @@ COMMANDS: Mapping[ActionKind, Callable[[Asked], InstitutionCommand]] = {
 }
 
 
+#: Action on something that a person chooses -> what is said where there is nothing to choose.
+_LACKING: Mapping[ActionKind, str] = {
+    "RELEASE": "nothing is held on this account",
+    "APPEAL": "no appeal of this account is open",
+}
+
+
 def plan(asked: Asked, kept: AccountState | None, laws: Laws) -> Plan:
     """Say what a command would do to an account.
 
@@ -96,11 +104,13 @@ def plan(asked: Asked, kept: AccountState | None, laws: Laws) -> Plan:
 
 def _checked(asked: Asked) -> InstitutionCommand:
     """Make the command and read it as the engine will, so that nothing is sent that cannot be read."""
+    if asked.kind in _LACKING and not asked.subject:
+        raise RefusedError(str(Why.PARENT_NOT_FOUND), _LACKING[asked.kind])
     command = COMMANDS[asked.kind](asked)
     try:
         found: InstitutionCommand = msgspec.json.decode(msgspec.json.encode(command), type=InstitutionCommand)
     except msgspec.MsgspecError as error:
-        raise RefusedError("MALFORMED", str(error)) from error
+        raise RefusedError("MALFORMED", explained(error)) from error
     return found
 
 

@@ -10,7 +10,7 @@ from desk.acting.plan import Asked, Change, Plan, RefusedError
 from measures.cases.report import entity_key
 from measures.law.country_file import Laws
 from schemas.action import Effect
-from schemas.contract import UNREADABLE
+from schemas.contract import UNREADABLE, explained
 from schemas.ids import derived_id, derived_token
 from schemas.report import Edge, Entity, Information, Report
 from schemas.topics import REPORTS
@@ -80,5 +80,5 @@ def _checked(made: Report) -> bytes:
         for each in report.entities:
             entity_key(each, report.jurisdiction)
     except UNREADABLE as error:
-        raise RefusedError("MALFORMED", str(error)) from error
+        raise RefusedError("MALFORMED", explained(error)) from error
     return value

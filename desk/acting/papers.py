@@ -12,6 +12,7 @@ from measures.law.calendar import Calendar
 from measures.law.country_file import Laws
 from measures.law.jurisdiction import Regime
 from measures.refusal import Refusal
+from schemas.contract import explained
 from schemas.ids import derived_id, derived_token
 from schemas.order import Action, Attachment, FreezeTerms, MeasureKind, Officer, Order, Target, VictimTransfer
 from schemas.strict_text import is_number
@@ -73,7 +74,7 @@ def _order(asked: Asked, regime: Regime) -> Order:
     try:
         return msgspec.json.decode(msgspec.json.encode(made), type=Order)
     except msgspec.MsgspecError as error:
-        raise RefusedError("MALFORMED", str(error)) from error
+        raise RefusedError("MALFORMED", explained(error)) from error
 
 
 def _transfer(

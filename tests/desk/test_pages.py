@@ -285,3 +285,17 @@ def test_a_list_pulled_piece_by_piece_is_the_whole_list(told: tuple[Desk, Site])
 
     assert lines == whole.text.splitlines()
     assert len(lines) == 31
+
+
+def test_a_refusal_keeps_the_way_back_and_says_what_there_is_nothing_of(told: tuple[Desk, Site]) -> None:
+    seat = Seat(told[1], "lead")
+    english = {"accept-language": "en"}
+
+    for path in ("/nowhere", "/cases/case_aaaaaaaaaaaaaaaaaaaaaaaaaa"):
+        answer = seat.get(path, **english)
+        assert answer.status_code == 404
+        assert 'href="/queue"' in answer.text and "Back to the start" in answer.text
+    assert "nothing is held on this account" in seat.get(f"/cases/{MULE}/RELEASE", **english).text
+    assert "no appeal of this account is open" in seat.get(f"/cases/{MULE}/APPEAL", **english).text
+    seat.client.cookies.clear()
+    assert 'href="/queue"' not in seat.get("/nowhere", **english).text
