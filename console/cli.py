@@ -71,6 +71,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         "console.commands.listings.giving:publish,take,lookup",
         "console.commands.listings.keeping:snapshot",
         "console.commands.listings.saying:enter",
+        "console.commands.listings.owing:report",
     ),
     "check": (
         "Take the first 1,000 payments through decode and model, and say what is wrong",

@@ -1,17 +1,18 @@
-"""Whether a value is listed: 128-bit digests in one open-addressed array, 28 octets an entry.
+"""Whether a value is listed: 128-bit digests in one open-addressed array, 28.4 octets an entry.
 
 Slots are at most 60 % full, so a look-up touches one or two places of memory.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from measures.blocking.forms import expressions, form, hosts
 from schemas.block import ACTIONS, BlockEntry, BlockKind
-from schemas.rows.compiled import compiled
+from schemas.rows.compiled import compiled, inlined
 
 Words = NDArray[np.uint64]
 Codes = NDArray[np.uint8]
@@ -29,7 +30,7 @@ class BlockList:
 
     def __init__(self, digests: Words, actions: Codes) -> None:
         """Take digests, uint64[n, 2], and the place of each action in `ACTIONS`; the later of two holds."""
-        size = 1 << max(int(len(digests) / _LOAD).bit_length(), 4)
+        size = max(int(len(digests) / _LOAD) + 1, 16)
         self._words = np.zeros((size, 2), np.uint64)
         self._codes = np.zeros(size, np.uint8)
         _fill(digests, actions, self._words, self._codes)
@@ -77,25 +78,30 @@ def _words(digests: Sequence[bytes]) -> Words:
     return np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
 
 
+@inlined
+def _slot(word: Any, size: int) -> Any:
+    return np.int64(((word & np.uint64(0xFFFFFFFF)) * np.uint64(size)) >> np.uint64(32))
+
+
 @compiled
 def _fill(digests: Words, actions: Codes, words: Words, codes: Codes) -> None:
-    mask = np.uint64(len(words) - 1)
+    size = len(words)
     for each in range(len(digests)):
-        slot = digests[each, 0] & mask
+        slot = _slot(digests[each, 0], size)
         while codes[slot] and (words[slot, 0] != digests[each, 0] or words[slot, 1] != digests[each, 1]):
-            slot = (slot + np.uint64(1)) & mask
+            slot = slot + 1 if slot + 1 < size else 0
         words[slot, 0], words[slot, 1] = digests[each, 0], digests[each, 1]
         codes[slot] = actions[each] + 1
 
 
 @compiled
 def _find(digests: Words, words: Words, codes: Codes, found: NDArray[np.int8]) -> None:
-    mask = np.uint64(len(words) - 1)
+    size = len(words)
     for each in range(len(digests)):
-        slot = digests[each, 0] & mask
+        slot = _slot(digests[each, 0], size)
         found[each] = -1
         while codes[slot]:
             if words[slot, 0] == digests[each, 0] and words[slot, 1] == digests[each, 1]:
                 found[each] = np.int8(codes[slot]) - 1
                 break
-            slot = (slot + np.uint64(1)) & mask
+            slot = slot + 1 if slot + 1 < size else 0
