@@ -5,7 +5,18 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from schemas.contract import Count, CountryOrNone, Event, Id, IdOrNone, Micros, SealOrNone, Text
+from schemas.contract import (
+    TEXT_PATTERN,
+    Count,
+    CountryOrNone,
+    Event,
+    Id,
+    IdOrNone,
+    Micros,
+    Name,
+    SealOrNone,
+    Text,
+)
 
 BlockKind = Literal[
     "DOMAIN", "URL", "IP", "NUMBER", "NUMBER_RANGE", "SENDER_ID", "APP_HASH", "IMEI", "WALLET"
@@ -14,8 +25,6 @@ BlockAction = Literal["LABEL", "WARN", "STEP_UP", "GREY", "BLOCK"]
 BlockState = Literal["ACTIVE", "IN_REVIEW", "LIFTED"]
 
 KINDS, ACTIONS = get_args(BlockKind), get_args(BlockAction)
-
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Source(Event, frozen=True, kw_only=True):
@@ -27,7 +36,7 @@ class Source(Event, frozen=True, kw_only=True):
 
     reporter: Name
     authority: bool = False
-    decision: Annotated[str, Meta(max_length=128)] = ""
+    decision: Annotated[str, Meta(max_length=128, pattern=TEXT_PATTERN)] = ""
     report_id: IdOrNone = ""
     action: Literal["", "LABEL", "WARN", "STEP_UP", "GREY", "BLOCK"] = ""
     by: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
@@ -58,8 +67,8 @@ class Objection(Event, frozen=True, kw_only=True):
     acked_us: Micros = 0
     decided_us: Micros = 0
     upheld: bool = False
-    by: Annotated[str, Meta(max_length=128)] = ""
-    reason: Annotated[str, Meta(max_length=1000)] = ""
+    by: Annotated[str, Meta(max_length=128, pattern=TEXT_PATTERN)] = ""
+    reason: Annotated[str, Meta(max_length=1000, pattern=TEXT_PATTERN)] = ""
     overdue_us: Micros = 0
 
 
@@ -107,15 +116,15 @@ class BlockEntry(Event, frozen=True, kw_only=True):
 
     entry_id: str
     kind: BlockKind
-    value: Annotated[str, Meta(min_length=1, max_length=2048)]
+    value: Annotated[str, Meta(min_length=1, max_length=2048, pattern=TEXT_PATTERN)]
     action: BlockAction
     state: BlockState
     valid_from_us: Micros
     valid_to_us: Micros
     sources: tuple[Source, ...]
     reason_code: Name
-    legal_basis: Annotated[str, Meta(min_length=1, max_length=500)]
-    remedy_channel: Annotated[str, Meta(min_length=1, max_length=500)]
+    legal_basis: Annotated[str, Meta(min_length=1, max_length=500, pattern=TEXT_PATTERN)]
+    remedy_channel: Annotated[str, Meta(min_length=1, max_length=500, pattern=TEXT_PATTERN)]
     documents_needed: tuple[str, ...] = ()
     review: str = ""
     version: Annotated[int, Meta(ge=1, le=2**31)] = 1

@@ -8,8 +8,21 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from schemas.block import BlockAction, BlockKind, Name, Source
-from schemas.contract import Count, Country, CountryOrNone, Currency, Event, Id, IdOrNone, Micros, Text, Token
+from schemas.block import BlockAction, BlockKind, Source
+from schemas.contract import (
+    TEXT_PATTERN,
+    Count,
+    Country,
+    CountryOrNone,
+    Currency,
+    Event,
+    Id,
+    IdOrNone,
+    Micros,
+    Name,
+    Text,
+    Token,
+)
 from schemas.indicator import SaidOfNumber
 from schemas.order import Actor
 from schemas.rectification import Track
@@ -17,7 +30,8 @@ from schemas.report import Action, Answer, Entity, Finding, Report, ReportVerdic
 from schemas.scams import FraudClass
 from schemas.subject import Role, SubjectKind, SubjectSource, Tier
 
-Value = Annotated[str, Meta(min_length=1, max_length=2048)]
+Value = Annotated[str, Meta(min_length=1, max_length=2048, pattern=TEXT_PATTERN)]
+Passage = Annotated[str, Meta(min_length=1, max_length=500, pattern=TEXT_PATTERN)]
 By = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)]
 
 
@@ -39,10 +53,12 @@ class AskBlock(Command, frozen=True, kw_only=True, tag="ASK_BLOCK"):
     action: BlockAction
     source: Source
     reason_code: Name = "SCAM_REPORTED"
-    legal_basis: Annotated[str, Meta(min_length=1, max_length=500)] = "Terms of service"
-    remedy_channel: Annotated[str, Meta(min_length=1, max_length=500)] = "The operator that blocks it"
+    legal_basis: Passage = "Terms of service"
+    remedy_channel: Annotated[str, Meta(min_length=1, max_length=500, pattern=TEXT_PATTERN)] = (
+        "The operator that blocks it"
+    )
     days: Annotated[int, Meta(ge=0, le=730)] = 0
-    region: Annotated[str, Meta(max_length=2)] = ""
+    region: Annotated[str, Meta(max_length=2, pattern=TEXT_PATTERN)] = ""
     jurisdiction: CountryOrNone = ""
     documents_needed: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
@@ -64,7 +80,7 @@ class LiftBlock(Command, frozen=True, kw_only=True, tag="LIFT_BLOCK"):
     entry_id: Id
     by: By
     reason: Text
-    authority_id: Annotated[str, Meta(max_length=128)] = ""
+    authority_id: Annotated[str, Meta(max_length=128, pattern=TEXT_PATTERN)] = ""
 
 
 class ObjectToBlock(Command, frozen=True, kw_only=True, tag="OBJECT_TO_BLOCK"):
@@ -83,7 +99,7 @@ class AnswerObjection(Command, frozen=True, kw_only=True, tag="ANSWER_OBJECTION"
     upheld: bool = False
     by: By
     reason: Text = ""
-    authority_id: Annotated[str, Meta(max_length=128)] = ""
+    authority_id: Annotated[str, Meta(max_length=128, pattern=TEXT_PATTERN)] = ""
 
 
 class SightBlocked(Command, frozen=True, kw_only=True, tag="SIGHT_BLOCKED"):
@@ -110,7 +126,7 @@ class SuspectSubject(Command, frozen=True, kw_only=True, tag="SUSPECT_SUBJECT"):
     source: SubjectSource
     tier: Tier = 1
     role: Role = "UNKNOWN"
-    institution: Annotated[str, Meta(max_length=35)] = ""
+    institution: Annotated[str, Meta(max_length=35, pattern=TEXT_PATTERN)] = ""
     fraud_class: FraudClass = "UNKNOWN"
     jurisdiction: CountryOrNone = ""
 
@@ -161,7 +177,7 @@ class ListSubject(Command, frozen=True, kw_only=True, tag="LIST_SUBJECT"):
     decision_no: Name
     jurisdiction: Country
     institutions: Annotated[tuple[Name, ...], Meta(max_length=4_096)] = ()
-    language: Annotated[str, Meta(max_length=16)] = "en"
+    language: Annotated[str, Meta(max_length=16, pattern=TEXT_PATTERN)] = "en"
 
 
 class ApplyListing(Command, frozen=True, kw_only=True, tag="APPLY_LISTING"):
@@ -205,7 +221,7 @@ class Rectify(Command, frozen=True, kw_only=True, tag="RECTIFY"):
     track: Track
     step: Literal["PLAN", "EVIDENCE", "VERIFIED", "REFUSED"]
     by: By
-    reference: Annotated[str, Meta(max_length=200)] = ""
+    reference: Annotated[str, Meta(max_length=200, pattern=TEXT_PATTERN)] = ""
 
 
 CaseworkMessage = (
@@ -275,7 +291,7 @@ class DoAction(Command, frozen=True, kw_only=True, tag="DO_ACTION"):
     source: Source
     jurisdiction: Country
     fraud_class: FraudClass
-    legal_basis: Annotated[str, Meta(max_length=500)] = ""
+    legal_basis: Annotated[str, Meta(max_length=500, pattern=TEXT_PATTERN)] = ""
     priority: int = 2
     origin: str = "CITIZEN"
 
@@ -325,7 +341,7 @@ class TraceTold(Command, frozen=True, kw_only=True, tag="TRACE_TOLD"):
     trace_id: IdOrNone
     amount_minor: Count
     currency: Currency
-    case_family: Annotated[str, Meta(max_length=64)]
+    case_family: Annotated[str, Meta(max_length=64, pattern=TEXT_PATTERN)]
     at_us: Micros
 
 
@@ -395,5 +411,5 @@ class Delivery(Event, frozen=True, kw_only=True):
     """One command on its way to an aggregate (topic `casework_internal`), key: `kind` and `key`."""
 
     kind: Name
-    key: Annotated[str, Meta(min_length=1, max_length=256)]
+    key: Annotated[str, Meta(min_length=1, max_length=256, pattern=TEXT_PATTERN)]
     command: CaseworkMessage | InternalCommand

@@ -15,9 +15,12 @@ TOKEN_PATTERN = r"^[a-z2-7]{25}[aeimquy4]\Z"
 #: ISO 20022 TxId has 35 characters, a UETR (a UUID) 36.
 TXN_ID_PATTERN = r"^[!-~]{1,36}\Z"
 
+#: Characters that turn the direction of what stands beside them; shown to people, they let words lie.
+_TURNING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+
 #: Text of one line: no control character, no line end, no blank at either end.
-_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_LINE = rf"^(?:[^{_CONTROL} \xa0](?:[^{_CONTROL}]*[^{_CONTROL} \xa0])?)?\Z"
+_CONTROL = rf"\x00-\x1f\x7f-\x9f\u2028\u2029{_TURNING}"
+LINE_PATTERN = rf"^(?:[^{_CONTROL} \xa0](?:[^{_CONTROL}]*[^{_CONTROL} \xa0])?)?\Z"
 
 # Patterns match the whole text (`\Z`: `$` would let a line end pass); JSON Schema, whose `$` does, gets `$`.
 Token = Annotated[str, Meta(min_length=26, max_length=26, pattern=TOKEN_PATTERN)]
@@ -29,11 +32,15 @@ IdOrNone = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._/-]{0,64}\Z
 PersonId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 InstitutionIdOrNone = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z0-9._-]{0,35}\Z")]
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._-]{0,64}\Z")]
-CaseName = Annotated[str, Meta(max_length=64, pattern=_LINE)]
-Line = Annotated[str, Meta(max_length=200, pattern=_LINE)]
-Text = Annotated[str, Meta(max_length=1000)]
+CaseName = Annotated[str, Meta(max_length=64, pattern=LINE_PATTERN)]
+Line = Annotated[str, Meta(max_length=200, pattern=LINE_PATTERN)]
+#: What an institution, an authority or a reporter is called, or a code of theirs.
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=LINE_PATTERN)]
+#: Text of several lines: of control characters only tabulators and line ends.
+TEXT_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_TURNING}]*\Z"
+Text = Annotated[str, Meta(max_length=1000, pattern=TEXT_PATTERN)]
 #: A text with what the engine says before it.
-LongText = Annotated[str, Meta(max_length=2000)]
+LongText = Annotated[str, Meta(max_length=2000, pattern=TEXT_PATTERN)]
 Country = Annotated[str, Meta(min_length=2, max_length=2, pattern=r"^[A-Z]{2}\Z")]
 CountryOrNone = Annotated[str, Meta(max_length=2, pattern=r"^([A-Z]{2})?\Z")]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}\Z")]
@@ -60,6 +67,9 @@ VERSION_MAX = 10**9
 Version = Annotated[int, Meta(ge=0, le=VERSION_MAX)]
 
 
+#: A pattern that matches nothing: that a string is too long or too short is said as it is.
+_NEVER = "(?!)"
+
 #: What msgspec says of formats, in the words of the field, with the next step where there is one.
 _FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(f"Expected `str` (?:matching regex '{pattern}|of length {length})", re.DOTALL), said, mend)
@@ -68,6 +78,9 @@ _FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
          "; make it with: stopline tokens make"),
         (r"\^\(?\[A-Z\]\{3\}[^']*'", "[<>]= 3(?= - at `[^`]*currency`)",
          "Currencies are upper case ISO 4217", ""),
+        (r"\^\[!-~\][^']*'", _NEVER, "Expected 1 to 36 printable characters of ASCII without blanks", ""),
+        (r"\^\[A-Za-z0-9[^']*'", _NEVER, "Expected letters, digits, dots, hyphens and underscores alone", ""),
+        (r"\^(?:\(\?:)?\[\^\\+x00[^']*'", _NEVER, "Expected text without control characters", ""),
         (r"\^\(?\[A-Z\]\{2\}[^']*'", "[<>]= 2(?= - at `[^`]*(?:jurisdiction|country)`)",
          "Countries are two upper case letters of ISO 3166", ""),
         (r"(?!)", ">= 1(?= - at)", "A text is missing", ""),

@@ -7,6 +7,7 @@ import msgspec
 
 from schemas.contract import Event, explained
 from schemas.errors import unquoted
+from schemas.forms import mend_of_form
 from schemas.ids import derived_id
 
 ErrorCode = Literal[
@@ -48,7 +49,7 @@ HINTS: dict[str, str] = {
     "CONFLICT": "Not taken as things stand, for the reason given; correct it, or ask its sender.",
     "FAULT": "The job failed on this message and changed nothing for it; report it with the message.",
     "KILLED": "Three processes died over it, and a fourth alone with it; report it with the message.",
-    "TOO_LARGE": "The value is larger than any payment may be; check the producer, then send it again.",
+    "TOO_LARGE": "The value is larger than any such message may be; check the producer, then send it again.",
 }
 
 
@@ -107,11 +108,17 @@ def dead_letter(
         stage=stage,
         error_code=error_code,
         message=_cut(unquoted(message)),
-        hint=HINTS[error_code],
+        hint=_hint(error_code, message, value),
         value=value[:VALUE_BYTES_MAX],
         value_bytes=len(value),
         value_sha256=hashlib.sha256(value).hexdigest(),
     )
+
+
+def _hint(code: ErrorCode, message: str, value: bytes) -> str:
+    no_object = code == "NOT_JSON" or (code == "INVALID" and message.startswith("Expected `object`, got"))
+    mend = mend_of_form(value) if no_object else ""
+    return f"{mend[0].upper()}{mend[1:]}; then send the message again." if mend else HINTS[code]
 
 
 def unreadable_as(error: Exception) -> tuple[ErrorCode, str]:

@@ -1,10 +1,10 @@
 """Feedback: what people found out about a payment, and when (topic `feedback`, DESIGN: Kafka is the loop)."""
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from schemas.contract import Event, Micros, TokenOrNone, TransactionId, Word
+from schemas.contract import Event, Line, Micros, Name, TokenOrNone, TransactionId, Word
 from schemas.scams import FraudClass
 from schemas.warning import Act
 
@@ -43,16 +43,16 @@ class Feedback(Event, frozen=True, kw_only=True):
 
     """
 
-    feedback_id: str
+    feedback_id: Name
     txn_id: TransactionId
     kind: FeedbackKind
     verdict: Verdict
     known_at_us: Micros
-    case_family_id: str = ""
-    cause_id: str = ""
+    case_family_id: Line = ""
+    cause_id: Line = ""
     debtor: TokenOrNone = ""
     debtor_account: TokenOrNone = ""
     creditor_account: TokenOrNone = ""
     fraud_class: FraudClass | Literal[""] = ""
-    answers: tuple[Answered, ...] = ()
+    answers: Annotated[tuple[Answered, ...], Meta(max_length=64)] = ()
     act: Act | Literal[""] = ""

@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from schemas.contract import Count, Event, Id, Micros, SealOrNone, Text
+from schemas.contract import Count, Event, Id, Micros, Name, SealOrNone, Text
 
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Track = Literal["ACCOUNTS", "OUTLET", "INSIDER"]
 NoticeState = Literal["NOTIFIED", "PLANNED", "EVIDENCE_GIVEN", "OVERDUE", "VERIFIED"]
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.contract import (
+    TEXT_PATTERN,
     CaseName,
     Count,
     Country,
@@ -21,6 +22,7 @@ from schemas.contract import (
     Line,
     LongText,
     Micros,
+    Name,
     SealOrNone,
     Text,
     Word,
@@ -53,7 +55,6 @@ ENTITY_KINDS, ORIGINS = get_args(EntityKind), get_args(Origin)
 INFORMATION = get_args(Information)
 RESULTS = tuple(filter(None, get_args(Result)))
 
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
 #: How a message was worded: so many minima (`measures.cases.campaigns.template_of`) of 16 bits, in base64url.
 TEMPLATE_MINIMA = 128
 Template = Annotated[str, Meta(max_length=342, pattern=r"^([A-Za-z0-9_-]{342})?\Z")]
@@ -77,7 +78,7 @@ class Entity(Event, frozen=True, kw_only=True):
     """
 
     kind: EntityKind
-    value: Annotated[str, Meta(min_length=1, max_length=2048)]
+    value: Annotated[str, Meta(min_length=1, max_length=2048, pattern=TEXT_PATTERN)]
     role: Role = "SUSPECT"
     institution: InstitutionIdOrNone = ""
     first_seen_us: Micros = 0
@@ -138,7 +139,7 @@ class Report(Event, frozen=True, kw_only=True, tag="REPORT"):
     case_no: CaseName = ""
     priority: Annotated[int, Meta(ge=1, le=4)] = 2
     ttl_h: Annotated[int, Meta(ge=1, le=8_760)] = 720
-    legal_basis: Annotated[str, Meta(max_length=500)] = ""
+    legal_basis: Annotated[str, Meta(max_length=500, pattern=TEXT_PATTERN)] = ""
     tlp: Tlp = "AMBER"
     grade: Annotated[str, Meta(max_length=2, pattern=r"^([A-F][1-6])?\Z")] = ""
     message: LongText = ""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.contract import (
+    TEXT_PATTERN,
     Count,
     Country,
     CountryOrNone,
@@ -18,6 +19,7 @@ from schemas.contract import (
     Id,
     IdOrNone,
     Micros,
+    Name,
     SealOrNone,
     Text,
     Token,
@@ -47,7 +49,6 @@ Effect = Literal["NONE", "WARN", "DELAY", "HOLD_FOR_REVIEW"]
 SUBJECT_KINDS = get_args(SubjectKind)
 
 Tier = Annotated[int, Meta(ge=1, le=3)]
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
 
 #: What a tier does by itself where no law says otherwise; nothing of it is a listing's.
 EFFECTS: dict[int, Effect] = {0: "NONE", 1: "WARN", 2: "DELAY", 3: "HOLD_FOR_REVIEW"}
@@ -146,7 +147,7 @@ class Suspicion(Event, frozen=True, kw_only=True):
     valid_to_us: Micros
     sources: tuple[SubjectSource, ...] = ()
     role: Role = "UNKNOWN"
-    institution: Annotated[str, Meta(max_length=35)] = ""
+    institution: Annotated[str, Meta(max_length=35, pattern=TEXT_PATTERN)] = ""
     review_due_us: Micros = 0
     reviewed_by: tuple[Name, ...] = ()
     tainted_minor: Count = 0

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from schemas.contract import (
+    CaseName,
     Country,
     Currency,
     Event,
@@ -22,8 +23,6 @@ CASE_BYTES = 64
 
 #: No trace goes further than so many accounts; country files stop long before.
 HOP_MAX = 1_000
-
-CaseFamily = Annotated[str, Meta(max_length=CASE_BYTES)]
 
 
 class Trace(Event, frozen=True, kw_only=True):
@@ -51,7 +50,7 @@ class Trace(Event, frozen=True, kw_only=True):
 
     trace_id: Id
     jurisdiction: Country
-    case_family: CaseFamily
+    case_family: CaseName
     hop: Annotated[int, Meta(ge=1, le=HOP_MAX)]
     txn_id: TransactionId
     debtor_account: Token

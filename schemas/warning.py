@@ -106,9 +106,9 @@ class Warning(Event, frozen=True, kw_only=True):
     severity: Severity
     grade: Line
     fraud_class: FraudClass
-    posterior: float
-    top_reasons: tuple[Reason, ...]
-    channels: tuple[Channel, ...]
+    posterior: Annotated[float, Meta(ge=0, le=1)]
+    top_reasons: Annotated[tuple[Reason, ...], Meta(max_length=64)]
+    channels: Annotated[tuple[Channel, ...], Meta(max_length=64)]
     template_id: Word
     language: Word
     text: Text
@@ -125,4 +125,4 @@ class Warning(Event, frozen=True, kw_only=True):
     timezone: Line = ""
     family_consent: bool = False
     dialogue: Dialogue | None = None
-    traceparent: str = ""
+    traceparent: Line = ""

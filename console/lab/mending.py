@@ -1,7 +1,6 @@
 """How a mistake in a payment is mended, in the words of its contract."""
 
 import re
-from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,6 +9,7 @@ import msgspec
 from pipelines import policy
 from schemas.currencies import digits_of
 from schemas.dead_letter import HINTS, DeadLetter
+from schemas.forms import mend_of_form
 from schemas.instants import unit_of
 from schemas.iso20022.document import is_xml
 from schemas.payment import Payment
@@ -58,7 +58,7 @@ def mend_of(letter: DeadLetter, name: str, fields: Fields) -> str:
     if is_xml(letter.value):
         return f"make `{name.rpartition('/')[2]}` as ISO 20022 says" if name else letter.hint
     if letter.error_code in {"NOT_JSON", "INVALID"} and not fields:
-        return next((mend for looks, mend in _FORMS if looks(letter.value.lstrip())), HINTS["NOT_JSON"])
+        return mend_of_form(letter.value) or HINTS["NOT_JSON"]
     if _REQUIRED.search(letter.message):
         return _mend_of_missing(name, fields)
     if letter.error_code != "INVALID" or not name:
@@ -80,28 +80,6 @@ def _mend_of_missing(name: str, fields: Fields) -> str:
         return f"`{meant[0]}` is probably meant; call it `{name}`"
     others = [f"`{each}`" for each in _REQUIRED_ONES if each != name and each not in fields]
     return f"send `{name}`: {written(name)}" + (f"; {', '.join(others)} lack too" if others else "")
-
-
-#: What messages that are no object look like, and the mend.
-_FORMS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
-    (lambda value: not value, "send no message without a value: a payment is never deleted"),
-    (
-        lambda value: value.startswith(b"\0"),
-        "this looks like Avro or Protobuf of a schema registry; configure a JSON serializer without schema",
-    ),
-    (
-        lambda value: value.startswith(b"["),
-        "write one JSON object a payment, in a file one a line, and no array",
-    ),
-    (
-        lambda value: value.startswith(b"{") and not value.rstrip().endswith(b"}"),
-        "the object is cut off, or spread over several lines; write each payment in one line",
-    ),
-    (
-        lambda value: b"," in value and not value.startswith(b"{"),
-        "this looks like a table; make payments of it with: stopline import",
-    ),
-)
 
 
 def _rate_of(currency: str) -> str:

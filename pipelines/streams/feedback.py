@@ -21,20 +21,21 @@ _FEEDBACK = msgspec.json.Decoder(Feedback)
 
 
 def found(feedback: Feedback) -> Rows:
-    """Return what a finding says to the ledgers, FOUND[1], or FOUND[0] if that is nothing."""
+    """Return what a finding says to the ledgers, FOUND[1]; parties of 0 if that is nothing."""
     parties = feedback.debtor, feedback.debtor_account, feedback.creditor_account
     soothed = feedback.kind in ("ANSWER", "DIALOGUE") and feedback.verdict != "SCAM"
-    rows = np.zeros(int(all(parties) and not soothed), FOUND)
-    for row in rows:
+    row = np.zeros(1, FOUND)
+    row["at_us"], row["verdict"] = feedback.known_at_us, VERDICTS.index(feedback.verdict)
+    if all(parties) and not soothed:
         row["debtor"], row["debtor_account"], row["creditor_account"] = token_words(parties)
-        row["at_us"], row["verdict"] = feedback.known_at_us, VERDICTS.index(feedback.verdict)
-    return rows
+    return row
 
 
 def decode(chunk: Chunk, _: Policy, window: Window) -> Decoded:
     """Read findings, each as a fact of an account and one of a payer."""
     times = window.long_ago()  # labels come in bulk, long after
     rows, letters = each(chunk, FOUND, lambda value: [found(_FEEDBACK.decode(value))], times, "known_at_us")
+    rows = rows[rows["debtor"].any(axis=1)]
     silent = len(chunk.values) - len(rows) - len(letters)
     return Decoded(facts_of(rows), letters, {"findings": len(rows), "feedback_without_finding": silent})
 

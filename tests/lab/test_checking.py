@@ -90,7 +90,7 @@ REFUSED: list[tuple[Callable[[Fields], Any], str, str]] = [
     ),
     (called("currency", "iso"), "required field `currency`", "send `currency`: three capital letters"),
     (lambda fields: {"payload": fields}, "required field `txn_id`", "stand inside `payload`"),
-    (lambda fields: [fields], "Expected `object`", "one JSON object a payment"),
+    (lambda fields: [fields], "Expected `object`", "one JSON object a message"),
     (lambda fields: b"tx1,2026-01-31,12.50", "NOT_JSON", "stopline import"),
     (lambda fields: b'{"txn_id": "t', "NOT_JSON", "in one line"),
     (lambda fields: b"\0\0\0\0\7\2tx", "NOT_JSON", "JSON serializer"),
@@ -100,7 +100,7 @@ REFUSED: list[tuple[Callable[[Fields], Any], str, str]] = [
     (lambda fields: b"", "NOT_JSON", "without a value"),
     (lambda fields: {"schema": {}, "payload": fields}, "required field `txn_id`", "stand inside `payload`"),
     (times("accepted_at_us", 1e3), "`$.accepted_at_us`", "this looks like nanoseconds"),
-    (put("note", "x" * 20_000), "TOO_LARGE", "larger than any payment"),
+    (put("note", "x" * 20_000), "TOO_LARGE", "larger than any such message"),
 ]
 
 DOUBTFUL: list[tuple[Callable[[Fields], Any], str, str]] = [

@@ -32,7 +32,6 @@ FOLLOWING = {
 PLAIN: dict[type, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     bytes: st.binary(),
-    float: st.floats(allow_nan=False, allow_infinity=False),
     types.NoneType: st.none(),
 }
 
@@ -72,15 +71,22 @@ def values(of: Any, meta: Meta | None = None) -> st.SearchStrategy[Any]:
     if of is int:
         least = -INT64 if meta is None or meta.ge is None else int(meta.ge)
         return st.integers(least, INT64 - 1 if meta is None or meta.le is None else int(meta.le))
-    if of is str:
-        return _texts(meta or Meta())
+    if of in (str, float):
+        return _texts(meta or Meta()) if of is str else _floats(meta or Meta())
     return PLAIN[of] if of in PLAIN else record(of)
+
+
+def _floats(meta: Meta) -> st.SearchStrategy[float]:
+    return st.floats(meta.ge, meta.le, allow_nan=False, allow_infinity=False)
 
 
 def _texts(meta: Meta) -> st.SearchStrategy[str]:
     if meta.pattern is None:
         return st.text(min_size=meta.min_length or 0, max_size=meta.max_length)
-    return FOLLOWING[meta.pattern] if meta.pattern in FOLLOWING else st.from_regex(meta.pattern)
+    if meta.pattern in FOLLOWING:
+        return FOLLOWING[meta.pattern]
+    least, most = meta.min_length or 0, meta.max_length or 2**16
+    return st.from_regex(meta.pattern).filter(lambda text: least <= len(text) <= most)
 
 
 payments = record(Payment)

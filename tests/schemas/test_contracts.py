@@ -1,8 +1,9 @@
 """Contracts of the records: stored schemas, compatibility, round trips."""
 
 import copy
+import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import contract
 from schemas.contract import arrow_schema
-from schemas.dead_letter import VALUE_BYTES_MAX, DeadLetter, dead_letter
+from schemas.dead_letter import VALUE_BYTES_MAX, DeadLetter, dead_letter, unreadable_as
 from schemas.envelope import YEAR_10000_US, headers
+from schemas.forms import mend_of_form
 from schemas.payment import Payment
 from schemas.stored import RECORDS, schemas, stored
 from tests.schemas.compat import breaks
@@ -215,3 +218,89 @@ def test_the_last_microsecond_of_the_calendar_is_written_as_it_is() -> None:
     made = dict(headers(event_id="a", event_type="t", source="s", subject="x", time_us=YEAR_10000_US - 1))
 
     assert made["ce_time"] == b"9999-12-31T23:59:59.999999+00:00"
+
+
+#: What jobs read though others may write it (docs/threat-model.md); the others are written by our jobs alone.
+FROM_OUTSIDE = ("payment", "clue", "report", "casework", "feedback", "account", "order", "warning_outcome")
+
+
+def unbounded(schema: Any, path: str = "") -> Iterator[str]:
+    """Yield where a schema takes a text, a list or a number of any size, or a text of any characters."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from unbounded(each, path)
+    if not isinstance(schema, dict):
+        return
+    bound = {"string": "maxLength", "integer": "maximum", "number": "maximum"}.get(schema.get("type", ""))
+    if bound and bound not in schema and not {"enum", "const"} & set(schema):
+        yield path
+    if schema.get("type") == "string" and schema.get("maxLength", 0) > 64 and "pattern" not in schema:
+        yield path
+    for word in ("anyOf", "oneOf", "items", "additionalProperties"):
+        yield from unbounded(schema.get(word), path)
+    for name, each in schema.get("properties", {}).items():
+        yield from unbounded(each, f"{path}.{name}")
+
+
+@pytest.mark.parametrize("name", FROM_OUTSIDE)
+def test_what_comes_from_outside_is_bounded_and_holds_nothing_that_moves_a_screen(name: str) -> None:
+    defined = stored(f"{name}.v1")["$defs"]
+    found = {each for of, schema in defined.items() if of != "Reply" for each in unbounded(schema, of)}
+
+    assert found == set()
+
+
+@pytest.mark.parametrize("odd", ["\x1b[2Jbank-2", "bank\u202e2", "bank\x002", "bank-2\n", "\u2066bank"])
+def test_a_name_that_would_move_a_screen_or_turn_what_stands_beside_it_is_refused(odd: str) -> None:
+    for of in (contract.Name, contract.Line, contract.CaseName):
+        with pytest.raises(msgspec.ValidationError, match="Expected"):
+            msgspec.json.decode(msgspec.json.encode(odd), type=of)
+    if "\n" not in odd:
+        with pytest.raises(msgspec.ValidationError, match="Expected"):
+            msgspec.json.decode(msgspec.json.encode(odd), type=contract.Text)
+    assert msgspec.json.decode('"Banco \\u00e9 \u9280\u884c"', type=contract.Name)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        ('{"a": 1}'.encode("utf-16"), "UTF-16"),
+        ('{"a": 1}'.encode("utf-16-le"), "UTF-16"),
+        (gzip.compress(b"{}"), "compressed"),
+        (b"\x00\x00\x00\x00\x01abc", "Avro"),
+        (b'[{"a": 1}]', "no array"),
+        (b'"{\\"a\\": 1}"', "within a string"),
+        (b"{'a': None}", "Python"),
+        (b'{"a": 1', "cut off"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": [1, -Infinity]}', "NaN"),
+        (rb'{"a": "\ud83d"}', "alf a character"),
+        (rb'{"a": "\udc00x"}', "alf a character"),
+        (b"t-1,500,CNY", "table"),
+        (b"", "without a value"),
+    ],
+)
+def test_what_a_value_looks_like_that_is_no_json_is_said_with_the_next_step(value: bytes, said: str) -> None:
+    letter = dead_letter(
+        "accounts", 0, 1, timestamp_us=0, stage="decode", error_code="NOT_JSON", message="m", value=value
+    )
+
+    assert said in letter.hint and letter.hint.endswith("then send the message again.")
+
+
+def test_a_whole_character_of_two_halves_and_nan_in_a_text_look_like_nothing_wrong() -> None:
+    assert mend_of_form(rb'{"a": "\ud83d\ude00", "b": "it is NaN, or so"}') == ""
+
+
+def test_what_a_pattern_asks_for_is_said_in_words() -> None:
+    for of, wrong, said in (
+        (contract.TransactionId, "a b", "printable characters of ASCII without blanks"),
+        (contract.Id, "a b", "letters, digits, dots, hyphens and underscores"),
+        (contract.Word, "a b", "letters, digits, dots, hyphens and underscores"),
+        (contract.Line, "a\x00", "text without control characters"),
+        (contract.Text, "a\x00", "text without control characters"),
+    ):
+        with pytest.raises(msgspec.ValidationError) as raised:
+            msgspec.json.decode(msgspec.json.encode(wrong), type=of)
+        assert said in unreadable_as(raised.value)[1]
