@@ -60,14 +60,19 @@ def deciding(store: Store, column: str) -> list[tuple[str, int, float]]:
     return [(kind, len(took), median(took)) for kind, took in sorted(found.items())]
 
 
+def terms_left(store: Store, now_us: int) -> dict[str, float]:
+    """Return what is left of the first term that ends, seconds, of each kind of measure in force."""
+    rows = store.rows(
+        "SELECT kind, min(due_us) AS due FROM measures WHERE live AND due_us IS NOT NULL GROUP BY 1"
+    )
+    return {row["kind"]: (row["due"] - now_us) / SECOND_US for row in rows}
+
+
 def figures(desk: Desk) -> dict[str, float]:
     """Return what is told to Prometheus: name without prefix -> value; the units are in the names."""
     store = desk.store
     now = desk.clock.now(store)
     queue = totals(store, desk.clock)
-    terms = store.rows(
-        "SELECT kind, min(due_us) AS due FROM measures WHERE live AND due_us IS NOT NULL GROUP BY 1"
-    )
     bad = store.row("SELECT count(*) AS n FROM unreadable")
     found = {
         "desk_open_cases": queue.cases,
@@ -84,8 +89,8 @@ def figures(desk: Desk) -> dict[str, float]:
         "desk_ready": int(desk.follower.caught_up),
         'sla_breaches{kind="cases"}': queue.late,
     }
-    for row in terms:
-        found[f'measure_term_remaining_seconds{{kind="{row["kind"]}"}}'] = (row["due"] - now) / SECOND_US
+    for kind, left in terms_left(store, now).items():
+        found[f'measure_term_remaining_seconds{{kind="{kind}"}}'] = left
     for row in store.rows(
         "SELECT topic, sum(waits) AS waits, sum(waits AND due_us < ?) AS late, sum(wrongful_us) AS wrongful "
         "FROM aggregates GROUP BY 1", now,

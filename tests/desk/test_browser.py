@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from console.lab.brokers import topic_values
+from console.web.pages.cases import SHOWN
 from console.web.serve import served
 from console.web.visit import Site
 from desk.cases import case_id_of
@@ -42,7 +43,8 @@ SUSPECT = key_of("ACCOUNT", kit.token("mule"))
 
 #: Every page that a shift lead sees.
 PAGES = (
-    "queue", f"cases/{MULE}", f"cases/{MULE}/HOLD", f"cases/{MULE}/ORDER", "bulk", "intake", "reports",
+    "queue", f"cases/{MULE}", *(f"cases/{MULE}/{kind}" for kind in SHOWN), "bulk", "bulk?kind=DISMISS",
+    "intake", "reports",
     "reports/record?id=report-1", "reports/act/FINDING?id=report-1", "registry",
     f"registry/record?id={SUSPECT}", "registry/act/SUSPECT", "listings",
     f"listings/record?id={key_of('PERSON', kit.token('person-1'))}", "blocks", "blocks/act/BLOCK", "rings",
@@ -127,6 +129,27 @@ def test_an_alert_is_on_the_page_within_a_second_and_a_cut_line_neither_loses_no
         made.quit()
 
 
+def test_a_row_that_comes_in_above_leaves_the_focused_row_where_it_is_looked_at(
+    told: tuple[Desk, Site, str, KafkaSettings],
+) -> None:
+    _, site, address, kafka = told
+    made = seated(site, address, "lead-1", "lead")
+    try:
+        last = until(lambda: rows(made))[-1]
+        made.execute_script(f"document.querySelector('#{last} a').focus()")
+        place = f"return document.querySelector('#{last}').getBoundingClientRect().top"
+        stood = made.execute_script(place)
+        assert made.execute_script("return window.scrollY") > 0
+        time.sleep(1.0)
+        kit.send(kafka, topics.ALERTS, [kit.alert(300, "new-1", amount_minor=10**11)])
+        until(lambda: rows(made)[0] == case_id_of(kit.token("new-1")))
+
+        assert made.switch_to.active_element.get_attribute("href").endswith(last)
+        assert abs(made.execute_script(place) - stood) < 20
+    finally:
+        made.quit()
+
+
 def test_a_case_is_opened_and_decided_with_the_keyboard_alone(
     told: tuple[Desk, Site, str, KafkaSettings],
 ) -> None:
@@ -207,7 +230,10 @@ def test_axe_finds_nothing_grave_on_any_page(
     axe.script()
     desk, site, address, _ = told
     letter = desk.store.rows("SELECT id FROM facts WHERE topic = 'dead_letters'")[0]["id"]
-    pages = {"lead": PAGES, "operator": ("letters", f"letters/{letter}"), "auditor": ("audit",)}
+    pages = {
+        "lead": (*PAGES, "nowhere"), "operator": ("letters", f"letters/{letter}"), "auditor": ("audit",),
+        "institution": ("queue",), "liaison": ("listings/act/LIST",),
+    }  # fmt: skip
     found = {}
     for role, paths in pages.items():
         made = seated(site, address, f"{role}-1", role, width=width)

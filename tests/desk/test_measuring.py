@@ -1,9 +1,10 @@
 """How long people took, from what the store holds."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from desk.measuring import deciding
+from desk.measuring import deciding, terms_left
 from desk.store import Store
 from schemas.units import MINUTE_US
 from tests.desk import kit
@@ -20,6 +21,26 @@ def decided(db: sqlite3.Connection, kind: str, account: str, minutes: tuple[int,
     at, upto = (minute * MINUTE_US for minute in minutes)
     row = (f"{account}-{at}", 0, at, kind, state, "c", account, "", "lin", at, upto, "", b"", "", "")
     db.execute(f"INSERT INTO actions VALUES ({', '.join('?' * 15)})", row)
+
+
+def measure(db: sqlite3.Connection, name: str, kind: str, minute: int | None, *, live: bool = True) -> None:
+    due = None if minute is None else minute * MINUTE_US
+    row = (name, "mule", kind, "ACTIVE", live, "", "CNY", 1, 1, due, "EXPIRE", "r", 0, b"", "ACCOUNT")
+    db.execute(f"INSERT INTO measures VALUES ({', '.join('?' * 15)})", row)
+
+
+def test_what_is_left_of_a_term_is_that_of_the_measure_that_ends_first_and_an_overdue_one_is_below_zero(
+    tmp_path: Path,
+) -> None:
+    with closing(Store(tmp_path / "desk.db", kit.TABLES)) as store:
+        with store.writing() as db:
+            measure(db, "a", "STOP", 90)
+            measure(db, "b", "STOP", 70)
+            measure(db, "c", "STOP", 5, live=False)
+            measure(db, "d", "HOLD", 50)
+            measure(db, "e", "FREEZE", None)
+
+        assert terms_left(store, 60 * MINUTE_US) == {"STOP": 600.0, "HOLD": -600.0}
 
 
 def test_time_begins_at_the_first_alert_since_the_decision_before(tmp_path: Path) -> None:

@@ -14,6 +14,18 @@
   document.addEventListener("pointermove", () => { moved = Date.now(); }, { passive: true });
   document.addEventListener("keydown", () => { moved = Date.now(); });
 
+  // Rows that come in above push nothing away from under the eyes: what has the focus stays at its place.
+  let eyes = null;
+  document.addEventListener("htmx:before:swap", () => {
+    const row = window.scrollY > 0 && document.activeElement && document.activeElement.closest("tr[data-case]");
+    eyes = row && { id: row.id, top: row.getBoundingClientRect().top };
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    const row = eyes && document.getElementById(eyes.id);
+    if (row) window.scrollBy(0, row.getBoundingClientRect().top - eyes.top);
+    eyes = null;
+  });
+
   const refresh = () => { waiting = false; if (target) htmx.trigger(target, "refresh"); };
   const soon = () => {
     clearTimeout(timer);
