@@ -20,6 +20,9 @@ class Sides(NamedTuple):
     creditor: bool
 
 
+_BOTH = Sides(debtor=True, creditor=True)
+
+
 class Institution(NamedTuple):
     """An institution by its codes, BICs or national ones; without any, all accounts are here."""
 
@@ -31,6 +34,8 @@ class Institution(NamedTuple):
         >>> Institution(("WESTGB22",)).sides("WESTGB22XXX", "COBADEFFXXX")
         Sides(debtor=True, creditor=False)
         """
+        if not self.codes:
+            return _BOTH
         return Sides(*(not agent or self.keeps(agent) for agent in (debtor_agent, creditor_agent)))
 
     def keeps(self, agent: str) -> bool:

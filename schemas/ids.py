@@ -1,13 +1,14 @@
 """Identifiers derived from their cause, so that a retry or a replay names the same thing."""
 
 import hashlib
+from itertools import product
 
 SEPARATOR = "\x1f"
 
 #: Base32 in lower case (RFC 4648), as in tokens.
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = [first + second for first in LETTERS for second in LETTERS]
-_SHIFTS = range(120, -1, -10)
+_TRIPLES = ["".join(letters) for letters in product(LETTERS, repeat=3)]
+_SHIFTS = range(120, -1, -15)
 
 
 def base32(bits: int) -> str:
@@ -16,8 +17,8 @@ def base32(bits: int) -> str:
     >>> base32(1)
     'aaaaaaaaaaaaaaaaaaaaaaaaae'
     """
-    bits <<= 2
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
+    bits <<= 7  # two bits fill the last letter, five are one more
+    return "".join([_TRIPLES[bits >> shift & 32_767] for shift in _SHIFTS])[:-1]
 
 
 def derived_id(kind: str, *causes: object) -> str:

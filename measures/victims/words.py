@@ -6,7 +6,7 @@ instruction by severity. It stays true where the kind of scam was guessed wrongl
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
@@ -61,7 +61,7 @@ TREE: Mapping[str, Mapping[str, str]] = {
 _VERDICTS: Mapping[str, DialogueVerdict] = {each: each for each in get_args(DialogueVerdict)}
 
 
-class VictimWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class VictimWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """What is said in one language.
 
     Attributes:
@@ -114,9 +114,13 @@ class VictimWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def dialogue(self, severity: int) -> Dialogue | None:
         """Return what is shown at the button; None below severity 3, or without words for it."""
-        if severity not in PAUSE_S or not self.questions:
-            return None
-        pause_s = PAUSE_S[severity]
+        return self._dialogues.get(severity)
+
+    @cached_property
+    def _dialogues(self) -> Mapping[int, Dialogue]:
+        return {each: self._dialogue(pause_s) for each, pause_s in PAUSE_S.items() if self.questions}
+
+    def _dialogue(self, pause_s: int) -> Dialogue:
         buttons = [Button(act=act, label=self.buttons[act]) for act in _ACTS if act != "CONTINUE"]
         go_on = Button(act="CONTINUE", label=self.buttons["CONTINUE"], after_s=pause_s, needs_reason=True)
         asked = (self._question(name, leads) for name, leads in TREE.items())
