@@ -16,13 +16,12 @@ import msgspec
 
 from measures.rings.live import LiveRings
 from pipelines.kafka.port import (
-    ChunkConsumer,
+    ChunkReader,
     KafkaSettings,
     OffsetOutOfRangeError,
-    Partition,
     open_admin,
-    open_consumer,
     open_producer,
+    open_reader,
 )
 from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.seal import SEALED, read_seal
@@ -61,7 +60,7 @@ class RingsFollower:
     def __init__(self, settings: KafkaSettings) -> None:
         """Read what `cases` tells; facts are read by `look`."""
         self._settings, self._seal = settings, read_seal(settings.seal_key)
-        self._consumers: dict[Partition, ChunkConsumer] = {}
+        self._reader: ChunkReader | None = None
         self._measures: defaultdict[str, dict[str, tuple[int, Measure]]] = defaultdict(dict)
         self._closed, self._topics_s, self._told_s = threading.Event(), -TOPICS_S, 0.0
         self._caught_up = self._threaded = False
@@ -87,16 +86,18 @@ class RingsFollower:
             self._release()
 
     def _release(self) -> None:
-        for consumer in self._consumers.values():
-            consumer.close()
-        self._consumers = {}
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
 
     def look(self) -> list[Ring]:
         """Take what has come; tell and return what changed, once everything that is there was read."""
         if time.monotonic() - self._topics_s > TOPICS_S:
             self._open()
-        count = sum(self._read(at, consumer) for at, consumer in self._consumers.items())
-        self._caught_up = self._caught_up or not (count or self._late())
+        if self._reader is None:
+            return []
+        count = self._read(self._reader)
+        self._caught_up = self._caught_up or not (count or _late(self._reader))
         if not self._caught_up or time.monotonic() - self._told_s < RINGS_S:
             return []
         self._told_s = time.monotonic()
@@ -105,11 +106,6 @@ class RingsFollower:
             write(self._settings, told)
             TELEMETRY.count("rings", len(told))
         return told
-
-    def _late(self) -> bool:
-        """Whether a topic is known to hold more, or not known to hold none."""
-        ends = [(consumer.position(), consumer.end_offset()) for consumer in self._consumers.values()]
-        return any(end is None or at < end for at, end in ends)
 
     def _anew(self) -> None:
         self._release()
@@ -124,14 +120,15 @@ class RingsFollower:
                 starts, ends = admin.beginning_offsets(partitions), admin.end_offsets(partitions)
         except StoplineError:
             return []
-        for at in partitions:
-            with closing(open_consumer(self._settings, *at, starts[at])) as consumer:
-                while consumer.position() < ends[at] and not self._closed.wait(0.005):
-                    while (chunk := consumer.poll(2_000)) is not None:
-                        for value in chunk.values:
-                            ring = self._decoded(topics.CASES, _RING, value)
-                            if ring and ring.at_us >= found.get(ring.ring_id, ring).at_us:
-                                found[ring.ring_id] = ring
+        with closing(open_reader(self._settings)) as reader:
+            reader.assign(starts)
+            while any(reader.positions()[at] < ends[at] for at in partitions):
+                for value in (each for chunk in reader.poll(2_000) for each in chunk.values):
+                    ring = self._decoded(topics.CASES, _RING, value)
+                    if ring and ring.at_us >= found.get(ring.ring_id, ring).at_us:
+                        found[ring.ring_id] = ring
+                if self._closed.wait(0.005):
+                    break
         return list(found.values())
 
     def _open(self) -> None:
@@ -141,19 +138,22 @@ class RingsFollower:
             with closing(open_admin(self._settings)) as admin:
                 counts = admin.partition_counts()
                 there = [(topic, number) for topic in READ for number in range(counts.get(topic, 0))]
-                starts = admin.beginning_offsets([at for at in there if at not in self._consumers])
+                reading = self._reader.positions() if self._reader else {}
+                starts = admin.beginning_offsets([at for at in there if at not in reading])
         except StoplineError:
             return
-        for at, start in starts.items():
-            self._consumers[at] = open_consumer(self._settings, *at, start)
+        if starts:
+            self._reader = self._reader or open_reader(self._settings)
+            self._reader.assign({**reading, **starts})
 
-    def _read(self, at: Partition, consumer: ChunkConsumer) -> int:
-        count, topic = 0, at[0]
-        while (chunk := consumer.poll(2_000)) is not None:
-            for value in chunk.values:
-                if (fact := self._decoded(topic, READ[topic], value)) is not None:
-                    self._take(fact)
-            count += len(chunk.values)
+    def _read(self, reader: ChunkReader) -> int:
+        count = 0
+        while chunks := reader.poll(2_000):
+            for chunk in chunks:
+                for value in chunk.values:
+                    if (fact := self._decoded(chunk.topic, READ[chunk.topic], value)) is not None:
+                        self._take(fact)
+                count += len(chunk.values)
         return count
 
     def _decoded(self, topic: str, decode: Callable[[bytes], Any], value: bytes) -> Any:
@@ -190,6 +190,12 @@ class RingsFollower:
                 if event.version > version:
                     measures[event.measure.measure_id] = event.version, event.measure
         self.live.held(entry.account_token, held_of(each for _, each in measures.values()))
+
+
+def _late(reader: ChunkReader) -> bool:
+    """Whether a topic is known to hold more, or not known to hold none."""
+    ends = [(offset, reader.end_offset(at)) for at, offset in reader.positions().items()]
+    return any(end is None or offset < end for offset, end in ends)
 
 
 def held_of(measures: Any) -> dict[str, int]:

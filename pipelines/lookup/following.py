@@ -21,12 +21,12 @@ from measures.registry import snapshot
 from measures.registry.codes import LOOKED_UP, TIER_MASK, Spoken, listed, suspected
 from measures.registry.table import Lists, Row, Table, entries_of, merged, prepare
 from pipelines.kafka.port import (
-    ChunkConsumer,
+    ChunkReader,
     KafkaSettings,
     OffsetOutOfRangeError,
     Partition,
     open_admin,
-    open_consumer,
+    open_reader,
 )
 from pipelines.kafka.reading.bounds import STALL_S, stalled_text
 from pipelines.kafka.reading.start import partitions_of
@@ -85,7 +85,7 @@ class Follower:
         """
         self._followed = followed
         self._seal = read_seal(followed.kafka.seal_key)
-        self._consumers: dict[Partition, ChunkConsumer] = {}
+        self._reader: ChunkReader | None = None
         self._closed = threading.Event()
         prepare()
         self._begin()
@@ -95,8 +95,7 @@ class Follower:
         """Follow until `close`; the body of a daemon thread."""
         while not self._closed.wait(LOOK_S):
             self.look()
-        for consumer in self._consumers.values():
-            consumer.close()
+        self._release()
 
     def close(self) -> None:
         """End following after the look that is under way."""
@@ -105,13 +104,14 @@ class Follower:
     def look(self) -> None:
         """Take up what was said since the last look; trouble is complained of and tried again."""
         try:
-            if time.monotonic() - self._partitions_s > PARTITIONS_S:
+            if self._reader is None or time.monotonic() - self._partitions_s > PARTITIONS_S:
                 self._open()
-            self._read()
-        except OffsetOutOfRangeError as error:
-            _LOGGER.error("the registry's topics begin anew, and are read from there: %s", cause(error))
-            self._begin(snapshot_too=False)
-            self._catch_up()
+            try:
+                self._read()
+            except OffsetOutOfRangeError as error:
+                _LOGGER.error("the registry's topics begin anew, and are read from there: %s", cause(error))
+                self._begin(snapshot_too=False)
+                self._catch_up()
         except StoplineError as error:
             _LOGGER.warning("the registry is not followed at the moment: %s", cause(error))
 
@@ -129,10 +129,13 @@ class Follower:
         """Return all there is as one table."""
         return merged(self.lists)
 
+    def _release(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+
     def _begin(self, *, snapshot_too: bool = True) -> None:
-        for consumer in self._consumers.values():
-            consumer.close()
-        self._consumers = {}
+        self._release()
         self._said: dict[Key, list[Row]] = {}
         self._versions: dict[tuple[str, Key], int] = {}
         self._positions: dict[Partition, int] = {}
@@ -151,34 +154,40 @@ class Follower:
             partitions = partitions_of(admin, self._followed.kafka, tuple(READ))
             starts = admin.beginning_offsets(partitions)
         self._partitions_s = self.reached_s = time.monotonic()
-        for at in partitions:
-            if at not in self._consumers:
-                offset = max(self._positions.setdefault(at, 0), starts[at])
-                self._consumers[at] = open_consumer(self._followed.kafka, *at, offset)
+        reading = self._reader.positions() if self._reader else {}
+        fresh = {
+            at: max(self._positions.setdefault(at, 0), starts[at]) for at in partitions if at not in reading
+        }
+        if fresh or self._reader is None:
+            self._reader = self._reader or open_reader(self._followed.kafka)
+            self._reader.assign({**reading, **fresh})
 
     def _catch_up(self) -> None:
+        assert self._reader is not None
         with closing(open_admin(self._followed.kafka)) as admin:
-            ends = admin.end_offsets(tuple(self._consumers))
+            ends = admin.end_offsets(tuple(self._reader.positions()))
         deadline = time.monotonic() + STALL_S
-        while late := [at for at, end in ends.items() if self._consumers[at].position() < end]:
+        while late := [at for at, end in ends.items() if self._reader.positions()[at] < end]:
             if self._read():
                 deadline = time.monotonic() + STALL_S
             elif time.monotonic() > deadline:
                 at = late[0]
-                raise BrokerError(stalled_text(at, self._consumers[at].position(), ends[at]))
+                raise BrokerError(stalled_text(at, self._reader.positions()[at], ends[at]))
             time.sleep(0.005)
 
     def _read(self) -> int:
         """Take what has come; returns how many messages."""
+        assert self._reader is not None
         count, changed = 0, False
-        for (topic, number), consumer in self._consumers.items():
-            while (chunk := consumer.poll(2_000)) is not None:
+        while chunks := self._reader.poll(2_000):
+            for chunk in chunks:
+                number = int(chunk.partitions[0])
                 count += len(chunk.values)
                 for value, offset, at_us in zip(
                     chunk.values, chunk.offsets.tolist(), chunk.timestamps.tolist(), strict=True
                 ):
-                    changed |= self._hear(topic, number, offset, value, at_us)
-            self._positions[topic, number] = consumer.position()
+                    changed |= self._hear(chunk.topic, number, offset, value, at_us)
+        self._positions.update(self._reader.positions())
         if count:
             self.reached_s = time.monotonic()
         if changed:

@@ -4,10 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 
 from measures.victims.calling import Call, after, calling
-from pipelines.kafka.port import ChunkConsumer, KafkaSettings, Partition, open_admin, open_consumer
+from pipelines.kafka.port import ChunkReader, KafkaSettings, open_admin, open_reader
 from pipelines.kafka.reading.start import partitions_of
 from pipelines.kafka.seal import read_seal
 from pipelines.telemetry import TELEMETRY
@@ -48,18 +48,15 @@ class Calls:
 
     def run(self) -> None:
         """Follow the topic until `close`."""
-        with ExitStack() as opened:
-            consumers = {
-                at: opened.enter_context(closing(open_consumer(self._settings, *at, start)))
-                for at, start in self._starts.items()
-            }
+        with closing(open_reader(self._settings)) as reader:
+            reader.assign(self._starts)
             looked_s = float("-inf")
             while not self._over.wait(LOOK_S):
                 TELEMETRY.beat()
                 try:
-                    came = self._read(consumers)
+                    came = self._read(reader)
                     if time.monotonic() - looked_s > ENDS_S:
-                        self._look(consumers)
+                        self._look(reader)
                         looked_s = time.monotonic()
                 except StoplineError as error:
                     _LOGGER.warning("calls are not followed at the moment: %s", error)
@@ -79,11 +76,11 @@ class Calls:
         """Return the call that a party is to expect now."""
         return calling(self._of.get(party_token, ()), self._now_us())
 
-    def _read(self, consumers: dict[Partition, ChunkConsumer]) -> bool:
+    def _read(self, reader: ChunkReader) -> bool:
         came = False
-        for consumer in consumers.values():
-            while (chunk := consumer.poll(2_000)) is not None:
-                came = True
+        while chunks := reader.poll(2_000):
+            came = True
+            for chunk in chunks:
                 TELEMETRY.read(chunk.topic, len(chunk.values))
                 for value in chunk.values:
                     entry = contact_entry(value)
@@ -93,11 +90,11 @@ class Calls:
                     self._of[entry.party_token] = after(self._of.get(entry.party_token, ()), entry.events)
         return came
 
-    def _look(self, consumers: dict[Partition, ChunkConsumer]) -> None:
+    def _look(self, reader: ChunkReader) -> None:
         """Note whether all that the topic holds now has been read."""
         with closing(open_admin(self._settings)) as admin:
-            ends = admin.end_offsets(tuple(consumers))
-        if all(consumers[at].position() >= end for at, end in ends.items()):
+            ends = admin.end_offsets(tuple(reader.positions()))
+        if all(reader.positions()[at] >= end for at, end in ends.items()):
             self._reached_s = time.monotonic()
 
     def _forget(self) -> None:

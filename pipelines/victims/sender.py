@@ -21,12 +21,12 @@ from contextlib import ExitStack, closing, suppress
 import msgspec
 
 from pipelines.kafka.port import (
-    ChunkConsumer,
+    ChunkReader,
     KafkaSettings,
     Partition,
     open_admin,
-    open_consumer,
     open_producer,
+    open_reader,
 )
 from pipelines.kafka.reading.bounds import Bound, chunks_within
 from pipelines.kafka.reading.start import partitions_of
@@ -292,43 +292,40 @@ class Sender:
             lane.add(attempt)
 
         self._read = dict(starts)
-        consumers = {at: open_consumer(settings, *at, starts[at]) for at in partitions}
+        reader = open_reader(settings)
         try:
-            self._follow(consumers, give, seal, stopping)
+            reader.assign({at: starts[at] for at in partitions})
+            self._follow(reader, give, seal, stopping)
         finally:
             for lane in lanes.values():
                 lane.stop()
             for thread in threads:
                 thread.join()
-            for consumer in consumers.values():
-                consumer.close()
+            reader.close()
 
     def _follow(
         self,
-        consumers: Mapping[Partition, ChunkConsumer],
+        reader: ChunkReader,
         give: Callable[[Attempt, Partition, int], None],
         seal: Seal | None,
         stopping: Callable[[], bool],
     ) -> None:
         committed_s = time.monotonic()
         while not stopping():
-            idle = True
             TELEMETRY.beat()
-            for at, consumer in consumers.items():
-                chunk = consumer.poll(500)
-                if chunk is None:
-                    continue
-                idle = False
+            chunks = reader.poll(500)
+            for chunk in chunks:
+                at = chunk.topic, int(chunk.partitions[0])
                 TELEMETRY.read(chunk.topic, len(chunk.values))
                 for value, offset in zip(chunk.values, chunk.offsets.tolist(), strict=True):
                     for attempt in _attempts(value, seal, f"{at[0]}[{at[1]}]@{offset}"):
                         give(attempt, at, offset)
-                with self._lock:
-                    self._read[at] = consumer.position()
+            with self._lock:
+                self._read.update(reader.positions())
             if time.monotonic() - committed_s > COMMIT_S:
                 self._commit()
                 committed_s = time.monotonic()
-            if idle:
+            if not chunks:
                 time.sleep(LOOK_S)
         self._commit()
 

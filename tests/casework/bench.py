@@ -1,53 +1,139 @@
 """`python -m tests.casework.bench --rate 200 --seconds 10`: from a report to the first action.
 
 Starts `stopline casework run` on the embedded broker; times are the job's, from receipt to the answer of the
-first recipient. `--brokers` takes a broker that is there instead, such as Apache Kafka.
+first recipient. `--payments 20000` has the main job decide so many payments a second meanwhile. Beside the
+reports an authority lists a person each second: how long until a job that looks the registry up knows it.
+`--brokers` takes a broker that is there instead, such as Apache Kafka.
 """
 
 import argparse
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from console.lab import reporting
+from console.lab.signing import new_key
+from measures.law.country_file import SHIPPED as LAWS
 from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings, open_producer
+from pipelines.lookup.following import Followed, Follower, key_of
 from schemas import topics
+from schemas.casework import ListSubject
+from schemas.order import Actor
+from tests.bench import load
+from tests.bench.child import Child
+from tests.bench.job import Job, options_of, run
 from tests.casework.kit import account, report, site
+from tests.tokens import token_of
 
 #: Reports before those that count, and how long the job is given to begin and to end.
 WARM, BEGIN_S, END_S = 100, 120.0, 10.0
 
+#: Payments before the steady ones, and the seconds they go on before reports count and after.
+HISTORY, SETTLE_S = 200_000, 15.0
+
+SHIPPED = Path("models/shipped")
+
 
 def main() -> None:
-    """Send reports at a rate; print how long first actions took."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Send reports at a rate, list people meanwhile; print how long first actions and listings took."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=float, default=200)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--payments", type=int, default=0, help="payments a second meanwhile")
     parser.add_argument("--brokers", default="")
     options = parser.parse_args()
-    with nullcontext() if options.brokers else EmbeddedBroker() as broker:
-        kafka = KafkaSettings(options.brokers or broker.address)
-        command = ["stopline", "casework", "run", "--create-topics", "--kafka_brokers", kafka.brokers]
-        job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    with ExitStack() as opened:
+        brokers = options.brokers or opened.enter_context(EmbeddedBroker()).address
+        scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="stopline-bench-")))
+        kafka = KafkaSettings(brokers)
+        load.create_topics(brokers)
+        key, keys = scratch / "police.jwk", scratch / "keys.json"
+        new_key(keys, key, authority="police-1", country="CN", actor=Actor.POLICE, years=1, laws=LAWS)
+        command = ["stopline", "casework", "run", "--create-topics", "--kafka_brokers", brokers]
+        job = subprocess.Popen(
+            [*command, "--keys", str(keys)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert job.stdout is not None
         while "states taken over" not in job.stdout.readline():
             pass
+        if options.payments:
+            _pay(opened, brokers, scratch, options.payments, options.seconds)
+        follower = Follower(Followed(kafka))
+        threading.Thread(target=follower.run, daemon=True).start()
+        opened.enter_context(closing(follower))
         _send(kafka, "warm", WARM, 50)
         _wait(kafka, "warm", WARM)
         count = int(options.rate * options.seconds)
+        listed: list[float] = []
+        lister = threading.Thread(target=_list, args=(kafka, key, follower, int(options.seconds), listed))
+        lister.start()
         _send(kafka, "timed", count, options.rate)
         taken = _wait(kafka, "timed", count)
+        lister.join()
         job.send_signal(signal.SIGINT)
         job.wait(30)
-    p50, p99 = np.percentile(taken, [50, 99]) if taken else (0, 0)
-    print(f"{len(taken)} of {count} reports acted on, p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    _say(f"of {count} reports acted on", taken)
+    _say(f"of {int(options.seconds)} listings looked up", listed)
     sys.exit(len(taken) < count)
+
+
+def _say(what: str, taken_ms: list[float]) -> None:
+    p50, p99 = np.percentile(taken_ms, [50, 99]) if taken_ms else (0, 0)
+    print(f"{len(taken_ms)} {what}, p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+
+
+def _pay(opened: ExitStack, brokers: str, scratch: Path, rate: int, seconds: float) -> None:
+    """Have the main job decide payments from now until everything is over, and report how it keeps up."""
+    pace = load.Pace(rate, seconds + 3 * SETTLE_S + END_S)
+    feeder = opened.enter_context(Child(load.offer, brokers, load.World(), HISTORY, pace))
+    past: load.Sent = feeder.receive()
+    asked = Job(options_of(brokers, SHIPPED, scratch / "log"), past.ends)
+    main_job = opened.enter_context(Child(run, asked))
+    while main_job.receive().observed < past.messages:
+        pass
+    feeder.send("begin")
+
+    def watch() -> None:
+        while not isinstance(sample := main_job.receive(), str):
+            if sample.decided and feeder.has_news():
+                ago = sample.latency
+                print(
+                    f"{sample.decided:,} payments decided, p50 {ago.p50_ms:.0f} ms, p99 {ago.p99_ms:.0f} ms"
+                )
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    opened.callback(watcher.join, 120)
+    time.sleep(SETTLE_S)
+
+
+def _list(kafka: KafkaSettings, key: Path, follower: Follower, count: int, listed_ms: list[float]) -> None:
+    """List a person each second; note how long until the registry that is followed has each."""
+    for number in range(count):
+        token, began = token_of(f"listed-{number}"), time.monotonic()
+        said = ListSubject(
+            kind="PERSON", token=token, ground="CRIMINAL", decision_no=f"D-{number}", jurisdiction="CN",
+            institutions=("bank-1",),
+        )  # fmt: skip
+        reporting.tell(kafka, said, key)
+        while not follower.lists.since.rows(key_of("PERSON", token)):
+            if time.monotonic() > began + BEGIN_S:
+                return
+            time.sleep(0.01)
+        listed_ms.append((time.monotonic() - began) * 1000)
+        time.sleep(max(0.0, began + 1 - time.monotonic()))
 
 
 def _send(kafka: KafkaSettings, name: str, count: int, rate: float) -> None:
