@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from console.lab.brokers import topic_values
+from console.lab.feedback import read_feedback
 from console.web.visit import Site
 from desk.audit import Audit, entries, faults
 from desk.cases import case_id_of
@@ -72,6 +73,7 @@ def test_a_decision_is_an_event_and_its_finding_is_sent_once(told: tuple[Desk, S
     assert (label.verdict, label.kind, label.txn_id, label.known_at_us) == (
         "SCAM", "LABEL", "tx-small-1-11", action.at_us,
     )  # fmt: skip
+    assert read_feedback([f"kafka://{kafka.brokers}"]) == [label]  # as `stopline train` learns from it
     row = desk.store.row("SELECT * FROM cases WHERE case_id = ?", SMALL)
     assert row is not None and (row["open"], row["decision"]) == (0, "CONFIRM")
 
