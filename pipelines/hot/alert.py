@@ -44,19 +44,26 @@ def _grounds(law: Regime, leg: Leg, paid: Paid, decision: Decision, kept: Sides)
     """
     if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
         return []
-    stop, freeze = law.rule(StopRule), law.rule(FreezeRule)
-    if decision.enforced_minor == NOTHING_LEAVES and stop is not None:
+    if decision.enforced_minor == NOTHING_LEAVES and (stop := law.rule(StopRule)) is not None:
         return [Ground("stop", stop, "STOP_ORDERED", "HOLDER")]
-    if decision.enforced_minor and freeze is not None:
+    if decision.enforced_minor and (freeze := law.rule(FreezeRule)) is not None:
         return [Ground("freeze", freeze, "FREEZE_ORDERED", "HOLDER")]
-    payee, payer = law.hold_at("payee_hold", paid.at_us), law.hold_at("payer_delay", paid.at_us)
-    on_account = [Ground(*payee, "PAYEE_SUSPECT", "HOLDER")] if payee else []
-    on_payment = [Ground(*payer, "SCAM_SUSPECTED", "PAYER")] if payer and leg == "CREDIT" else []
     if leg == "DEBIT" or not kept.debtor:
-        return on_account
+        return _on_account(law, paid)
     if decision.outcome == STOP and kept.creditor:
-        return on_account and on_account + on_payment
-    return on_payment
+        on_account = _on_account(law, paid)
+        return on_account and on_account + _on_payment(law, paid)
+    return _on_payment(law, paid)
+
+
+def _on_account(law: Regime, paid: Paid) -> list[Ground]:
+    found = law.hold_at("payee_hold", paid.at_us)
+    return [Ground(*found, "PAYEE_SUSPECT", "HOLDER")] if found else []
+
+
+def _on_payment(law: Regime, paid: Paid) -> list[Ground]:
+    found = law.hold_at("payer_delay", paid.at_us)
+    return [Ground(*found, "SCAM_SUSPECTED", "PAYER")] if found else []
 
 
 @lru_cache(maxsize=256)
