@@ -94,6 +94,13 @@ def plain_clues(values: Values) -> tuple[Rows, NDArray[np.bool_]]:
     return rows, plain
 
 
+def saying_nothing(values: Values) -> NDArray[np.bool_]:
+    """Tell which clues of ours are worth no warning by themselves: of an ungraded number, no forwarding."""
+    stated, plain = plain_json.read(_PLAN, values, _STATED)
+    found: NDArray[np.bool_] = plain & (stated["grade"] == 0) & (stated["kind"] != _PLACES["FORWARDING"])
+    return found
+
+
 @dataclass(frozen=True)
 class ClueReading:
     """How messages become clues.

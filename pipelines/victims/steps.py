@@ -20,6 +20,7 @@ from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import NO_LAW, RawMessage, fault_text, read_back
 from pipelines.streams.clock import window
+from pipelines.streams.clues import saying_nothing
 from pipelines.telemetry import TELEMETRY
 from pipelines.trial import Guard, Trial
 from pipelines.victims.journal import tick_message
@@ -114,7 +115,12 @@ class OpenFn(beam.DoFn):  # type: ignore[misc]
         clock_us = self._settings.clock()
         times = window(chunk, self._settings.policy.clock, clock_us or None).long_ago()
         columns = (chunk.partitions.tolist(), chunk.offsets.tolist(), times.received_us.tolist())
+        quiet = (
+            saying_nothing(chunk.values) & (times.received_us > 0) if chunk.topic == topics.CLUES else None
+        )
         for place, (value, partition, offset, at_us) in enumerate(zip(chunk.values, *columns, strict=True)):
+            if quiet is not None and quiet[place]:
+                continue
             source = RawMessage(
                 topic=chunk.topic, partition=partition, offset=offset, at_us=clock_us or at_us, value=value
             )

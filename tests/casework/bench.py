@@ -30,7 +30,7 @@ from schemas.casework import ListSubject
 from schemas.order import Actor
 from tests.bench import load
 from tests.bench.child import Child
-from tests.bench.job import Job, options_of, run
+from tests.bench.job import Job, Sample, options_of, run
 from tests.casework.kit import account, report, site
 from tests.tokens import token_of
 
@@ -98,6 +98,7 @@ def _pay(opened: ExitStack, brokers: str, scratch: Path, rate: int, seconds: flo
     pace = load.Pace(rate, seconds + 3 * SETTLE_S + END_S)
     feeder = opened.enter_context(Child(load.offer, brokers, load.World(), HISTORY, pace))
     past: load.Sent = feeder.receive()
+    last: list[Sample] = []
     asked = Job(options_of(brokers, SHIPPED, scratch / "log"), past.ends)
     main_job = opened.enter_context(Child(run, asked))
     while main_job.receive().observed < past.messages:
@@ -105,18 +106,17 @@ def _pay(opened: ExitStack, brokers: str, scratch: Path, rate: int, seconds: flo
     feeder.send("begin")
 
     def watch() -> None:
-        while not isinstance(sample := main_job.receive(), str):
-            if sample.decided and feeder.has_news():
-                ago = sample.latency
-                print(
-                    f"{sample.decided:,} payments decided, p50 {ago.p50_ms:.0f} ms, p99 {ago.p99_ms:.0f} ms"
-                )
-                return
+        while not feeder.has_news() and isinstance(sample := main_job.receive(), Sample):
+            last[:] = [sample]
+        feeder.receive()
+        said, late = last[0].latency, int(rate * pace.seconds) - last[0].decided
+        print(f"payments: {late:,} late at the end, p50 {said.p50_ms:.0f} ms, p99 {said.p99_ms:.0f} ms")
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    opened.callback(watcher.join, 120)
+    opened.callback(watcher.join, BEGIN_S)
     time.sleep(SETTLE_S)
+    main_job.send(RESET)
 
 
 def _list(kafka: KafkaSettings, key: Path, follower: Follower, count: int, listed_ms: list[float]) -> None:

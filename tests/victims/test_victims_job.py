@@ -1,5 +1,6 @@
 """The victims job on a real broker: what goes in, what comes out, and what a restart knows."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,14 +18,17 @@ from pipelines.jobs.victims import build, write
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.received import no_clock
+from pipelines.streams.clues import saying_nothing
+from pipelines.victims import steps
 from pipelines.victims.journal import journal_bounds
 from pipelines.victims.settings import VictimsSettings, check_sender
 from schemas import topics
-from schemas.clue import Clue, ClueKind
+from schemas.clue import KINDS, Clue, ClueKind
 from schemas.contact import ContactEntry, ContactOutcome, PartyTick, Planned
 from schemas.dead_letter import DeadLetter
 from schemas.errors import ConfigError
 from schemas.feedback import Answered, Feedback
+from schemas.rows.values import Values
 from tests.tokens import token_of
 from tests.victims.conftest import read, send
 from tests.victims.test_ladder import MINUTE, PARTY, SECOND, T0, warning
@@ -111,6 +115,22 @@ def test_a_listed_caller_begins_a_ladder_and_a_forwarded_line_is_remembered(kafk
     assert (told.severity, told.grade_kind) == (2, "CONTACT")
     assert "尾号0123" in told.text and "96110" in told.text
     assert entries[other].party.forwarded_us == T0
+
+
+def test_clues_that_are_passed_over_by_columns_are_those_that_are_no_command() -> None:
+    said = [
+        clue(kind, active=active, grade=grade, duration_s=600)
+        for kind, active, grade in itertools.product(KINDS, (False, True), range(4))
+    ]
+    values = [msgspec.json.encode(each) for each in said]
+    values += [value[:-1] + b',"grade":0}' for value in values if b"grade" not in value]
+    settings = VictimsSettings(KafkaSettings("b:9092"), policy.load(), clock=lambda: T0, ticks=True)
+    quiet = saying_nothing(Values.of(values)).tolist()
+    for value, passed_over in zip(values, quiet, strict=True):
+        if passed_over:
+            assert steps._clue(value, settings) is None
+    assert sum(quiet) == 2 * 2 * (len(KINDS) - 1)
+    assert not saying_nothing(Values.of([b"{", b'{"kind": 7, "grade": 0}', b""])).any()
 
 
 def test_what_cannot_be_read_is_a_dead_letter_and_stops_nobody(kafka: KafkaSettings) -> None:
