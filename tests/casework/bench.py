@@ -30,7 +30,7 @@ from schemas.casework import ListSubject
 from schemas.order import Actor
 from tests.bench import load
 from tests.bench.child import Child
-from tests.bench.job import Job, Sample, options_of, run
+from tests.bench.job import RESET, Job, Sample, options_of, run
 from tests.casework.kit import account, report, site
 from tests.tokens import token_of
 
