@@ -23,6 +23,13 @@ from schemas.errors import StateError
 
 _LOGGER = logging.getLogger(__name__)
 
+#: How long a connection waits for another process that has the file locked, seconds.
+LOCKED_S = 30.0
+
+#: What SQLite says of a file that is none of its own, and of one that another process has locked.
+_FOREIGN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
 #: Octets of pages kept in memory, as SQLite counts them (negative: KiB).
 CACHE_KIB = -65_536
 
@@ -156,8 +163,7 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", None) or 0
-            self.damaged |= code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            self.damaged |= _says(error, _FOREIGN)
             raise StateError(f"{self.path} cannot be used at the moment: {error}") from error
 
     @contextmanager
@@ -214,11 +220,13 @@ class Store:
         if not _size(self.path):
             return ""
         try:
-            with closing(sqlite3.connect(self.path)) as db:
+            with closing(sqlite3.connect(self.path, timeout=LOCKED_S)) as db:
                 if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                     return f"is damaged ({said})"
                 names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         except sqlite3.DatabaseError as error:
+            if _says(error, _LOCKED):
+                raise StateError(f"{self.path} cannot be used at the moment: {error}") from error
             return f"is damaged or no store of the desk ({error})"
         return "" if not names or {"meta", "positions"} <= names else "is no store of the desk"
 
@@ -233,7 +241,7 @@ class Store:
 
     def _opened(self) -> _Connection:
         db = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, timeout=30, factory=_Connection
+            self.path, isolation_level=None, check_same_thread=False, timeout=LOCKED_S, factory=_Connection
         )
         self._connections.add(db)
         db.row_factory = sqlite3.Row
@@ -241,8 +249,15 @@ class Store:
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"cache_size = {CACHE_KIB}"):
                 db.execute(f"PRAGMA {pragma}")
         except sqlite3.DatabaseError as error:
-            raise StateError(f"{self.path} is no store of the desk: {error}; delete it") from error
+            db.close()
+            if _says(error, _FOREIGN):
+                raise StateError(f"{self.path} is no store of the desk: {error}; delete it") from error
+            raise StateError(f"{self.path} cannot be used at the moment: {error}") from error
         return db
+
+
+def _says(error: sqlite3.DatabaseError, codes: Sequence[int]) -> bool:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in codes
 
 
 def _size(path: Path) -> int:

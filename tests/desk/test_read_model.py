@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -171,6 +172,23 @@ def test_threads_that_ask_one_after_another_share_a_connection(tmp_path: Path) -
         assert len(lent) == 1
         with pytest.raises(StateError), store.reading() as db:
             db.execute("DELETE FROM a")
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_file_that_another_process_has_locked_is_neither_called_foreign_nor_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
+) -> None:
+    monkeypatch.setattr("desk.store.LOCKED_S", 0.0)
+    Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",)).close()
+    (tmp_path / "desk.db.digest").unlink()  # as after a crash
+
+    with closing(sqlite3.connect(tmp_path / "desk.db")) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("INSERT INTO a VALUES ('x')")
+        other.commit()
+        with pytest.raises(StateError, match="cannot be used at the moment: database is locked"):
+            Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",), anew=anew)
+    assert not (tmp_path / "desk.db.aside").exists()
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
