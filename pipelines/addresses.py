@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.contract import UNREADABLE, Token
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, cause
 
 
 class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,8 +28,8 @@ def read_addresses(path: Path) -> Mapping[str, Address]:
     found: dict[str, Address] = {}
     try:
         lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise ConfigError(f"address book {path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        raise ConfigError(f"address book {path} cannot be read: {cause(error)}") from error
     for number, line in enumerate(lines, 1):
         try:
             address = msgspec.json.decode(line, type=Address)

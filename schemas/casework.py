@@ -407,9 +407,13 @@ InternalCommand = (
 )
 
 
+#: What an aggregate is found by.
+AggregateKey = Annotated[str, Meta(min_length=1, max_length=256, pattern=TEXT_PATTERN)]
+
+
 class Delivery(Event, frozen=True, kw_only=True):
     """One command on its way to an aggregate (topic `casework_internal`), key: `kind` and `key`."""
 
     kind: Name
-    key: Annotated[str, Meta(min_length=1, max_length=256, pattern=TEXT_PATTERN)]
+    key: AggregateKey
     command: CaseworkMessage | InternalCommand

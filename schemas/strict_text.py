@@ -27,7 +27,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
             raw = file.read(most + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         raise ConfigError(f"{path} cannot be read: {cause(error)}; give another path") from error
     if len(raw) > most:
         raise ConfigError(f"{path} is longer than {most:,} bytes; no such file is, so give another path")

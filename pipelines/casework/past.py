@@ -16,7 +16,7 @@ from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within, read_once
 from pipelines.kafka.seal import read_seal
 from schemas import topics
-from schemas.casework import Recall, Tick
+from schemas.casework import AggregateKey, Recall, Tick
 from schemas.contract import UNREADABLE
 from schemas.units import HOUR_US
 
@@ -97,7 +97,10 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
 
 
 def _state(read: Any, value: bytes) -> Any:
+    """Return the state that a value is, None if it is none, or one that no command could be told to."""
     try:
-        return read(value)
+        state = read(value)
+        msgspec.convert(state.key, AggregateKey)
+        return state
     except UNREADABLE:
         return None

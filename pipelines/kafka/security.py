@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, cause
 
 #: librdkafka security keys we accept, and what kafka-python calls them.
 SECURITY_KEYS: Mapping[str, str] = {
@@ -122,8 +122,8 @@ def _value(key: str, value: str) -> str:
 def _read(what: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8"
+    except (OSError, ValueError) as error:  # not UTF-8, or a path with a NUL in it
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else cause(error)
         raise ConfigError(
             f"{what} names {path}, which cannot be read ({why}); on Flink workers need it there too"
         ) from error

@@ -156,8 +156,14 @@ def registry(topic: str) -> Callable[[bytes], bool]:
 
 
 def read_again(topic: str) -> Callable[[bytes], bool]:
-    """Return how a job reads again what it wrote to a topic of states."""
-    return lambda value: past._state(past._READERS[topic], value) is not None
+    """Return how a job reads again what it wrote to a topic of states, and wakes it."""
+    kind = next(kind for kind, of in AGGREGATES.items() if of.topic == topic)
+
+    def feed(value: bytes) -> bool:
+        state = past._state(past._READERS[topic], value)
+        return state is not None and bool(delivery_message(kind, state.key, Tick()))
+
+    return feed
 
 
 def victims(topic: str) -> Callable[[bytes], bool]:

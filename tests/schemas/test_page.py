@@ -1,6 +1,7 @@
 """docs/schemas.md says what the records say."""
 
 import re
+from inspect import cleandoc
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ def test_the_page_maps_every_field_of_a_payment_in_its_order() -> None:
 
 
 def test_the_page_names_only_elements_that_the_record_names() -> None:
-    said = dict(re.findall(r"^ {8}(\w+): (.*)$", Payment.__doc__ or "", re.M))
+    said = dict(re.findall(r"^ {4}(\w+): (.*)$", cleandoc(Payment.__doc__ or ""), re.M))
 
     assert {name: path for name, _, _, path in MAPPED if path and path not in said[name]} == {}
 
