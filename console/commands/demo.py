@@ -48,7 +48,7 @@ def demo(
     """Watch scams being stopped: simulated days at high speed, then a scoreboard.
 
     Everything is real but the people: an embedded Kafka broker, `stopline run`, the jobs of law, casework and
-    victims, the desk. Alerts speak the terminal's language if the country does, else English.
+    victims, the desk. Alerts and pages speak the terminal's language if the country does, else English.
 
     Example: stopline demo --seed 3 --rate 0
     """
@@ -65,7 +65,8 @@ def demo(
                 lambda: simulate(seed, all_days, accounts, begins).paid_in(rules.currency),
                 begins + history_days * DAY_US,
                 law=rules.law.id, bundle=model_bundle, flags=flags, rate=rate, say=status.update,
-                beside=partial(beside, rules, file, model_bundle, console.print) if desk else nullcontext,
+                beside=partial(beside, rules, file, model_bundle, console.print, language=spoken)
+                if desk else nullcontext,
             )  # fmt: skip
             world, board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:

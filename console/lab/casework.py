@@ -24,6 +24,7 @@ from pipelines.lifecycle.settings import LifecycleSettings
 from schemas import topics
 from schemas.ids import derived_id, derived_token
 from schemas.journal import JournalEntry, MeasureChanged, Reported
+from schemas.measure import Notice
 from schemas.order import Action, Actor, MeasureKind, Officer, Order, Target, VictimTransfer
 from schemas.units import MINUTE_US
 
@@ -43,6 +44,7 @@ class Answered(NamedTuple):
         accounts: under a measure.
         onward: transfers reported that led the money on.
         next_accounts: they name.
+        notice: what the holder of the first account under a measure is told; None if there is none.
 
     """
 
@@ -52,10 +54,14 @@ class Answered(NamedTuple):
     accounts: int
     onward: int
     next_accounts: int
+    notice: Notice | None = None
 
 
-def answered(world: World) -> Answered:
-    """Let banks say what they know and police order a stop per report; run the lifecycle job over both."""
+def answered(world: World, language: str = "") -> Answered:
+    """Let banks say what they know and police order a stop per report; run the lifecycle job over both.
+
+    Holders speak `language`, "" for the country's own.
+    """
     orders = list(_orders(world))
     private = OKPKey.generate_key("Ed25519")
     with EmbeddedBroker() as broker:
@@ -63,7 +69,7 @@ def answered(world: World) -> Answered:
         with closing(open_admin(kafka)) as admin:
             names = (*topics.LIFECYCLE_READ, *topics.LIFECYCLE_WRITTEN)
             admin.create_topics([NewTopic(name, 2) for name in names])
-        told = _send(kafka, world, orders, private)
+        told = _send(kafka, world, orders, private, language)
         journal = _run(kafka, private)
         process.close_connections()
     return _counted(told, orders, journal)
@@ -111,12 +117,12 @@ def stop_order(row: dict[str, Any], about: dict[str, Any]) -> Order:
     )
 
 
-def _send(kafka: KafkaSettings, world: World, orders: list[Order], private: OKPKey) -> int:
+def _send(kafka: KafkaSettings, world: World, orders: list[Order], private: OKPKey, language: str) -> int:
     """Send what banks and police write, under the time they wrote it; returns how many messages of banks."""
     payments: pa.Table = world.payments
     paid = {order.target.account_token for order in orders}
     producer, told = open_producer(kafka), 0
-    for said in account_messages(payments, paid, LAW):
+    for said in account_messages(payments, paid, LAW, language=language):
         producer.send(topics.ACCOUNTS, said.token.encode(), said.value, (), said.at_us)
         told += 1
     for order in orders:
@@ -166,4 +172,5 @@ def _counted(told: int, orders: list[Order], journal: list[JournalEntry]) -> Ans
         accounts=len({each.account_token for each in began}),
         onward=len(onward),
         next_accounts=len({flow.counterparty_token for flow in onward}),
+        notice=next((each.notice for each in began if each.notice), None),
     )

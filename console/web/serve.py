@@ -119,10 +119,11 @@ def served(site: Site, host: str = HOST, port: int = 0, *, names: Sequence[str] 
         thread.join(5)
 
 
-def links(site: Site, address: str, seats: Sequence[Person]) -> Iterator[str]:
-    """Give a line a seat: who, and the link that lets them in once."""
+def links(site: Site, address: str, seats: Sequence[Person], language: str = "") -> Iterator[str]:
+    """Give a line a seat: who, and the link that lets them in once; pages speak `language` if they can."""
+    spoken = f"&language={language}" if language in site.words else ""
     for person in seats:
-        yield f"{person.id} ({person.role}): {address}/enter?token={site.sessions.token(person)}"
+        yield f"{person.id} ({person.role}): {address}/enter?token={site.sessions.token(person)}{spoken}"
 
 
 def wait(said: Callable[[str], None]) -> None:
@@ -134,7 +135,13 @@ def wait(said: Callable[[str], None]) -> None:
 
 @contextmanager
 def beside(
-    rules: Policy, file: Path, bundle: Path, said: Callable[[str], None], settings: KafkaSettings
+    rules: Policy,
+    file: Path,
+    bundle: Path,
+    said: Callable[[str], None],
+    settings: KafkaSettings,
+    *,
+    language: str = "",
 ) -> Iterator[None]:
     """Open a desk of its own on a broker while the block runs, and say where; it goes by stream time."""
     with ExitStack() as stack:
@@ -144,6 +151,6 @@ def beside(
         site = site_of(stack.enter_context(desk), folder, policy_stamp=rules.stamp, trials=trials)
         address = stack.enter_context(served(site))
         said("The desk, for two people:")
-        for line in links(site, address, people(SEATS)):
+        for line in links(site, address, people(SEATS), language):
             said(f"  {line}")
         yield

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from console.web.app import ROUTERS, STATIC
 from console.web.render import TEMPLATES
+from console.web.serve import links
 from console.web.visit import Site
 from console.web.words import read_words
 from desk.acting.plan import REASONS
@@ -87,6 +88,18 @@ def test_nobody_gets_in_without_a_session_and_a_token_works_once(told: tuple[Des
     assert seat.get("/queue").status_code == 200
     seat.client.cookies.clear()
     assert seat.get(f"/enter?token={token}").status_code == 401
+
+
+def test_a_link_may_name_the_language_to_speak(told: tuple[Desk, Site]) -> None:
+    _, site = told
+    seat = Seat(site, "lead")
+    (line,) = links(site, "", [seat.person], "zh-Hans")
+    seat.client.cookies.clear()
+    seat.get(line.partition(": ")[2])
+
+    assert 'lang="zh-Hans"' in seat.get("/queue").text
+    (line,) = links(site, "", [seat.person], "xx")
+    assert "language" not in line
 
 
 def test_what_another_site_sends_is_refused(told: tuple[Desk, Site]) -> None:

@@ -3,11 +3,15 @@
 import msgspec
 import pytest
 
+from console.commands.lifecycle import demo
+from console.views.casework import told
 from fixtures.bank import account_messages
 from fixtures.world import World, simulate
 from measures.engine import intake
 from measures.engine.intake import AccountState, Arrival
-from schemas.commands import AccountMessage
+from schemas.commands import AccountMessage, StateFacts
+from schemas.errors import ConfigError
+from schemas.measure import Notice
 from schemas.order import Direction
 from schemas.stored import stored
 from tests.command import command
@@ -55,3 +59,25 @@ def test_every_order_of_a_simulated_world_is_answered() -> None:
     told = {each[0].strip(): each[1].strip() for each in cells if len(each) == 2}
     assert told["unanswered"] == "0"
     assert int(told["ACTIVE"]) > 0
+
+
+def test_a_holder_is_told_of_a_stop_in_the_language_that_was_asked_for(world: World) -> None:
+    account = world.payments["creditor_account"][0].as_py()
+    for language in ("zh-Hans", "en"):
+        said = next(account_messages(world.payments, {account}, "CN", language=language))
+        stated = msgspec.json.decode(said.value, type=AccountMessage).command
+        assert isinstance(stated, StateFacts) and stated.facts.language == language
+
+
+def test_a_language_that_the_law_does_not_speak_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ConfigError, match="'fr' is not spoken by CN; use one of zh-Hans, en"):
+        demo.demo(seed=2, days=1, accounts=100, language="fr")
+
+
+def test_what_a_holder_is_told_is_shown_after_what_came_of_the_orders() -> None:
+    notice = Notice(
+        reason_code="SCAM", reason="stopped", legal_basis="art. 20", remedy_channel="object there",
+        documents_needed=("passport",), language="en",
+    )  # fmt: skip
+
+    assert told(notice).renderable == "stopped\nart. 20\nobject there\npassport"

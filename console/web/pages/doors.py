@@ -33,15 +33,18 @@ def enter(
     request: Request,
     site: Annotated[Site, Depends(site_of)],
     token: Annotated[str, Query(max_length=64)] = "",
+    language: Annotated[str, Query(max_length=16)] = "",
 ) -> Response:
-    """Let in who brings a one-time token."""
+    """Let in who brings a one-time token; the link may name the language to speak."""
     where = request.client.host if request.client else ""
     if not site.sessions.within_limits(where, door=True):
         raise HTTPException(429)
     person = site.sessions.enter(token)
     if person is None:
         raise HTTPException(401)
-    return let_in(site, request, person, "token")
+    answer = let_in(site, request, person, "token")
+    _speak(answer, site, language)
+    return answer
 
 
 @router.get("/", name="home")
@@ -69,8 +72,12 @@ def show(
     """Speak another language, or show other colours, and stay on the page."""
     inside = path.startswith("/") and not path.startswith(("//", "/\\"))
     answer = back(path if inside and path.isprintable() and path.isascii() else "/")
-    if language in visit.site.words:
-        answer.set_cookie("language", language, max_age=31_536_000, samesite="lax", httponly=True)
+    _speak(answer, visit.site, language)
     if theme in THEMES:
         answer.set_cookie("theme", theme, max_age=31_536_000, samesite="lax", httponly=True)
     return answer
+
+
+def _speak(answer: Response, site: Site, language: str) -> None:
+    if language in site.words:
+        answer.set_cookie("language", language, max_age=31_536_000, samesite="lax", httponly=True)
