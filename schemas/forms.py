@@ -6,7 +6,9 @@ from collections.abc import Callable
 #: How compressed bytes begin: gzip, zstd, lz4, and snappy in its two framings.
 _COMPRESSED = (b"\x1f\x8b", b"(\xb5/\xfd", b"\x04\x22\x4d\x18", b"\xff\x06\x00\x00sNaPpY", b"\x82SNAPPY\x00")
 _NO_NUMBER = re.compile(rb"[:,\[]\s*-?(NaN|Infinity|inf|nan)\b")
-_SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F])")
+_SURROGATE = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F])"
+)
 
 _FORMS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     (lambda value: not value, "send no message without a value: nothing here is deleted by one"),

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from console.commands.lifecycle import demo
 from console.views.casework import told
 from fixtures.bank import account_messages
 from fixtures.world import World, simulate
@@ -71,7 +70,7 @@ def test_a_holder_is_told_of_a_stop_in_the_language_that_was_asked_for(world: Wo
 
 def test_a_language_that_the_law_does_not_speak_is_refused_before_anything_runs() -> None:
     with pytest.raises(ConfigError, match="'fr' is not spoken by CN; use one of zh-Hans, en"):
-        demo.demo(seed=2, days=1, accounts=100, language="fr")
+        command("lifecycle", "demo", "--language", "fr")
 
 
 def test_what_a_holder_is_told_is_shown_after_what_came_of_the_orders() -> None:
