@@ -65,8 +65,7 @@ def demo(
                 lambda: simulate(seed, all_days, accounts, begins).paid_in(rules.currency),
                 begins + history_days * DAY_US,
                 law=rules.law.id, bundle=model_bundle, flags=flags, rate=rate, say=status.update,
-                beside=partial(beside, rules, file, model_bundle, console.print, language=spoken)
-                if desk else nullcontext,
+                beside=partial(beside, rules, file, model_bundle, console.print) if desk else nullcontext,
             )  # fmt: skip
             world, board, moments = stack.enter_context(day)
         with Live(console=console, refresh_per_second=4) as live:

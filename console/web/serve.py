@@ -140,8 +140,6 @@ def beside(
     bundle: Path,
     said: Callable[[str], None],
     settings: KafkaSettings,
-    *,
-    language: str = "",
 ) -> Iterator[None]:
     """Open a desk of its own on a broker while the block runs, and say where; it goes by stream time."""
     with ExitStack() as stack:
@@ -151,6 +149,6 @@ def beside(
         site = site_of(stack.enter_context(desk), folder, policy_stamp=rules.stamp, trials=trials)
         address = stack.enter_context(served(site))
         said("The desk, for two people:")
-        for line in links(site, address, people(SEATS), language):
+        for line in links(site, address, people(SEATS), rules.language):
             said(f"  {line}")
         yield
