@@ -17,8 +17,15 @@ from pipelines.policy import OUTCOMES
 from schemas import topics
 from schemas.action import Action
 from schemas.alert import Alert
-from schemas.journal import Alerted, AppealChanged, JournalEvent, MeasureChanged, OrderAnswered
-from schemas.measure import Appeal, Measure
+from schemas.journal import (
+    Alerted,
+    AppealChanged,
+    JournalEvent,
+    MeasureChanged,
+    OrderAnswered,
+    RefundChanged,
+)
+from schemas.measure import Appeal, Measure, Refund
 from schemas.order import Direction
 from schemas.warning import Warning
 
@@ -73,6 +80,7 @@ class CaseFile(NamedTuple):
     answers: tuple[dict[str, Any], ...]
     measures: tuple[Measure, ...]
     appeals: tuple[Appeal, ...]
+    refunds: tuple[Refund, ...]
     proposals: tuple[Proposal, ...]
     timeline: tuple[Moment, ...]
     usual: Usual | None
@@ -88,8 +96,9 @@ class CaseFile(NamedTuple):
 
 _ALERT, _WARNING = msgspec.json.Decoder(Alert), msgspec.json.Decoder(Warning)
 _MEASURE, _APPEAL = msgspec.json.Decoder(Measure), msgspec.json.Decoder(Appeal)
+_REFUND = msgspec.json.Decoder(Refund)
 _ACTION, _ANY = msgspec.json.Decoder(Action), msgspec.json.Decoder(dict[str, Any])
-_EVENT = msgspec.json.Decoder(MeasureChanged | AppealChanged | OrderAnswered | Alerted)
+_EVENT = msgspec.json.Decoder(MeasureChanged | AppealChanged | OrderAnswered | Alerted | RefundChanged)
 
 
 def case_file(
@@ -126,6 +135,7 @@ def case_file(
         for event in _ANY.decode(value)["events"]
         if event["type"] == "heard"
     )
+    refunds = tuple(_REFUND.decode(value) for topic, value in facts if topic == topics.REFUNDS)
     actions = _records(store, "SELECT record FROM actions WHERE account = ? ORDER BY at_us", _ACTION, account)
     seconded = {action.proposal_id for action in actions}
     proposals = tuple(
@@ -142,7 +152,8 @@ def case_file(
         state = state_of(db, account)
     return CaseFile(
         row, alerts, warnings, answers, tuple(measures),
-        tuple(_records(store, "SELECT record FROM appeals WHERE account = ?", _APPEAL, account)), proposals,
+        tuple(_records(store, "SELECT record FROM appeals WHERE account = ?", _APPEAL, account)), refunds,
+        proposals,
         _timeline(alerts, journal, told, facts), usual(state),
         money_way(store, account, now_us, sight), _related(store, account, alerts, families, sight),
         tuple(naming(store, named, sight=sight)),
@@ -186,9 +197,11 @@ def _timeline(
     moments += [_of_journal(event) for event in journal]
     moments += [Moment(each.at_us, f"action.{each.kind}", each.subject, each) for each in actions]
     for topic, value in facts:
+        if topic == topics.REFUNDS:  # the newest of each, without a time; the journal tells what happened
+            continue
         record = _ANY.decode(value)
         at = next((record[name] for name in ("issued_at_us", "known_at_us", "at_us") if name in record), 0)
-        about = str(record.get("txn_id") or record.get("refund_id") or "")
+        about = str(record.get("txn_id") or "")
         moments.append(Moment(int(at), topic, about, record))
     return tuple(sorted(moments, key=lambda each: -each.at_us)[:MOMENTS_SHOWN])
 
@@ -199,6 +212,8 @@ def _of_journal(event: JournalEvent) -> Moment:
         return Moment(event.at_us, name, event.measure.measure_id, event.measure)
     if isinstance(event, AppealChanged):
         return Moment(event.at_us, f"appeal.{event.appeal.state}", event.appeal.appeal_id, event.appeal)
+    if isinstance(event, RefundChanged):
+        return Moment(event.at_us, f"refund.{event.refund.state}", event.refund.refund_id, event.refund)
     if isinstance(event, Alerted):
         return Moment(event.at_us, "engine", event.subject, event)
     return Moment(event.at_us, "order.answered", getattr(event, "order_key", ""), event)

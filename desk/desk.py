@@ -41,6 +41,7 @@ from schemas.contract import explained
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
 from schemas.ids import derived_id
+from schemas.measure import AccountFacts
 from schemas.order import Scope
 from schemas.reply import Why
 from schemas.topics import ACTIONS, DEAD_LETTERS
@@ -305,7 +306,7 @@ class Desk:
             **dict.fromkeys(CLOSING, lambda: labels.plan(asked, self._open(asked), self.laws)),
             "SEND_AGAIN": lambda: letters.plan(asked, self.letter(asked.subject)),
             "REPORT": lambda: intake.plan(asked, self.laws),
-            "ORDER": lambda: papers.plan(asked, self.laws),
+            "ORDER": lambda: papers.plan(asked, self.laws, self._facts(asked.account)),
             "LIST": lambda: casework.plan_listing(asked),
         }
         return planners[asked.kind]() if asked.kind in planners else Plan()
@@ -316,6 +317,12 @@ class Desk:
         with self.store.reading() as db:
             state = state_of(db, on.account)
         return engine.plan(on, state, self.laws)
+
+    def _facts(self, account: str) -> AccountFacts | None:
+        """Return what its bank tells of an account; None where it tells nothing."""
+        with self.store.reading() as db:
+            state = state_of(db, account)
+        return state.account.facts if state else None
 
     def _held_at(self, asked: Asked) -> str:
         """Return the account of the measure or appeal acted on; of a payment to be held, the payer's."""

@@ -10,6 +10,7 @@ from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
 from measures.rings.money import standing
 from measures.state.account import in_force
+from schemas.action import Action
 from schemas.topics import TRACES
 from schemas.trace import Trace
 
@@ -107,14 +108,32 @@ def _seen(store: Store, account: str, sight: Sight) -> bool:
 
 
 def _into(store: Store, account: str) -> Iterable[Flow]:
-    rows = store.rows(
+    """Return what came to an account: by alerts, else as traced, else as somebody reported it."""
+    found: dict[str, Flow] = {}
+    for row in store.rows("SELECT record FROM actions WHERE account = ? AND kind = 'REPORT'", account):
+        told = _ACTION.decode(unpacked(row["record"]))
+        payer = told.terms.get("payer", "")
+        if payer and told.amount_minor:
+            found[told.action_id] = Flow(
+                payer, account, told.amount_minor, told.currency, told.at_us, told.action_id
+            )
+    for row in store.rows("SELECT record FROM facts WHERE topic = ? AND account = ?", TRACES, account):
+        trace = _TRACE.decode(unpacked(row["record"]))
+        found[trace.txn_id] = Flow(
+            trace.debtor_account, account, trace.amount_minor, trace.currency, trace.at_us, trace.txn_id
+        )
+    for row in store.rows(
         "SELECT txn, counterparty, max(amount_minor) AS amount, currency, at_us FROM alerts "
-        "WHERE account = ? AND leg = 'CREDIT' GROUP BY txn ORDER BY at_us", account,
-    )  # fmt: skip
-    return [
-        Flow(row["counterparty"], account, row["amount"], row["currency"], row["at_us"], row["txn"])
-        for row in rows
-    ]
+        "WHERE account = ? AND leg = 'CREDIT' GROUP BY txn", account,
+    ):  # fmt: skip
+        flow = Flow(row["counterparty"], account, row["amount"], row["currency"], row["at_us"], row["txn"])
+        found = {
+            name: each
+            for name, each in found.items()
+            if (each.source, each.tainted_minor) != (flow.source, flow.tainted_minor)
+        }
+        found[flow.txn] = flow
+    return sorted(found.values(), key=lambda flow: (flow.at_us, flow.txn))
 
 
 def _out_of(store: Store, account: str) -> list[Flow]:
@@ -152,4 +171,4 @@ def _stop(store: Store, account: str, flows: Iterable[Flow], now_us: int) -> Sto
     return Stop(account, case_id, came_minor, left_minor, held, free, known, currency)
 
 
-_TRACE = msgspec.json.Decoder(Trace)
+_TRACE, _ACTION = msgspec.json.Decoder(Trace), msgspec.json.Decoder(Action)

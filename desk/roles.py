@@ -90,6 +90,7 @@ ROUTES: Mapping[str, frozenset[Role]] = {
     "intake": ACTS["REPORT"],
     "intake_act": ACTS["REPORT"],
     "draft": frozenset({L, P}),
+    "draft_file": frozenset({L, P}),
     "letters": frozenset({O, U}),
     "letter": frozenset({O}),
     "letter_act": ACTS["SEND_AGAIN"],

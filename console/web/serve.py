@@ -30,7 +30,8 @@ from schemas.errors import ConfigError, SinkError
 #: Who is let in unless told otherwise: two people, because large sums need two.
 SEATS = ("lead-1:lead", "lead-2:lead")
 
-START_S = 15.0
+#: How long the server may take to start where others have the processors.
+START_S = 90.0
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CODE = re.compile(r"[A-Za-z0-9._-]{0,35}")
@@ -109,8 +110,10 @@ def served(site: Site, host: str = HOST, port: int = 0, *, names: Sequence[str] 
     threading.Thread(target=warm, args=(site.templates,), name="desk-templates", daemon=True).start()
     deadline = time.monotonic() + START_S
     while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
+        if not thread.is_alive():
             raise SinkError(f"the desk could not listen on {host}:{port}; choose another port with --port")
+        if time.monotonic() > deadline:
+            raise SinkError(f"the desk's pages did not start within {START_S:.0f} s; is the machine busy?")
         time.sleep(0.02)
     try:
         yield f"http://{host}:{port}"

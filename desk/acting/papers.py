@@ -14,12 +14,16 @@ from measures.law.jurisdiction import Regime
 from measures.refusal import Refusal
 from schemas.contract import explained
 from schemas.ids import derived_id, derived_token
+from schemas.measure import AccountFacts
 from schemas.order import Action, Attachment, FreezeTerms, MeasureKind, Officer, Order, Target, VictimTransfer
 from schemas.strict_text import is_number
 
 
-def plan(asked: Asked, laws: Laws) -> Plan:
+def plan(asked: Asked, laws: Laws, facts: AccountFacts | None = None) -> Plan:
     """Draft an order, checked by the authority's own rules; nothing is sent before somebody has signed it.
+
+    `facts` is what the account's bank tells of it: an order names holder and institution as the bank does,
+    which compares them before it carries the order out.
 
     Raises:
         RefusedError: the country's rules refuse the order, or a field cannot be read.
@@ -27,7 +31,7 @@ def plan(asked: Asked, laws: Laws) -> Plan:
     """
     law = laws.of(asked.jurisdiction)
     regime = law.on(asked.at_us)
-    order = _order(asked, regime)
+    order = _order(asked, regime, facts or AccountFacts())
     drafted = request(order, regime)
     if isinstance(drafted, Refusal):
         raise RefusedError(str(drafted.why), drafted.detail)
@@ -39,7 +43,7 @@ def plan(asked: Asked, laws: Laws) -> Plan:
     return Plan((), (change,), (), sum_, order.currency or law.currency, False, paper)
 
 
-def _order(asked: Asked, regime: Regime) -> Order:
+def _order(asked: Asked, regime: Regime, facts: AccountFacts) -> Order:
     terms, currency = asked.terms, asked.terms.get("currency") or regime.law.currency
     number = derived_id("order", asked.action_id)[:36]
     amount = minor(terms.get("amount", ""), currency)
@@ -53,16 +57,18 @@ def _order(asked: Asked, regime: Regime) -> Order:
         kind=MeasureKind(terms.get("measure", "STOP")),
         action=Action.ISSUE,
         issued_at_us=asked.at_us,
-        target=Target(account_token=asked.account, institution_id=terms.get("institution", "")),
+        target=Target(
+            account_token=asked.account,
+            institution_id=terms.get("institution", "") or facts.institution_id,
+            name_token=facts.name_token,
+        ),
         case_no=terms.get("case_no", ""),
         case_family=terms.get("case_no", ""),
         reason=f"{asked.reason_code}: {asked.reason}".strip(": "),
         amount_minor=amount or None,
         currency=currency if amount else None,
         victim_transfer=_transfer(terms, amount, currency, regime.calendar),
-        freeze=FreezeTerms(legal_doc_no=terms.get("legal_doc_no", ""))
-        if terms.get("measure") == "FREEZE"
-        else None,
+        freeze=_freeze(terms) if terms.get("measure") == "FREEZE" else None,
         officers=tuple(
             Officer(role=role, officer_token=derived_token("officer", name))
             for role, name in zip(("HANDLER", "ASSIST"), officers, strict=False)
@@ -75,6 +81,15 @@ def _order(asked: Asked, regime: Regime) -> Order:
         return msgspec.json.decode(msgspec.json.encode(made), type=Order)
     except msgspec.MsgspecError as error:
         raise RefusedError("MALFORMED", explained(error)) from error
+
+
+def _freeze(terms: Mapping[str, str]) -> FreezeTerms:
+    """Return what only a freeze says; the case is filed under its own number."""
+    filed = "CASE_FILING" in terms.get("papers", "").split(",")
+    return FreezeTerms(
+        legal_doc_no=terms.get("legal_doc_no", ""),
+        filing_doc_ref=terms.get("case_no", "") if filed else "",
+    )
 
 
 def _transfer(

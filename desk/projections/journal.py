@@ -10,7 +10,15 @@ from desk.projections.projection import Ground, Message, Projection
 from desk.store import packed, unpacked
 from measures.engine.intake import AccountState, recalled
 from measures.state.account import Due, dues
-from schemas.journal import Alerted, AppealChanged, JournalEntry, JournalEvent, MeasureChanged, OrderAnswered
+from schemas.journal import (
+    Alerted,
+    AppealChanged,
+    JournalEntry,
+    JournalEvent,
+    MeasureChanged,
+    OrderAnswered,
+    RefundChanged,
+)
 from schemas.measure import AppealState
 from schemas.topics import MEASURES
 
@@ -36,7 +44,7 @@ CREATE TABLE journal(
 """
 
 #: Events that people read of; bookings and facts are the state's.
-_TOLD = (MeasureChanged, AppealChanged, OrderAnswered, Alerted)
+_TOLD = (MeasureChanged, AppealChanged, OrderAnswered, Alerted, RefundChanged)
 
 _STATE = msgspec.json.Decoder(AccountState)
 _encode = msgspec.json.Encoder().encode

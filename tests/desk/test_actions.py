@@ -215,7 +215,9 @@ def test_an_order_is_drafted_by_the_authoritys_rules_and_can_be_signed(
 
     answer = seat.post(path, **full)
 
-    order = msgspec.json.decode(seat.get(answer.headers["location"]).content, type=Order)
+    drafted = answer.headers["location"]
+    assert "Nothing is in force yet" in seat.get(drafted).text
+    order = msgspec.json.decode(seat.get(f"{drafted}/file").content, type=Order)
     assert (order.kind, order.target.account_token, len(order.officers)) == ("STOP", kit.token("mule"), 2)
     assert topic_values(kafka, topics.ACCOUNTS) == []
 

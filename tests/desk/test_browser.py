@@ -1,15 +1,11 @@
 """The pages in a real browser (Debian's Chromium): by keyboard, at 400 pixels, cut off and back again."""
 
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -23,19 +19,11 @@ from desk.roles import Person, Role
 from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from schemas import topics
-from tests.desk import axe, bureau, kit, story
+from tests.desk import axe, bureau, chromium, kit, story
+from tests.desk.chromium import browser, complaints, picture, rows, until
 from tests.desk.site import desk_on
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="needs Debian's chromium and chromium-driver",
-    ),
-]
-
-#: Where pictures are kept to be looked at, if anywhere.
-PICTURES = os.environ.get("DESK_PICTURES", "")
+pytestmark = chromium.NEEDS_IT
 
 MULE = case_id_of(kit.token("mule"))
 
@@ -53,19 +41,6 @@ PAGES = (
 )  # fmt: skip
 
 
-def browser(width: int = 1280, language: str = "en") -> Any:
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--lang={language}"):
-        options.add_argument(word)
-    options.add_experimental_option("prefs", {"intl.accept_languages": language})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    shape = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    made.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
-    return made
-
-
 @pytest.fixture
 def told(kafka: KafkaSettings, tmp_path: Path) -> Iterator[tuple[Desk, Site, str, KafkaSettings]]:
     story.tell(kafka, small=20)
@@ -78,27 +53,6 @@ def seated(site: Site, address: str, name: str, role: str, **how: Any) -> Any:
     made = browser(**how)
     made.get(f"{address}/enter?token={site.sessions.token(Person(name, Role(role)))}")
     return made
-
-
-def until(holds: Any, seconds: float = 10.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert found
-    return found
-
-
-def picture(made: Any, name: str) -> None:
-    if PICTURES:
-        made.save_screenshot(f"{PICTURES}/{name}.png")
-
-
-def rows(made: Any) -> list[str]:
-    return made.execute_script("return [...document.querySelectorAll('tr[data-case]')].map(r => r.id)")
-
-
-def complaints(made: Any) -> list[str]:
-    return [each["message"] for each in made.get_log("browser") if "favicon" not in each["message"]]
 
 
 def test_an_alert_is_on_the_page_within_a_second_and_a_cut_line_neither_loses_nor_doubles_a_row(

@@ -221,7 +221,9 @@ def test_a_listing_is_a_file_for_the_authority_to_sign_and_nothing_is_sent(told:
 
     answer = seat.post("/listings/act/LIST", **form)
 
-    paper = msgspec.json.decode(seat.get(answer.headers["location"]).content, type=ListSubject)
+    drafted = answer.headers["location"]
+    assert "Nothing is in force yet" in seat.get(drafted).text
+    paper = msgspec.json.decode(seat.get(f"{drafted}/file").content, type=ListSubject)
     assert (paper.token, paper.institutions) == (kit.token("p"), ("bank-1", "bank-2"))
     assert len(topic_values(kafka, topics.CASEWORK)) == before
 

@@ -13,7 +13,7 @@ from desk.case_file import CaseFile, case_file
 from desk.desk import Form as Filled
 from desk.planes import PLANE_OF
 from desk.roles import may
-from schemas.action import KINDS, ActionKind
+from schemas.action import KINDS, Action, ActionKind
 from schemas.currencies import decimal, digits_of
 
 router = APIRouter()
@@ -177,18 +177,30 @@ def second(
     return back(f"/cases/{case_id}#done")
 
 
+DraftId = Annotated[str, Path(max_length=64, pattern=r"^action_[a-z2-7]{26}$")]
+
+
 @router.get("/orders/{action_id}", name="draft")
-def draft(
-    visit: Seen, action_id: Annotated[str, Path(max_length=64, pattern=r"^action_[a-z2-7]{26}$")]
-) -> Response:
+def draft(visit: Seen, action_id: DraftId) -> Response:
+    """Say that an order or listing is drafted, and how it comes into force."""
+    action, paper = _drafted(visit, action_id)
+    return visit.page("drafted.html", action=action, case=action.case_id, paper=paper)
+
+
+@router.get("/orders/{action_id}/file", name="draft_file")
+def draft_file(visit: Seen, action_id: DraftId) -> Response:
     """Give a drafted order or listing as a file for signing."""
-    action = visit.desk.action(action_id)
-    paper = visit.desk.paper(action) if action and action.kind in ("ORDER", "LIST") else ""
-    if not paper:
-        raise HTTPException(404)
-    assert action is not None
+    action, paper = _drafted(visit, action_id)
     name = {"content-disposition": f'attachment; filename="{action.kind.lower()}-{action_id[7:15]}.json"'}
     return PlainTextResponse(paper, headers=name, media_type="application/json")
+
+
+def _drafted(visit: Visit, action_id: str) -> tuple[Action, str]:
+    action = visit.desk.action(action_id)
+    paper = visit.desk.paper(action) if action and action.kind in ("ORDER", "LIST") else ""
+    if action is None or not paper:
+        raise HTTPException(404)
+    return action, paper
 
 
 def _known(kind: str) -> ActionKind:

@@ -14,11 +14,22 @@ from schemas.scams import FRAUD_CLASSES
 
 router = APIRouter()
 
+#: A token, as the address of the form carries it.
+TOKEN = "[a-z2-7]{26}"
+
 
 @router.get("/intake", name="intake")
-def intake(visit: Seen, said: Annotated[str, Query(max_length=16)] = "") -> Response:
-    """Show the form for a report by phone; `said` was taken in, and is not theirs to look at."""
-    return _form(visit, Filled("REPORT", "", token_urlsafe(12)), said=said == "REPORT")
+def intake(
+    visit: Seen,
+    said: Annotated[str, Query(max_length=16)] = "",
+    account: Annotated[str, Query(pattern=f"^({TOKEN})?$")] = "",
+) -> Response:
+    """Show the form for a report by phone, about an account that is known already.
+
+    `said` was taken in, and is not theirs to look at.
+    """
+    known = {"account": account} if account else {}
+    return _form(visit, Filled("REPORT", "", token_urlsafe(12), terms=known), said=said == "REPORT")
 
 
 @router.post("/intake", name="intake_act")
