@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.contract import Event, explained
 from schemas.errors import unquoted
-from schemas.forms import mend_of_form
+from schemas.forms import MENDS, mend_of_form
 from schemas.ids import derived_id
 
 ErrorCode = Literal[
@@ -118,7 +118,15 @@ def dead_letter(
 def _hint(code: ErrorCode, message: str, value: bytes) -> str:
     no_object = code == "NOT_JSON" or (code == "INVALID" and message.startswith("Expected `object`, got"))
     mend = mend_of_form(value) if no_object else ""
-    return f"{mend[0].upper()}{mend[1:]}; then send the message again." if mend else HINTS[code]
+    return _of_form(mend) if mend else HINTS[code]
+
+
+def _of_form(mend: str) -> str:
+    return f"{mend[0].upper()}{mend[1:]}; then send the message again."
+
+
+#: The next step for a value that is no JSON object, as it looks.
+FORM_HINTS = tuple(map(_of_form, MENDS))
 
 
 def unreadable_as(error: Exception) -> tuple[ErrorCode, str]:

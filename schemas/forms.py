@@ -58,6 +58,9 @@ _FORMS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
     ),
 )
 
+#: Every next step that a form may have.
+MENDS = tuple(mend for _, mend in _FORMS)
+
 
 def mend_of_form(value: bytes) -> str:
     """Return the next step for a value that is no JSON object, as it looks; "" if nothing is known.

@@ -19,7 +19,7 @@ from desk.desk import Desk
 from models.scoring.reasons import shipped
 from pipelines.kafka.port import KafkaSettings
 from schemas.alarm import AlarmKind
-from schemas.dead_letter import HINTS
+from schemas.dead_letter import FORM_HINTS, HINTS
 from schemas.errors import ConfigError
 from schemas.reply import ReplyCode, Why
 from tests.desk import bureau, story
@@ -150,7 +150,7 @@ def _texts(node: ast.expr) -> Iterator[str]:
 @pytest.mark.parametrize("language", [each for each in read_words() if each != FULL])
 def test_every_sentence_of_a_job_is_said_in_every_language(language: str) -> None:
     known = read_sentences()[language]
-    said = {*sentences_of(("measures", "desk")), *HINTS.values()}
+    said = {*sentences_of(("measures", "desk")), *HINTS.values(), *FORM_HINTS}
 
     assert len(said) > 100
     filled = [each.removeprefix("{}: ").replace("{}", "1") for each in sorted(said)]

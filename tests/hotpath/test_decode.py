@@ -17,7 +17,7 @@ from pipelines.kafka.port import Chunk
 from pipelines.policy import Policy
 from pipelines.streams.clock import window
 from pipelines.streams.payments import VALUE_BYTES_MAX, decode
-from schemas.dead_letter import HINTS, DeadLetter
+from schemas.dead_letter import FORM_HINTS, HINTS, DeadLetter
 from schemas.ids import derived_id
 from schemas.payment import CHANNELS, PAYEE_CHECKS, PURPOSES, STATUSES, Payment
 from schemas.rows.transfers import CALL_IN_PROGRESS
@@ -66,7 +66,8 @@ def test_each_of_10_000_broken_messages_is_either_a_row_or_a_dead_letter(
         for letter in letters:
             assert letter.value == broken[letter.offset]
             assert (letter.topic, letter.partition, letter.stage) == ("payments", 1, "decode")
-            assert (letter.timestamp_us, letter.hint) == (arrival_us, HINTS[letter.error_code])
+            assert letter.timestamp_us == arrival_us
+            assert letter.hint in {HINTS[letter.error_code], *FORM_HINTS}
             assert letter.dead_letter_id == derived_id("dead", "payments", 1, letter.offset)
             assert letter.message
         refused |= {letter.offset for letter in letters}

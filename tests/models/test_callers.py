@@ -14,6 +14,7 @@ from schemas.errors import ConfigError
 from schemas.units import HOUR_US, MINUTE_US, SECOND_US
 
 
+@pytest.mark.slow
 def test_nine_of_ten_cards_are_found_within_an_hour_and_one_innocent_of_a_thousand() -> None:
     found = judged(9_010, callers(9_010, people=2_000, dens=3))
 

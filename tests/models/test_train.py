@@ -142,6 +142,7 @@ def test_a_trained_leg_becomes_a_bundle_with_measured_points(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_probabilities_are_calibrated_without_further_steps():
     X, y = rare_scams(100_000, 0.02)
     Xt, yt = rare_scams(100_000, 0.02, seed=1)

@@ -123,6 +123,7 @@ def test_a_bundle_is_measured_on_a_log_as_json_with_plots(
     assert len(list(tmp_path.glob("*.svg"))) == len(list(tmp_path.glob("*.png"))) == 7
 
 
+@pytest.mark.slow
 def test_several_worlds_are_trained_on_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

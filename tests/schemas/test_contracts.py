@@ -141,7 +141,7 @@ def test_a_narrowed_nested_record_is_found_out() -> None:
 
 
 @each_record
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_record_survives_the_wire_and_follows_its_schema(name: str, data: st.DataObject) -> None:
     of = RECORDS[name]
@@ -160,7 +160,7 @@ def without_nulls(value: Any) -> Any:
 
 
 @each_record
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_a_record_survives_an_arrow_table_of_its_schema(name: str, data: st.DataObject) -> None:
     of = RECORDS[name]
