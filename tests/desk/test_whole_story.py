@@ -210,8 +210,8 @@ def stopped(out: Outside, told: Told, first: Seat) -> None:
     out.order(first.draft(measure="STOP"))
     first.open(f"cases/{told.case}")
     until(lambda: "Stop payment" in first.section("Measures"), SOON_S)
-    until(lambda: "Layer 2" in first.section("The money's way"), SOON_S)
-    assert "105,949.00 CNY" in first.section("The money's way")
+    until(lambda: "Layer 2 5mou···· came 87,312.82" in first.section("The money's way"), SOON_S)  # as traced
+    assert "free 87,312.82 CNY" in first.section("The money's way")
     picture(first.made, "05-stopped")
 
 
