@@ -99,7 +99,7 @@ class Seat:
         """Draft an order on the page of a case; returns the paper."""
         self.press("Draft an order")
         for each in ("CASE_FILING", "FREEZE_NOTICE", "APPLICATION_FORM", "VICTIM_ID"):
-            self.made.find_element(By.CSS_SELECTOR, f"input[name=papers][value={each}]").click()
+            self.made.find_element(By.CSS_SELECTOR, f"input[name=papers][value={each}]").send_keys(Keys.SPACE)
         self.fill(authority="police-1", case_no="A-2026-7", officer="officer-2", **fields)
         self.decide()
         return self.paper()
