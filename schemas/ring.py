@@ -35,6 +35,7 @@ class Link(Struct, frozen=True, kw_only=True):
         txn_id: the payment, "" if it is none.
         amount_minor: what was paid; of a trace, its tainted part.
         currency: of the amount, "" if there is none.
+        traced: read from a trace alone: it tells where money went, and ties nobody.
 
     """
 
@@ -46,6 +47,7 @@ class Link(Struct, frozen=True, kw_only=True):
     txn_id: str = ""
     amount_minor: MinorUnits = 0
     currency: str = ""
+    traced: bool = False
 
 
 class Sum(Event, frozen=True, kw_only=True):

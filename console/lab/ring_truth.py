@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from console.lab.measuring import of_world
+from console.lab.ring_traces import traces
 from fixtures.stream import clues
 from fixtures.world import World
 from measures.rings.components import Component, components, leiden
 from measures.rings.following import rings_of
-from measures.rings.links import Known, calls, in_order
+from measures.rings.links import Known, calls, in_order, with_traces
 from measures.union_find import UnionFind
 from models.scoring.bundle import LEGS, Bundle
 from pipelines import policy
@@ -32,6 +33,7 @@ class Found(NamedTuple):
         recall: share of pairs of suspected mules that belong together and were put together.
         owners: rings found that are mostly of one true ring, and of `owned` the account in which most of its
             money came to rest is among the three that are named; `owners_seen` are those any link names.
+        named: accounts named as fund owners, in all rings found; `named_innocent` of them took no such money.
 
     """
 
@@ -45,6 +47,8 @@ class Found(NamedTuple):
     owners: int = 0
     owned: int = 0
     owners_seen: int = 0
+    named: int = 0
+    named_innocent: int = 0
 
     @property
     def f1(self) -> float:
@@ -58,6 +62,7 @@ def measured(
 ) -> Found:
     """Score a world, look for rings among what the policy would delay, and compare with the truth.
 
+    Beside the alerts there are the traces that the victims' reports begin, in time (`ring_traces`).
     `missing` is the share of links that are left out, drawn by `seed`.
     """
     return _judged(world, begins_us, without(_known(world, begins_us, loaded, rules), missing, seed))
@@ -132,17 +137,27 @@ def _owners(
             net[number][creditor] += amount
             if not scam:
                 net[number][debtor] -= amount
-    judged = named = seen = 0
+    judged = right = seen = 0
+    touched = {account for each in net.values() for account in each}
+    named: list[str] = []
     for component, ring in rings:
+        named += ring.fund_owners
         of = Counter(place.get(member.account_token, -1) for member in ring.members)
         mostly, count = of.most_common(1)[0]
         if mostly < 0 or 2 * count <= len(ring.members):
             continue
         judged += 1
         owner = _most(net[mostly])
-        named += owner in ring.fund_owners
+        right += owner in ring.fund_owners
         seen += any(owner in {link.left, link.right} for link in component.links)
-    return {"owners": judged, "owned": named, "owners_seen": seen}
+    innocent = sum(account not in touched for account in named)
+    return {
+        "owners": judged,
+        "owned": right,
+        "owners_seen": seen,
+        "named": len(named),
+        "named_innocent": innocent,
+    }
 
 
 def _most(net: Counter[str]) -> str:
@@ -180,7 +195,9 @@ def _known(world: World, begins_us: int, loaded: Bundle, rules: Policy) -> Known
             at = payments[txn_id.decode()]
             found.append(_link(leg, txn_id.decode(), {name: column[at] for name, column in columns.items()}))
     suspected = {link.right if link.kind == "DECEIVED" else link.left for link in found}
-    ordered = in_order([*found, *calls(clues(world.clues), found)])
+    alerted = {(link.kind, link.left, link.txn_id): link for link in found}
+    tied = with_traces(alerted, traces(world, begins_us, rules)).values()
+    ordered = in_order([*tied, *calls(clues(world.clues), found)])
     return Known(ordered, frozenset(suspected), ordered[-1].at_us if ordered else 0)
 
 

@@ -60,14 +60,16 @@ def figures(found: Sequence[Found], oracles: Sequence[Found], seed: int) -> Tabl
     """Return the figures of each world, and those of who knows every scam and every mule beside them."""
     shown = Table(
         "seed", "mules suspected", "not suspected", "innocent in rings", "rings found", "true rings",
-        "precision", "recall", "F1", "fund owner named", "in any alert", "oracle F1", "oracle fund owner",
+        "precision", "recall", "F1", "fund owner named", "in any link", "innocent named",
+        "oracle F1", "oracle fund owner",
         title="Pairs of accounts put together",
     )  # fmt: skip
     for number, (each, best) in enumerate(zip(found, oracles, strict=True), seed):
         shown.add_row(
             *map(str, (number, each.mules, each.missed, each.innocent, each.rings, each.true_rings)),
             f"{each.precision:.2f}", f"{each.recall:.2f}", f"{each.f1:.2f}", f"{each.owned} of {each.owners}",
-            str(each.owners_seen), f"{best.f1:.2f}", f"{best.owned} of {best.owners}",
+            str(each.owners_seen), f"{each.named_innocent} of {each.named}", f"{best.f1:.2f}",
+            f"{best.owned} of {best.owners}",
         )  # fmt: skip
     return shown
 

@@ -50,12 +50,13 @@ def components(
     named where `of` is a part of what is known.
     """
     hubs = _hubs(of) if hubs is None else set(hubs)
-    ways = [
+    near = [
         link
         for link in of.links
-        if link.left not in hubs and link.right not in hubs and ties(link, of.suspected.__contains__)
+        if link.left not in hubs and link.right not in hubs and reaches(link, of.suspected.__contains__)
     ]
-    shared_by = _platforms(ways, of.suspected)
+    ways = [link for link in near if not link.traced]
+    shared_by = _platforms(near, of.suspected)
     tied = _tied(ways, shared_by)
     sets = [found for found in tied.sets() if len(found & of.suspected) > 1]
     place = {name: number for number, found in enumerate(sets) for name in found}
@@ -78,8 +79,12 @@ def components(
     return sorted(found, key=lambda component: min(component.accounts))
 
 
-def ties(link: Link, suspected: Callable[[str], bool]) -> bool:
-    """Whether a link ties its ends: a payment only where both are suspected, the trunk of a call never."""
+def reaches(link: Link, suspected: Callable[[str], bool]) -> bool:
+    """Whether one end of a link bears on the ring of the other.
+
+    It ties them unless it is `traced`, which only tells of platforms. A payment does where both are
+    suspected, the trunk of a call never.
+    """
     if link.kind == "SAME_ORIGID":
         return False
     return link.kind != "PAID" or (suspected(link.left) and suspected(link.right))
@@ -97,15 +102,17 @@ def _tied(links: Iterable[Link], without: Collection[str]) -> UnionFind:
 def _platforms(links: Collection[Link], suspected: frozenset[str]) -> dict[str, int]:
     """Return which suspected accounts only groups share that nothing else ties, and how many groups each.
 
-    Such as who sells currency: rings come and go there, it makes none of them one. It pays no suspect.
+    Such as who sells currency: rings come and go there, it makes none of them one. No alert says that it pays
+    a suspect; of what pays it, traces tell as well.
     """
     payers: defaultdict[str, set[str]] = defaultdict(set)
     for link in links:
         if link.kind == "PAID":
             payers[link.right].add(link.left)
-    pays = {link.left for link in links if link.kind == "PAID"}
+    ways = [link for link in links if not link.traced]
+    pays = {link.left for link in ways if link.kind == "PAID"}
     found = dict.fromkeys((name for name in payers if name not in pays), 0)
-    tied, waiting = UnionFind(), list(links)
+    tied, waiting = UnionFind(), ways
     while True:  # who is none ties again, which may make one of the groups of another
         later = []
         for link in waiting:
@@ -174,6 +181,8 @@ def _weights(place: Mapping[str, int], links: Iterable[Link]) -> dict[tuple[int,
     weight: defaultdict[tuple[int, int], int] = defaultdict(int)
     by_party: defaultdict[str, set[int]] = defaultdict(set)
     for link in links:
+        if link.traced:
+            continue
         if link.kind == "PAID" and link.left in place and link.right in place:
             weight[min(place[link.left], place[link.right]), max(place[link.left], place[link.right])] += 1
         elif link.kind == "DECEIVED" and link.right in place:

@@ -46,8 +46,8 @@ class Known(NamedTuple):
     """What is known at an instant.
 
     Attributes:
-        links: in order of time, each payment between two accounts once.
-        suspected: accounts that an alert named or whose money a trace follows.
+        links: in order of time; a payment that only traces speak of once a case.
+        suspected: accounts that an alert or a believed report named; that a trace reached them is no ground.
         at_us: event time of the newest fact.
 
     """
@@ -66,8 +66,8 @@ def known(
 ) -> Known:
     """Put together what ties suspected accounts; a repeated record counts once, of a case its newest version.
 
-    A payment that people found legitimate gives no link. A trace's tainted part goes before the whole
-    amount of an alert about the same payment.
+    A payment that people found legitimate gives no link. What an alert speaks of counts whole, what only
+    traces speak of by its tainted part.
     """
     cleared = {each.txn_id for each in feedback if each.verdict == "LEGITIMATE"}
     links: dict[LinkKey, Link] = {}
@@ -79,12 +79,9 @@ def known(
             continue
         suspected.add(accused_of(alert))
         links |= of_alert(alert)
-    for trace in traces:
-        newest = max(newest, trace.at_us)
-        suspected.add(trace.debtor_account)
-        if trace.followed:
-            suspected.add(trace.creditor_account)
-        links["PAID", trace.debtor_account, trace.txn_id] = of_trace(trace)
+    traced = list(traces)
+    newest = max([newest, *(trace.at_us for trace in traced)])
+    links = with_traces(links, traced)
     cases: dict[str, ReportCase] = {}
     for case in reports:
         newest = max(newest, case.report.at_us)
@@ -198,9 +195,23 @@ def of_alert(alert: Alert) -> dict[LinkKey, Link]:
     return found
 
 
-def of_trace(trace: Trace) -> Link:
-    """Return the link a trace speaks of, with the tainted part alone."""
-    return Link(
+def paid_by(trace: Trace) -> LinkKey:
+    """Return the key of an alert's link about the payment that a trace speaks of."""
+    return "PAID", trace.debtor_account, trace.txn_id
+
+
+def with_traces(links: Mapping[LinkKey, Link], traces: Iterable[Trace]) -> dict[LinkKey, Link]:
+    """Add the traces of payments that no alert speaks of; a repeated trace counts once."""
+    traced = (of_trace(trace) for trace in traces if paid_by(trace) not in links)
+    return {**links, **dict(traced)}
+
+
+def of_trace(trace: Trace) -> tuple[LinkKey, Link]:
+    """Return the link of a trace: the part of a payment that was one case's money.
+
+    It tells where money went, and ties nobody: taint reaches shops and who sells currency as well.
+    """
+    return ("PAID", trace.debtor_account, trace.trace_id), Link(
         kind="PAID",
         left=trace.debtor_account,
         right=trace.creditor_account,
@@ -209,6 +220,7 @@ def of_trace(trace: Trace) -> Link:
         txn_id=trace.txn_id,
         amount_minor=trace.amount_minor,
         currency=trace.currency,
+        traced=True,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from measures.cases.campaigns import marks
 from measures.rings import following
-from measures.rings.components import HUB, components, leiden, ties
+from measures.rings.components import HUB, components, leiden, reaches
 from measures.rings.links import (
     CALL_TO_PAYMENT_US,
     CALLED_FOR,
@@ -23,6 +23,7 @@ from measures.rings.links import (
     of_campaigns,
     of_report,
     of_trace,
+    paid_by,
 )
 from schemas.alert import Alert, accused_of
 from schemas.clue import Clue
@@ -43,7 +44,7 @@ class LiveRings:
         self._suspected: defaultdict[str, set[str]] = defaultdict(set)
         self._cleared: set[str] = set()
         self._alerts: defaultdict[str, dict[str, Alert]] = defaultdict(dict)
-        self._traced: set[LinkKey] = set()
+        self._traced: defaultdict[LinkKey, dict[str, Trace]] = defaultdict(dict)
         self._calls: defaultdict[str, list[Clue]] = defaultdict(list)
         self._held: dict[str, dict[str, int]] = {}
         self._reports: dict[str, ReportCase] = {}
@@ -75,18 +76,17 @@ class LiveRings:
             return
         self._suspect(accused_of(alert), alert.alert_id)
         for key, link in of_alert(alert).items():
-            if key not in self._traced:
-                self._put(key, link)
+            self._put(key, link)
+            for trace in self._traced.get(key, {}).values():
+                self._drop(of_trace(trace)[0])
 
     def trace(self, trace: Trace) -> None:
-        """Take a trace; its tainted part goes before the whole amount of an alert."""
+        """Take a trace; it says nothing of a payment that an alert speaks of."""
         self._newest_us = max(self._newest_us, trace.at_us)
-        self._suspect(trace.debtor_account, trace.trace_id)
-        if trace.followed:
-            self._suspect(trace.creditor_account, trace.trace_id)
-        key = ("PAID", trace.debtor_account, trace.txn_id)
-        self._traced.add(key)
-        self._put(key, of_trace(trace))
+        key = paid_by(trace)
+        self._traced[key][trace.trace_id] = trace
+        if key not in self._links:
+            self._put(*of_trace(trace))
 
     def clue(self, clue: Clue) -> None:
         """Take a clue; of calls only those of unknown numbers count, to who pays a suspect soon after."""
@@ -106,8 +106,9 @@ class LiveRings:
         for alert in self._alerts.pop(said.txn_id, {}).values():
             self._clear(accused_of(alert), alert.alert_id)
             for key in of_alert(alert):
-                if key not in self._traced:
-                    self._drop(key)
+                self._drop(key)
+                for trace in self._traced.get(key, {}).values():
+                    self._put(*of_trace(trace))
 
     def report(self, case: ReportCase) -> None:
         """Take the state of a report: what was named is tied while people stand by it."""
@@ -195,7 +196,7 @@ class LiveRings:
                     end
                     for key in self._at.get(name, ())
                     for end in (self._links[key].left, self._links[key].right)
-                    if ties(self._links[key], self._suspected_now)
+                    if reaches(self._links[key], self._suspected_now)
                 }
             fresh = {each for each in near if each not in found}
             found |= fresh
