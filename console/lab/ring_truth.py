@@ -83,12 +83,16 @@ def oracle(world: World, begins_us: int, *, missing: float = 0.0, seed: int = 0)
 
 
 def without(known: Known, share: float, seed: int) -> Known:
-    """Leave out a share of links, drawn by `seed`; whom no link names any more is not suspected."""
+    """Leave out a share of links, drawn by `seed`; whom no link that ties names any more is not suspected.
+
+    Traces are drawn last, so that what is left of all others is the same with and without them.
+    """
     if not share:
         return known
-    kept = np.random.default_rng(seed).random(len(known.links)) >= share
-    some = tuple(link for link, keep in zip(known.links, kept, strict=True) if keep)
-    ends = {end for link in some for end in (link.left, link.right)}
+    drawn = sorted(known.links, key=lambda link: link.traced)
+    kept = np.random.default_rng(seed).random(len(drawn)) >= share
+    some = in_order(link for link, keep in zip(drawn, kept, strict=True) if keep)
+    ends = {end for link in some if not link.traced for end in (link.left, link.right)}
     return Known(some, known.suspected & ends, known.at_us)
 
 
