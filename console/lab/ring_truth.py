@@ -13,7 +13,7 @@ from fixtures.stream import clues
 from fixtures.world import World
 from measures.rings.components import Component, components, leiden
 from measures.rings.following import rings_of
-from measures.rings.links import Known, calls, in_order, with_traces
+from measures.rings.links import Known, LinkKey, calls, in_order, with_traces
 from measures.union_find import UnionFind
 from models.scoring.bundle import LEGS, Bundle
 from pipelines import policy
@@ -199,7 +199,7 @@ def _known(world: World, begins_us: int, loaded: Bundle, rules: Policy) -> Known
             at = payments[txn_id.decode()]
             found.append(_link(leg, txn_id.decode(), {name: column[at] for name, column in columns.items()}))
     suspected = {link.right if link.kind == "DECEIVED" else link.left for link in found}
-    alerted = {(link.kind, link.left, link.txn_id): link for link in found}
+    alerted: dict[LinkKey, Link] = {(link.kind, link.left, link.txn_id): link for link in found}
     tied = with_traces(alerted, traces(world, begins_us, rules)).values()
     ordered = in_order([*tied, *calls(clues(world.clues), found)])
     return Known(ordered, frozenset(suspected), ordered[-1].at_us if ordered else 0)
