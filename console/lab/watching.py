@@ -18,6 +18,9 @@ from schemas.errors import BrokerError
 #: A job that decides nothing for this long is given up; until it says anything at all it may take longer.
 STALL_S, BEGIN_S = 120.0, 600.0
 
+#: What Beam says at every start, of services of Google that nobody uses here.
+_OF_BEAM = "WARNING:root:apitools not found"
+
 
 class Job:
     """`stopline run` as a child, and what it last said."""
@@ -28,8 +31,12 @@ class Job:
         self.p99_ms = 0.0
         self._words: list[str] = []
         assert child.stdout is not None and child.stderr is not None
-        threading.Thread(target=self._read_status, args=(child.stdout,), daemon=True).start()
-        threading.Thread(target=self._read_words, args=(child.stderr,), daemon=True).start()
+        self.threads = [
+            threading.Thread(target=read, args=(lines,), daemon=True)
+            for read, lines in ((self._read_status, child.stdout), (self._read_words, child.stderr))
+        ]
+        for thread in self.threads:
+            thread.start()
 
     def ended(self) -> bool:
         """Tell whether the child has exited."""
@@ -52,8 +59,12 @@ class Job:
             time.sleep(0.05)
 
     def last_words(self) -> str:
-        """Return the last line of its error output."""
-        return self._words[-1] if self._words else "nothing"
+        """Return the last line of its error output, and how it ended if it has."""
+        said, code = self._words[-1] if self._words else "nothing", self.child.poll()
+        if code is None:
+            return said
+        how = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"{said} ({how})"
 
     def _read_status(self, lines: IO[str]) -> None:
         for line in lines:
@@ -62,7 +73,8 @@ class Job:
 
     def _read_words(self, lines: IO[str]) -> None:
         for line in lines:
-            self._words = [*self._words[-20:], line.strip()]
+            if not line.startswith(_OF_BEAM):
+                self._words = [*self._words[-20:], line.strip()]
 
 
 @contextmanager
