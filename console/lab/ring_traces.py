@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from console.lab.casework import stop_order
 from fixtures.stream import reported
 from fixtures.world import World
-from measures.money.taint import Debit, Limits, TaintedMove, carried
+from measures.money.taint import Debit, TaintedMove, carried
+from pipelines.hot.tracer import limits, trace_of
 from pipelines.policy import Policy
 from schemas.ids import derived_id
 from schemas.trace import Trace, case_name
@@ -47,8 +48,8 @@ def traces(world: World, begins_us: int, rules: Policy) -> list[Trace]:
     found = []
     while ahead:  # a debit's place is its order in time
         debit = debits[heappop(ahead)]
-        for move in carried(debit, moves[debit.debtor], _limits(rules, debit.at_us)):
-            found.append(_trace(debit, move, rules.law.id))
+        for move in carried(debit, moves[debit.debtor], limits(rules, debit.at_us)):
+            found.append(trace_of(debit, move, rules.law.id))
             moved(move)
     return found
 
@@ -66,26 +67,3 @@ def _stated(world: World, begins_us: int, ends_us: int) -> Iterator[TaintedMove]
                 order.target.account_token, sent.amount_minor, sent.currency, sent.transferred_at_us, 0,
                 stated=True, stated_us=order.issued_at_us,
             )  # fmt: skip
-
-
-def _limits(rules: Policy, at_us: int) -> Limits:
-    rule = rules.tracing
-    return Limits(rules.law.on(at_us).tracing.hop_limit, rule.least_minor, rule.good_faith, rule.pooled)
-
-
-def _trace(debit: Debit, move: TaintedMove, jurisdiction: str) -> Trace:
-    return Trace(
-        trace_id=move.move_id,
-        jurisdiction=jurisdiction,
-        case_family=move.case,
-        hop=move.hop,
-        txn_id=debit.txn_id,
-        debtor_account=move.debtor,
-        creditor_account=move.creditor,
-        amount_minor=move.amount_minor,
-        transferred_minor=debit.amount_minor,
-        currency=move.currency,
-        at_us=move.at_us,
-        followed=move.followed,
-        clearing_serial=move.clearing_serial,
-    )

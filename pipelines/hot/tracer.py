@@ -9,6 +9,7 @@ arrive after the fact: each shard remembers its newest debits and looks through 
 from collections import deque
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from measures.money.taint import Debit, Limits, TaintedMove, carried
@@ -44,6 +45,32 @@ DEBIT = np.dtype([(name, TRANSFER[name]) for name in _SEEN], align=True)
 
 #: Newest debits all shards remember between them: at 20,000 a second six seconds, 20 MB.
 REMEMBERED = 1 << 17
+
+
+def limits(policy: Policy, at_us: int) -> Limits:
+    """Return how far tainted money is followed at a time."""
+    rule = policy.tracing
+    hop_limit = policy.law.on(at_us).tracing.hop_limit
+    return Limits(hop_limit, rule.least_minor, rule.good_faith, rule.pooled)
+
+
+def trace_of(debit: Debit, move: TaintedMove, jurisdiction: str) -> Trace:
+    """Return the trace of what a debit carried on; where the debit was read it does not say."""
+    return Trace(
+        trace_id=move.move_id,
+        jurisdiction=jurisdiction,
+        case_family=move.case,
+        hop=move.hop,
+        txn_id=debit.txn_id,
+        debtor_account=move.debtor,
+        creditor_account=move.creditor,
+        amount_minor=move.amount_minor,
+        transferred_minor=debit.amount_minor,
+        currency=move.currency,
+        at_us=move.at_us,
+        followed=move.followed,
+        clearing_serial=move.clearing_serial,
+    )
 
 
 class Tracer:
@@ -94,38 +121,16 @@ class Tracer:
         for debit in debits.take(event_order(debits)):
             account = debit["debtor_account"]
             own = [move_of(row) for rows in (known, *found) for row in rows[_of(rows, account)]]
-            new = carried(_debit(debit), own, self._limits(int(debit["at_us"])))
+            left = _debit(debit)
+            new = carried(left, own, limits(self._policy, left.at_us))
             found += [rows_of(new)] if new else []
-            records += [trace_record(self._trace(debit, move)) for move in new]
+            place = {name: int(debit[name]) for name in ("partition", "offset", "received_us")}
+            traces = (trace_of(left, move, self._policy.law.id) for move in new)
+            records += [trace_record(replace(trace, **place)) for trace in traces]
         if found:
             store.add(TAINT, shard, concatenated(found, MOVE))
             TELEMETRY.count("traces", len(records))
         return records
-
-    def _limits(self, at_us: int) -> Limits:
-        rule = self._policy.tracing
-        hop_limit = self._policy.law.on(at_us).tracing.hop_limit
-        return Limits(hop_limit, rule.least_minor, rule.good_faith, rule.pooled)
-
-    def _trace(self, debit: np.void, move: TaintedMove) -> Trace:
-        return Trace(
-            trace_id=move.move_id,
-            jurisdiction=self._policy.law.id,
-            case_family=move.case,
-            hop=move.hop,
-            txn_id=debit["txn_id"].decode(),
-            debtor_account=move.debtor,
-            creditor_account=move.creditor,
-            amount_minor=move.amount_minor,
-            transferred_minor=int(debit["amount_minor"]),
-            currency=move.currency,
-            at_us=move.at_us,
-            followed=move.followed,
-            clearing_serial=move.clearing_serial,
-            partition=int(debit["partition"]),
-            offset=int(debit["offset"]),
-            received_us=int(debit["received_us"]),
-        )
 
     def _table(self, shard: int, store: Store) -> Table:
         """Return the shard's moves; a shard without state begins with what the topics said at the start."""
