@@ -26,8 +26,8 @@ SETTLE_S = 400.0
 #: Payments sent before the clock of a round starts: a worker loads and compiles its model at the first.
 FIRST = 200
 
-#: Some sums of a ledger are kept in four bytes: 120,000 payments, one partition after the other, left them up to
-#: 1.3e-6 of their size apart. A payment lost or counted twice is a hundred times that.
+#: Some sums of a ledger are kept in four bytes: 120,000 payments, one partition after the other, left them
+#: up to 1.3e-6 of their size apart. A payment lost or counted twice is a hundred times that.
 ROUNDING = 1e-5
 
 _LATER = ThreadPoolExecutor(1, "rescale")
