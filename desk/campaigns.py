@@ -1,11 +1,11 @@
 """The campaign a report is of, put together from the reports that the desk knows."""
 
-import json
 from typing import Any, NamedTuple
 
 import msgspec
 
 from desk.sight import EVERYTHING, Sight
+from desk.sql import among
 from desk.store import Store, unpacked
 from measures.cases import campaigns
 from schemas import topics
@@ -57,9 +57,10 @@ def campaign_of(store: Store, record: Any, sight: Sight = EVERYTHING) -> Campaig
 
 
 def _near(store: Store, report: Report) -> list[Report]:
+    marks = campaigns.marks(report)
     rows = store.rows(
-        "SELECT record FROM aggregates WHERE topic = ?1 AND id IN (SELECT id FROM marks WHERE topic = ?1 "
-        f"AND mark IN (SELECT value FROM json_each(?2))) ORDER BY at_us LIMIT {MOST}",
-        topics.REPORT_ACTIONS, json.dumps(campaigns.marks(report)),
+        "SELECT record FROM aggregates WHERE topic = ? AND id IN (SELECT id FROM marks WHERE topic = ? "
+        f"AND {among('mark', marks)}) ORDER BY at_us, id LIMIT {MOST}",
+        topics.REPORT_ACTIONS, topics.REPORT_ACTIONS, *marks,
     )  # fmt: skip
     return [_CASE(unpacked(row["record"])).report for row in rows]

@@ -80,8 +80,8 @@ class Carrier:
         done = 0
         for at, stands in list(self._stands.items()):
             rows = self._store.rows(
-                "SELECT offset, record FROM actions WHERE partition = ? AND offset >= ? "
-                "ORDER BY offset LIMIT ?",
+                "SELECT message_offset, record FROM actions WHERE partition = ? AND message_offset >= ? "
+                "ORDER BY message_offset LIMIT ?",
                 at[1], stands, AT_ONCE,
             )  # fmt: skip
             if not rows:
@@ -89,7 +89,7 @@ class Carrier:
             actions = [_ACTION.decode(unpacked(row["record"])) for row in rows]
             with closing(open_admin(self._settings)) as admin:
                 self._send(actions, admin.partition_counts())
-                self._stands[at] = rows[-1]["offset"] + 1
+                self._stands[at] = rows[-1]["message_offset"] + 1
                 admin.commit(GROUP, {at: self._stands[at]})
             done += len(rows)
         return done

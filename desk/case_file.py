@@ -1,6 +1,5 @@
 """Everything about one case, put together from the store for one person to read."""
 
-import sqlite3
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ from desk.money_way import Way, money_way
 from desk.projections.journal import state_of
 from desk.records import Line, naming
 from desk.sight import EVERYTHING, Sight
+from desk.sql import Row, among
 from desk.store import Store, unpacked
 from measures.engine.intake import AccountState
 from pipelines.policy import OUTCOMES
@@ -74,7 +74,7 @@ class Proposal(NamedTuple):
 class CaseFile(NamedTuple):
     """One case whole; `row` is its line of `cases`."""
 
-    row: sqlite3.Row
+    row: Row
     alerts: tuple[Alert, ...]
     warnings: tuple[Warning, ...]
     answers: tuple[dict[str, Any], ...]
@@ -169,7 +169,7 @@ def _facts(  # noqa: PLR0917 - what it is found by
     parties: tuple[str, ...],
 ) -> list[tuple[str, bytes]]:  # fmt: skip
     """Return facts about the account, its payments and its case families, each once, in order of time."""
-    found: dict[tuple[str, str], sqlite3.Row] = {}
+    found: dict[tuple[str, str], Row] = {}
     asked: list[tuple[str, tuple[str, ...]]] = [
         ("account", (account,)),
         ("other", (account,)),
@@ -179,7 +179,7 @@ def _facts(  # noqa: PLR0917 - what it is found by
     ]
     for column, values in asked:
         for row in store.rows(
-            f"SELECT topic, id, at_us, record FROM facts WHERE {column} IN ({', '.join('?' * len(values))}) "
+            f"SELECT topic, id, at_us, record FROM facts WHERE {among(column, values)} "
             f"AND {column} != '' AND {sight.facts()} LIMIT 500", *values,
         ):  # fmt: skip
             found[row["topic"], row["id"]] = row
@@ -245,7 +245,7 @@ def _related(
     }
     for column, values in asked.items():
         for row in store.rows(
-            f"SELECT DISTINCT account FROM alerts WHERE {column} IN ({', '.join('?' * len(values))}) "
+            f"SELECT DISTINCT account FROM alerts WHERE {among(column, values)} "
             "AND account != ? LIMIT 50", *sorted(values), account,
         ):  # fmt: skip
             shares.setdefault(row["account"], {})[column] = None

@@ -6,10 +6,10 @@ comes first and after every rebuilding. It is open while a person owes it someth
 last decision, an appeal, a second person's decision.
 """
 
-import sqlite3
 from collections.abc import Collection
 from typing import Any
 
+from desk.sql import Connection, Row, upsert
 from desk.store import Store
 from desk.terms import SERVICE_US
 from schemas.action import ActionKind
@@ -29,29 +29,36 @@ CREATE INDEX cases_by_change ON cases(changed);
 CREATE INDEX cases_of_institution ON cases(institution)
 """
 
+_PUT = upsert(TABLES, "cases", key="account")
+
 #: Actions that say what a case is; alerts that the person had not seen open it again.
 CLOSING: tuple[ActionKind, ...] = ("CONFIRM", "DISMISS")
 
 #: The measures of a case: those on its account, and those that hold one of its payments on its way, which
 #: are on the payer's account.
 OF_CASE = """
-(account = ?1 OR measure_id IN (
-  SELECT t.measure_id FROM alerts AS a JOIN measure_txns AS t ON t.txn = a.txn
+measure_id IN (
+  SELECT measure_id FROM measures WHERE account = ?1
+  UNION SELECT t.measure_id FROM alerts AS a JOIN measure_txns AS t ON t.txn = a.txn
   JOIN measures AS m ON m.measure_id = t.measure_id AND m.kind = 'HOLD'
     AND m.scope = 'TRANSACTION'
-  WHERE a.account = ?1))
+  WHERE a.account = ?1)
 """
 
 #: What a measure holds: a payment on its way is no part of a balance.
-_HELD = "CASE WHEN scope = 'TRANSACTION' THEN max(held_minor, limit_minor) ELSE held_minor END"
+_HELD = "CASE WHEN scope = 'TRANSACTION' AND limit_minor > held_minor THEN limit_minor ELSE held_minor END"
 
-_ALERTS = """
-SELECT jurisdiction, leg, rule, currency, party, txn, max(outcome) AS outcome,
-  max(amount_minor) AS amount_minor, max(value) AS value,
-  max(value * chance) AS expected,
-  max(institution) AS institution, min(at_us) AS at_us, min(received_us) AS received_us,
-  min(due_us) AS due_us
-FROM alerts WHERE account = ? AND received_us > ? GROUP BY txn ORDER BY outcome, at_us
+#: The payments of an account that nobody has decided, each by the gravest of its alerts.
+_PAYMENTS = """
+SELECT * FROM (
+  SELECT jurisdiction, leg, rule, currency, party, txn, outcome,
+    max(amount_minor) OVER payment AS amount_minor, max(value) OVER payment AS value,
+    max(value * chance) OVER payment AS expected, max(institution) OVER payment AS institution,
+    min(at_us) OVER payment AS at_us, min(received_us) OVER payment AS received_us,
+    min(due_us) OVER payment AS due_us,
+    row_number() OVER (PARTITION BY txn ORDER BY outcome DESC, received_us DESC, rule) AS gravest
+  FROM alerts WHERE account = ? AND received_us > ? WINDOW payment AS (PARTITION BY txn)) AS payments
+WHERE gravest = 1 ORDER BY outcome, at_us, txn
 """
 
 
@@ -60,18 +67,17 @@ def case_id_of(account: str) -> str:
     return derived_id("case", account)
 
 
-def refresh(db: sqlite3.Connection, accounts: Collection[str], changed: int) -> int:
+def refresh(db: Connection, accounts: Collection[str], changed: int) -> int:
     """Sum the cases of `accounts` up anew; returns the number of the last change, one more a case."""
     for account in sorted(accounts):
         if (row := _row(db, account)) is None:
             continue
         changed += 1
-        values = (*row, changed)
-        db.execute(f"INSERT OR REPLACE INTO cases VALUES ({', '.join('?' * len(values))})", values)
+        db.execute(_PUT, (*row, changed))
     return changed
 
 
-def everybody(db: sqlite3.Connection) -> set[str]:
+def everybody(db: Connection) -> set[str]:
     """Return every account that may have a case."""
     tables = ("alerts", "measures", "appeals", "actions")
     query = " UNION ".join(f"SELECT account FROM {table}" for table in tables)
@@ -83,7 +89,7 @@ def last_change(store: Store) -> int:
     return int(store.rows("SELECT coalesce(max(changed), 0) FROM cases")[0][0])
 
 
-def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:
+def _row(db: Connection, account: str) -> tuple[Any, ...] | None:
     decided = db.execute(
         "SELECT kind, upto_us FROM actions WHERE account = ? AND kind IN (?, ?) "
         "AND state IN ('DECIDED', 'AGREED') ORDER BY upto_us DESC, at_us DESC LIMIT 1", (account, *CLOSING),
@@ -94,17 +100,18 @@ def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:
         "WHERE account = ?",
         (account,),
     ).fetchone()
-    open_ = db.execute(_ALERTS, (account, upto)).fetchall()
+    open_ = db.execute(_PAYMENTS, (account, upto)).fetchall()
     measures = db.execute(
-        f"SELECT count(*) AS live, coalesce(sum({_HELD}), 0) AS held FROM measures WHERE {OF_CASE} AND live",
+        f"SELECT count(*) AS live, coalesce(sum({_HELD}), 0) AS held FROM measures WHERE {OF_CASE} "
+        "AND live = 1",
         (account,),
     ).fetchone()
     next_ = db.execute(
         "SELECT due_us, kind || '.' || due_kind AS what, at_us FROM measures "
-        f"WHERE {OF_CASE} AND live AND due_us IS NOT NULL ORDER BY due_us LIMIT 1", (account,),
+        f"WHERE {OF_CASE} AND live = 1 AND due_us IS NOT NULL ORDER BY due_us LIMIT 1", (account,),
     ).fetchone()  # fmt: skip
     appeal = db.execute(
-        "SELECT count(*) AS n, min(due_us) AS due_us FROM appeals WHERE account = ? AND open", (account,)
+        "SELECT count(*) AS n, min(due_us) AS due_us FROM appeals WHERE account = ? AND open = 1", (account,)
     ).fetchone()
     acted = _acted(db, account, upto)
     if not (alerts or measures["live"] or appeal["n"] or decided or sum(acted)):
@@ -128,7 +135,7 @@ def _row(db: sqlite3.Connection, account: str) -> tuple[Any, ...] | None:
     )  # fmt: skip
 
 
-def _acted(db: sqlite3.Connection, account: str, upto: int) -> tuple[int, int]:
+def _acted(db: Connection, account: str, upto: int) -> tuple[int, int]:
     """Count proposals that wait for a second person, and escalations and reports since the last decision."""
     pending = db.execute(
         "SELECT count(*) FROM actions AS a WHERE account = ? AND state = 'PROPOSED' AND NOT EXISTS "
@@ -141,7 +148,7 @@ def _acted(db: sqlite3.Connection, account: str, upto: int) -> tuple[int, int]:
     return pending, escalated
 
 
-def _reported_at(db: sqlite3.Connection, account: str) -> str:
+def _reported_at(db: Connection, account: str) -> str:
     """Return the institution that the newest phone report names for an account without an alert that does."""
     found = db.execute(
         "SELECT payee_institution FROM actions WHERE account = ? AND kind = 'REPORT' "
@@ -150,15 +157,15 @@ def _reported_at(db: sqlite3.Connection, account: str) -> str:
     return found["payee_institution"] if found else ""
 
 
-def _last(db: sqlite3.Connection, account: str) -> sqlite3.Row | None:
-    found: sqlite3.Row | None = db.execute(
+def _last(db: Connection, account: str) -> Row | None:
+    found: Row | None = db.execute(
         "SELECT jurisdiction, outcome, leg, rule, currency, institution FROM alerts WHERE account = ? "
         "ORDER BY received_us DESC LIMIT 1", (account,),
     ).fetchone()  # fmt: skip
     return found
 
 
-def _law(open_: list[sqlite3.Row], next_: sqlite3.Row | None, appeal: sqlite3.Row) -> tuple[int | None, str]:
+def _law(open_: list[Row], next_: Row | None, appeal: Row) -> tuple[int | None, str]:
     """Return the next instant at which the law does something by itself, and what it does.
 
     A measure in force says so exactly; without one the term that an alert's rule gives counts.

@@ -30,7 +30,7 @@ class DeskClock:
         if self.kind == "wall":
             return time.time_ns() // 1000
         row = store.row(
-            "SELECT max(at_us) AS at_us FROM alerts WHERE rowid > (SELECT max(rowid) - 500 FROM alerts)"
+            "SELECT max(at_us) AS at_us FROM alerts WHERE seq > (SELECT max(seq) - 500 FROM alerts)"
         )
         newest, since = (row["at_us"] or 0) if row else 0, time.monotonic()
         if newest > self._newest[0]:

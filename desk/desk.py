@@ -4,7 +4,6 @@ Nothing is written to the store here: an action is an event, and the store learn
 server decides what is allowed, by the rules of the aggregate that is acted on; the form only asks.
 """
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,6 +26,7 @@ from desk.quotas import Quotas
 from desk.records import record_of
 from desk.roles import ACTS, Person
 from desk.sight import EVERYTHING, Sight, sight_of
+from desk.sql import Row, marks
 from desk.store import Store, unpacked
 from desk.terms import SERVICE_MINUTES
 from measures.aggregate import UNGUARDED, Office
@@ -239,7 +239,7 @@ class Desk:
         """Return what was decided and waits for a second person, of these kinds, about a thing or any."""
         rows = self.store.rows(
             f"SELECT record, action_id, subject FROM actions WHERE state = 'PROPOSED' AND {sight.actions()} "
-            f"AND kind IN ({', '.join('?' * len(kinds))}) ORDER BY at_us", *kinds,
+            f"AND kind IN ({marks(len(kinds))}) ORDER BY at_us", *kinds,
         )  # fmt: skip
         return [
             _ACTION.decode(unpacked(row["record"]))
@@ -342,17 +342,19 @@ class Desk:
                 return payer_of(_ALERT.decode(unpacked(alert["record"])))
         return asked.account
 
-    def _open(self, asked: Asked) -> list[sqlite3.Row]:
+    def _open(self, asked: Asked) -> list[Row]:
         return self.open_payments(asked.account, asked.upto_us)
 
-    def open_payments(self, account: str, upto_us: int) -> list[sqlite3.Row]:
+    def open_payments(self, account: str, upto_us: int) -> list[Row]:
         """Return the payments of a case that nobody has decided yet, up to an alert, one row each."""
         return self.store.rows(
-            "SELECT txn, leg, alert_id, max(amount_minor) AS amount_minor, currency, received_us, account, "
-            "counterparty, party FROM alerts "
+            "SELECT * FROM (SELECT txn, leg, alert_id, amount_minor, currency, received_us, account, "
+            "counterparty, party, row_number() OVER (PARTITION BY txn ORDER BY amount_minor DESC, seq) AS "
+            "largest FROM alerts "
             "WHERE account = ?1 AND received_us <= ?2 AND received_us > coalesce((SELECT max(upto_us) "
             "FROM actions WHERE account = ?1 AND kind IN ('CONFIRM', 'DISMISS') "
-            "AND state IN ('DECIDED', 'AGREED')), -1) GROUP BY txn ORDER BY received_us", account, upto_us,
+            "AND state IN ('DECIDED', 'AGREED')), -1)) AS payments WHERE largest = 1 "
+            "ORDER BY received_us, txn", account, upto_us,
         )  # fmt: skip
 
     def letter(self, name: str) -> DeadLetter | None:

@@ -1,7 +1,6 @@
 """Follows the topics into the store: chunks of messages and their positions, one transaction at a time."""
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Collection, Sequence
@@ -13,7 +12,8 @@ from desk.open_cases import open_cases
 from desk.projections.projection import Ground, Message, Place, Projection
 from desk.projections.table import PROJECTIONS
 from desk.sight import EVERYTHING
-from desk.store import Store
+from desk.sql import Connection, arriving, insert, upsert
+from desk.store import OWN, Store
 from pipelines.kafka.port import (
     Chunk,
     ChunkReader,
@@ -36,6 +36,8 @@ POLL_ROWS, REST_S, LOOK_S = 4_000, 0.05, 5.0
 #: Cases are summed up with every transaction but while so much is still to be read: then once, at the end.
 #: A store that begins empty with so much to be read is built: without indices, by larger transactions.
 BEHIND_ROWS, BUILD_ROWS = 20_000, 20_000
+
+_PUT_POSITION = upsert(OWN, "positions", key="topic, partition")
 
 
 class Follower:
@@ -63,6 +65,7 @@ class Follower:
         self._touched: set[str] = set()
         self._looked = -LOOK_S
         self._stopped = threading.Event()
+        self._unfit = (SchemaError, ValueError, OverflowError, *store.database.unfit)
         self.caught_up = False
         self.lag, self.read, self.wrong = 0, 0, ""
         self.changed = cases.last_change(store)
@@ -150,7 +153,7 @@ class Follower:
                 topic, partition = chunk.topic, int(chunk.partitions[0])
                 self._touched.update(self._put(db, self._projections[topic], partition, chunk))
                 db.execute(
-                    "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?)",
+                    _PUT_POSITION,
                     (topic, partition, self._ids.get(topic, ""), int(chunk.offsets[-1]) + 1),
                 )
             if built := refresh and self._building:
@@ -162,15 +165,13 @@ class Follower:
                 db.execute("DELETE FROM touched")
             elif not self._building:
                 rows = [(each,) for each in self._touched]
-                db.executemany("INSERT OR IGNORE INTO touched VALUES (?)", rows)
+                db.executemany(insert("touched", 1), rows)
         self._building = self._building and not built
         if refresh or self._building:
             self._touched.clear()
         self.changed = changed
 
-    def _put(
-        self, db: sqlite3.Connection, projection: Projection, partition: int, chunk: Chunk
-    ) -> Collection[str]:
+    def _put(self, db: Connection, projection: Projection, partition: int, chunk: Chunk) -> Collection[str]:
         messages: list[Message] = []
         unreadable: list[tuple[str, int, int, str]] = []
         for value, offset in zip(chunk.values, chunk.offsets.tolist(), strict=True):
@@ -184,35 +185,31 @@ class Follower:
                     raise ValueError(UNSEALED)
                 messages.append(Message(place, value, projection.read(value)))
             except UNREADABLE as error:
-                unreadable.append((*place, unreadable_as(error)[1][:300]))
+                unreadable.append((*place, _why(error)))
         touched = self._guarded(db, projection, messages, unreadable)
         if not self._building:
             touched = {*touched, *projection.others(db, messages)}
-        db.executemany("INSERT OR IGNORE INTO unreadable VALUES (?, ?, ?, ?)", unreadable)
+        seq = arriving(db, "unreadable")
+        db.executemany(insert("unreadable", 5), [(next(seq), *each) for each in unreadable])
         return touched
 
     def _guarded(
-        self, db: sqlite3.Connection, projection: Projection, messages: list[Message], unreadable: list[Any]
+        self, db: Connection, projection: Projection, messages: list[Message], unreadable: list[Any]
     ) -> Collection[str]:
         """Put all messages at once; if one cannot be put, one by one, and set that one aside."""
         if not messages:
             return ()
         db.execute("SAVEPOINT whole")
         try:
-            return projection.put(db, self._ground, messages)
-        except (
-            SchemaError,
-            ValueError,
-            OverflowError,
-            sqlite3.IntegrityError,
-            sqlite3.InterfaceError,
-        ) as error:
-            db.execute("ROLLBACK TO whole")
-            if len(messages) == 1:
-                unreadable.append((*messages[0].place, unreadable_as(error)[1][:300]))
-                return ()
-        finally:
+            touched = projection.put(db, self._ground, messages)
             db.execute("RELEASE whole")
+            return touched
+        except self._unfit as error:
+            db.execute("ROLLBACK TO whole")
+            db.execute("RELEASE whole")
+            if len(messages) == 1:
+                unreadable.append((*messages[0].place, _why(error)))
+                return ()
         found = [self._guarded(db, projection, [each], unreadable) for each in messages]
         return {account for each in found for account in each}
 
@@ -246,6 +243,7 @@ class Follower:
             stood = {at: known[at]["next_offset"] if at in known else 0 for at in fresh}
             self._reader.assign({**reading, **{at: max(stood[at], first[at]) for at in fresh}})
         if self._looked < 0:
+            self.changed = cases.last_change(self.store)
             self._touched.update(name for (name,) in self.store.rows("SELECT account FROM touched"))
         self._looked = time.monotonic()
 
@@ -261,3 +259,7 @@ class Follower:
             self._reader.close()
         self._reader = None
         self._looked = -LOOK_S
+
+
+def _why(error: Exception) -> str:
+    return unreadable_as(error)[1][:300].replace("\0", "")

@@ -14,10 +14,10 @@ from schemas.errors import ConfigError
 
 #: List -> table, the column that counts its changes, a condition, and which lines of it somebody sees.
 LISTS: Mapping[str, tuple[str, str, str, Callable[[Sight], str]]] = {
-    "cases": ("cases", "changed", "1", Sight.kept),
-    "alerts": ("alerts", "rowid", "1", Sight.kept),
-    "measures": ("measures", "rowid", "1", Sight.accounts),
-    "actions": ("actions", "rowid", "1", Sight.actions),
+    "cases": ("cases", "changed", "1 = 1", Sight.kept),
+    "alerts": ("alerts", "seq", "1 = 1", Sight.kept),
+    "measures": ("measures", "seq", "1 = 1", Sight.accounts),
+    "actions": ("actions", "seq", "1 = 1", Sight.actions),
     **{
         name: ("facts", "seq", f"topic = '{name}'", Sight.facts)
         for name in ("warnings", "traces", "refunds", "feedback", "contacts")
@@ -87,7 +87,7 @@ def _shown(row: Any) -> dict[str, Any]:
     if "record" in tuple(row.keys()):
         found: dict[str, Any] = msgspec.json.decode(unpacked(row["record"]))
         return {name: value for name, value in found.items() if name not in ("effects", "notices")}
-    return {name: row[name] for name in tuple(row.keys()) if name not in ("place", "changed")}
+    return {name: row[name] for name in tuple(row.keys()) if name not in ("place", "changed", "seq")}
 
 
 def _hidden(record: Any, masked: bool) -> Any:

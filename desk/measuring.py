@@ -22,7 +22,7 @@ def outcomes_by_model(store: Store) -> list[dict[str, object]]:
     """Count the newest alerts by policy, model and outcome, and what people found of them."""
     found: dict[tuple[str, str, str], dict[str, object]] = {}
     rows = store.rows(
-        "SELECT a.record, f.kind FROM (SELECT * FROM alerts ORDER BY rowid DESC LIMIT ?) AS a "
+        "SELECT a.record, f.kind FROM (SELECT * FROM alerts ORDER BY seq DESC LIMIT ?) AS a "
         "LEFT JOIN facts AS f ON f.topic = 'feedback' AND f.txn = a.txn", NEWEST,
     )  # fmt: skip
     for row in rows:
@@ -63,7 +63,7 @@ def deciding(store: Store, column: str) -> list[tuple[str, int, float]]:
 def terms_left(store: Store, now_us: int) -> dict[str, float]:
     """Return what is left of the first term that ends, seconds, of each kind of measure in force."""
     rows = store.rows(
-        "SELECT kind, min(due_us) AS due FROM measures WHERE live AND due_us IS NOT NULL GROUP BY 1"
+        "SELECT kind, min(due_us) AS due FROM measures WHERE live = 1 AND due_us IS NOT NULL GROUP BY 1"
     )
     return {row["kind"]: (row["due"] - now_us) / SECOND_US for row in rows}
 
@@ -92,12 +92,12 @@ def figures(desk: Desk) -> dict[str, float]:
     for kind, left in terms_left(store, now).items():
         found[f'measure_term_remaining_seconds{{kind="{kind}"}}'] = left
     for row in store.rows(
-        "SELECT topic, sum(waits) AS waits, sum(waits AND due_us < ?) AS late, sum(wrongful_us) AS wrongful "
-        "FROM aggregates GROUP BY 1", now,
+        "SELECT topic, sum(waits) AS waits, count(*) FILTER (WHERE waits = 1 AND due_us < ?) AS late, "
+        "sum(wrongful_us) AS wrongful FROM aggregates GROUP BY 1", now,
     ):  # fmt: skip
         name = PLANE_OF[row["topic"]]
         found[f'desk_records_waiting{{page="{name}"}}'] = row["waits"]
-        found[f'sla_breaches{{kind="{name}"}}'] = row["late"] or 0
+        found[f'sla_breaches{{kind="{name}"}}'] = row["late"]
         if name in ("blocks", "listings"):
             found[f'wrongful_minutes_total{{kind="{name}"}}'] = row["wrongful"] / MINUTE_US
     newest = store.row("SELECT max(at_us) AS at FROM aggregates WHERE topic = ?", LISTINGS)

@@ -123,7 +123,8 @@ def _into(store: Store, account: str) -> Iterable[Flow]:
             trace.debtor_account, account, trace.amount_minor, trace.currency, trace.at_us, trace.txn_id
         )
     for row in store.rows(
-        "SELECT txn, counterparty, max(amount_minor) AS amount, currency, at_us FROM alerts "
+        "SELECT txn, min(counterparty) AS counterparty, max(amount_minor) AS amount, "
+        "min(currency) AS currency, min(at_us) AS at_us FROM alerts "
         "WHERE account = ? AND leg = 'CREDIT' GROUP BY txn", account,
     ):  # fmt: skip
         flow = Flow(row["counterparty"], account, row["amount"], row["currency"], row["at_us"], row["txn"])
@@ -140,7 +141,8 @@ def _out_of(store: Store, account: str) -> list[Flow]:
     """Return what left an account: as traced, else as alerts about its debits say."""
     found: dict[str, Flow] = {}
     for row in store.rows(
-        "SELECT txn, counterparty, max(amount_minor) AS amount, currency, at_us FROM alerts "
+        "SELECT txn, min(counterparty) AS counterparty, max(amount_minor) AS amount, "
+        "min(currency) AS currency, min(at_us) AS at_us FROM alerts "
         "WHERE account = ? AND leg = 'DEBIT' GROUP BY txn", account,
     ):  # fmt: skip
         found[row["txn"]] = Flow(

@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, str] = {
 Cases = Mapping[str, NDArray[Any]]
 
 _QUERY = f"""
-SELECT {", ".join(COLUMNS)}, changed FROM cases WHERE changed > ? AND (open OR ?) ORDER BY changed
+SELECT {", ".join(COLUMNS)}, changed FROM cases WHERE changed > ? AND (open = 1 OR ? = 1) ORDER BY changed
 """.replace("law_due_us", "coalesce(law_due_us, 0)")
 
 
@@ -57,7 +57,7 @@ class OpenCases:
     def _catch_up(self) -> None:
         if (epoch := self._store.epoch) != self._epoch:
             self._forget(epoch)
-        rows = self._store.rows(_QUERY, self._changed, self._changed >= 0)
+        rows = self._store.rows(_QUERY, self._changed, int(self._changed >= 0))
         if not rows:
             return
         found = dict(zip((*COLUMNS, "changed"), map(list, zip(*rows, strict=True)), strict=True))

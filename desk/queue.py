@@ -9,7 +9,6 @@
 - `clock` is 1 when an alert comes in, 2 when its service time is used up, at most 3.
 """
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from desk.clock import DeskClock
 from desk.open_cases import Cases, open_cases
 from desk.sight import EVERYTHING, Sight
+from desk.sql import Row as StoredRow
 from desk.store import Store
 from pipelines.policy import OUTCOMES
 from schemas.units import HOUR_US
@@ -103,7 +103,7 @@ def rows(
     ]
 
 
-def _row(case: sqlite3.Row, priority: float, now: int, column: str) -> Row:
+def _row(case: StoredRow, priority: float, now: int, column: str) -> Row:
     due, since = case["law_due_us"], case[column]
     return Row(
         case["case_id"], case["account"], case["jurisdiction"], case["leg"], OUTCOMES[case["outcome"]],

@@ -1,17 +1,17 @@
 """Lists of what other jobs keep: what a person owes something first, then by clock, weight and age."""
 
-import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple
 
 from desk.sight import EVERYTHING, Sight
+from desk.sql import Row, among
 from desk.store import Store, unpacked
 
 #: Rows of a page.
 PAGE = 50
 
 #: Filters of a list: name -> condition.
-FILTERS = {"": "live", "waits": "waits", "all": "1", "ended": "NOT live"}
+FILTERS = {"": "live = 1", "waits": "waits = 1", "all": "1 = 1", "ended": "live = 0"}
 
 
 class Line(NamedTuple):
@@ -59,7 +59,7 @@ def naming(store: Store, names: Collection[str], most: int = 40, sight: Sight = 
     wanted = [each for each in dict.fromkeys(names) if each]
     rows = store.rows(
         "SELECT * FROM aggregates WHERE seq IN (SELECT a.seq FROM names AS n JOIN aggregates AS a "
-        f"ON a.topic = n.topic AND a.id = n.id WHERE n.name IN ({', '.join('?' * len(wanted))})) "
+        f"ON a.topic = n.topic AND a.id = n.id WHERE {among('n.name', wanted)}) "
         f"AND {sight.aggregates()} ORDER BY at_us DESC LIMIT ?", *wanted, most,
     )  # fmt: skip
     return [_line(row) for row in rows]
@@ -71,7 +71,7 @@ def record_of(store: Store, topic: str, name: str) -> bytes | None:
     return unpacked(row["record"]) if row else None
 
 
-def _line(row: sqlite3.Row) -> Line:
+def _line(row: Row) -> Line:
     live, waits = bool(row["live"]), bool(row["waits"])
     return Line(
         row["topic"], row["id"], row["kind"], row["name"], row["state"], live, waits, row["due_us"],

@@ -4,16 +4,16 @@ An institution is known by its code, as payments name their agents and reports t
 Whatever it does not see is not there for it: lists leave it out, and its own page is not found.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from desk.roles import Person, Role
+from desk.sql import Connection, insert
 from desk.store import Store
 from pipelines.institution import Institution
 from schemas.topics import CONTACTS, WARNINGS
 
-TABLES = "CREATE TABLE institutions(code TEXT PRIMARY KEY) WITHOUT ROWID"
+TABLES = "CREATE TABLE institutions(code TEXT PRIMARY KEY)"
 
 
 class Sight(NamedTuple):
@@ -23,7 +23,7 @@ class Sight(NamedTuple):
 
     def kept(self, column: str = "institution") -> str:
         """Return the condition that an institution in a column is one's own."""
-        return "1" if self.codes is None else f"{column} IN ({', '.join(map(_quoted, self.codes))})"
+        return "1 = 1" if self.codes is None else f"{column} IN ({_listed(self.codes)})"
 
     def accounts(self, column: str = "account") -> str:
         """Return the condition that one's own institution keeps an account that has a case."""
@@ -71,7 +71,7 @@ class Sight(NamedTuple):
         return self.codes is None or store.row(query, action_id) is not None
 
     def _any(self, condition: str) -> str:
-        return "1" if self.codes is None else condition
+        return "1 = 1" if self.codes is None else condition
 
 
 EVERYTHING = Sight()
@@ -87,11 +87,11 @@ def sight_of(store: Store, person: Person, own: str) -> Sight:
     return Sight((*codes, *([""] if mine == own else [])))
 
 
-def put_institutions(db: sqlite3.Connection, codes: Iterable[str]) -> None:
+def put_institutions(db: Connection, codes: Iterable[str]) -> None:
     """Keep the codes by which institutions are named."""
     rows = [(code,) for code in dict.fromkeys(codes) if code]
-    db.executemany("INSERT OR IGNORE INTO institutions VALUES (?)", rows)
+    db.executemany(insert("institutions", 1), rows)
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join("'" + text.replace("'", "''") + "'" for text in texts) or "NULL"

@@ -114,9 +114,10 @@ def queue_rows(look: Look, limit: int, only: str) -> list[queue.Row]:
 def measures_of(look: Look, *, live: bool) -> list[Mapping[str, Any]]:
     """Return measures, those that end first before the others."""
     rows = look.store.rows(
-        f"SELECT * FROM measures {'WHERE live' if live else ''} ORDER BY due_us IS NULL, due_us, measure_id"
+        f"SELECT * FROM measures {'WHERE live = 1' if live else ''} "
+        "ORDER BY due_us IS NULL, due_us, measure_id"
     )
-    return [{name: row[name] for name in tuple(row.keys()) if name != "record"} for row in rows]
+    return [{name: row[name] for name in tuple(row.keys()) if name not in ("record", "seq")} for row in rows]
 
 
 def pushed(look: Look, name: str, url: str, place: Path) -> int:

@@ -1,7 +1,6 @@
 """The desk as a web application: routes, headers, and what is shown where something is refused."""
 
 import logging
-import sqlite3
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
@@ -89,7 +88,6 @@ def create_app(site: Site, hosts: list[str]) -> FastAPI:
         app.include_router(router)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StoplineError, _down)
-    app.add_exception_handler(sqlite3.DatabaseError, _down)
     app.add_exception_handler(HTTPException, _shut)
     app.add_exception_handler(RoutingError, _shut)
     app.add_exception_handler(RequestValidationError, _unreadable)

@@ -1,12 +1,12 @@
 """Findings about payments: what a person says of a case becomes feedback, which models learn from."""
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
 
 from desk.acting.plan import Asked, Change, Plan
 from desk.cases import case_id_of
+from desk.sql import Row
 from measures.authority.people import release_fault
 from measures.law.country_file import Laws
 from schemas.action import Effect
@@ -27,7 +27,7 @@ def verdict(kind: str, reason_code: str, leg: str) -> Verdict:
     return "SCAM" if reason_code == "INNOCENT_RECIPIENT" and leg == "CREDIT" else "LEGITIMATE"
 
 
-def plan(asked: Asked, open_: Sequence[sqlite3.Row], laws: Laws) -> Plan:
+def plan(asked: Asked, open_: Sequence[Row], laws: Laws) -> Plan:
     """Label the payments of a case that are open; what frees a large sum needs two people.
 
     Raises:

@@ -1,6 +1,5 @@
 """Aggregates of other jobs, the newest version of each: reports, registry, blocking, institutions, rings."""
 
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import msgspec
 
 from desk.projections.projection import Ground, Message, Projection
 from desk.sight import put_institutions
+from desk.sql import Connection, arriving, insert, upsert
 from desk.store import packed
 from measures.cases import campaigns
 from measures.cases.asking import DESK
@@ -20,21 +20,22 @@ from schemas.subject import ListedSubject, Suspicion
 
 TABLES = """
 CREATE TABLE aggregates(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+  seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   kind TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, live INTEGER NOT NULL, waits INTEGER NOT NULL,
   due_us INTEGER, due_kind TEXT NOT NULL, weight REAL NOT NULL, wrongful_us INTEGER NOT NULL,
   at_us INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE(topic, id));
 CREATE INDEX aggregates_in_order ON aggregates(topic, waits, due_us);
 CREATE TABLE names(
-  topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY(topic, id, name)) WITHOUT ROWID;
+  topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY(topic, id, name));
 CREATE INDEX names_of ON names(name);
 CREATE TABLE marks(
-  topic TEXT NOT NULL, id TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY(topic, id, mark)) WITHOUT ROWID;
+  topic TEXT NOT NULL, id TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY(topic, id, mark));
 CREATE INDEX marks_of ON marks(mark);
 CREATE TABLE owners(
-  topic TEXT NOT NULL, id TEXT NOT NULL, institution TEXT NOT NULL, PRIMARY KEY(topic, id, institution)
-) WITHOUT ROWID
+  topic TEXT NOT NULL, id TEXT NOT NULL, institution TEXT NOT NULL, PRIMARY KEY(topic, id, institution))
 """
+
+_PUT = upsert(TABLES, "aggregates", key="topic, id", newer="version")
 
 
 class Seen(NamedTuple):
@@ -157,31 +158,25 @@ def newest(topic: str) -> Projection:
     """Return the projection of a topic of `KEPT`: of one id the greatest version stays, else the later."""
     record, seen_in = KEPT[topic]
 
-    def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+    def put(db: Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+        seq = arriving(db, "aggregates")
         for place, value, of in messages:
             seen, version = seen_in(of, ground), int(getattr(of, "version", place.offset))
             row = (
-                topic, of.key, version, seen.kind, seen.name, seen.state, seen.live, seen.waits, seen.due_us,
-                seen.due_kind,
-                seen.weight, getattr(of, "wrongful_us", 0), seen.at_us, packed(value),
+                next(seq), topic, of.key, version, seen.kind, seen.name, seen.state, int(seen.live),
+                int(seen.waits), seen.due_us, seen.due_kind, seen.weight,
+                getattr(of, "wrongful_us", 0), seen.at_us, packed(value),
             )  # fmt: skip
-            fresh = db.execute(
-                "INSERT OR REPLACE INTO aggregates(topic, id, version, kind, name, state, live, waits, "
-                "due_us, due_kind, weight, wrongful_us, at_us, record) "
-                "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14 "
-                "WHERE NOT EXISTS (SELECT 1 FROM aggregates WHERE topic = ?1 AND id = ?2 AND version >= ?3)",
-                row,
-            )
-            if fresh.rowcount:
+            if db.execute(_PUT, row).rowcount:
                 _named(db, topic, of.key, seen)
         return ()
 
     return Projection(topic, msgspec.json.Decoder(record).decode, put)
 
 
-def _named(db: sqlite3.Connection, topic: str, key: str, seen: Seen) -> None:
+def _named(db: Connection, topic: str, key: str, seen: Seen) -> None:
     for table, texts in (("names", seen.names), ("owners", seen.owners), ("marks", seen.marks)):
         db.execute(f"DELETE FROM {table} WHERE topic = ? AND id = ?", (topic, key))
         found = [(topic, key, each) for each in dict.fromkeys(texts) if each]
-        db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?, ?)", found)
+        db.executemany(insert(table, 3), found)
     put_institutions(db, seen.owners)

@@ -1,6 +1,5 @@
 """Topics whose messages are shown as they are: one table, found by account, party, payment and family."""
 
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import msgspec
 
 from desk.projections.projection import Ground, Message, Projection
+from desk.sql import Connection, arriving, upsert
 from desk.store import packed
 
 TABLES = """
 CREATE TABLE facts(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
+  seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, id TEXT NOT NULL, kind TEXT NOT NULL,
   at_us INTEGER NOT NULL, account TEXT NOT NULL, other TEXT NOT NULL, party TEXT NOT NULL, txn TEXT NOT NULL,
   family TEXT NOT NULL, version INTEGER NOT NULL, record BLOB NOT NULL, UNIQUE(topic, id));
 CREATE INDEX facts_by_time ON facts(topic, at_us);
@@ -22,6 +22,8 @@ CREATE INDEX facts_of_party ON facts(party) WHERE party != '';
 CREATE INDEX facts_of_txn ON facts(txn) WHERE txn != '';
 CREATE INDEX facts_of_family ON facts(family) WHERE family != ''
 """
+
+_PUT = upsert(TABLES, "facts", key="topic, id", newer="version")
 
 #: What a fact is found by, besides its id.
 _FOUND_BY = ("kind", "at", "account", "other", "party", "txn", "family", "version")
@@ -36,23 +38,20 @@ def facts(topic: str, record: type[msgspec.Struct], *, name: str, **found_by: st
     assert set(found_by) <= set(_FOUND_BY), found_by
     getters: dict[str, Callable[[Any], Any]] = {key: attrgetter(field) for key, field in wanted.items()}
 
-    def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
-        rows, accounts = [], set[str]()
+    def put(db: Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+        rows, accounts, seq = [], set[str](), arriving(db, "facts")
         for place, value, fact in messages:
             text = {key: str(get(fact) or "") for key, get in getters.items()}
             at, version = int(text.get("at") or 0), int(text.get("version") or place.offset)
             row = [text.get(key, "") for key in ("account", "other", "party", "txn", "family")]
-            rows.append((topic, text["name"], text.get("kind", ""), at, *row, version, packed(value)))
+            rows.append(
+                (next(seq), topic, text["name"], text.get("kind", ""), at, *row, version, packed(value))
+            )
             accounts.update(filter(None, (text.get("account"), text.get("other"))))
-        db.executemany(
-            "INSERT OR REPLACE INTO facts(topic, id, kind, at_us, account, other, party, txn, family, "
-            "version, record) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS "
-            "(SELECT 1 FROM facts WHERE topic = ?1 AND id = ?2 AND version >= ?10)",
-            rows,
-        )
+        db.executemany(_PUT, rows)
         return accounts
 
-    def others(db: sqlite3.Connection, messages: Sequence[Message]) -> Collection[str]:
+    def others(db: Connection, messages: Sequence[Message]) -> Collection[str]:
         txns = {str(getters["txn"](fact) or "") for _, _, fact in messages} if "txn" in getters else ()
         found = (db.execute("SELECT DISTINCT account FROM alerts WHERE txn = ?", (txn,)) for txn in txns)
         return {account for rows in found for (account,) in rows}

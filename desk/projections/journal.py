@@ -1,12 +1,12 @@
 """Topic `measures`: accounts as the legal engine has them, their measures and appeals, what happened when."""
 
-import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from desk.projections.projection import Ground, Message, Projection
+from desk.sql import Connection, arriving, insert, upsert
 from desk.store import packed, unpacked
 from measures.engine.intake import AccountState, recalled
 from measures.state.account import Due, dues
@@ -23,15 +23,15 @@ from schemas.measure import AppealState
 from schemas.topics import MEASURES
 
 TABLES = """
-CREATE TABLE accounts(token TEXT PRIMARY KEY, version INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE accounts(token TEXT PRIMARY KEY, version INTEGER NOT NULL, state BLOB NOT NULL);
 CREATE TABLE measures(
-  measure_id TEXT PRIMARY KEY, account TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-  live INTEGER NOT NULL, family TEXT NOT NULL, currency TEXT NOT NULL, limit_minor INTEGER NOT NULL,
-  held_minor INTEGER NOT NULL, due_us INTEGER, due_kind TEXT NOT NULL, rule TEXT NOT NULL,
-  at_us INTEGER NOT NULL, record BLOB NOT NULL, scope TEXT NOT NULL);
+  seq INTEGER PRIMARY KEY, measure_id TEXT NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL,
+  state TEXT NOT NULL, live INTEGER NOT NULL, family TEXT NOT NULL, currency TEXT NOT NULL,
+  limit_minor INTEGER NOT NULL, held_minor INTEGER NOT NULL, due_us INTEGER, due_kind TEXT NOT NULL,
+  rule TEXT NOT NULL, at_us INTEGER NOT NULL, record BLOB NOT NULL, scope TEXT NOT NULL);
 CREATE INDEX measures_of_account ON measures(account);
 CREATE TABLE measure_txns(
-  txn TEXT NOT NULL, measure_id TEXT NOT NULL, PRIMARY KEY(txn, measure_id)) WITHOUT ROWID;
+  txn TEXT NOT NULL, measure_id TEXT NOT NULL, PRIMARY KEY(txn, measure_id));
 CREATE INDEX txns_of_measure ON measure_txns(measure_id);
 CREATE INDEX measures_of_family ON measures(family) WHERE family != '';
 CREATE TABLE appeals(
@@ -40,8 +40,12 @@ CREATE TABLE appeals(
 CREATE INDEX appeals_of_account ON appeals(account);
 CREATE TABLE journal(
   account TEXT NOT NULL, version INTEGER NOT NULL, at_us INTEGER NOT NULL, type TEXT NOT NULL,
-  record BLOB NOT NULL, PRIMARY KEY(account, version, type)) WITHOUT ROWID
+  record BLOB NOT NULL, PRIMARY KEY(account, version, type))
 """
+
+_PUT_ACCOUNT = upsert(TABLES, "accounts", key="token")
+_PUT_MEASURE = upsert(TABLES, "measures", key="measure_id")
+_PUT_APPEAL = upsert(TABLES, "appeals", key="appeal_id")
 
 #: Events that people read of; bookings and facts are the state's.
 _TOLD = (MeasureChanged, AppealChanged, OrderAnswered, Alerted, RefundChanged)
@@ -50,15 +54,16 @@ _STATE = msgspec.json.Decoder(AccountState)
 _encode = msgspec.json.Encoder().encode
 
 
-def state_of(db: sqlite3.Connection, account: str) -> AccountState | None:
+def state_of(db: Connection, account: str) -> AccountState | None:
     """Return an account as the journal leaves it; None if the engine has none."""
     found = db.execute("SELECT state FROM accounts WHERE token = ?", (account,)).fetchone()
     return _STATE.decode(unpacked(found[0])) if found else None
 
 
-def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
+def put(db: Connection, ground: Ground, messages: Sequence[Message]) -> Collection[str]:
     """Advance accounts by their entries; an entry that came before changes nothing."""
     kept: dict[str, AccountState] = {}
+    seq = arriving(db, "measures")
     for _, _, entry in messages:
         token = entry.account_token
         before = kept.get(token) or state_of(db, token)
@@ -68,18 +73,18 @@ def put(db: sqlite3.Connection, ground: Ground, messages: Sequence[Message]) -> 
         if entry.refused:
             told.append(_refusal(entry))
         db.executemany(
-            "INSERT OR IGNORE INTO journal VALUES (?, ?, ?, ?, ?)",
+            insert("journal", 5),
             [(token, event.version, event.at_us, _type(event), packed(_encode(event))) for event in told],
         )
-        _put_changed(db, after, fresh)
+        _put_changed(db, after, fresh, seq)
     db.executemany(
-        "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)",
+        _PUT_ACCOUNT,
         [(token, state.account.version, packed(_encode(state))) for token, state in kept.items()],
     )
     return kept.keys()
 
 
-def others(db: sqlite3.Connection, messages: Sequence[Message]) -> set[str]:
+def others(db: Connection, messages: Sequence[Message]) -> set[str]:
     """Return the accounts whose alerts are about payments that measures on these accounts hold."""
     found = set()
     for account in {entry.account_token for _, _, entry in messages}:
@@ -110,7 +115,9 @@ def _refusal(entry: JournalEntry) -> Alerted:
     )
 
 
-def _put_changed(db: sqlite3.Connection, state: AccountState, events: Sequence[JournalEvent]) -> None:
+def _put_changed(
+    db: Connection, state: AccountState, events: Sequence[JournalEvent], seq: Iterator[int]
+) -> None:
     """Write the measures and appeals that events changed, as they are now, with what is due next of each."""
     account = state.account
     next_of: dict[str, Due] = {}
@@ -120,21 +127,22 @@ def _put_changed(db: sqlite3.Connection, state: AccountState, events: Sequence[J
         if measure := account.measures.get(name):
             due = next_of.get(name)
             row: tuple[Any, ...] = (
-                name, account.account_token, measure.kind, measure.state, measure.live, measure.case_family,
-                measure.currency, measure.limit_minor, measure.held_minor, due and due.at_us,
-                due.what if due else "", measure.rule, measure.executed_at_us or account.clock_us,
-                packed(_encode(measure)), measure.scope,
+                next(seq), name, account.account_token, measure.kind, measure.state, int(measure.live),
+                measure.case_family, measure.currency, measure.limit_minor, measure.held_minor,
+                due and due.at_us, due.what if due else "", measure.rule,
+                measure.executed_at_us or account.clock_us, packed(_encode(measure)), measure.scope,
             )  # fmt: skip
-            db.execute(f"INSERT OR REPLACE INTO measures VALUES ({', '.join('?' * len(row))})", row)
+            db.execute(_PUT_MEASURE, row)
             pairs = [(txn, name) for txn in measure.txn_ids]
-            db.executemany("INSERT OR IGNORE INTO measure_txns VALUES (?, ?)", pairs)
+            db.executemany(insert("measure_txns", 2), pairs)
     for name in {event.appeal.appeal_id for event in events if isinstance(event, AppealChanged)}:
         if appeal := account.appeals.get(name):
             open_ = appeal.state not in (AppealState.CLOSED, AppealState.DECIDED)
             row = (
-                name, account.account_token, appeal.measure_id, open_, appeal.due_us, packed(_encode(appeal))
+                name, account.account_token, appeal.measure_id, int(open_), appeal.due_us,
+                packed(_encode(appeal)),
             )  # fmt: skip
-            db.execute("INSERT OR REPLACE INTO appeals VALUES (?, ?, ?, ?, ?, ?)", row)
+            db.execute(_PUT_APPEAL, row)
 
 
 PROJECTION = Projection(MEASURES, msgspec.json.Decoder(JournalEntry).decode, put, TABLES, others)

@@ -1,10 +1,10 @@
 """What a projection is: a topic, its record, and the rows that its messages become."""
 
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from desk.sql import Connection
 from measures.law.country_file import Laws
 from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
 from pipelines.policy import Policy
@@ -65,13 +65,13 @@ def _term_end(laws: Laws, jurisdiction: str, name: str, minute: int) -> int | No
 
 
 #: Takes the writer, the ground and messages of one topic; returns the accounts that they name.
-Put = Callable[[sqlite3.Connection, Ground, Sequence[Message]], Collection[str]]
+Put = Callable[[Connection, Ground, Sequence[Message]], Collection[str]]
 
 #: Takes the writer and messages that were put; returns the accounts whose cases they change besides.
-Others = Callable[[sqlite3.Connection, Sequence[Message]], Collection[str]]
+Others = Callable[[Connection, Sequence[Message]], Collection[str]]
 
 
-def nobody(db: sqlite3.Connection, messages: Sequence[Message]) -> Collection[str]:
+def nobody(db: Connection, messages: Sequence[Message]) -> Collection[str]:
     """Return no account: messages change the cases of those that they name alone."""
     return ()
 

@@ -103,9 +103,13 @@ def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
         "actions": "SELECT * FROM actions ORDER BY action_id",
         "cases": "SELECT * FROM cases ORDER BY account",
     }
-    found = {name: [tuple(row) for row in store.rows(query)] for name, query in tables.items()}
-    found["cases"] = [row[:-1] for row in found["cases"]]
-    return found
+    return {
+        name: [
+            tuple(row[each] for each in tuple(row.keys()) if each not in ("seq", "changed"))
+            for row in store.rows(query)
+        ]
+        for name, query in tables.items()
+    }
 
 
 def reference(rows: list[dict[str, object]], now: int) -> list[str]:

@@ -1,32 +1,33 @@
 """How long people took, from what the store holds."""
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 from desk.measuring import deciding, terms_left
+from desk.sql import Connection, insert
 from desk.store import Store
 from schemas.units import MINUTE_US
 from tests.desk import kit
 
 
-def alert(db: sqlite3.Connection, name: str, account: str, minute: int) -> None:
+def alert(db: Connection, name: str, account: str, minute: int) -> None:
     at = minute * MINUTE_US
     what = "CN", "CREDIT", 3, 1, "CNY", 1.0, 0.5, "r"
-    row = (name, account, "o", "p", name, *what, at, at, None, b"", "", "")
-    db.execute(f"INSERT INTO alerts VALUES ({', '.join('?' * 19)})", row)
+    row = (None, name, account, "o", "p", name, *what, at, at, None, b"", "", "")
+    db.execute(insert("alerts", 20), row)
 
 
-def decided(db: sqlite3.Connection, kind: str, account: str, minutes: tuple[int, int], state: str) -> None:
+def decided(db: Connection, kind: str, account: str, minutes: tuple[int, int], state: str) -> None:
     at, upto = (minute * MINUTE_US for minute in minutes)
-    row = (f"{account}-{at}", 0, at, kind, state, "c", account, "", "lin", at, upto, "", b"", "", "")
-    db.execute(f"INSERT INTO actions VALUES ({', '.join('?' * 15)})", row)
+    row = (None, f"{account}-{at}", 0, at, kind, state, "c", account, "", "lin", at, upto, "", b"", "", "")
+    db.execute(insert("actions", 16), row)
 
 
-def measure(db: sqlite3.Connection, name: str, kind: str, minute: int | None, *, live: bool = True) -> None:
+def measure(db: Connection, name: str, kind: str, minute: int | None, *, live: bool = True) -> None:
     due = None if minute is None else minute * MINUTE_US
-    row = (name, "mule", kind, "ACTIVE", live, "", "CNY", 1, 1, due, "EXPIRE", "r", 0, b"", "ACCOUNT")
-    db.execute(f"INSERT INTO measures VALUES ({', '.join('?' * 15)})", row)
+    what = kind, "ACTIVE", int(live)
+    row = (None, name, "mule", *what, "", "CNY", 1, 1, due, "EXPIRE", "r", 0, b"", "ACCOUNT")
+    db.execute(insert("measures", 16), row)
 
 
 def test_what_is_left_of_a_term_is_that_of_the_measure_that_ends_first_and_an_overdue_one_is_below_zero(

@@ -16,6 +16,7 @@ import pytest
 from desk import queue
 from desk.cases import case_id_of
 from desk.clock import DeskClock
+from desk.sql import insert
 from desk.store import Store
 from desk.terms import SERVICE_US
 from pipelines.kafka.port import KafkaSettings
@@ -54,8 +55,8 @@ def test_what_cannot_be_read_is_told_with_its_place_and_stops_nothing(
 
     follower.catch_up()
 
-    bad = follower.store.rows("SELECT topic, offset, why FROM unreadable ORDER BY offset")
-    assert [(row["topic"], row["offset"]) for row in bad] == [("alerts", 0), ("alerts", 1)]
+    bad = follower.store.rows("SELECT topic, message_offset, why FROM unreadable ORDER BY message_offset")
+    assert [(row["topic"], row["message_offset"]) for row in bad] == [("alerts", 0), ("alerts", 1)]
     assert "alert_id" in bad[1]["why"]
     assert len(follower.store.rows("SELECT * FROM alerts")) == 1
 
@@ -178,7 +179,7 @@ def test_threads_that_ask_one_after_another_share_a_connection(tmp_path: Path) -
 def test_a_file_that_another_process_has_locked_is_neither_called_foreign_nor_put_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
 ) -> None:
-    monkeypatch.setattr("desk.store.LOCKED_S", 0.0)
+    monkeypatch.setattr("desk.databases.sqlite.LOCKED_S", 0.0)
     Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",)).close()
     (tmp_path / "desk.db.digest").unlink()  # as after a crash
 
@@ -225,7 +226,7 @@ def filled(tmp_path: Path, count: int) -> Store:
             )
         )  # fmt: skip
     with store.writing() as db:
-        db.executemany(f"INSERT INTO cases VALUES ({', '.join('?' * 28)})", rows)
+        db.executemany(insert("cases", 28), rows)
     return store
 
 

@@ -101,7 +101,7 @@ def test_nothing_is_decided_or_unmasked_about_a_case_of_another(told: tuple[Desk
     assert mine.post(f"/cases/{THEIRS}/unmask", reason="why not").status_code == 404
     assert len(desk.store.rows("SELECT 1 FROM actions")) == before
     assert mine.post(f"/cases/{OURS}/ESCALATE", **form).status_code == 303
-    assert desk.store.rows("SELECT institution FROM actions ORDER BY rowid")[-1]["institution"] == WEST
+    assert desk.store.rows("SELECT institution FROM actions ORDER BY seq")[-1]["institution"] == WEST
 
 
 def test_records_name_the_institution_or_an_account_it_keeps(told: tuple[Desk, Site]) -> None:

@@ -23,7 +23,7 @@ def health(visit: Seen) -> Response:
         "SELECT topic, count(*) AS partitions, sum(next_offset) AS messages FROM positions "
         "GROUP BY 1 ORDER BY 1"
     )
-    bad = store.rows("SELECT * FROM unreadable ORDER BY rowid DESC LIMIT 50")
+    bad = store.rows("SELECT * FROM unreadable ORDER BY seq DESC LIMIT 50")
     alarms = store.rows("SELECT * FROM facts WHERE topic = ? ORDER BY at_us DESC LIMIT 20", ALARMS)
     follower, carrier = visit.desk.follower, visit.desk.carrier
     return visit.page(

@@ -17,6 +17,7 @@ from desk.desk import Form as Filled
 from desk.planes import PLANE_OF, PLANES, Plane
 from desk.records import FILTERS, PAGE, Line, counted, listed, naming, record_of
 from desk.roles import may
+from desk.sql import among
 from schemas.action import KINDS, ActionKind
 from schemas.block import ACTIONS as BLOCK_ACTIONS
 from schemas.block import KINDS as BLOCK_KINDS
@@ -84,8 +85,7 @@ def _others(visit: Visit, plane: Plane, name: str) -> tuple[list[tuple[str, Line
     own = (plane.topic, name)
     others = [(of, each) for of, each in found if (each.topic, each.id) != own and may(visit.person, of)]
     cases = store.rows(
-        f"SELECT account, case_id FROM cases WHERE account IN ({', '.join('?' * len(names))}) "
-        f"AND {visit.sight.kept()}",
+        f"SELECT account, case_id FROM cases WHERE {among('account', names)} AND {visit.sight.kept()}",
         *names,
     )
     return others, [(row["account"], row["case_id"]) for row in cases]

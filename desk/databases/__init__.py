@@ -1,0 +1,1 @@
+"""Where the read model can stand: a file of SQLite, or a database of PostgreSQL. One SQL text serves both."""
