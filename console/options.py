@@ -143,6 +143,9 @@ RefusedOf = Annotated[str, typer.Option("--topic", help="Only those of this topi
 
 #: Of the commands that look at what the desk shows.
 DeskFolder = Annotated[Path, typer.Option("--folder", help="Of a desk that runs on this machine.")]
+DeskStore = Annotated[
+    str, typer.Option("--store", help="postgresql://user@host/database of a desk whose store is there.")
+]
 DeskBrokers = Annotated[
     str, typer.Option("--kafka_brokers", help="host:port; read the topics instead of a desk's store.")
 ]

@@ -65,7 +65,12 @@ class Follower:
         self._touched: set[str] = set()
         self._looked = -LOOK_S
         self._stopped = threading.Event()
-        self._unfit = (SchemaError, ValueError, OverflowError, *store.database.unfit)
+        self._unfit: tuple[type[Exception], ...] = (
+            SchemaError,
+            ValueError,
+            OverflowError,
+            *store.database.unfit,
+        )
         self.caught_up = False
         self.lag, self.read, self.wrong = 0, 0, ""
         self.changed = cases.last_change(store)

@@ -11,6 +11,7 @@ from urllib.error import URLError
 import msgspec
 
 from console.lab.brokers import brokers_at
+from console.lab.serving import STORE, place_of
 from desk import queue
 from desk.case_file import CaseFile, case_file
 from desk.clock import DeskClock
@@ -40,8 +41,10 @@ class Look(NamedTuple):
 
 
 @contextmanager
-def looked(folder: Path, brokers: str = "", clock: Literal["wall", "stream"] = "wall") -> Iterator[Look]:
-    """Give the read model of a desk's folder, or of what a broker's topics hold now.
+def looked(
+    folder: Path, brokers: str = "", clock: Literal["wall", "stream"] = "wall", store: str = ""
+) -> Iterator[Look]:
+    """Give the read model of a desk, in its folder or at `store`, or of what a broker's topics hold now.
 
     Raises:
         ConfigError: there is no desk in the folder, or it is of another release.
@@ -49,20 +52,21 @@ def looked(folder: Path, brokers: str = "", clock: Literal["wall", "stream"] = "
 
     """
     if not brokers:
-        if not (folder / "desk.db").exists():
+        place = place_of(folder, store)
+        if isinstance(place, Path) and not place.exists():
             raise ConfigError(
-                f"no desk keeps its store in {folder}; name its --folder, or give --kafka_brokers"
+                f"no desk keeps its store in {folder}; name its --folder or --store, or give --kafka_brokers"
             )
-        with closing(Store(folder / "desk.db", TABLES, anew=False)) as store:
-            yield Look(store, DeskClock(clock))
+        with closing(Store(place, TABLES, anew=False)) as found:
+            yield Look(found, DeskClock(clock))
         return
     with TemporaryDirectory(prefix="stopline-look-") as temporary:
         ground = Ground(SHIPPED, policy.load())
-        with closing(Store(Path(temporary) / "desk.db", TABLES)) as store:
-            follower = Follower(store, brokers_at(brokers, ()), ground)
+        with closing(Store(Path(temporary) / STORE, TABLES)) as read:
+            follower = Follower(read, brokers_at(brokers, ()), ground)
             follower.catch_up()
             follower.close()
-            yield Look(store, DeskClock(clock))
+            yield Look(read, DeskClock(clock))
 
 
 def case_named(look: Look, name: str) -> CaseFile:

@@ -20,6 +20,7 @@ from schemas.alert import Alert, Reason
 from schemas.ids import derived_id, derived_token
 from schemas.measure import Notice
 from schemas.units import HOUR_US
+from tests.desk import postgresql
 
 T0 = 1_760_000_400_000_000
 
@@ -76,8 +77,31 @@ def ground() -> Ground:
 OPENED: list[Follower] = []
 
 
-def follower(settings: KafkaSettings, folder: Path) -> Follower:
-    made = Follower(Store(folder / "desk.db", TABLES), settings, ground())
+#: The server that stores stand on while it is set; files are used otherwise.
+SERVER: postgresql.Cluster | None = None
+
+
+def address(folder: Path) -> str:
+    """Return the address of the database of a desk's folder; "" is the folder itself."""
+    return SERVER.database_of(folder) if SERVER else ""
+
+
+def place(folder: Path) -> Path | str:
+    """Return where the store of a desk's folder stands."""
+    return address(folder) or folder / "desk.db"
+
+
+def forget(folder: Path) -> None:
+    """Delete the store of a folder."""
+    if SERVER:
+        SERVER.forget(folder)
+    else:
+        (folder / "desk.db").unlink()
+
+
+def follower(settings: KafkaSettings, folder: Path, at: str = "") -> Follower:
+    """Return what follows the topics into the store of a folder, or at an address."""
+    made = Follower(Store(at or place(folder), TABLES), settings, ground())
     OPENED.append(made)
     return made
 

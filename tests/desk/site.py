@@ -22,6 +22,7 @@ from desk.roles import Person, Role
 from measures.law.country_file import SHIPPED
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings
+from tests.desk import kit
 
 HOST = "http://127.0.0.1"
 
@@ -60,7 +61,7 @@ class Seat:
 @contextmanager
 def desk_on(kafka: KafkaSettings, folder: Path, seal: str = "") -> Iterator[tuple[Desk, Site]]:
     """Run a desk, caught up, with its pages."""
-    with opened(kafka, policy.load(), SHIPPED, folder, clock="stream") as desk:
+    with opened(kafka, policy.load(), SHIPPED, folder, clock="stream", store=kit.address(folder)) as desk:
         trials = Trials(InForce(kafka, policy.named()))
         site = site_of(desk, folder, trials=trials)
         deadline = 200

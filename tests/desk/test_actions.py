@@ -193,7 +193,7 @@ def test_a_store_built_anew_sends_nothing_again(kafka: KafkaSettings, tmp_path: 
         Seat(site, "lead").post(f"/cases/{SMALL}/CONFIRM", reason_code="KNOWN_MULE")
         wait(lambda: sent(kafka, topics.FEEDBACK, Feedback))
         time.sleep(0.5)
-    (tmp_path / "desk.db").unlink()
+    kit.forget(tmp_path)
     with desk_on(kafka, tmp_path) as (desk, _):
         time.sleep(1.5)
 

@@ -1,6 +1,7 @@
 """How long people took, from what the store holds."""
 
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 from desk.measuring import deciding, terms_left
@@ -9,31 +10,34 @@ from desk.store import Store
 from schemas.units import MINUTE_US
 from tests.desk import kit
 
+SEQ = count(1)
+
 
 def alert(db: Connection, name: str, account: str, minute: int) -> None:
     at = minute * MINUTE_US
     what = "CN", "CREDIT", 3, 1, "CNY", 1.0, 0.5, "r"
-    row = (None, name, account, "o", "p", name, *what, at, at, None, b"", "", "")
+    row = (next(SEQ), name, account, "o", "p", name, *what, at, at, None, b"", "", "")
     db.execute(insert("alerts", 20), row)
 
 
 def decided(db: Connection, kind: str, account: str, minutes: tuple[int, int], state: str) -> None:
     at, upto = (minute * MINUTE_US for minute in minutes)
-    row = (None, f"{account}-{at}", 0, at, kind, state, "c", account, "", "lin", at, upto, "", b"", "", "")
+    what = kind, state, "c", account, "", "lin"
+    row = (next(SEQ), f"{account}-{at}", 0, at, *what, at, upto, "", b"", "", "")
     db.execute(insert("actions", 16), row)
 
 
 def measure(db: Connection, name: str, kind: str, minute: int | None, *, live: bool = True) -> None:
     due = None if minute is None else minute * MINUTE_US
     what = kind, "ACTIVE", int(live)
-    row = (None, name, "mule", *what, "", "CNY", 1, 1, due, "EXPIRE", "r", 0, b"", "ACCOUNT")
+    row = (next(SEQ), name, "mule", *what, "", "CNY", 1, 1, due, "EXPIRE", "r", 0, b"", "ACCOUNT")
     db.execute(insert("measures", 16), row)
 
 
 def test_what_is_left_of_a_term_is_that_of_the_measure_that_ends_first_and_an_overdue_one_is_below_zero(
     tmp_path: Path,
 ) -> None:
-    with closing(Store(tmp_path / "desk.db", kit.TABLES)) as store:
+    with closing(Store(kit.place(tmp_path), kit.TABLES)) as store:
         with store.writing() as db:
             measure(db, "a", "STOP", 90)
             measure(db, "b", "STOP", 70)
@@ -45,7 +49,7 @@ def test_what_is_left_of_a_term_is_that_of_the_measure_that_ends_first_and_an_ov
 
 
 def test_time_begins_at_the_first_alert_since_the_decision_before(tmp_path: Path) -> None:
-    store = Store(tmp_path / "desk.db", kit.TABLES)
+    store = Store(kit.place(tmp_path), kit.TABLES)
     with store.writing() as db:
         for name, minute in (("a", 0), ("b", 5), ("c", 100)):
             alert(db, name, "mule", minute)

@@ -3,12 +3,9 @@
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +20,6 @@ from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import OUTCOMES
 from schemas import topics
 from schemas.dead_letter import dead_letter
-from schemas.errors import StateError
 from schemas.feedback import Feedback
 from schemas.trace import Trace, trace_id
 from schemas.units import HOUR_US
@@ -92,7 +88,9 @@ def test_a_store_that_is_deleted_becomes_what_it_was(kafka: KafkaSettings, tmp_p
 
 
 def indices(store: Store) -> set[str]:
-    return {row["name"] for row in store.rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    query = "SELECT indexname FROM pg_indexes WHERE schemaname = 'stopline_desk'"
+    query = query if kit.SERVER else "SELECT name FROM sqlite_master WHERE type = 'index'"
+    return {row[0] for row in store.rows(query)}
 
 
 def test_a_store_built_of_much_is_the_one_that_grew_even_if_building_stops_in_between(
@@ -136,64 +134,18 @@ def test_reading_goes_on_where_it_stood(kafka: KafkaSettings, tmp_path: Path) ->
 
 
 def test_tables_of_another_release_are_made_anew(tmp_path: Path) -> None:
-    old = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
+    old = Store(kit.place(tmp_path), ("CREATE TABLE a(b TEXT)",))
     epoch = old.epoch
     old.close()
 
-    new = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT, c TEXT)",))
+    new = Store(kit.place(tmp_path), ("CREATE TABLE a(b TEXT, c TEXT)",))
 
     assert new.epoch != epoch
     assert new.rows("SELECT c FROM a") == []
 
 
-@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(5000)])
-def test_a_file_that_is_no_store_is_kept_aside_and_a_store_made(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
-) -> None:
-    (tmp_path / "desk.db").write_bytes(content)
-    store = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
-
-    assert store.rows("SELECT * FROM a") == []
-    assert (tmp_path / "desk.db.aside").read_bytes() == content
-    assert "the desk is built anew" in caplog.text
-    store.close()
-
-
-def test_threads_that_ask_one_after_another_share_a_connection(tmp_path: Path) -> None:
-    with closing(Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))) as store:
-        lent = set[int]()
-
-        def ask() -> None:
-            with store.reading() as db:
-                lent.add(id(db))
-
-        for thread in [threading.Thread(target=ask) for _ in range(5)]:
-            thread.start()
-            thread.join()
-        assert len(lent) == 1
-        with pytest.raises(StateError), store.reading() as db:
-            db.execute("DELETE FROM a")
-
-
-@pytest.mark.parametrize("anew", [True, False])
-def test_a_file_that_another_process_has_locked_is_neither_called_foreign_nor_put_aside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
-) -> None:
-    monkeypatch.setattr("desk.databases.sqlite.LOCKED_S", 0.0)
-    Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",)).close()
-    (tmp_path / "desk.db.digest").unlink()  # as after a crash
-
-    with closing(sqlite3.connect(tmp_path / "desk.db")) as other:
-        other.execute("PRAGMA locking_mode = EXCLUSIVE")
-        other.execute("INSERT INTO a VALUES ('x')")
-        other.commit()
-        with pytest.raises(StateError, match="cannot be used at the moment: database is locked"):
-            Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",), anew=anew)
-    assert not (tmp_path / "desk.db.aside").exists()
-
-
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "desk.db", ("CREATE TABLE a(b TEXT)",))
+    store = Store(kit.place(tmp_path), ("CREATE TABLE a(b TEXT)",))
 
     with pytest.raises(ZeroDivisionError), store.writing() as db:
         db.execute("INSERT INTO a VALUES ('x')")
@@ -210,7 +162,7 @@ class At(DeskClock):
 def filled(tmp_path: Path, count: int) -> Store:
     """Return a store with so many open cases."""
     rng = random.Random(7)
-    store = Store(tmp_path / "desk.db", kit.TABLES)
+    store = Store(kit.place(tmp_path), kit.TABLES)
     rows = []
     for n in range(count):
         amount, score = rng.randrange(100, 10**8), rng.random()
@@ -275,7 +227,7 @@ import sys
 from pathlib import Path
 from pipelines.kafka.port import KafkaSettings
 from tests.desk import kit
-follower = kit.follower(KafkaSettings(sys.argv[1]), Path(sys.argv[2]))
+follower = kit.follower(KafkaSettings(sys.argv[1]), Path(), sys.argv[2])
 print("reading", flush=True)
 while True:
     follower.step()
@@ -289,7 +241,8 @@ def test_a_reader_killed_in_the_middle_lacks_and_doubles_nothing(
     kit.send(kafka, topics.ALERTS, stream(3_000, 5))
     for attempt in range(5):
         child = subprocess.Popen(
-            [sys.executable, "-c", KILLED, kafka.brokers, str(tmp_path / "killed")], stdout=subprocess.PIPE
+            [sys.executable, "-c", KILLED, kafka.brokers, str(kit.place(tmp_path / "killed"))],
+            stdout=subprocess.PIPE,
         )
         assert child.stdout is not None
         child.stdout.readline()

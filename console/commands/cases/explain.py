@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console.lab.looking import case_named, looked
 from console.lab.serving import FOLDER
-from console.options import AsJson, DeskBrokers, DeskFolder, DeskTime
+from console.options import AsJson, DeskBrokers, DeskFolder, DeskStore, DeskTime
 from console.views import desk as views
 
 app = typer.Typer(add_completion=False)
@@ -19,6 +19,7 @@ def explain(
     name: Annotated[str, typer.Argument(help="Payment, alert, case or account token.")],
     *,
     folder: DeskFolder = FOLDER,
+    store: DeskStore = "",
     kafka_brokers: DeskBrokers = "",
     clock: DeskTime = "wall",
     json: AsJson = False,
@@ -27,7 +28,7 @@ def explain(
 
     Example: stopline explain TXN-1 --kafka_brokers 127.0.0.1:9092
     """
-    with looked(folder, kafka_brokers, clock) as look:
+    with looked(folder, kafka_brokers, clock, store) as look:
         alerts = case_named(look, name).alerts
         own = [alert for alert in alerts if name in (alert.txn_id, alert.alert_id)] or list(alerts)
         if json:

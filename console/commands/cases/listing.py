@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console.lab.looking import looked, pushed, queue_rows
 from console.lab.serving import FOLDER
-from console.options import AsJson, DeskBrokers, DeskFolder, DeskTime
+from console.options import AsJson, DeskBrokers, DeskFolder, DeskStore, DeskTime
 from console.views import desk as views
 from desk.listing import is_of_another, lines
 from schemas.errors import ConfigError
@@ -26,6 +26,7 @@ _AGAIN = (
 def cases(
     *,
     folder: DeskFolder = FOLDER,
+    store: DeskStore = "",
     kafka_brokers: DeskBrokers = "",
     clock: DeskTime = "wall",
     json: AsJson = False,
@@ -49,7 +50,7 @@ def cases(
             "--webhook goes on where it stood in the store of a desk; run a desk, and give its --folder "
             "in place of --kafka_brokers"
         )
-    with looked(folder, kafka_brokers, clock) as look:
+    with looked(folder, kafka_brokers, clock, store) as look:
         if webhook:
             sent = pushed(look, list_, webhook, Path(folder) / f"webhook-{list_}.place")
             typer.echo(f"{sent:,} lines sent")

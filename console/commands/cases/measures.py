@@ -7,7 +7,7 @@ from rich.console import Console
 
 from console.lab.looking import looked, measures_of
 from console.lab.serving import FOLDER
-from console.options import AsJson, DeskBrokers, DeskFolder, DeskTime
+from console.options import AsJson, DeskBrokers, DeskFolder, DeskStore, DeskTime
 from console.views import desk as views
 
 app = typer.Typer(add_completion=False)
@@ -17,6 +17,7 @@ app = typer.Typer(add_completion=False)
 def measures(
     *,
     folder: DeskFolder = FOLDER,
+    store: DeskStore = "",
     kafka_brokers: DeskBrokers = "",
     clock: DeskTime = "wall",
     json: AsJson = False,
@@ -26,7 +27,7 @@ def measures(
 
     Example: stopline measures --kafka_brokers 127.0.0.1:9092 --json
     """
-    with looked(folder, kafka_brokers, clock) as look:
+    with looked(folder, kafka_brokers, clock, store) as look:
         rows = measures_of(look, live=not ended)
         if json:
             Console().print_json(data=rows)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from console.lab.looking import case_as_json, case_named, looked
 from console.lab.serving import FOLDER
-from console.options import AsJson, DeskBrokers, DeskFolder, DeskTime
+from console.options import AsJson, DeskBrokers, DeskFolder, DeskStore, DeskTime
 from console.views import desk as views
 
 app = typer.Typer(add_completion=False)
@@ -18,6 +18,7 @@ def case(
     name: Annotated[str, typer.Argument(help="Case, account token, payment or alert.")],
     *,
     folder: DeskFolder = FOLDER,
+    store: DeskStore = "",
     kafka_brokers: DeskBrokers = "",
     clock: DeskTime = "wall",
     json: AsJson = False,
@@ -26,7 +27,7 @@ def case(
 
     Example: stopline case case_abc --json
     """
-    with looked(folder, kafka_brokers, clock) as look:
+    with looked(folder, kafka_brokers, clock, store) as look:
         file = case_named(look, name)
         if json:
             Console().print_json(data=case_as_json(file))

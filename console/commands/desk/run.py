@@ -28,7 +28,11 @@ def run(
     policy_file: given.PolicyFile = None,
     law_dir: given.LawDir = None,
     model_bundle: given.ModelBundle = SHIPPED,
-    folder: Annotated[Path, typer.Option(help="Where store, audit chain and session key are kept.")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="Of store, audit chain and session key.")] = FOLDER,
+    store: Annotated[
+        str,
+        typer.Option(help="postgresql://user@host/database, for the store alone; password in PGPASSFILE."),
+    ] = "",
     host: Annotated[
         str, typer.Option(help="Address to listen on; only behind a proxy another one.")
     ] = "127.0.0.1",
@@ -62,7 +66,7 @@ def run(
     rules = policy.load(file := policy.named(policy_file, country), laws)
     unwind_on_signals()
     desk = opened(
-        settings, rules, laws, folder, clock=clock, guards=guard, institution=institution,
+        settings, rules, laws, folder, store=store, clock=clock, guards=guard, institution=institution,
         partitions=partitions, create_topics=create_topics,
     )  # fmt: skip
     in_force = InForce(settings, file, model_bundle, law_dir)
