@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from desk.sql import Connection
 from measures.law.country_file import Laws
-from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
+from measures.law.rule_base import Rule
+from measures.law.rules import FreezeRule, HoldRule, StopRule
 from pipelines.policy import Policy
 from schemas.errors import ConfigError
 from schemas.units import MINUTE_US

@@ -9,7 +9,7 @@ from measures.authority.people import officers_fault, officers_of
 from measures.engine.replies import answer, answer_again, answer_unstored, park, quarantine, resolve
 from measures.kinds.stop import family_of
 from measures.law.jurisdiction import Regime
-from measures.law.rules import OrderedRule
+from measures.law.rule_base import OrderedRule
 from measures.money.disburse import book
 from measures.money.release import Effect, Release, of_order, release_fault
 from measures.refusal import Refusal, first_fault

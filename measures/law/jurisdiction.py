@@ -16,22 +16,19 @@ from pydantic import AfterValidator, Field, create_model, model_validator
 
 from measures.law.calendar import Calendar
 from measures.law.holidays import DaysOff, days_off
+from measures.law.registry_rules import ListingRule, SuspicionRule
+from measures.law.rule_base import Data, Day, Rule
 from measures.law.rules import (
     KIND_RULES,
     NAMED,
     AppealRule,
-    Data,
-    Day,
     HoldRule,
-    ListingRule,
     MessageRule,
     PeopleRule,
     RefundRule,
-    Rule,
-    SuspicionRule,
     TraceRule,
-    WarningRule,
 )
+from measures.law.warning_rules import WarningRule
 from measures.law.words import LANGUAGE, Decider, Plain, RemedyText, Words
 
 

@@ -12,19 +12,18 @@ from measures.law import notices
 from measures.law.calendar import Calendar, Term
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.notices import Told
+from measures.law.registry_rules import ListingRule
+from measures.law.rule_base import Rule
 from measures.law.rules import (
-    LADDERS,
     FreezeRule,
     HoldRule,
     LineSuspendRule,
-    ListingRule,
     MessageRule,
     RestrictRule,
     ReverifyRule,
-    Rule,
     StopRule,
-    WarningRule,
 )
+from measures.law.warning_rules import LADDERS, WarningRule
 from schemas.currencies import digits_of
 from schemas.order import MeasureKind, Scope
 from schemas.strict_yaml import Place

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from measures.law.jurisdiction import Jurisdiction
-from measures.law.rules import Rule
+from measures.law.rule_base import Rule
 from measures.law.words import Decider
 from schemas.currencies import decimal, digits_of
 from schemas.measure import ClockKind, Measure, MeasureState, Notice

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from measures.law.rules import Data, Flag
+from measures.law.rule_base import Data, Flag
 from schemas.order import Scope
 
 #: Reason codes the machines use; every language has a text for each.

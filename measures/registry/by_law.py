@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from measures.law.country_file import Laws
-from measures.law.rules import SuspicionRule
+from measures.law.registry_rules import SuspicionRule
 from schemas.errors import ConfigError
 from schemas.subject import Suspicion
 

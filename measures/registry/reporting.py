@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from measures.law.calendar import Term
 from measures.law.jurisdiction import Jurisdiction
-from measures.law.rules import ReportColumn, ReportRule, SuspicionRule
+from measures.law.registry_rules import ReportColumn, ReportRule, SuspicionRule
 from measures.tables import comma_separated
 from schemas.errors import ConfigError
 from schemas.subject import Counters, SubjectSource, Suspicion

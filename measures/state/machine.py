@@ -8,7 +8,7 @@ import msgspec
 
 from measures.law import notices
 from measures.law.jurisdiction import Jurisdiction, Regime
-from measures.law.rules import Rule
+from measures.law.rule_base import Rule
 from measures.refusal import Refusal
 from measures.state.account import Account, evolve, in_force, waterfall
 from schemas.commands import Command

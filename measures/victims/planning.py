@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from measures.law.calendar import EPOCH, MICROSECOND
-from measures.law.rules import QuietHours, RungRule, WarningRule
+from measures.law.warning_rules import QuietHours, RungRule, WarningRule
 from measures.victims.climb import Climb
 from measures.victims.words import FALLBACK, VictimWords
 from schemas.contact import (

@@ -16,7 +16,7 @@ from apache_beam.metrics import Metrics
 from numpy.typing import NDArray
 
 from measures.law.jurisdiction import Jurisdiction
-from measures.law.rules import PER_DAY_MAX
+from measures.law.warning_rules import PER_DAY_MAX
 from measures.victims.cooldown import Said, may_warn, recent
 from models.ledgers.ledger import Ledger
 from models.ledgers.table import NEVER, Table

@@ -9,7 +9,8 @@ import measures
 from measures.law import notices
 from measures.law.calendar import Calendar, Term, from_iso
 from measures.law.country_file import FOLDER, REASON_CODES, jurisdiction, load
-from measures.law.rules import FreezeRule, HoldRule, Rule, StopRule
+from measures.law.rule_base import Rule
+from measures.law.rules import FreezeRule, HoldRule, StopRule
 from pipelines import policy
 from schemas.errors import ConfigError
 from schemas.order import Target, VictimTransfer
