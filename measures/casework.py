@@ -54,6 +54,9 @@ STAGES: tuple[tuple[Aggregate, ...], ...] = (
 
 AGGREGATES: Mapping[str, Aggregate] = {each.kind: each for stage in STAGES for each in stage}
 
+#: Kind of an aggregate -> its stage.
+STAGE_OF: Mapping[str, int] = {each.kind: number for number, stage in enumerate(STAGES) for each in stage}
+
 _REPORTS = msgspec.json.Decoder(Report | Revocation)
 _CASEWORK = msgspec.json.Decoder(CaseworkMessage)
 _JOURNAL = msgspec.json.Decoder(JournalEntry).decode

@@ -8,7 +8,10 @@ SEPARATOR = "\x1f"
 #: Base32 in lower case (RFC 4648), as in tokens.
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _TRIPLES = ["".join(letters) for letters in product(LETTERS, repeat=3)]
-_SHIFTS = range(120, -1, -15)
+
+#: Letters come in threes, of 15 bits: four of them before, five in so many bits.
+_LOW_BITS = 75
+_LOW = (1 << _LOW_BITS) - 1
 
 
 def base32(bits: int) -> str:
@@ -18,7 +21,10 @@ def base32(bits: int) -> str:
     'aaaaaaaaaaaaaaaaaaaaaaaaae'
     """
     bits <<= 7  # two bits fill the last letter, five are one more
-    return "".join([_TRIPLES[bits >> shift & 32_767] for shift in _SHIFTS])[:-1]
+    high, low, of = bits >> _LOW_BITS, bits & _LOW, _TRIPLES  # in halves: long numbers are slow
+    first = of[high >> 45] + of[high >> 30 & 32_767] + of[high >> 15 & 32_767] + of[high & 32_767]
+    rest = of[low >> 60] + of[low >> 45 & 32_767] + of[low >> 30 & 32_767] + of[low >> 15 & 32_767]
+    return first + rest + of[low & 32_767][:2]
 
 
 def derived_id(kind: str, *causes: object) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -71,10 +72,15 @@ def entity_key(entity: Entity, jurisdiction: str) -> str:
     """
     kind: Any = entity.kind
     if kind in BLOCKABLE and entity.role != "VICTIM":
-        return derived_id("block", kind, form(kind, entity.value, region_of(jurisdiction)))
+        return _block_key(kind, entity.value, region_of(jurisdiction))
     if not _TOKEN.match(entity.value):
         raise ValueError(f"{entity.role} {kind} is named by a token, never in clear")
     return derived_id("subject", kind, entity.value)
+
+
+@lru_cache(10_000)
+def _block_key(kind: Any, value: str, region: str) -> str:
+    return derived_id("block", kind, form(kind, value, region))
 
 
 def apply(case: ReportCase | None, key: str, command: Any, at_us: int, office: Office) -> Applied:
@@ -117,12 +123,13 @@ def tick(case: ReportCase, at_us: int, office: Office) -> Applied:
 def standing(case: ReportCase, at_us: int) -> tuple[Followed, ...]:
     """Return what follows from a case as it is: what is not answered is asked, what is closed is told."""
     undone = case.state == "REVOKED" or case.verdict == "REJECTED"
+    asked = _sends(case, [each for each in case.actions if not each.done_us])
     if not case.closed_us:
-        undone_yet = [each for each in case.actions if not each.done_us]
-        return (*_sends(case, undone_yet), *_said_of_numbers(case))
+        return (*asked, *_said_of_numbers(case))
     named = {"report_id": case.key, "reporter": case.report.reporter}
     command = Withdraw(**named, rejected=case.verdict == "REJECTED") if undone else Confirm(**named)
-    return (*(_parts(case, command) if undone or case.verdict == "CONFIRMED" else ()), _counted(case))
+    told = _parts(case, command) if undone or case.verdict == "CONFIRMED" else ()
+    return (*asked, *told, _counted(case))
 
 
 def _counted(case: ReportCase) -> Send:

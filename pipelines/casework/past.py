@@ -96,6 +96,11 @@ def wake(settings: KafkaSettings, known: Past, now_us: int) -> int:
     return len(known.due)
 
 
+def read_state(kind: str, value: bytes) -> Any:
+    """Return the state of a kind that a value of `Past.states` is."""
+    return _READERS[AGGREGATES[kind].topic](value)
+
+
 def _state(read: Any, value: bytes) -> Any:
     """Return the state that a value is, None if it is none, or one that no command could be told to."""
     try:

@@ -10,7 +10,7 @@ from pipelines.hot.records import record, refused_record
 from pipelines.kafka.sink import OutRecord
 from pipelines.received import NO_LAW, RawMessage, read_back
 from schemas import topics
-from schemas.casework import Delivery
+from schemas.casework import Delivery, Tick
 from schemas.dead_letter import ErrorCode
 from schemas.ids import derived_id
 
@@ -34,6 +34,11 @@ def state_record(of: Aggregate, state: Any, at_us: int) -> OutRecord:
 def delivery_message(kind: str, key: str, command: Any) -> bytes:
     """Return the message that carries a command to an aggregate."""
     return read_back(_ENCODE(Delivery(kind=kind, key=key, command=command)), read_delivery)
+
+
+def tick_message(named: str, kind: str) -> bytes:
+    """Return the message that lets time pass for the aggregate `kind/key`."""
+    return delivery_message(kind, named.partition("/")[2], Tick())
 
 
 def delivery_record(send: Send, source: RawMessage, number: int, at_us: int) -> OutRecord:

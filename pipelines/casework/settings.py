@@ -22,7 +22,8 @@ class CaseworkSettings:
         keys: public keys of the authorities, as they stand when the job is built.
         states: what the topics of states held when the job was built; empty to start afresh.
         clock: microseconds UTC that a timer is checked against, besides the newest message.
-        ticks: wake aggregates by messages instead of Beam's timers; for the in-process runner.
+        ticks: keep all states in this process's memory and wake them by messages instead of Beam's timers;
+            for the in-process runner.
         append_time: topics whose record times are the broker's.
         keys_file: where the keys are read again when the file is replaced; None: never.
         token_keys: file of secrets, the producers': numbers that reports name in clear get their token with

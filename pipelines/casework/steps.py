@@ -21,10 +21,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 from measures.aggregate import Aggregate, Applied, Publish, Refuse, Send, run
 from measures.authority.keys import FollowedKeys
 from measures.authority.signing import KeyRing
-from measures.casework import AGGREGATES, STAGES, read_casework, read_journal, read_report
+from measures.casework import AGGREGATES, STAGE_OF, STAGES, read_casework, read_journal, read_report
 from measures.refusal import Refusal
 from measures.registry.suspicion import key_of
-from pipelines.alarm_clock import alarm_clock, set_timer
+from pipelines.alarm_clock import set_timer
+from pipelines.casework.past import read_state
 from pipelines.casework.records import (
     delivery_message,
     delivery_record,
@@ -37,6 +38,7 @@ from pipelines.casework.settings import CaseworkSettings
 from pipelines.kafka.port import Chunk
 from pipelines.kafka.reading.suspects import KILLED
 from pipelines.kafka.seal import SEALED, UNSEALED, Seal, read_seal
+from pipelines.kafka.sink import OutRecord
 from pipelines.policy import USUAL_CLOCK
 from pipelines.received import CODES, RawMessage, fault_text, read_back
 from pipelines.streams.clock import window
@@ -70,14 +72,16 @@ class Stored(NamedTuple):
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
-_ITEM = msgspec.msgpack.Decoder(Item).decode
+#: Reads what carries a command through the job.
+read_item = msgspec.msgpack.Decoder(Item).decode
 _HELD = {
     each.kind: msgspec.msgpack.Decoder(tuple[each.state, int, int]).decode  # type: ignore[name-defined]
     for each in AGGREGATES.values()
 }
-_STATE = {each.kind: msgspec.json.Decoder(each.state).decode for each in AGGREGATES.values()}
-_STAGE_OF = {each.kind: number for number, stage in enumerate(STAGES) for each in stage}
 _TRACE = msgspec.json.Decoder(Trace).decode
+
+_CHANGES = Metrics.counter("stopline.casework", "changes")
+_REFUSALS = Metrics.counter("stopline.casework", "refusals")
 
 
 def _traced(value: bytes) -> list[Send]:
@@ -198,8 +202,6 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
     HELD = ReadModifyWriteStateSpec("held", coders.BytesCoder())
     DUE = TimerSpec("due", TimeDomain.WATERMARK)
 
-    _changes = Metrics.counter("stopline.casework", "changes")
-    _refusals = Metrics.counter("stopline.casework", "refusals")
     _faults = Metrics.counter("stopline.casework", "faults")
 
     def __init__(self, settings: CaseworkSettings, stage: int) -> None:
@@ -225,11 +227,11 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         """Apply one command to its aggregate, or hand on what a later stage takes."""
         named, encoded = element
         kind = named.partition("/")[0]
-        if _STAGE_OF[kind] != self._stage:
-            item = _ITEM(encoded)
+        if STAGE_OF[kind] != self._stage:
+            item = read_item(encoded)
             self._onward.append((item.source, len(self._onward), named, encoded, stamp))
             return
-        item, of = _ITEM(encoded), AGGREGATES[kind]
+        item, of = read_item(encoded), AGGREGATES[kind]
         at_us = item.source.at_us
         try:
             known = self._held(of, item.key, held)
@@ -243,7 +245,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
             return
         if kept.state is not None:
             held.write(encoded)
-            self._wake(of, item.key, kept.state, due)
+            set_timer(due, of.due(kept.state))
         yield from records
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
@@ -282,7 +284,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
                 yield TaggedOutput("records", letter_record(source, "FAULT", fault_text(error)))
                 return
             held.write(encoded)
-            self._wake(of, key, applied.state, due)
+            set_timer(due, of.due(applied.state))
             yield from records
             return
         if known.early_at_us != reached_us:
@@ -293,7 +295,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
         if encoded := held.read():
             return Stored(*_HELD[of.kind](encoded))
         if value := self._settings.past().states.get((of.kind, key)):
-            return Stored(_STATE[of.kind](value), 0)
+            return Stored(read_state(of.kind, value), 0)
         return Stored(None, 0)
 
     def _written(
@@ -301,42 +303,47 @@ class StageFn(beam.DoFn):  # type: ignore[misc]
     ) -> list[Any]:
         """Return what goes out, as records: what cannot be written changes nothing."""
         now_us = self._settings.clock() or source.at_us
-        found, ahead = [], []
-        if applied.state is not None and applied.state != was:
-            self._changes.inc()
-            TELEMETRY.count("changes", 1)
-            found.append(state_record(of, applied.state, source.at_us))
-        for number, each in enumerate(applied.followed):
-            if isinstance(each, Refuse):
-                self._refusals.inc()
-                found.append(letter_record(source, "CONFLICT", each.detail))
-            elif isinstance(each, Publish):
-                found.append(told_record(each, source.at_us))
-                TELEMETRY.count("told", 1)
-            elif each.kind in AGGREGATES and _STAGE_OF[each.kind] > self._stage:
+        state, told, sent = written(of, was, applied, source)
+        found, ahead = [*filter(None, [state]), *told], []
+        for number, each in enumerate(sent):
+            if STAGE_OF[each.kind] > self._stage:
                 ahead.append((f"{each.kind}/{each.key}", _item(source, each)))
-            elif each.kind in AGGREGATES:
+            else:
                 found.append(delivery_record(each, source, number, now_us))
         for named, encoded in ahead:
             self._onward.append((source, len(self._onward), named, encoded, stamp))
         return [TaggedOutput("records", each) for each in found]
 
-    def _wake(self, of: Aggregate, key: str, state: Any, due: Any) -> None:
-        at_us, named = of.due(state), f"{of.kind}/{key}"
-        if self._settings.ticks:
-            alarm_clock(self._settings.kafka, topics.CASEWORK_INTERNAL, _tick, self._settings.clock).set(
-                named, of.kind, at_us
-            )
-        else:
-            set_timer(due, at_us)
+
+def written(
+    of: Aggregate, was: Any, applied: Applied, source: RawMessage
+) -> tuple[OutRecord | None, list[OutRecord], list[Send]]:
+    """Return the record of a state if it is another, what else goes out, and what other aggregates are sent.
+
+    Raises:
+        SchemaError: the state could not be read back.
+
+    """
+    state, told = None, []
+    if applied.state is not None and applied.state != was:
+        state = state_record(of, applied.state, source.at_us)
+        _CHANGES.inc()
+        TELEMETRY.count("changes", 1)
+    for each in applied.followed:
+        if isinstance(each, Refuse):
+            _REFUSALS.inc()
+            told.append(letter_record(source, "CONFLICT", each.detail))
+        elif isinstance(each, Publish):
+            told.append(told_record(each, source.at_us))
+            TELEMETRY.count("told", 1)
+    sends = [each for each in applied.followed if isinstance(each, Send) and each.kind in AGGREGATES]
+    return state, told, sends
 
 
 def _item(source: RawMessage, send: Send) -> bytes:
-    return read_back(_ENCODE(Item(source=source, kind=send.kind, key=send.key, command=send.command)), _ITEM)
-
-
-def _tick(named: str, kind: str) -> bytes:
-    return delivery_message(kind, named.partition("/")[2], Tick())
+    return read_back(
+        _ENCODE(Item(source=source, kind=send.kind, key=send.key, command=send.command)), read_item
+    )
 
 
 def _steps(settings: CaseworkSettings) -> list[beam.DoFn]:

@@ -1,7 +1,9 @@
 """The casework job in bad weather: reports, blocks, suspicions, listings, crashes within a message.
 
 A worker reads the logs in order; what it sends to an earlier stage goes to a log of its own, read later. A
-crash loses everything but the states already written, and what was not committed is read again.
+crash loses everything but the states already written, and what was not committed is read again. Where all
+aggregates are in one memory, as in process, what is sent back is there too and is lost with it, and of the
+states of a bundle any may be written when it dies.
 """
 
 import random
@@ -85,6 +87,7 @@ class Bureau:
         self.held: dict[tuple[str, str], Any] = {}
         self.written: dict[tuple[str, str], Any] = {}
         self.seen: Counter[str] = Counter()
+        self.in_memory = dice.random() < 0.5
 
     def say(self, message: Any, *, signed: bool = False) -> None:
         """Append a message, sometimes twice."""
@@ -97,17 +100,31 @@ class Bureau:
     def read(self) -> None:
         """Read to the end of the log; dies now and then, between or within messages."""
         while self.committed < len(self.log):
-            place = self.committed
+            place, before = self.committed, dict(self.written)
             try:
                 for place in range(self.committed, min(self.committed + 8, len(self.log))):
                     self._take(place)
                 self.committed = place + 1
             except CrashError:
                 self.seen["crash"] += 1
+                if self.in_memory:
+                    self._lose(before)
                 self.held = dict(self.written)
                 self.log += [
                     (self.now, Send(kind, key, said.Recall()), "internal") for kind, key in self.written
                 ]
+
+    def _lose(self, before: dict[tuple[str, str], Any]) -> None:
+        """Lose some states of the bundle, and what waited in memory."""
+        for named in [each for each, state in self.written.items() if before.get(each) is not state]:
+            if self.dice.random() < 0.5:
+                del self.written[named]
+                self.written |= {named: before[named]} if named in before else {}
+        self.log[self.committed :] = [
+            each
+            for each in self.log[self.committed :]
+            if not isinstance(each[1], Send) or isinstance(each[1].command, said.Tick | said.Recall)
+        ]
 
     def tick(self) -> None:
         """Wake every aggregate, as its timer would, some time after it was due."""
@@ -369,9 +386,9 @@ def _check_listing(listed: Any) -> None:
 def _check_case(case: Any, bureau: Bureau, *, settled: bool) -> None:
     wide = {each.kind for each in case.actions} & {"STOP", "SUSPEND_LINE", "TAKE_DOWN"}
     weapon = len({each.report.reporter for each in bureau.all("report")}) == 1
-    others = any(
-        each.sources for each in (*bureau.all("block"), *bureau.all("suspicion")) if len(each.sources) > 1
-    )
+    told = [each.sources for each in (*bureau.all("block"), *bureau.all("suspicion"))]
+    told += [each.history for each in bureau.all("suspicion")]
+    others = any(len({each.reporter for each in said_of}) > 1 for said_of in told)
     _must(20, not (wide and weapon and not case.authority and not others), case)
     for each in case.actions:
         due = each.act_due_us if each.acked_us and each.acked_us <= each.ack_due_us else each.ack_due_us

@@ -274,6 +274,7 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         chunk_rows: most messages in one element.
         max_bundle_chunks: elements of one partition before its bundle is cut and can be committed.
         max_read_time_s: seconds before it is cut.
+        poll_interval_s: least time between looks for data that were not there.
 
     Raises:
         BrokerError: at construction, if a topic or its start offset is not there.
@@ -288,11 +289,13 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         chunk_rows: int = 2000,
         max_bundle_chunks: int = 16,
         max_read_time_s: float = 0.5,
+        poll_interval_s: float = 0.05,
     ) -> None:
         super().__init__()
         self._source = ChunkSource(
-            settings, checked_partitions(settings, topics, start), start, chunk_rows, waits=True
-        )
+            settings, checked_partitions(settings, topics, start), start, chunk_rows,
+            poll_interval_s=poll_interval_s, waits=True,
+        )  # fmt: skip
         self._max_bundle_chunks = max_bundle_chunks
         self._max_read_time_s = max_read_time_s
 
