@@ -117,4 +117,3 @@ class InMemoryFn(beam.DoFn):  # type: ignore[misc]
             return _DECODE[named[0]](packed)
         value = self._settings.past().states.get(named)
         return read_state(named[0], value) if value else None
-
