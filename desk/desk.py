@@ -26,7 +26,7 @@ from desk.quotas import Quotas
 from desk.records import record_of
 from desk.roles import ACTS, Person
 from desk.sight import EVERYTHING, Sight, sight_of
-from desk.sql import Row, marks
+from desk.sql import Row, among
 from desk.store import Store, unpacked
 from desk.terms import SERVICE_MINUTES
 from measures.aggregate import UNGUARDED, Office
@@ -239,7 +239,7 @@ class Desk:
         """Return what was decided and waits for a second person, of these kinds, about a thing or any."""
         rows = self.store.rows(
             f"SELECT record, action_id, subject FROM actions WHERE state = 'PROPOSED' AND {sight.actions()} "
-            f"AND kind IN ({marks(len(kinds))}) ORDER BY at_us", *kinds,
+            f"AND {among('kind', kinds)} ORDER BY at_us", *kinds,
         )  # fmt: skip
         return [
             _ACTION.decode(unpacked(row["record"]))

@@ -28,28 +28,19 @@ class Connection(Protocol):
     def close(self) -> None: ...  # noqa: D102
 
 
-def marks(values: int) -> str:
-    """Return the places of so many values.
-
-    >>> marks(3)
-    '?, ?, ?'
-    """
-    return ", ".join("?" * values)
-
-
 def among(column: str, values: Collection[Any]) -> str:
     """Return the condition that a column is one of `values`; of none it never is.
 
     >>> among("txn", ["a", "b"]), among("txn", [])
     ('txn IN (?, ?)', '1 = 0')
     """
-    return f"{column} IN ({marks(len(values))})" if values else "1 = 0"
+    return f"{column} IN ({_places(len(values))})" if values else "1 = 0"
 
 
 @cache
 def insert(table: str, columns: int) -> str:
     """Return the statement that adds a row of so many columns, unless it is there already."""
-    return f"INSERT INTO {table} VALUES ({marks(columns)}) ON CONFLICT DO NOTHING"
+    return f"INSERT INTO {table} VALUES ({_places(columns)}) ON CONFLICT DO NOTHING"
 
 
 @cache
@@ -66,7 +57,7 @@ def upsert(tables: str, table: str, key: str, newer: str = "") -> str:
     changed = ", ".join(f"{each} = excluded.{each}" for each in columns if each not in keys)
     only = f" WHERE excluded.{newer} > {table}.{newer}" if newer else ""
     return (
-        f"INSERT INTO {table}({', '.join(columns)}) VALUES ({marks(len(columns))}) "
+        f"INSERT INTO {table}({', '.join(columns)}) VALUES ({_places(len(columns))}) "
         f"ON CONFLICT ({key}) DO UPDATE SET {changed}{only}"
     )
 
@@ -74,3 +65,7 @@ def upsert(tables: str, table: str, key: str, newer: str = "") -> str:
 def arriving(db: Connection, table: str) -> Iterator[int]:
     """Yield numbers after all that stand in column `seq` of a table."""
     return count(1 + int(db.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0]))
+
+
+def _places(values: int) -> str:
+    return ", ".join("?" * values)

@@ -17,7 +17,7 @@ from weakref import WeakSet
 from desk.databases.postgresql import Server, is_address
 from desk.databases.sqlite import File
 from desk.sql import Connection, Row
-from schemas.errors import StateError
+from schemas.errors import StateError, cause
 
 _INDEX = re.compile(r"CREATE INDEX (?P<name>\w+) ON (?P<table>\w+)\(.*", re.DOTALL)
 
@@ -88,7 +88,7 @@ class Store:
     def clear(self) -> None:
         """Forget everything; the next reading begins at the beginning of the topics."""
         with self.told():
-            self._writer = self.database.emptied(self._writer)
+            self._writer = self.database.emptied(self._living())
         self._idle, self.damaged = [], False
         with self.writing() as db:
             for statement in self._statements:
@@ -100,7 +100,7 @@ class Store:
     def writing(self) -> Iterator[Connection]:
         """Give the writer one transaction: all of it is kept, or nothing."""
         with self.told():
-            self._writer = db = self.database.alive(self._writer)
+            db = self._living()
             db.execute("BEGIN")
             try:
                 yield db
@@ -141,26 +141,39 @@ class Store:
             yield
         except self.database.errors as error:
             self.damaged |= self.database.is_damage(error)
-            raise StateError(f"{self.database} cannot be used at the moment: {error}") from error
+            raise StateError(f"{self.database} cannot be used at the moment: {cause(error)}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Lend a connection that cannot write to whichever thread, the one that was given back last."""
         with self.told():
-            idle = self._idle
-            try:
-                db = idle.pop()
-            except IndexError:
-                db = self.database.reader()
-                self._connections.add(db)
+            db = self._lent()
             try:
                 yield db
             except self.database.errors:
-                for each in (db, *idle):  # those of a server that has gone are no better
-                    each.close()
-                idle.clear()
+                db.close()
                 raise
-            idle.append(db)
+            self._idle.append(db)
+
+    def _lent(self) -> Connection:
+        while True:
+            try:
+                db = self._idle.pop()
+            except IndexError:
+                break
+            if self.database.lives(db):
+                return db
+            db.close()
+        db = self.database.reader()
+        self._connections.add(db)
+        return db
+
+    def _living(self) -> Connection:
+        """Return the writer, or another one where the server has dropped its session."""
+        if not self.database.lives(self._writer):
+            self._writer.close()
+            self._writer = self.database.writer()
+        return self._writer
 
     def rows(self, query: str, *values: Any) -> list[Row]:
         """Ask from whichever thread."""

@@ -67,9 +67,9 @@ class File:
         db.execute("PRAGMA query_only = 1")
         return db
 
-    def alive(self, db: Connection) -> Connection:
-        """Return the writer as it is."""
-        return db
+    def lives(self, db: Connection) -> bool:
+        """Say that it does: a file does not go away."""
+        return True
 
     def tables(self, db: Connection) -> set[str]:
         """Return the names of the tables."""

@@ -95,4 +95,5 @@ def cluster() -> Iterator[Cluster]:
         try:
             yield made
         finally:
-            made.stop()
+            if (Path(folder) / "data" / "postmaster.pid").exists():
+                made.stop()

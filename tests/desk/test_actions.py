@@ -169,7 +169,7 @@ def test_a_release_above_the_sum_needs_two_and_says_both_to_the_engine(
     told: tuple[Desk, Site, KafkaSettings],
 ) -> None:
     desk, site, kafka = told
-    measure = desk.store.rows("SELECT measure_id FROM measures WHERE live")[0]["measure_id"]
+    measure = desk.store.rows("SELECT measure_id FROM measures WHERE live = 1")[0]["measure_id"]
     form = {"subject": measure, "reason_code": "DOCUMENTS_SEEN"}
     assert Seat(site, "lead").post(f"/cases/{HELD}/RELEASE", **form).status_code == 303
     (proposal,) = sent(kafka, topics.ACTIONS, Action)
