@@ -14,7 +14,7 @@ from measures.authority.keys import read_keys, ring_of
 from measures.refusal import Refusal
 from measures.registry import distribution, quota
 from measures.registry import snapshot as snapshots
-from measures.registry.distribution import NOTHING, ListCopy, Row
+from measures.registry.distribution import NOTHING, ListCopy
 from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from pipelines.lookup.following import Followed, Follower
@@ -79,13 +79,8 @@ def taken(files: Iterable[Path], keys: Path, held: Path) -> tuple[str, int]:
         if after is None:
             raise ConfigError(f"{path} is a change of another version; take the whole list")
         have = after
-    head = distribution.Head(
-        jurisdiction="", version=have.version, since="", digest=distribution.digest(have.rows),
-        lines=len(have.rows),
-    )  # fmt: skip
     held.parent.mkdir(parents=True, exist_ok=True)
-    rows = [msgspec.json.encode(have.rows[name]) for name in sorted(have.rows)]
-    held.write_bytes(b"\n".join([msgspec.json.encode(head), *rows]) + b"\n")
+    held.write_bytes(distribution.copied(have))
     return have.version, len(have.rows)
 
 
@@ -138,13 +133,14 @@ def _held(path: Path) -> ListCopy:
     if not path.exists():
         return NOTHING
     try:
-        head, *lines = path.read_bytes().splitlines()
-        plain = head if head.startswith(b"{") else _payload(head)
-        version = msgspec.json.decode(plain, type=distribution.Head).version
-        rows = [msgspec.json.decode(line, type=Row) for line in lines]
+        first, _, rest = path.read_bytes().partition(b"\n")
+        head = msgspec.json.decode(
+            first if first.startswith(b"{") else _payload(first), type=distribution.Head
+        )
+        rows = distribution.unpacked(rest, head.lines)
     except (ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{path} is no list: {cause(error)}; delete it and take the whole list") from error
-    return ListCopy(version, {(row.kind, row.token): row for row in rows})
+    return ListCopy(head.version, {(row.kind, row.token): row for row in rows})
 
 
 def _payload(signed: bytes) -> bytes:

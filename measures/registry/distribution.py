@@ -1,23 +1,36 @@
 """A country's list as institutions take it: whole, or what changed, signed, with a digest of the list after.
 
-The first line is a JWS of the head (RFC 7515, Ed25519), the others are one subject each. A client applies a
-change only to the version it is from, compares the digest, and otherwise takes the whole.
+The first line is a JWS of the head (RFC 7515, Ed25519). The rest is gzip (RFC 1952) of JSON lines, one for
+all subjects with the same cuts: `tokens` one after the other, 26 letters each, `until` the first end and the
+gaps to the next ones, `cuts` by how much a function's cut ends earlier. A client applies a change only to the
+version it is from, compares the digest, and otherwise takes the whole. Of a change of 1,000 subjects, 17 to
+22 kB, their tokens are 16, which nothing makes smaller: they are 128 random bits each.
 """
 
+import gzip
 import hashlib
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 import msgspec
 from joserfc.jwk import OKPKey
+from msgspec.structs import replace
 
 from measures.authority.signing import KeyRing, open_payload, sign_payload
 from measures.refusal import Refusal
 from measures.registry.listing import LIVE
 from schemas.order import Record
+from schemas.reply import Why
 from schemas.subject import ListedSubject
 
-TYPE = "stopline-list+jws"
+TYPE = "stopline-list-2+jws"
+
+#: Octets of unpacked lines, beside so many of each subject: what unpacks to more is not read.
+SOME_BYTES, ROW_BYTES = 1 << 16, 1 << 10
+
+TOKEN_LETTERS = 26
 
 
 class Head(Record, frozen=True, kw_only=True):
@@ -39,6 +52,16 @@ class Row(Record, frozen=True, kw_only=True):
     exempt: tuple[str, ...] = ()
 
 
+class _Group(Record, frozen=True, kw_only=True):
+    """Subjects of a kind with the same cuts, by when these end; without cuts they are on the list no more."""
+
+    kind: str
+    tokens: str
+    cuts: dict[str, int] = msgspec.field(default_factory=dict)
+    exempt: tuple[str, ...] = ()
+    until: tuple[int, ...] = ()
+
+
 class ListCopy(NamedTuple):
     """A list as a client holds it."""
 
@@ -49,7 +72,7 @@ class ListCopy(NamedTuple):
 NOTHING = ListCopy("", {})
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
-_ROW = msgspec.json.Decoder(Row).decode
+_GROUPS = msgspec.json.Decoder(_Group).decode_lines
 _HEAD = msgspec.json.Decoder(Head).decode
 
 
@@ -74,27 +97,86 @@ def file(now: ListCopy, before: ListCopy, jurisdiction: str, private: OKPKey, ke
     """Return the signed change from one version to another; from `NOTHING` it is the whole list."""
     changed = [row for name, row in now.rows.items() if before.rows.get(name) != row]
     gone = [Row(kind=kind, token=token) for kind, token in before.rows if (kind, token) not in now.rows]
-    lines = sorted(_ENCODE(each) for each in (*changed, *gone))
     head = Head(
         jurisdiction=jurisdiction, version=now.version, since=before.version, digest=digest(now.rows),
-        lines=len(lines),
+        lines=len(changed) + len(gone),
     )  # fmt: skip
     signed = sign_payload(_ENCODE(head), private, key_id, TYPE)
-    return b"\n".join([signed, *lines]) + b"\n"
+    return signed + b"\n" + _packed((*changed, *gone))
+
+
+def copied(held: ListCopy) -> bytes:
+    """Return a list as a client keeps it for itself, unsigned."""
+    head = Head(
+        jurisdiction="", version=held.version, since="", digest=digest(held.rows), lines=len(held.rows)
+    )
+    return _ENCODE(head) + b"\n" + _packed(held.rows.values())
+
+
+def _packed(changed: Iterable[Row]) -> bytes:
+    """Return rows as packed lines of those with the same cuts, times as gaps."""
+    alike: dict[bytes, list[tuple[int, Row]]] = {}
+    for row in changed:
+        end = max(row.cuts.values(), default=0)
+        cuts = {function: end - until for function, until in row.cuts.items()}
+        what = _ENCODE(_Group(kind=row.kind, tokens="", cuts=cuts, exempt=row.exempt))
+        alike.setdefault(what, []).append((end, row))
+    lines = []
+    for what in sorted(alike):
+        held = sorted(alike[what], key=lambda each: (each[0], each[1].token))
+        ends = [end for end, _ in held]
+        gaps = [end - before for end, before in zip(ends, [0, *ends], strict=False)]
+        group = replace(
+            msgspec.json.decode(what, type=_Group), tokens="".join(row.token for _, row in held),
+            until=tuple(gaps) if ends[-1] else (),
+        )  # fmt: skip
+        lines.append(_ENCODE(group))
+    return gzip.compress(b"\n".join(lines), mtime=0)
+
+
+def unpacked(body: bytes, count: int) -> list[Row]:
+    """Return the rows of what follows a head that names `count` of them.
+
+    Raises:
+        ValueError: it is cut short, changed, or far longer than so many rows are.
+
+    """
+    reading, most = zlib.decompressobj(wbits=31), SOME_BYTES + count * ROW_BYTES
+    try:
+        plain = reading.decompress(body, most)
+        groups = _GROUPS(plain)
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise ValueError("its lines are cut short or changed") from error
+    if not reading.eof:
+        raise ValueError("its lines are cut short, or far more than its head says")
+    return [row for group in groups for row in _rows_of(group)]
+
+
+def _rows_of(group: _Group) -> Iterator[Row]:
+    tokens = [group.tokens[at : at + TOKEN_LETTERS] for at in range(0, len(group.tokens), TOKEN_LETTERS)]
+    if group.cuts and len(tokens) != len(group.until):
+        raise ValueError("its lines are cut short or changed")
+    ends = accumulate(group.until) if group.cuts else repeat(0)
+    for token, end in zip(tokens, ends, strict=False):
+        cuts = {function: end - earlier for function, earlier in group.cuts.items()}
+        yield Row(kind=group.kind, token=token, cuts=cuts, exempt=group.exempt)
 
 
 def applied(held: ListCopy, given: bytes, ring: KeyRing, at_us: int) -> ListCopy | Refusal | None:
     """Return a list after a file; None if it is for another version: take the whole; a forgery is refused."""
-    signed, *lines = given.splitlines()
+    signed, _, body = given.partition(b"\n")
     opened = open_payload(signed, ring, at_us, TYPE)
     if isinstance(opened, Refusal):
         return opened
     head = _HEAD(opened[0])
     if head.since not in ("", held.version):
         return None
+    try:
+        changed = unpacked(body, head.lines)
+    except ValueError as error:
+        return Refusal(why=Why.MALFORMED, detail=str(error))
     after = dict(held.rows) if head.since else {}
-    for line in lines:
-        row = _ROW(line)
+    for row in changed:
         if row.cuts:
             after[row.kind, row.token] = row
         else:

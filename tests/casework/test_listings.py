@@ -9,9 +9,7 @@ from joserfc.jwk import OKPKey
 from measures.aggregate import Office
 from measures.authority.signing import AuthorityKey, KeyRing, sign_payload
 from measures.casework import TYPE
-from measures.refusal import Refusal
-from measures.registry import distribution, quota
-from measures.registry.distribution import NOTHING, ListCopy
+from measures.registry import quota
 from measures.registry.suspicion import key_of
 from measures.registry.versions import version_of
 from schemas.casework import (
@@ -226,33 +224,6 @@ def test_a_scraper_is_cut_off_after_five_unknown_names_and_gets_its_quota_back_s
 
     assert answers == [True] * 5 + [False] * 5
     assert (soon, later) == (False, True)
-
-
-def test_changes_lead_to_the_same_list_as_the_whole_and_forgeries_to_nothing() -> None:
-    at = bureau()
-    made: list[bytes] = []
-    held, before = NOTHING, NOTHING
-    for number in range(1, 31):
-        signed(at, decision(number=number, token=token_of(f"person-{number}")))
-        if number % 3 == 0:
-            subject = key_of("PERSON", token_of(f"person-{number - 1}"))
-            at.say(AppealListing(subject_id=subject))
-            at.say(DecideListing(subject_id=subject, upheld=True, by=("a", "b"), reason="mistaken"))
-        now = ListCopy(at.all("list")[0].named, distribution.rows(at.all("listing")))
-        made.append(distribution.file(now, before, "CN", KEY, "key-1"))
-        before = now
-    for change in made:
-        after = distribution.applied(held, change, at.ring, at.now)
-        assert isinstance(after, ListCopy)
-        held = after
-
-    whole = distribution.file(before, NOTHING, "CN", KEY, "key-1")
-    forged = made[-1].replace(b"PERSON", b"PERSOM")
-    assert held == before
-    assert distribution.applied(NOTHING, whole, at.ring, at.now) == before
-    assert distribution.applied(NOTHING, made[-1], at.ring, at.now) is None
-    assert distribution.applied(before, whole.replace(b"TAX", b"TAY"), at.ring, at.now) is None
-    assert isinstance(distribution.applied(held, forged, KeyRing(()), at.now), Refusal)
 
 
 def test_what_people_propose_is_told_to_the_authority_and_lists_nobody() -> None:
