@@ -23,7 +23,7 @@ from importlib import import_module
 
 from models.features.catalogue import CATALOGUE, Feature, computable, feature, groups, versions
 from models.features.legs import AGE_DAYS_MAX, FloatArray, LegRow, Legs
-from models.features.loops import columns, completed, matrix, prepare
+from models.features.loops import columns, matrix, prepare
 
 __all__ = [
     "AGE_DAYS_MAX",
@@ -33,7 +33,6 @@ __all__ = [
     "LegRow",
     "Legs",
     "columns",
-    "completed",
     "computable",
     "feature",
     "groups",

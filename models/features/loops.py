@@ -50,18 +50,6 @@ def _places(held: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.intp]:
     return np.array([held.index(name) if name in held else -1 for name in wanted], np.intp)
 
 
-def completed(
-    X: FloatArray, held: Iterable[str], wanted: Iterable[str], legs: Legs, rows: NDArray[np.intp]
-) -> FloatArray:
-    """Return the `wanted` features of some of the legs whose features `held` are `X`, the others computed."""
-    held, wanted = tuple(held), tuple(wanted)
-    found = columns(X.T.take(rows, axis=1).T, held, wanted)
-    lacking = np.flatnonzero(_places(held, wanted) < 0)
-    if len(lacking):
-        found[:, lacking] = matrix([wanted[place] for place in lacking.tolist()], legs, rows)
-    return found
-
-
 def prepare(names: Iterable[str]) -> None:
     """Compile the loop of `matrix` for `names`, which takes seconds the first time."""
     nothing: Any = (np.empty(0, row) for row in ROW_TYPES)

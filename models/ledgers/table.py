@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.rows import Rows
-from schemas.rows.compiled import compiled, inlined
+from schemas.rows.compiled import compiled, inlined, near
 
 Words = NDArray[np.uint64]
 
@@ -24,6 +24,9 @@ RESERVE_BYTES = 8 << 20
 
 #: With each key that is located so many rows are entered into an index that is being widened.
 _ENTERED = 4
+
+#: The key so many places on is looked for already: its slot is fetched, then what that names.
+_SLOT_AHEAD, _KEY_AHEAD = 16, 8
 
 
 @dataclass
@@ -155,17 +158,23 @@ def _doubled(size: int, wanted: int) -> int:
 
 
 @inlined
-def _slot(high: np.uint64, low: np.uint64, keys: Words, slots: NDArray[np.int32], seed: Words) -> np.int64:
-    """Return the slot that names the key's row, or the empty one where it would.
+def _home(high: np.uint64, low: np.uint64, slots: NDArray[np.int32], seed: Words) -> np.int64:
+    """Return the slot where a key is looked for first.
 
     Who sends payments chooses tokens, so where a token lies depends on a secret of the process (a keyed
     xorshift-multiply, constants of MurmurHash3's finalizer); the order of rows does not.
     """
-    mask = len(slots) - 1
     mixed = (high ^ seed[0]) * np.uint64(0xFF51AFD7ED558CCD)
     mixed = ((mixed ^ (mixed >> np.uint64(32))) + (low ^ seed[1])) * np.uint64(0xC4CEB9FE1A85EC53)
     mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
-    slot = np.int64((mixed >> np.uint64(33)) & np.uint64(mask))
+    return np.int64((mixed >> np.uint64(33)) & np.uint64(len(slots) - 1))
+
+
+@inlined
+def _slot(high: np.uint64, low: np.uint64, keys: Words, slots: NDArray[np.int32], seed: Words) -> np.int64:
+    """Return the slot that names the key's row, or the empty one where it would."""
+    mask = len(slots) - 1
+    slot = _home(high, low, slots, seed)
     while slots[slot] > 0 and (keys[slots[slot] - 1, 0] != high or keys[slots[slot] - 1, 1] != low):
         slot = (slot + 1) & mask
     return slot
@@ -217,7 +226,20 @@ def _find(  # noqa: PLR0917 - the tables of one call
     seed: Words,
 ) -> None:
     for each in range(len(wanted)):
+        _look_ahead(wanted, each, keys, slots, seed)
         places[each] = _place(wanted[each, 0], wanted[each, 1], keys, slots, older, seed)
+
+
+@inlined
+def _look_ahead(wanted: Words, at: int, keys: Words, slots: NDArray[np.int32], seed: Words) -> None:
+    """Fetch what finding the keys some places on will ask for; slots and rows lie anywhere in memory."""
+    if at + _SLOT_AHEAD < len(wanted):
+        coming = wanted[at + _SLOT_AHEAD]
+        near(slots.ctypes.data + slots.itemsize * _home(coming[0], coming[1], slots, seed))
+    if at + _KEY_AHEAD < len(wanted):
+        coming = wanted[at + _KEY_AHEAD]
+        row = np.int64(slots[_home(coming[0], coming[1], slots, seed)])
+        near(keys.ctypes.data + keys.strides[0] * max(row - 1, 0))
 
 
 @compiled
@@ -231,6 +253,7 @@ def _locate(  # noqa: PLR0917 - the tables of one call
     seed: Words,
 ) -> int:
     for each in range(len(wanted)):
+        _look_ahead(wanted, each, keys, slots, seed)
         high, low = wanted[each, 0], wanted[each, 1]
         place = int(_place(high, low, keys, slots, older, seed))
         if place < 0:

@@ -109,8 +109,7 @@ class Decider:
         live = computed.scored(models.live)
         shadow = computed.scored(models.shadow) if models.shadow else None
         if credit and (asked := network(self._network)):
-            computed, live = self._asked(asked, models, computed, live)
-            legs = computed.legs
+            computed, live, legs = self._asked(asked, models, computed, live)
         outcome = live.outcome.copy()
         forbidden = kept_minor > 0
         alarms = [
@@ -166,28 +165,31 @@ class Decider:
 
     def _asked(
         self, operator: Network, models: InUse, computed: Computed, live: Scored
-    ) -> tuple[Computed, Scored]:
-        """Ask an operator about payers in doubt; what it says may make a score higher, never lower."""
+    ) -> tuple[Computed, Scored, Legs]:
+        """Ask an operator about payers in doubt; what it says may make a score higher, never lower.
+
+        Also returns the legs with all that it said, also where a score stays as it was without.
+        """
         legs = computed.legs
         rows = in_doubt(legs, live.outcome, live.score, self._policy.button)
         if not len(rows):
-            return computed, live
+            return computed, live, legs
         parties = token_texts(legs.transfer["debtor"][rows])
         found = answers_of(parties, operator.ask(parties, int(legs.transfer["received_us"].min())))
         if not found:
-            return computed, live
+            return computed, live, legs
         places = rows[[place for place, _ in found]]
         few = models.computed("CREDIT", told(legs, places, [said for _, said in found]))
         again = few.scored(models.live)
         higher = again.score >= live.score[places]
-        X, payer = computed.X.copy(order="F"), legs.payer.copy()
+        X, payer, scored = computed.X.copy(order="F"), legs.payer.copy(), legs.payer.copy()
         score, outcome = live.score.copy(), live.outcome.copy()
-        payer[places] = few.legs.payer
+        payer[places], scored[places[higher]] = few.legs.payer, few.legs.payer[higher]
         X[places[higher]], score[places[higher]] = few.X[higher], again.score[higher]
         outcome[places] = np.maximum(outcome[places], again.outcome)
         TELEMETRY.count("network_raised", int((outcome[places] > live.outcome[places]).sum()))
-        legs = legs._replace(payer=payer)
-        return computed._replace(X=X, legs=legs), live._replace(score=score, outcome=outcome)
+        computed = computed._replace(X=X, legs=legs._replace(payer=scored))
+        return computed, live._replace(score=score, outcome=outcome), legs._replace(payer=payer)
 
     def _alert(self, model: str, leg: Leg, payment: Paid, decision: Decision) -> Alert | None:
         """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act."""

@@ -101,22 +101,21 @@ class Payers:
         own, passing = InTime(facts_of(parts, others)), InTime(facts_of(parts, known.passing))
         shard, transfers = shards_of(paid), concatenated([rows for _, rows in paid], TRANSFER)
         order = event_order(transfers)
-        transfers, shard = transfers.take(order), shard[order]
         rows = BATCH_BYTES // (2 * known.leg.itemsize) + 1
-        for start in range(0, max(len(transfers), 1), rows):
-            part = slice(start, start + rows)
-            last = start + rows >= len(transfers)
-            until_us = None if last else int(transfers["at_us"][start + rows - 1])
-            value = self._policy.value(transfers[part])
+        for start in range(0, max(len(order), 1), rows):
+            places = order[start : start + rows]
+            part = transfers.take(places)  # a batch at a time stays near the processor
+            until_us = int(part["at_us"][-1]) if start + rows < len(order) else None
+            value = self._policy.value(part)
             views = store.observe(
                 known.payers,
-                shard[part],
-                payer_facts(transfers[part], value),
+                shard[places],
+                payer_facts(part, value),
                 np.arange(len(value)),
                 own.until(until_us),
                 keep=self._policy.memory.of_shard(self._shards),
             )
-            yield Seen(transfers[part], value, views, passing.until(until_us))
+            yield Seen(part, value, views, passing.until(until_us))
 
     def _by_account(self, known: Ledgers, seen: Seen) -> Iterator[tuple[int, bytes]]:
         legs = np.empty(len(seen.value), known.leg)

@@ -102,7 +102,7 @@ class InUse:
         for leg in get_args(Leg):
             names = self.features(leg)
             features.prepare(names)
-            features.prepare(name for name in features.versions(leg.lower()) if name not in names)
+            features.prepare(features.versions(leg.lower()))
 
     def features(self, leg: Leg) -> tuple[str, ...]:
         """Return the features of a leg that are computed, the live model's first."""
@@ -133,8 +133,11 @@ class Computed(NamedTuple):
         return features.columns(self.X[rows], self.names, scorer.model(self.leg).features)
 
     def whole(self, rows: NDArray[np.intp]) -> FloatArray:
-        """Return all features that the catalogue has for some of the legs, in its order."""
-        return features.completed(self.X, self.names, self.catalogue, self.legs, rows)
+        """Return all features that the catalogue has for some of the legs, in its order.
+
+        To compute them takes a third of gathering those that were computed.
+        """
+        return features.matrix(self.catalogue, self.legs, rows)
 
 
 ModelSource = Path | Registry

@@ -63,3 +63,18 @@ def fetch(_: Any, rows: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(rows, place), ask
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def near(_: Any, address: Any) -> Any:
+    """Have the line of memory at an address brought near; nothing waits for it."""
+    octet, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+
+    def ask(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        fetched = ir.FunctionType(ir.VoidType(), [octet, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [octet], fetched)
+        to_read, close, of_data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(prefetch, [builder.inttoptr(arguments[0], octet), to_read, close, of_data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), ask

@@ -280,13 +280,13 @@ def test_what_could_not_become_parquet_stays_and_becomes_it_later(
 def test_frames_are_kept_until_the_parquet_made_of_them_was_read_back(
     stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = append.pq.write_table
+    keep = os.fsync
 
-    def broken(table: pa.Table, path: Path, **how: object) -> None:
-        write(table, path, **how)
-        damage(path, 2_000)
+    def broken(file: int) -> None:
+        keep(file)
+        damage(min(tmp_path.rglob("*.part")), 2_000)
 
-    monkeypatch.setattr(append.pq, "write_table", broken)
+    monkeypatch.setattr(append.os, "fsync", broken)
     fn = started(tmp_path)
     fn.process(logged(stream, slice(0, 500)))
     fn.finish_bundle()

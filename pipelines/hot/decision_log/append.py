@@ -42,6 +42,9 @@ AGAIN_S = 60.0
 #: Columns whose values repeat; for the others a Parquet dictionary costs time and saves nothing.
 _REPEATED = ["leg", "currency", "model", "shadow"]
 
+#: Columns that rows are looked for by; least and greatest of the others would cost time and serve nobody.
+_SOUGHT = {"txn_id", "at_us", "amount_minor", "score", "outcome", "partition", "offset"}
+
 #: The count of rows that could not be logged.
 ROWS_LOST = "decision_log_rows_lost"
 
@@ -246,19 +249,29 @@ def seal(path: Path) -> None:
     if framed is None:
         path.unlink(missing_ok=True)  # not even a schema was written
         return
-    table = framed.combine_chunks()  # else written a batch at a time
+    content = _parquet(framed.combine_chunks())  # else written a batch at a time
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
-        pq.write_table(table, part, use_dictionary=_REPEATED, write_page_checksum=True)
-        with part.open("rb") as file:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
-        content = part.read_bytes()
-        if finished.table_of(content).num_rows != table.num_rows:
+        read_back = pa.py_buffer(part.read_bytes())
+        if not read_back.equals(content) or finished.rows_of(read_back) != framed.num_rows:
             raise OSError(f"{part} does not hold what was written")
         part.rename(path.with_name(finished.name_of(path.stem.removeprefix("_"), content)))
     finally:
         part.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+
+
+def _parquet(table: pa.Table) -> pa.Buffer:
+    sought = [name for name in table.column_names if name in _SOUGHT]
+    made = pa.BufferOutputStream()
+    pq.write_table(
+        table, made, use_dictionary=_REPEATED, write_statistics=sought, write_page_checksum=True
+    )
+    return made.getvalue()
 
 
 class LogDecisionsFn(beam.DoFn):  # type: ignore[misc]

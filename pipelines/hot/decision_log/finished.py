@@ -13,7 +13,7 @@ import xxhash
 _DIGEST = re.compile(r"\.([0-9a-f]{16})\.parquet\Z")
 
 
-def name_of(stem: str, content: bytes) -> str:
+def name_of(stem: str, content: bytes | pa.Buffer) -> str:
     """Return the name of a finished file."""
     return f"{stem}.{xxhash.xxh64_hexdigest(content)}.parquet"
 
@@ -26,6 +26,17 @@ def table_of(content: bytes) -> pa.Table:
 
     """
     return pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+
+
+def rows_of(content: pa.Buffer) -> int:
+    """Return how many rows the bytes of a file say they hold.
+
+    Raises:
+        ArrowException: they are no Parquet.
+
+    """
+    rows: int = pq.read_metadata(pa.BufferReader(content)).num_rows
+    return rows
 
 
 def read(path: Path) -> pa.Table:

@@ -66,7 +66,7 @@ class Damaged(ValueError):
     """Bytes of a file are not those that were written."""
 
 
-def frames(path: Path) -> Iterator[bytes]:
+def frames(path: Path) -> Iterator[memoryview]:
     """Yield the contents of whole frames; a last one that was cut off is left out.
 
     Raises:
@@ -74,7 +74,7 @@ def frames(path: Path) -> Iterator[bytes]:
         OSError: the file cannot be read.
 
     """
-    whole = path.read_bytes()
+    whole = memoryview(path.read_bytes())
     start = 0
     while start + _HEAD <= len(whole):
         size, checksum = _SIZES.unpack_from(whole, start)
@@ -101,9 +101,10 @@ def framed_table(path: Path) -> pa.Table | None:
         FileNotFoundError: there is no file.
 
     """
-    first, *rest = [*frames(path)] or [b""]
-    if not first:
+    found = [*frames(path)]
+    if not found or not found[0]:
         return None
+    first, *rest = found
     columns = pa.ipc.read_schema(pa.py_buffer(first))
     batches = [pa.ipc.read_record_batch(pa.py_buffer(each), columns) for each in rest]
     return pa.Table.from_batches(batches, columns)

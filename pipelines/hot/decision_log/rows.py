@@ -4,6 +4,7 @@ Every leg that was flagged, by the shadow model too, is kept, of the others thos
 accounts, with a weight that makes up for the rest.
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -12,9 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from models import features
+from models.features import FloatArray
 from pipelines.hot.serving import Computed, Scored
 from pipelines.state.shards import event_order
 from schemas.alert import Leg
+from schemas.rows.compiled import compiled
 
 #: Bits of a payee token that decide whether its ordinary legs are kept.
 _SHARE_BITS = 1 << 20
@@ -72,8 +75,8 @@ def block(
     flagged = (outcome > 0) | (live.outcome > 0)
     if shadow is not None:
         flagged |= shadow.outcome > 0
-    bits = (legs.transfer["creditor_account"][:, 1] % np.uint64(_SHARE_BITS)).astype(np.int64)
-    chosen = bits < share * _SHARE_BITS
+    bits = legs.transfer["creditor_account"][:, 1] & np.uint64(_SHARE_BITS - 1)
+    chosen = bits < np.uint64(math.ceil(share * _SHARE_BITS))
     kept = np.flatnonzero(chosen | flagged)
     if not len(kept):
         return b""
@@ -87,19 +90,49 @@ def block(
         pa.repeat(live.model[:_MODEL_LETTERS], len(kept)), live.outcome[kept].astype(np.int8),
         *_shadow_columns(shadow, kept),
         transfer["lists"],
-        *computed.whole(kept).T,
     ]  # fmt: skip
-    told = _schema(tuple(computed.catalogue.items()))
     arrays = [
-        column if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for column, field in zip(columns, told, strict=True)
+        column if isinstance(column, pa.Array) else pa.array(column, kind)
+        for column, (_, kind) in zip(columns, COLUMNS, strict=True)
     ]
+    arrays += _doubles(computed.whole(kept).T)
+    told = _schema(tuple(computed.catalogue.items()))
     message: bytes = pa.record_batch(arrays, schema=told).serialize().to_pybytes()
     return leg[0].encode() + message
 
 
 def _texts(column: NDArray[np.bytes_]) -> pa.Array:
-    return pa.array(column).cast(pa.string())
+    width = column.itemsize
+    octets = np.ascontiguousarray(column).view(np.uint8).reshape(len(column), width)
+    ends = np.zeros(len(column) + 1, np.int32)
+    text = np.empty(len(column) * width, np.uint8)
+    _packed(octets, ends, text)
+    return pa.Array.from_buffers(
+        pa.string(), len(column), [None, pa.py_buffer(ends), pa.py_buffer(text[: ends[-1]])]
+    )
+
+
+@compiled
+def _packed(octets: NDArray[np.uint8], ends: NDArray[np.int32], text: NDArray[np.uint8]) -> None:
+    """Write words, uint8[n, width] that zeros fill up, one behind the other, and where each ends."""
+    end = 0
+    for row in range(len(octets)):
+        size = octets.shape[1]
+        while size > 0 and octets[row, size - 1] == 0:
+            size -= 1
+        for place in range(size):
+            text[end + place] = octets[row, place]
+        end += size
+        ends[row + 1] = end
+
+
+def _doubles(columns: FloatArray) -> list[pa.Array]:
+    """Return float64[columns, n] as an array a column, where it lies."""
+    whole, size = pa.py_buffer(np.ascontiguousarray(columns)), columns.shape[1]
+    return [
+        pa.Array.from_buffers(pa.float64(), size, [None, whole.slice(place * 8 * size, 8 * size)])
+        for place in range(len(columns))
+    ]
 
 
 def _shadow_columns(shadow: Scored | None, kept: NDArray[np.int64]) -> list[Any]:
