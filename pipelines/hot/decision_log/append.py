@@ -268,9 +268,7 @@ def seal(path: Path) -> None:
 def _parquet(table: pa.Table) -> pa.Buffer:
     sought = [name for name in table.column_names if name in _SOUGHT]
     made = pa.BufferOutputStream()
-    pq.write_table(
-        table, made, use_dictionary=_REPEATED, write_statistics=sought, write_page_checksum=True
-    )
+    pq.write_table(table, made, use_dictionary=_REPEATED, write_statistics=sought, write_page_checksum=True)
     return made.getvalue()
 
 
