@@ -238,8 +238,8 @@ def _look_ahead(wanted: Words, at: int, keys: Words, slots: NDArray[np.int32], s
         near(slots.ctypes.data + slots.itemsize * _home(coming[0], coming[1], slots, seed))
     if at + _KEY_AHEAD < len(wanted):
         coming = wanted[at + _KEY_AHEAD]
-        row = np.int64(slots[_home(coming[0], coming[1], slots, seed)])
-        near(keys.ctypes.data + keys.strides[0] * max(row - 1, 0))
+        row = int(slots[_home(coming[0], coming[1], slots, seed)])
+        near(keys.ctypes.data + keys.strides[0] * (row - 1 if row else 0))
 
 
 @compiled
