@@ -46,7 +46,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "blocks": (
         "Block sites, numbers, senders and apps; give them out.",
         "console.commands.blocks.listing:add,lift,confirm",
-        "console.commands.blocks.giving:check,export",
+        "console.commands.blocks.giving:check,export,effect",
     ),
     "casework": (
         "Run the office: reports, blocking entries, the registry.",

@@ -1,4 +1,4 @@
-"""`stopline blocks check` and `export`: what is listed, looked up and given out."""
+"""`stopline blocks check`, `export`, `effect`: what is listed, given out, and what came of it."""
 
 import time
 from collections.abc import Collection
@@ -10,6 +10,8 @@ import typer
 from console.lab import blocklist
 from console.lab.blocklist import one_of
 from console.options import BEAM_FLAGS, BLOCKS, BeamCommand, Blocks
+from console.views.blocking import told
+from measures.blocking import effect as effects
 from measures.blocking.admission import in_force
 from measures.blocking.exports import FORMATS, exported
 from measures.blocking.lookup import BlockList
@@ -62,3 +64,13 @@ def export(
     now_us = time.time_ns() // 1000
     chosen = one_of(format, tuple(FORMATS), "format")
     typer.echo(exported(_entries(context, entries), chosen, now_us, serial or now_us // 1_000_000), nl=False)
+
+
+@app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
+def effect(context: typer.Context, *, entries: Blocks = BLOCKS) -> None:
+    """Tell what operators still see of what is blocked, and how long it stays up after a take-down is asked.
+
+    Example: stopline blocks effect --kafka_brokers 127.0.0.1:9092
+    """
+    for line in told(effects.effect(_entries(context, entries), time.time_ns() // 1000)):
+        typer.echo(line)
