@@ -7,7 +7,7 @@ last decision, an appeal, a second person's decision.
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from desk.sql import Connection, Row, upsert
 from desk.store import Store
@@ -60,6 +60,17 @@ SELECT * FROM (
   FROM alerts WHERE account = ? AND received_us > ? WINDOW payment AS (PARTITION BY txn)) AS payments
 WHERE gravest = 1 ORDER BY outcome, at_us, txn
 """
+
+
+class _Sum(NamedTuple):
+    """What of a case nobody has decided: minor units, what they are worth and likely are, since when."""
+
+    amount_minor: int
+    currency: str
+    value: float
+    expected: float
+    since_at_us: int
+    since_received_us: int
 
 
 def case_id_of(account: str) -> str:
@@ -120,19 +131,36 @@ def _row(db: Connection, account: str) -> tuple[Any, ...] | None:
             return None
     due, kind = _law(open_, next_, appeal)
     top = open_[-1] if open_ else _last(db, account)
+    told = _reported(db, account, upto) if acted[1] and not open_ else None
+    at_risk = told or _Sum(
+        sum(each["amount_minor"] for each in open_), top["currency"] if top else "",
+        sum(each["value"] for each in open_), sum(each["expected"] for each in open_),
+        min((each["at_us"] for each in open_), default=first_us or 0),
+        min((each["received_us"] for each in open_), default=first_received or 0),
+    )  # fmt: skip
     return (
         account, case_id_of(account), top["jurisdiction"] if top else "",
         int(bool(open_ or appeal["n"] or sum(acted))), alerts, len(open_),
         len({each["party"] for each in open_}), top["outcome"] if open_ and top else 0,
         top["leg"] if top else "", top["rule"] if top else "",
-        sum(each["amount_minor"] for each in open_), top["currency"] if top else "",
-        sum(each["value"] for each in open_), sum(each["expected"] for each in open_),
-        min((each["at_us"] for each in open_), default=first_us or 0),
-        min((each["received_us"] for each in open_), default=first_received or 0),
+        *at_risk,
         newest or 0, due, kind, measures["live"], measures["held"], appeal["n"], *acted,
         decided["kind"] if decided else "", SERVICE_US[top["outcome"] if top else 0],
         (top["institution"] if top else "") or _reported_at(db, account),
     )  # fmt: skip
+
+
+def _reported(db: Connection, account: str, upto: int) -> _Sum | None:
+    """Return what phone reports since the last decision say, in the newest one's currency.
+
+    It counts whole: there is no score of it.
+    """
+    found = db.execute(
+        "SELECT sum(amount_minor), currency, sum(value), sum(value), min(at_us), min(at_us) FROM actions "
+        "WHERE account = ? AND kind = 'REPORT' AND upto_us >= ? "
+        "GROUP BY currency ORDER BY max(at_us) DESC, currency LIMIT 1", (account, upto),
+    ).fetchone()  # fmt: skip
+    return _Sum(*found) if found else None
 
 
 def _acted(db: Connection, account: str, upto: int) -> tuple[int, int]:

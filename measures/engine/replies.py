@@ -62,7 +62,8 @@ def answer_again(work: UnitOfWork, order: Order, known: OrderAnswered) -> None:
 def quarantine(work: UnitOfWork, order: Order) -> None:
     """Refuse a second, different order under a number in use; the first stands, a person is asked."""
     work.alert("ORDER_CONFLICT", f"{order.authority_id}/{order.order_no}", order.message_serial)
-    answer_unstored(work, order, Refusal(why=Why.ORDER_CONFLICT, detail="quarantined"))
+    said = f"number {order.order_no} is in use for another order; give this one a number of its own"
+    answer_unstored(work, order, Refusal(why=Why.ORDER_CONFLICT, detail=said))
 
 
 def park(work: UnitOfWork, order: Order, parent_key: str) -> None:

@@ -254,9 +254,10 @@ class AccountFn(beam.DoFn):  # type: ignore[misc]
             yield TaggedOutput("refused", letter)
             yield from answers
             return
-        if applied.entry and any(reply.code is ReplyCode.CONFLICT for reply in applied.entry.replies):
+        replies = applied.entry.replies if applied.entry else ()
+        for reply in (each for each in replies if each.code is ReplyCode.CONFLICT):
             self._conflicts.inc()
-            law, said = item.arrival.jurisdiction, "ORDER_CONFLICT: quarantined"
+            law, said = item.arrival.jurisdiction, f"{reply.why}: {reply.detail}"
             yield TaggedOutput("refused", letter_record(item.source, "CONFLICT", said, law))
         yield from self._keep(applied, kept, outputs, state, due)
 

@@ -23,8 +23,8 @@ def alert(db: Connection, name: str, account: str, minute: int) -> None:
 def decided(db: Connection, kind: str, account: str, minutes: tuple[int, int], state: str) -> None:
     at, upto = (minute * MINUTE_US for minute in minutes)
     what = kind, state, "c", account, "", "lin"
-    row = (next(SEQ), f"{account}-{at}", 0, at, *what, at, upto, "", b"", "", "")
-    db.execute(insert("actions", 16), row)
+    row = (next(SEQ), f"{account}-{at}", 0, at, *what, at, upto, "", b"", "", "", 0, "", 0.0)
+    db.execute(insert("actions", 19), row)
 
 
 def measure(db: Connection, name: str, kind: str, minute: int | None, *, live: bool = True) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from console.web.app import ROUTERS, STATIC
+from console.web.pages.audit import said
 from console.web.render import TEMPLATES
 from console.web.serve import links
 from console.web.visit import Site
@@ -312,3 +313,16 @@ def test_a_refusal_keeps_the_way_back_and_says_what_there_is_nothing_of(told: tu
     assert "no appeal of this account is open" in seat.get(f"/cases/{MULE}/APPEAL", **english).text
     seat.client.cookies.clear()
     assert 'href="/queue"' not in seat.get("/nowhere", **english).text
+
+
+def test_whatever_stands_in_the_audit_chain_is_told_in_words(told: tuple[Desk, Site]) -> None:
+    _, site = told
+    whats = [f"{does}.{route}" for does in ("view", "refused") for route in ROUTES]
+    whats += [*(f"act.{kind}" for kind in KINDS), "enter.link", "enter.oidc", "leave", "unmask", "trial"]
+    whats += ["trial.stop", "refused.oidc"]
+
+    for language, words in site.words.items():
+        lacking = {key for what in whats for key in said(what) if key and key not in words}
+        assert lacking == set(), language
+    html = Seat(site, "auditor").get("/audit").text
+    assert "Looked at: Audit" in html and "<code>view" not in html
