@@ -66,14 +66,33 @@ def test_what_more_than_fifty_share_ties_nobody_and_is_counted():
     assert len(accounts(few[0])) > 2
 
 
-def test_live_sets_are_those_of_a_rebuild_by_scipy():
+def test_two_rings_that_sat_in_one_airports_network_stay_two():
+    """A device is of few, the network of an airport of many: it ties nobody, and is counted."""
+    ring = [link(f"v{side}", f"m{side}{n}", kind="DECEIVED") for side in "ab" for n in (1, 2, 3)]
+    wifi = [link("airport", f"m{side}1", kind="SHARED_IP24") for side in "ab"]
+    others = [link("airport", f"traveller{n}", kind="SHARED_IP24") for n in range(HUB)]
+    there = [link(f"x{n}", f"traveller{n}", kind="DECEIVED") for n in range(HUB)]
+
+    apart = rings(*ring, *wifi, *others, *there)
+    cafe = rings(*ring, *wifi)
+
+    assert sorted(sorted(accounts(found)) for found in apart) == sorted(
+        sorted(token(f"m{side}{n}") for n in (1, 2, 3)) for side in "ab"
+    )
+    assert {found.hubs for found in apart} == {1}
+    assert len(cafe) == 1
+
+
+@pytest.mark.parametrize("links", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_live_sets_are_those_of_a_rebuild_by_scipy(links):
     rng = np.random.default_rng(5)
-    ends = rng.integers(0, 200_000, (100_000, 2))
+    ends = rng.integers(0, 2 * links, (links, 2))
     live = UnionFind()
     for left, right in ends.tolist():
         live.tie(str(left), str(right))
     _, label = connected_components(
-        coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(200_000, 200_000)), directed=False
+        coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(2 * links, 2 * links)),
+        directed=False,
     )
     by_label: dict[int, set[str]] = {}
     for number in np.unique(ends).tolist():
