@@ -86,15 +86,14 @@ class LegModel:
         """Log-odds that each reason group adds to each row, float64[n, features] -> float64[n, groups].
 
         Difference to baseline: the drop of the log-odds when the group's features are those of a median good
-        payment. Columns follow the order of `groups`. One evaluation per group: for flagged rows only.
+        payment. Columns follow the order of `groups`. Rows are evaluated once a group: flagged only.
         """
-        full = self.trees.raw(X)
-        added = np.empty((len(X), len(self.groups)))
-        for position, columns in enumerate(self.groups.values()):
-            ordinary = np.array(X, np.float64, order="F")
-            ordinary[:, list(columns)] = self.baseline[list(columns)]
-            added[:, position] = full - self.trees.raw(ordinary)
-        return added
+        rows = len(X)
+        columns = np.tile(X.T, len(self.groups) + 1)
+        for position, places in enumerate(map(list, self.groups.values()), 1):
+            columns[places, position * rows : (position + 1) * rows] = self.baseline[places, np.newaxis]
+        full, *ordinary = self.trees.raw(columns.T).reshape(len(self.groups) + 1, rows)
+        return full[:, np.newaxis] - np.array(ordinary).reshape(len(self.groups), rows).T
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Why a leg scored high: the strongest groups of features, said only as far as their figures carry it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
@@ -60,7 +62,8 @@ class Clause(NamedTuple):
     texts: Mapping[str, str]
 
 
-class Words(NamedTuple):
+@dataclass(frozen=True)
+class Words:
     """What is said, read from a file such as `reasons.yaml`.
 
     Attributes:
@@ -73,6 +76,9 @@ class Words(NamedTuple):
     groups: Mapping[Leg, Mapping[str, tuple[Clause, ...]]]
     always: Mapping[str, Mapping[str, str]]
     spans: Mapping[str, Sequence[str]]
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self.always))
 
     def missing(self, leg: Leg, codes: Sequence[str]) -> list[str]:
         """Return the reason codes there is nothing to say about."""
@@ -149,14 +155,10 @@ def strongest(
         figures: the legs' features by name, each float64[n].
 
     """
-    rows = len(contributions)
-    groups = [words.groups[leg][code] for code in codes]
-    clauses = [clause for group in groups for clause in group]
-    of = np.repeat(np.arange(len(codes)), list(map(len, groups)))
-    held = _holding(clauses, figures, rows)
-    within = (of[:, np.newaxis] == np.arange(len(codes))).astype(np.int64)
-    true = held.T @ within > 0
-    firm = (held.T & np.array([clause.firm for clause in clauses], np.bool_)) @ within > 0
+    said = _plan(words, leg, language, tuple(codes))
+    held = _holding(said, figures, len(contributions))
+    true = held.T @ said.within > 0
+    firm = held.T @ said.firm > 0
     raising = true & (contributions > 0)
     rank = np.where(raising, contributions + np.where(firm, _FIRM_FIRST, 0.0), -np.inf)
     alone = ~raising.any(axis=1) & true.any(axis=1)
@@ -165,22 +167,20 @@ def strongest(
     strongest_first = np.argsort(-np.take_along_axis(contributions, best, axis=1), axis=1, kind="stable")
     order = np.take_along_axis(best, strongest_first, axis=1)
     kept = np.take_along_axis(rank, order, axis=1) > -np.inf
-    named = np.zeros(true.shape, np.bool_)
-    np.put_along_axis(named, order, kept, axis=1)
-    texts: dict[tuple[int, int], str] = {}
-    for place in np.flatnonzero(named.any(axis=0)).tolist():
-        these = np.flatnonzero(named[:, place])
-        said = in_words(words, groups[place], language, figures, these, held=held[of == place][:, these])
-        texts |= {(row, place): text for row, text in zip(these.tolist(), said, strict=True)}
-    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), strict=True)
+    known = {name: figures[name].tolist() for name in {*said.names} & figures.keys()}
+    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), held.T.tolist(), strict=True)
     return [
         tuple(
-            Reason(code=codes[place], contribution=round(added[place], 4), text=texts[row, place])
+            Reason(
+                code=codes[place],
+                contribution=round(added[place], 4),
+                text=_in_words(said, place, holds, known, row),
+            )
             for place, is_kept in zip(places, keep, strict=True)
             if is_kept
         )
         or (always(words, SEVERAL_SIGNS, language, max([0.0, *added])),)
-        for row, (places, keep, added) in enumerate(columns)
+        for row, (places, keep, added, holds) in enumerate(columns)
     ]
 
 
@@ -191,42 +191,94 @@ def always(words: Words, code: str, language: str, contribution: float = 0.0) ->
     return Reason(code=code, contribution=round(contribution, 4), text=texts[chosen] + stops(chosen)[1])
 
 
-def in_words(
-    words: Words,
-    clauses: Sequence[Clause],
-    language: str,
-    figures: Mapping[str, FloatArray],
-    rows: NDArray[np.intp],
-    *,
-    held: NDArray[np.bool_],
-) -> list[str]:
-    """Return for some of the legs, at `rows`, the clauses that hold of them: `held`, bool[clauses, rows]."""
-    said: list[list[str]] = [[] for _ in range(len(rows))]
-    spoken = "en" if any(language not in clause.texts for clause in clauses) else language
-    for clause, holds in zip(clauses, held, strict=True):
-        here = np.flatnonzero(holds)
-        if len(here):
-            texts = _texts(words, clause, spoken, figures, rows[here])
-            for row, text in zip(here.tolist(), texts, strict=True):
-                said[row].append(text)
-    between, end = stops(spoken)
-    return [between.join(row) + end for row in said]
+class _Plan(NamedTuple):
+    """What may be said about a leg in a language, as tables; conditions of a clause lie together.
+
+    Attributes:
+        ends: by code the number of its first clause, and all clauses.
+        parts: by clause the pieces of its text.
+        spoken: by code the language all its clauses have.
+        forms: how spans are said in each of these languages.
+        within: which code a clause is about, int64[clauses, codes].
+        firm: the same, of firm clauses only.
+        names: by condition the figure it looks at.
+        bound: by condition, float64[conditions, 1].
+        meets: whether a value below, equal to, above the bound meets it, bool[3, conditions, 1].
+        starts: the first condition of each clause that has any, whose numbers are `conditional`.
+
+    """
+
+    ends: Sequence[int]
+    parts: Sequence[tuple["_Part", ...]]
+    spoken: Sequence[str]
+    forms: Mapping[str, Sequence[str]]
+    within: NDArray[np.int64]
+    firm: NDArray[np.int64]
+    names: Sequence[str]
+    bound: FloatArray
+    meets: NDArray[np.bool_]
+    starts: NDArray[np.intp]
+    conditional: NDArray[np.intp]
 
 
-def _holding(clauses: Sequence[Clause], figures: Mapping[str, FloatArray], rows: int) -> NDArray[np.bool_]:
-    """Tell which clauses hold of which legs, bool[clauses, rows]; all conditions are looked at together."""
+@lru_cache(maxsize=64)
+def _plan(words: Words, leg: Leg, language: str, codes: tuple[str, ...]) -> _Plan:
+    groups = [words.groups[leg][code] for code in codes]
+    spoken = ["en" if any(language not in clause.texts for clause in group) else language for group in groups]
+    clauses = [clause for group in groups for clause in group]
+    of = np.repeat(np.arange(len(codes)), list(map(len, groups)))
+    within = (of[:, np.newaxis] == np.arange(len(codes))).astype(np.int64)
     conditions = [condition for clause in clauses for condition in clause.when]
-    of = np.repeat(np.arange(len(clauses)), [len(clause.when) for clause in clauses])
-    held = np.ones((len(clauses), rows), np.bool_)
-    if conditions:
+    owner = np.repeat(np.arange(len(clauses)), [len(clause.when) for clause in clauses])
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    return _Plan(
+        ends=np.cumsum([0, *map(len, groups)]).tolist(),
+        parts=[_parts(clause.texts[spoken[place]]) for clause, place in zip(clauses, of, strict=True)],
+        spoken=spoken,
+        forms={name: words.spans.get(name, words.spans["en"]) for name in spoken},
+        within=within,
+        firm=within * np.array([clause.firm for clause in clauses], np.int64)[:, np.newaxis],
+        names=[name for name, _, _ in conditions],
+        bound=np.array([bound for _, _, bound in conditions])[:, np.newaxis],
+        meets=np.array([_COMPARE[how] for _, how, _ in conditions], np.bool_)
+        .reshape(-1, 3)
+        .T[:, :, np.newaxis],
+        starts=starts,
+        conditional=owner[starts],
+    )
+
+
+def _in_words(
+    said: _Plan, place: int, holds: Sequence[bool], figures: Mapping[str, Sequence[float]], row: int
+) -> str:
+    """Return the clauses about a code that hold of a leg: `holds` tells which of all do."""
+    language = said.spoken[place]
+    forms, (between, end) = said.forms[language], stops(language)
+    return (
+        between.join(
+            "".join(
+                part.before + _FORMS[part.form](part.name, figures[part.name][row], forms)
+                if part.name
+                else part.before
+                for part in said.parts[clause]
+            )
+            for clause in range(said.ends[place], said.ends[place + 1])
+            if holds[clause]
+        )
+        + end
+    )
+
+
+def _holding(said: _Plan, figures: Mapping[str, FloatArray], rows: int) -> NDArray[np.bool_]:
+    """Tell which clauses hold of which legs, bool[clauses, rows]; all conditions are looked at together."""
+    held = np.ones((len(said.parts), rows), np.bool_)
+    if said.names:
         unknown = np.full(rows, np.nan)
-        value = np.array([figures.get(name, unknown) for name, _, _ in conditions])
-        bound = np.array([bound for _, _, bound in conditions])[:, np.newaxis]
-        below, equal, above = np.array([_COMPARE[how] for _, how, _ in conditions]).T[:, :, np.newaxis]
-        met = (value < bound) & below | (value == bound) & equal | (value > bound) & above
+        value = np.array([figures.get(name, unknown) for name in said.names])
+        below, equal, above = said.meets
+        met = (value < said.bound) & below | (value == said.bound) & equal | (value > said.bound) & above
         met &= np.isfinite(value)
-        starts = np.flatnonzero(np.diff(of, prepend=-1))
-        held[of[starts]] = np.logical_and.reduceat(met, starts, axis=0)
+        held[said.conditional] = np.logical_and.reduceat(met, said.starts, axis=0)
     return held
 
 
@@ -235,16 +287,14 @@ def stops(language: str) -> tuple[str, str]:
     return _STOPS.get(language.partition("-")[0], (". ", "."))
 
 
-def spans(hours: FloatArray, forms: Sequence[str]) -> list[str]:
+def span(hours: float, forms: Sequence[str]) -> str:
     """Say how long, in the largest unit of which there are two, rounded down.
 
-    >>> spans(np.array([0.01, 1.9, 2, 47.9, 48]), shipped().spans["en"])
+    >>> [span(hours, shipped().spans["en"]) for hours in (0.01, 1.9, 2, 47.9, 48)]
     ['under 2 minutes', '114 minutes', '2 hours', '47 hours', '2 days']
     """
-    units_h = np.array(SPAN_UNITS_H)
-    form = np.count_nonzero(hours[:, np.newaxis] >= 2 * units_h, axis=1)
-    counts = np.floor(hours / units_h[np.maximum(form - 1, 0)] + 1e-9)
-    return [forms[which].format(count) for which, count in zip(form.tolist(), counts.tolist(), strict=True)]
+    form = sum(hours >= 2 * unit for unit in SPAN_UNITS_H)
+    return forms[form].format(float(math.floor(hours / SPAN_UNITS_H[max(form - 1, 0)] + 1e-9)))
 
 
 class _Part(NamedTuple):
@@ -263,37 +313,23 @@ def _parts(text: str) -> tuple[_Part, ...]:
     return parts
 
 
-def _texts(
-    words: Words, clause: Clause, language: str, figures: Mapping[str, FloatArray], rows: NDArray[np.intp]
-) -> list[str]:
-    columns = []
-    for part in _parts(clause.texts[language]):
-        if not part.name:
-            columns.append([part.before] * len(rows))
-            continue
-        forms = words.spans.get(language, words.spans["en"])
-        said = _FORMS[part.form](part.name, figures[part.name][rows], forms)
-        columns.append([part.before + each for each in said])
-    return ["".join(row) for row in zip(*columns, strict=True)]
+def _span(name: str, figure: float, forms: Sequence[str]) -> str:
+    return span(figure * _UNITS_H[name[-2:]], forms)
 
 
-def _span(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
-    return spans(figure * _UNITS_H[name[-2:]], forms)
+def _share(name: str, figure: float, forms: Sequence[str]) -> str:
+    return f"{min(figure, 1.0):.0%}"
 
 
-def _share(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
-    return [f"{each:.0%}" for each in np.minimum(figure, 1.0).tolist()]
+def _count(name: str, figure: float, forms: Sequence[str]) -> str:
+    return f"{math.floor(figure + 0.5):.0f}"
 
 
-def _count(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
-    return [f"{each:.0f}" for each in np.floor(figure + 0.5).tolist()]
+def _times(name: str, figure: float, forms: Sequence[str]) -> str:
+    return f"{figure:.1f}" if figure < 9.95 else f"{min(figure, 1e6):,.0f}"
 
 
-def _times(name: str, figure: FloatArray, forms: Sequence[str]) -> list[str]:
-    return [f"{each:.1f}" if each < 9.95 else f"{min(each, 1e6):,.0f}" for each in figure.tolist()]
-
-
-_FORMS: Mapping[str, Callable[[str, FloatArray, Sequence[str]], list[str]]] = {
+_FORMS: Mapping[str, Callable[[str, float, Sequence[str]], str]] = {
     "span": _span,
     "share": _share,
     "count": _count,

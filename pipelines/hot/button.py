@@ -30,9 +30,12 @@ def at_button(legs: Legs, rule: ButtonPolicy | None) -> NDArray[np.bool_]:
     """Tell which credit legs the rule is about, bool[n]; none without a rule."""
     if rule is None:
         return np.zeros(len(legs.value), np.bool_)
-    found: NDArray[np.bool_] = signs(legs) >= rule.signals
-    if found.any():
-        found &= to_somebody_new(legs, rule)
+    payer = legs.payer
+    shows = (legs.transfer["signals"] > 0) | (payer["clue_goes_on"] > 0) | np.isfinite(payer["watched_s"])
+    some = np.flatnonzero(shows)
+    few = legs.rows(some)
+    found = np.zeros(len(legs.value), np.bool_)
+    found[some] = (signs(few) >= rule.signals) & to_somebody_new(few, rule)
     return found
 
 
