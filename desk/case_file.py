@@ -13,10 +13,12 @@ from desk.sight import EVERYTHING, Sight
 from desk.sql import Row, among
 from desk.store import Store, unpacked
 from measures.engine.intake import AccountState
+from measures.victims.answers import said_in
 from pipelines.policy import OUTCOMES
 from schemas import topics
 from schemas.action import Action
 from schemas.alert import Alert
+from schemas.feedback import Feedback
 from schemas.journal import (
     Alerted,
     AppealChanged,
@@ -96,6 +98,7 @@ class CaseFile(NamedTuple):
 
 _ALERT, _WARNING = msgspec.json.Decoder(Alert), msgspec.json.Decoder(Warning)
 _MEASURE, _APPEAL = msgspec.json.Decoder(Measure), msgspec.json.Decoder(Appeal)
+_FEEDBACK = msgspec.json.Decoder(Feedback)
 _REFUND = msgspec.json.Decoder(Refund)
 _ACTION, _ANY = msgspec.json.Decoder(Action), msgspec.json.Decoder(dict[str, Any])
 _EVENT = msgspec.json.Decoder(MeasureChanged | AppealChanged | OrderAnswered | Alerted | RefundChanged)
@@ -128,12 +131,12 @@ def case_file(
     named = (account, *parties, *(alert.counterparty_token for alert in alerts))
     facts = _facts(store, sight, account, txns, families, parties)
     warnings = tuple(_WARNING.decode(value) for topic, value in facts if topic == topics.WARNINGS)
-    answers = tuple(_ANY.decode(value) for topic, value in facts if topic == topics.FEEDBACK) + tuple(
+    answers = tuple(_answer(value) for topic, value in facts if topic == topics.FEEDBACK) + tuple(
         event["outcome"]
         for topic, value in facts
         if topic == topics.CONTACTS
         for event in _ANY.decode(value)["events"]
-        if event["type"] == "heard"
+        if event["type"] == "heard" and event["outcome"].get("reason") != "DIALOGUE"
     )
     refunds = tuple(_REFUND.decode(value) for topic, value in facts if topic == topics.REFUNDS)
     actions = _records(store, "SELECT record FROM actions WHERE account = ? ORDER BY at_us", _ACTION, account)
@@ -158,6 +161,12 @@ def case_file(
         money_way(store, account, now_us, sight), _related(store, account, alerts, families, sight),
         tuple(naming(store, named, sight=sight)),
     )  # fmt: skip
+
+
+def _answer(value: bytes) -> dict[str, Any]:
+    """Tell what a party said, whether or not the ladder of its warning had begun by then."""
+    said = said_in(_FEEDBACK.decode(value))
+    return _ANY.decode(value) | ({"verdict": said} if said else {})
 
 
 def _records(store: Store, query: str, decoder: Any, *values: Any) -> list[Any]:

@@ -123,26 +123,25 @@ def _put_changed(
     next_of: dict[str, Due] = {}
     for each in sorted(each for each in dues(account) if each.what not in ("FORGET", "PARKED")):
         next_of.setdefault(each.key, each)
-    for name in {event.measure.measure_id for event in events if isinstance(event, MeasureChanged)}:
-        if measure := account.measures.get(name):
-            due = next_of.get(name)
-            row: tuple[Any, ...] = (
-                next(seq), name, account.account_token, measure.kind, measure.state, int(measure.live),
-                measure.case_family, measure.currency, measure.limit_minor, measure.held_minor,
-                due and due.at_us, due.what if due else "", measure.rule,
-                measure.executed_at_us or account.clock_us, packed(_encode(measure)), measure.scope,
-            )  # fmt: skip
-            db.execute(_PUT_MEASURE, row)
-            pairs = [(txn, name) for txn in measure.txn_ids]
-            db.executemany(insert("measure_txns", 2), pairs)
-    for name in {event.appeal.appeal_id for event in events if isinstance(event, AppealChanged)}:
-        if appeal := account.appeals.get(name):
-            open_ = appeal.state not in (AppealState.CLOSED, AppealState.DECIDED)
-            row = (
-                name, account.account_token, appeal.measure_id, int(open_), appeal.due_us,
-                packed(_encode(appeal)),
-            )  # fmt: skip
-            db.execute(_PUT_APPEAL, row)
+    told = {event.measure.measure_id: event.measure for event in events if isinstance(event, MeasureChanged)}
+    for name, last in told.items():
+        measure, due = account.measures.get(name, last), next_of.get(name)  # it may be forgotten by now
+        row: tuple[Any, ...] = (
+            next(seq), name, account.account_token, measure.kind, measure.state, int(measure.live),
+            measure.case_family, measure.currency, measure.limit_minor, measure.held_minor,
+            due and due.at_us, due.what if due else "", measure.rule,
+            measure.executed_at_us or account.clock_us, packed(_encode(measure)), measure.scope,
+        )  # fmt: skip
+        db.execute(_PUT_MEASURE, row)
+        db.executemany(insert("measure_txns", 2), [(txn, name) for txn in measure.txn_ids])
+    asked = {event.appeal.appeal_id: event.appeal for event in events if isinstance(event, AppealChanged)}
+    for name, was in asked.items():
+        appeal = account.appeals.get(name, was)
+        open_ = appeal.state not in (AppealState.CLOSED, AppealState.DECIDED)
+        row = (
+            name, account.account_token, appeal.measure_id, int(open_), appeal.due_us, packed(_encode(appeal))
+        )  # fmt: skip
+        db.execute(_PUT_APPEAL, row)
 
 
 PROJECTION = Projection(MEASURES, msgspec.json.Decoder(JournalEntry).decode, put, TABLES, others)

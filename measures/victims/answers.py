@@ -1,12 +1,29 @@
 """What came of a try, and what a party's answer leads to."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from measures.victims import planning
 from measures.victims.climb import Climb
-from schemas.contact import Calm, ContactOutcome, FollowUp, Heard, Ladder, Reopened, Step, Watched
+from schemas.contact import (
+    Calm,
+    ContactOutcome,
+    FollowUp,
+    Heard,
+    Ladder,
+    PartyVerdict,
+    Reopened,
+    Step,
+    Watched,
+)
+from schemas.feedback import Feedback
 from schemas.strict_text import is_number
 from schemas.units import DAY_US, HOUR_US, SECOND_US
+
+#: Button pressed, or finding told -> what the party says by it.
+_ACTS: Mapping[str, PartyVerdict] = {"STOP": "DISSUADED", "HANG_UP": "DISSUADED", "CONTINUE": "CONTINUED"}
+_FINDINGS: Mapping[str, PartyVerdict] = {"LEGITIMATE": "NOT_SCAM", "SCAM": "DISSUADED"}
 
 #: How far a try has come; what comes late never sets it back.
 _REACHED = {"": 0, "SENDING": 0, "SENT": 1, "DELIVERED": 2, "READ": 3}
@@ -18,6 +35,14 @@ _LOST: dict[str, Step] = {
 
 #: When each follow-up is due after a dissuasion.
 _FOLLOW_UP_US = {"24h": 24 * HOUR_US, "7d": 7 * DAY_US, "30d": 30 * DAY_US}
+
+
+def said_in(found: Feedback) -> PartyVerdict | None:
+    """Return what a party says in the bank's app or to its people; None of what others say."""
+    if found.kind not in ("ANSWER", "DIALOGUE"):
+        return None
+    by = _ACTS.get(found.act) if found.kind == "DIALOGUE" else _FINDINGS.get(found.verdict)
+    return by or "UNKNOWN"
 
 
 def take(climb: Climb, outcome: ContactOutcome) -> None:

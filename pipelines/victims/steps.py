@@ -12,6 +12,7 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
 
 from measures.victims import ladder
+from measures.victims.answers import said_in
 from measures.victims.contacts import contact_severity, contact_warning
 from measures.victims.ladder import Answer, Command, Forwarding
 from pipelines.alarm_clock import alarm_clock, set_timer
@@ -29,16 +30,12 @@ from pipelines.victims.settings import VictimsSettings
 from schemas import topics
 from schemas.clue import read as read_clue
 from schemas.clue import untold
-from schemas.contact import ContactEntry, OutcomeMessage, Party, PartyTick, PartyVerdict, Planned
+from schemas.contact import ContactEntry, OutcomeMessage, Party, PartyTick, Planned
 from schemas.contract import UNREADABLE
 from schemas.dead_letter import ErrorCode, unreadable_as
 from schemas.errors import StoplineError
 from schemas.feedback import Feedback
 from schemas.warning import Warning
-
-#: A party answers in the bank's app or to its people.
-_ANSWERS: Mapping[str, PartyVerdict] = {"LEGITIMATE": "NOT_SCAM", "SCAM": "DISSUADED"}
-_ACTS: Mapping[str, PartyVerdict] = {"STOP": "DISSUADED", "HANG_UP": "DISSUADED", "CONTINUE": "CONTINUED"}
 
 _WARNING = msgspec.json.Decoder(Warning)
 _OUTCOME = msgspec.json.Decoder(OutcomeMessage)
@@ -52,13 +49,13 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 def _feedback(value: bytes, _: VictimsSettings) -> Command | None:
     """Read what a party answered; other findings are no command."""
     found = _FEEDBACK.decode(value)
-    if found.kind not in ("ANSWER", "DIALOGUE") or not found.cause_id or not found.debtor:
+    said = said_in(found)
+    if said is None or not found.cause_id or not found.debtor:
         return None
-    said = _ACTS.get(found.act) if found.kind == "DIALOGUE" else _ANSWERS.get(found.verdict)
     return Answer(
         party_token=found.debtor,
         warning_id=found.cause_id,
-        verdict=said or "UNKNOWN",
+        verdict=said,
         at_us=found.known_at_us,
     )
 

@@ -238,6 +238,8 @@ def test_a_report_by_phone_opens_a_case(told: tuple[Desk, Site, KafkaSettings]) 
     assert seat.get(answer.headers["location"]).status_code == 200
     row = desk.store.row("SELECT * FROM cases WHERE account = ?", kit.token("unheard"))
     assert row is not None and row["open"] == 1
+    assert (row["amount_minor"], row["currency"], row["expected"]) == (1_200_000, "CNY", 1_200_000.0)
+    assert row["since_at_us"] > kit.T0
     bad = seat.post("/intake", **{**form, "account": "x"}, reason_code="VICTIM_REPORTED")
     assert bad.status_code == 409
 

@@ -11,19 +11,23 @@ from pathlib import Path
 import pytest
 
 from desk import queue
+from desk.case_file import case_file
 from desk.cases import case_id_of
 from desk.clock import DeskClock
+from desk.listing import lines
 from desk.sql import insert
 from desk.store import Store
 from desk.terms import SERVICE_US
 from pipelines.kafka.port import KafkaSettings
 from pipelines.policy import OUTCOMES
 from schemas import topics
+from schemas.commands import PlaceHold, Tick
 from schemas.dead_letter import dead_letter
 from schemas.feedback import Feedback
+from schemas.order import Direction
 from schemas.trace import Trace, trace_id
-from schemas.units import HOUR_US
-from tests.desk import kit
+from schemas.units import HOUR_US, MINUTE_US
+from tests.desk import kit, story
 
 
 def stream(accounts: int, each: int) -> list[object]:
@@ -85,6 +89,44 @@ def test_a_store_that_is_deleted_becomes_what_it_was(kafka: KafkaSettings, tmp_p
     assert kit.dump(first.store) == kit.dump(again.store)
     assert len(kit.dump(again.store)["facts"]) == 3
     assert first.store.epoch != again.store.epoch
+
+
+def test_what_was_chosen_at_the_button_is_on_the_case_even_if_no_ladder_had_begun(
+    kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    chosen = Feedback(
+        feedback_id="f1", txn_id="tx-mule-0", kind="DIALOGUE", verdict="UNKNOWN", act="CONTINUE",
+        known_at_us=kit.T0, cause_id="w1", debtor=kit.token("payer"),
+    )  # fmt: skip
+    kit.send(kafka, topics.ALERTS, [kit.alert(0)])
+    kit.send(kafka, topics.FEEDBACK, [chosen])
+    follower = kit.follower(kafka, tmp_path)
+
+    follower.catch_up()
+
+    file = case_file(follower.store, case_id_of(kit.token("mule")), kit.T0)
+    assert file is not None and [each["verdict"] for each in file.answers] == ["CONTINUED"]
+
+
+def test_a_measure_that_changes_comes_again_in_its_list_even_if_it_is_the_newest(
+    kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    hold = PlaceHold(
+        at_us=kit.T0 + 2 * MINUTE_US, decision_id="d", rule="payee_hold", reason_code="PAYEE_SUSPECT",
+        amount_minor=7_000, case_family="x",
+    )  # fmt: skip
+    told = story.booking(1, Direction.CREDIT, 7_000, "p"), hold, Tick(at_us=kit.T0 + 900 * HOUR_US)
+    entries = story.journal(kit.token("mule"), story.facts("mule", 9_000), *told)
+    follower = kit.follower(kafka, tmp_path)
+    kit.send(kafka, topics.MEASURES, entries[:-1])
+    follower.catch_up()
+    _, place = lines(follower.store, "measures", "", 100)
+
+    kit.send(kafka, topics.MEASURES, entries[-1:])
+    while not follower.step():
+        pass
+
+    assert lines(follower.store, "measures", place, 100)[0].count(b"\n") == 1
 
 
 def indices(store: Store) -> set[str]:
