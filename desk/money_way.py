@@ -110,13 +110,6 @@ def _seen(store: Store, account: str, sight: Sight) -> bool:
 def _into(store: Store, account: str) -> Iterable[Flow]:
     """Return what came to an account: by alerts, else as traced, else as somebody reported it."""
     found: dict[str, Flow] = {}
-    for row in store.rows("SELECT record FROM actions WHERE account = ? AND kind = 'REPORT'", account):
-        told = _ACTION.decode(unpacked(row["record"]))
-        payer = told.terms.get("payer", "")
-        if payer and told.amount_minor:
-            found[told.action_id] = Flow(
-                payer, account, told.amount_minor, told.currency, told.at_us, told.action_id
-            )
     for row in store.rows("SELECT record FROM facts WHERE topic = ? AND account = ?", TRACES, account):
         trace = _TRACE.decode(unpacked(row["record"]))
         found[trace.txn_id] = Flow(
@@ -127,13 +120,16 @@ def _into(store: Store, account: str) -> Iterable[Flow]:
         "min(currency) AS currency, min(at_us) AS at_us FROM alerts "
         "WHERE account = ? AND leg = 'CREDIT' GROUP BY txn", account,
     ):  # fmt: skip
-        flow = Flow(row["counterparty"], account, row["amount"], row["currency"], row["at_us"], row["txn"])
-        found = {
-            name: each
-            for name, each in found.items()
-            if (each.source, each.tainted_minor) != (flow.source, flow.tainted_minor)
-        }
-        found[flow.txn] = flow
+        found[row["txn"]] = Flow(
+            row["counterparty"], account, row["amount"], row["currency"], row["at_us"], row["txn"]
+        )
+    known = {(flow.source, flow.tainted_minor) for flow in found.values()}
+    known |= {("", amount) for _, amount in known}  # who paid may be unknown
+    for row in store.rows("SELECT record FROM actions WHERE account = ? AND kind = 'REPORT'", account):
+        told = _ACTION.decode(unpacked(row["record"]))
+        payer, amount, at = told.terms.get("payer", ""), told.amount_minor, told.at_us
+        if amount and (payer, amount) not in known:
+            found[told.action_id] = Flow(payer, account, amount, told.currency, at, told.action_id)
     return sorted(found.values(), key=lambda flow: (flow.at_us, flow.txn))
 
 

@@ -1,5 +1,6 @@
 """A scam, told on the topics: a warning, payments to a mule, money that moves on over three layers."""
 
+from desk.cases import case_id_of
 from measures.engine.intake import AccountState, Arrival, apply
 from measures.law.country_file import SHIPPED
 from pipelines.kafka.port import KafkaSettings
@@ -9,7 +10,7 @@ from schemas.commands import Command, Move, PlaceHold, ReceiveOrder, StateFacts
 from schemas.dead_letter import dead_letter
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry
-from schemas.measure import AccountFacts
+from schemas.measure import AccountFacts, Claim, Refund, RefundState, Share
 from schemas.order import (
     Action,
     Direction,
@@ -134,6 +135,7 @@ def tell(settings: KafkaSettings, small: int = 30) -> None:
     kit.send(settings, topics.ALERTS, alerts)
     kit.send(settings, topics.WARNINGS, [warning()])
     kit.send(settings, topics.TRACES, traces())
+    kit.send(settings, topics.REFUNDS, [refund()])
     mule, held = kit.token("mule"), kit.token("small-2")
     entries = journal(
         mule,
@@ -171,6 +173,25 @@ def tell(settings: KafkaSettings, small: int = 30) -> None:
         for n in range(3)
     ]
     kit.send(settings, topics.DEAD_LETTERS, letters, key=topics.PAYMENTS)
+
+
+def refund() -> Refund:
+    """Money of the mule's that is being returned to two victims: one is paid, one payment failed twice."""
+    victims = [kit.token("payer-1"), kit.token("payer-3")]
+    return Refund(
+        refund_id="refund-1", freeze_id="freeze-1", case_family=case_id_of(kit.token("mule")),
+        jurisdiction="CN", currency="CNY", state=RefundState.DISPATCHED, frozen_minor=4_100_000,
+        method="PRO_RATA",
+        claims=tuple(
+            Claim(victim_id=each, loss_minor=loss)
+            for each, loss in zip(victims, (4_000_000, 2_500_000), strict=True)
+        ),
+        shares=(
+            Share(victim_id=victims[0], amount_minor=2_523_077, payment_id="p1", paid=True),
+            Share(victim_id=victims[1], amount_minor=1_576_923, payment_id="p2", attempts=2),
+        ),
+        decision_no="R-1", due_us=kit.T0 + 400 * MINUTE_US,
+    )  # fmt: skip
 
 
 def warning() -> Warning:

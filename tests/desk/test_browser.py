@@ -21,7 +21,7 @@ from pipelines.kafka.port import KafkaSettings
 from schemas import topics
 from tests.desk import axe, bureau, chromium, kit, story
 from tests.desk.chromium import browser, complaints, picture, rows, until
-from tests.desk.site import desk_on
+from tests.desk.site import Seat, desk_on
 
 pytestmark = chromium.NEEDS_IT
 
@@ -183,10 +183,19 @@ def test_axe_finds_nothing_grave_on_any_page(
 ) -> None:
     axe.script()
     desk, site, address, _ = told
+    lead = Seat(site, "lead")
+    order = {
+        "measure": "STOP", "authority": "police-1", "case_no": "A-1", "reason_code": "VICTIM_REPORTED",
+        "currency": "CNY", "papers": ["APPLICATION_FORM", "VICTIM_ID"], "officer": "second",
+    }  # fmt: skip
+    drafted = lead.post(f"/cases/{MULE}/ORDER", **order).headers["location"].strip("/")
+    call = {"account": kit.token("called"), "amount": "12,000", "currency": "CNY"}
+    lead.post("/intake", **call, paid_at="2025-10-09T17:00", reason_code="VICTIM_REPORTED")
+    reported = f"cases/{case_id_of(kit.token('called'))}"
     letter = desk.store.rows("SELECT id FROM facts WHERE topic = 'dead_letters'")[0]["id"]
     pages = {
-        "lead": (*PAGES, "nowhere"), "operator": ("letters", f"letters/{letter}"), "auditor": ("audit",),
-        "institution": ("queue",), "liaison": ("listings/act/LIST",),
+        "lead": (*PAGES, drafted, reported, "nowhere"), "operator": ("letters", f"letters/{letter}"),
+        "auditor": ("audit",), "institution": ("queue",), "liaison": ("listings/act/LIST",),
     }  # fmt: skip
     found = {}
     for role, paths in pages.items():
