@@ -4,7 +4,7 @@ A stage is a step of the job: what an aggregate sends to a later stage goes on i
 its own or an earlier one goes through Kafka, because graphs have no cycles.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -83,7 +83,7 @@ def read_report(
     if isinstance(said, Revocation):
         taken = TakeBack(revocation=said, authority=key is not None)
         return [Send("report", said.report_id, taken)]
-    if fault := _time_fault(said, at_us):
+    if fault := _fault(said, at_us):
         return fault
     named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
     return [
@@ -91,20 +91,42 @@ def read_report(
     ]
 
 
-def _time_fault(said: Report, now_us: int) -> Refusal | None:
-    """Say which time of a report cannot be, as one in another unit is not."""
-    times = [("at_us", said.at_us)]
-    for place, each in enumerate(said.entities):
-        times += [(f"entities[{place}].first_seen_us", each.first_seen_us)]
-        times += [(f"entities[{place}].last_seen_us", each.last_seen_us)]
+def _fault(said: msgspec.Struct, now_us: int) -> Refusal | None:
+    """Say which time of a message cannot be, as one in another unit is not, or what it names is not there."""
     unit = "times are microseconds since 1970, UTC"
-    return first_fault(
-        *(
-            (at > now_us + DAY_US, Why.FUTURE_ORDER, f"{name} is later than now; {unit}")
-            for name, at in times
-        ),
-        *((0 < at < _OLDEST_US, Why.MALFORMED, f"{name} is before 2000; {unit}") for name, at in times),
-    )
+    faults = [
+        (at > now_us + DAY_US, Why.FUTURE_ORDER, f"{name} is later than now; {unit}")
+        if at > now_us
+        else (0 < at < _OLDEST_US, Why.MALFORMED, f"{name} is before 2000; {unit}")
+        for name, at in _times(said)
+    ]
+    if isinstance(said, Report):
+        there = len(said.entities)
+        faults += [
+            (0 < each.last_seen_us < each.first_seen_us, Why.MALFORMED,
+             f"entities[{place}].last_seen_us is before its first_seen_us")
+            for place, each in enumerate(said.entities)
+        ]  # fmt: skip
+        faults += [
+            (max(each.from_entity, each.to_entity) >= there, Why.MALFORMED,
+             f"edges[{place}] names an entity that is not there; there are {there}, counted from 0")
+            for place, each in enumerate(said.edges)
+        ]  # fmt: skip
+    return first_fault(*faults)
+
+
+def _times(said: Any, path: str = "") -> Iterator[tuple[str, int]]:
+    """Yield every time that a message states, by the name of its place."""
+    if isinstance(said, tuple):
+        for place, each in enumerate(said):
+            yield from _times(each, f"{path.rstrip('.')}[{place}].")
+    elif isinstance(said, msgspec.Struct):
+        for name in said.__struct_fields__:
+            value = getattr(said, name)
+            if name.endswith("_us"):
+                yield f"{path}{name}", value
+            else:
+                yield from _times(value, f"{path}{name}.")
 
 
 def _named(entity: Entity, jurisdiction: str, tokens: Callable[[str, str], str] | None) -> Entity:
@@ -167,6 +189,8 @@ def read_casework(message: bytes, ring: KeyRing, at_us: int) -> list[Send] | Ref
     if isinstance(opened, Refusal):
         return opened
     said, key = opened
+    if fault := _fault(said, at_us):
+        return fault
     try:
         return ROUTES[type(said)](said, key)
     except ValueError as error:
@@ -187,7 +211,7 @@ def _opened(
     try:
         return decoder.decode(message), key
     except UNREADABLE as error:
-        return Refusal(why=Why.MALFORMED, detail=explained(error))
+        return Refusal(why=Why.MALFORMED, detail=explained(error, decoder.type))
 
 
 def _block(said: casework.AskBlock, key: AuthorityKey | None) -> list[Send]:

@@ -10,6 +10,8 @@ import msgspec
 import pyarrow as pa
 from msgspec import Meta, Struct
 
+from schemas.words import in_words
+
 #: What a token looks like: 128 bits in lower-case base32 without padding (domain.md 4.11).
 TOKEN_PATTERN = r"^[a-z2-7]{25}[aeimquy4]\Z"
 #: ISO 20022 TxId has 35 characters, a UETR (a UUID) 36.
@@ -92,15 +94,17 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of the event records: unknown fields are ignored, so a newer writer does not break a reader."""
 
 
-def explained(error: Exception) -> str:
+def explained(error: Exception, of: Any = None) -> str:
     """Say what breaks a contract in the words of the field; where a token lacks, with how one is made.
+
+    `of` is the type that was read: a word that is none of its place's is answered with those that are.
 
     >>> explained(ValueError("Expected `str` of length >= 26 - at `$.account_token`"))
     'Expected a token of 26 base32 letters - at `$.account_token`; make it with: stopline tokens make'
     >>> explained(ValueError("Expected `str` of length <= 3 - at `$.currency`"))
     'Currencies are upper case ISO 4217 - at `$.currency`'
     """
-    said = str(error)
+    said = in_words(str(error), of)
     for pattern, means, mend in _FORMATS:
         said, found = pattern.subn(means, said)
         if found:

@@ -1,7 +1,8 @@
 """Dead letters: messages that could not be used, with their bytes, place, reason and next step."""
 
 import hashlib
-from typing import Literal
+import re
+from typing import Any, Literal
 
 import msgspec
 
@@ -98,7 +99,8 @@ def dead_letter(
     message: str,
     value: bytes,
 ) -> DeadLetter:
-    """Make the dead letter of one message; what `message` quotes is left out."""
+    """Make the dead letter of one message, without what `message` quotes; what is no JSON is called so."""
+    error_code = "NOT_JSON" if error_code == "INVALID" and _NO_JSON.search(message) else error_code
     return DeadLetter(
         dead_letter_id=derived_id("dead", topic, partition, offset),
         topic=topic,
@@ -115,8 +117,15 @@ def dead_letter(
     )
 
 
+#: What is said of a value that is no JSON, and of one that is no object of it, whichever job says it.
+_NO_JSON = re.compile(
+    r"^(?:[A-Z_]+: )?(?:JSON is malformed|Input data was truncated|'utf-8' codec|Invalid UTF-8)"
+)
+_NO_OBJECT = re.compile(r"^(?:[A-Z_]+: )?Expected `object`, got `\w+`")
+
+
 def _hint(code: ErrorCode, message: str, value: bytes) -> str:
-    no_object = code == "NOT_JSON" or (code == "INVALID" and message.startswith("Expected `object`, got"))
+    no_object = code == "NOT_JSON" or (code == "INVALID" and _NO_OBJECT.search(message) is not None)
     mend = mend_of_form(value) if no_object else ""
     return _of_form(mend) if mend else HINTS[code]
 
@@ -129,15 +138,15 @@ def _of_form(mend: str) -> str:
 FORM_HINTS = tuple(map(_of_form, MENDS))
 
 
-def unreadable_as(error: Exception) -> tuple[ErrorCode, str]:
+def unreadable_as(error: Exception, of: Any = None) -> tuple[ErrorCode, str]:
     """Return the code of a message that reading raised one of `contract.UNREADABLE` for, and what is wrong.
 
-    What is wrong quotes nothing of the message.
+    What is wrong quotes nothing of the message; `of` is the type that was read, if one is known.
 
     >>> unreadable_as(RecursionError("maximum recursion depth exceeded"))
     ('NOT_JSON', 'maximum recursion depth exceeded')
     """
-    said = unquoted(explained(error))
+    said = unquoted(explained(error, of))
     if isinstance(error, OverflowError):
         return "TOO_LARGE", said
     return "INVALID" if isinstance(error, msgspec.ValidationError) else "NOT_JSON", said

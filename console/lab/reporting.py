@@ -41,7 +41,9 @@ def send(kafka: KafkaSettings, file: Path, key: Path | None) -> int:
         try:
             reports.append(without_text(_REPORT(line)))
         except UNREADABLE as error:
-            raise ConfigError(f"{file}, line {number}, is no report: {explained(error)}; mend it") from error
+            raise ConfigError(
+                f"{file}, line {number}, is no report: {explained(error, Report)}; mend it"
+            ) from error
     for each in reports:
         tell(kafka, each, key)
     return len(reports)
@@ -57,7 +59,9 @@ def say(kafka: KafkaSettings, file: Path, key: Path | None) -> str:
     try:
         said = _CASEWORK(_read(file))
     except UNREADABLE as error:
-        raise ConfigError(f"{file} is no message of topic casework: {explained(error)}; mend it") from error
+        raise ConfigError(
+            f"{file} is no message of topic casework: {explained(error, CaseworkMessage)}; mend it"
+        ) from error
     tell(kafka, said, key)
     return type(said).__name__
 

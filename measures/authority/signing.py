@@ -88,7 +88,7 @@ def open_order(message: bytes, ring: KeyRing, received_at_us: int) -> Opened | R
     try:
         order = _DECODER.decode(payload)
     except UNREADABLE as error:
-        return Refusal(why=Why.MALFORMED, detail=explained(error))
+        return Refusal(why=Why.MALFORMED, detail=explained(error, _DECODER.type))
     if (order.authority_id, order.jurisdiction) != (key.authority_id, key.jurisdiction):
         return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another authority")
     return Opened(order, key.actor)

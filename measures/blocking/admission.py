@@ -6,6 +6,7 @@
 - An objection is acknowledged within an hour and decided within a day; what is lifted has no effect.
 """
 
+from ipaddress import ip_network
 from typing import NamedTuple
 
 import msgspec
@@ -39,6 +40,8 @@ class Guard(NamedTuple):
         """Say why a value must not be blocked without review, "" if nothing is known."""
         if kind in ("DOMAIN", "URL"):
             return self._of_host(kind, value)
+        if kind == "IP":
+            return _of_nobody(value)
         if kind == "NUMBER_RANGE":
             first, last = value.split("-")
             inside = [each for each in self.numbers if len(each) == len(first) and first <= each <= last]
@@ -48,12 +51,29 @@ class Guard(NamedTuple):
 
     def _of_host(self, kind: BlockKind, value: str) -> str:
         host = value.partition("/")[0].partition(":")[0]
+        if own := _of_nobody(host):
+            return own
         if kind == "DOMAIN" and registrable(host) is None:
             return "a public suffix: all sites below it would go"
         if protected := next((each for each in hosts(host) if each in self.domains), ""):
             at_root = kind == "DOMAIN" or value.rstrip("/") == host
             return f"{protected} is protected" if at_root else f"a page of {protected}, which is protected"
         return ""
+
+
+#: Addresses that are in everybody's own network or machine (RFC 1918, 4193, 6598).
+_OWN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+
+
+def _of_nobody(value: str) -> str:
+    """Say that an address or a network is nobody's in the public network, "" if it may be somebody's."""
+    try:
+        named = ip_network(value)
+    except ValueError:
+        return ""
+    special = named.is_loopback or named.is_link_local or named.is_multicast or named.is_unspecified
+    inside = any(named.version == own.version and named.overlaps(own) for own in _OWN)
+    return "an address of no public network: everybody has it" if special or inside else ""
 
 
 class Request(NamedTuple):

@@ -98,7 +98,7 @@ def read_command(message: bytes, received_us: int, laws: Laws = SHIPPED) -> Arri
     try:
         given = _COMMANDS.decode(message)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Refusal(why=Why.MALFORMED, detail=explained(error))
+        return Refusal(why=Why.MALFORMED, detail=explained(error, _COMMANDS.type))
     except RecursionError:
         return Refusal(why=Why.MALFORMED, detail="nested too deep")
     command = msgspec.structs.replace(given.command, at_us=received_us)

@@ -91,7 +91,7 @@ def test_reports_become_states_that_outlive_the_process_and_bad_messages_become_
     [subject] = newest(kafka, topics.SUSPICIONS, Suspicion).values()
     assert (subject.tier, subject.counters(T0 + 6 * SECOND, 90).confirmed) == (3, 1)
     refused = {each.topic: each.error_code for each in letters(kafka)}
-    assert refused == {topics.REPORTS: "INVALID", topics.CASEWORK: "INVALID"}
+    assert refused == {topics.REPORTS: "INVALID", topics.CASEWORK: "NOT_JSON"}
 
 
 def test_what_was_read_before_changes_no_state_when_it_is_read_again(kafka: KafkaSettings) -> None:
