@@ -58,7 +58,7 @@ def test_a_report_that_is_none_says_what_would_be_right(value: bytes, said: str)
     [
         ({"type": "RECYCLED", "subject_id": "s", "since_us": T0 // 1000}, "since_us is before 2000"),
         ({"type": "RECYCLED", "subject_id": "s", "since_us": 2 * T0}, "since_us is later than now"),
-        ({"type": "ANSWER_TICKET", "entry_id": "b", "state": "GONE", "at_us": 179 * 10**7}, "at_us is before"),
+        ({"type": "ANSWER_TICKET", "entry_id": "b", "state": "GONE", "at_us": 179 * 10**7}, "is before"),
         ({"type": "APPLY_LISTING", "jurisdiction": "CN", "institution": "bank-1", "version": "list_x",
           "applied_us": T0 // 1000}, "applied_us is before 2000"),
         ({"type": "BLOCK_NOW"}, "ASK_BLOCK"),
