@@ -62,8 +62,9 @@ class Carrier:
                     self._stopped.wait(REST_S)
                 self.wrong = ""
             except StoplineError as error:
+                if str(error) != self.wrong:
+                    _LOGGER.error("an action is not carried out yet: %s", error)
                 self._stands, self.wrong = None, str(error)
-                _LOGGER.error("an action is not carried out yet: %s", error)
                 self._stopped.wait(1.0)
 
     def step(self) -> int:

@@ -102,10 +102,10 @@ def last_change(store: Store) -> int:
 
 def _row(db: Connection, account: str) -> tuple[Any, ...] | None:
     decided = db.execute(
-        "SELECT kind, upto_us FROM actions WHERE account = ? AND kind IN (?, ?) "
-        "AND state IN ('DECIDED', 'AGREED') ORDER BY upto_us DESC, at_us DESC LIMIT 1", (account, *CLOSING),
+        "SELECT kind, upto_us, seq FROM actions WHERE account = ? AND kind IN (?, ?) "
+        "AND state IN ('DECIDED', 'AGREED') ORDER BY upto_us DESC, seq DESC LIMIT 1", (account, *CLOSING),
     ).fetchone()  # fmt: skip
-    upto = decided["upto_us"] if decided else -1
+    upto, since = (decided["upto_us"], decided["seq"]) if decided else (-1, 0)
     alerts, newest, first_us, first_received = db.execute(
         "SELECT count(DISTINCT txn), max(received_us), min(at_us), min(received_us) FROM alerts "
         "WHERE account = ?",
@@ -124,14 +124,14 @@ def _row(db: Connection, account: str) -> tuple[Any, ...] | None:
     appeal = db.execute(
         "SELECT count(*) AS n, min(due_us) AS due_us FROM appeals WHERE account = ? AND open = 1", (account,)
     ).fetchone()
-    acted = _acted(db, account, upto)
+    acted = _acted(db, account, since)
     if not (alerts or measures["live"] or appeal["n"] or decided or sum(acted)):
         known = db.execute("SELECT 1 FROM measures WHERE account = ? LIMIT 1", (account,)).fetchone()
         if known is None:
             return None
     due, kind = _law(open_, next_, appeal)
     top = open_[-1] if open_ else _last(db, account)
-    told = _reported(db, account, upto) if acted[1] and not open_ else None
+    told = _reported(db, account, since) if acted[1] and not open_ else None
     at_risk = told or _Sum(
         sum(each["amount_minor"] for each in open_), top["currency"] if top else "",
         sum(each["value"] for each in open_), sum(each["expected"] for each in open_),
@@ -150,28 +150,28 @@ def _row(db: Connection, account: str) -> tuple[Any, ...] | None:
     )  # fmt: skip
 
 
-def _reported(db: Connection, account: str, upto: int) -> _Sum | None:
+def _reported(db: Connection, account: str, since: int) -> _Sum | None:
     """Return what phone reports since the last decision say, in the newest one's currency.
 
     It counts whole: there is no score of it.
     """
     found = db.execute(
         "SELECT sum(amount_minor), currency, sum(value), sum(value), min(at_us), min(at_us) FROM actions "
-        "WHERE account = ? AND kind = 'REPORT' AND upto_us >= ? "
-        "GROUP BY currency ORDER BY max(at_us) DESC, currency LIMIT 1", (account, upto),
+        "WHERE account = ? AND kind = 'REPORT' AND seq > ? "
+        "GROUP BY currency ORDER BY max(seq) DESC LIMIT 1", (account, since),
     ).fetchone()  # fmt: skip
     return _Sum(*found) if found else None
 
 
-def _acted(db: Connection, account: str, upto: int) -> tuple[int, int]:
+def _acted(db: Connection, account: str, since: int) -> tuple[int, int]:
     """Count proposals that wait for a second person, and escalations and reports since the last decision."""
     pending = db.execute(
         "SELECT count(*) FROM actions AS a WHERE account = ? AND state = 'PROPOSED' AND NOT EXISTS "
         "(SELECT 1 FROM actions AS b WHERE b.proposal_id = a.action_id)", (account,),
     ).fetchone()[0]  # fmt: skip
     escalated = db.execute(
-        "SELECT count(*) FROM actions WHERE account = ? AND kind IN ('ESCALATE', 'REPORT') AND upto_us >= ?",
-        (account, upto),
+        "SELECT count(*) FROM actions WHERE account = ? AND kind IN ('ESCALATE', 'REPORT') AND seq > ?",
+        (account, since),
     ).fetchone()[0]
     return pending, escalated
 

@@ -303,7 +303,7 @@ class Desk:
         planners: dict[ActionKind, Callable[[], Plan]] = {
             **dict.fromkeys(engine.COMMANDS, lambda: self._by_engine(asked)),
             **dict.fromkeys(casework.MESSAGES, lambda: casework.plan(asked, self.aggregate, self.office)),
-            **dict.fromkeys(CLOSING, lambda: labels.plan(asked, self._open(asked), self.laws)),
+            **dict.fromkeys(CLOSING, lambda: labels.plan(asked, self._still_open(asked), self.laws)),
             "SEND_AGAIN": lambda: letters.plan(asked, self.letter(asked.subject)),
             "REPORT": lambda: intake.plan(asked, self.laws),
             "ORDER": lambda: papers.plan(asked, self.laws, self._facts(asked.account)),
@@ -342,8 +342,23 @@ class Desk:
                 return payer_of(_ALERT.decode(unpacked(alert["record"])))
         return asked.account
 
-    def _open(self, asked: Asked) -> list[Row]:
-        return self.open_payments(asked.account, asked.upto_us)
+    def _still_open(self, asked: Asked) -> list[Row]:
+        """Return what is open of a case; what is reported or put in front of others has no payment.
+
+        Raises:
+            RefusedError: somebody has decided all of it, even if the store does not know yet.
+
+        """
+        found = self.open_payments(asked.account, asked.upto_us)
+        row = self.store.row("SELECT escalated FROM cases WHERE account = ?", asked.account)
+        decided = any(
+            (each.account_token, each.kind in CLOSING, each.done) == (asked.account, True, True)
+            and each.upto_us >= asked.upto_us
+            for each in self._sent.values()
+        )
+        if decided or not (found or (row and row["escalated"])):
+            raise RefusedError(str(Why.WRONG_STATE), "somebody has decided this already")
+        return found
 
     def open_payments(self, account: str, upto_us: int) -> list[Row]:
         """Return the payments of a case that nobody has decided yet, up to an alert, one row each."""

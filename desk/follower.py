@@ -84,8 +84,9 @@ class Follower:
                     self._stopped.wait(REST_S)
                 self.wrong = ""
             except (BrokerError, ConfigError, StateError) as error:
+                if str(error) != self.wrong:
+                    _LOGGER.error("the desk does not get on: %s", error)
                 self.wrong = str(error)
-                _LOGGER.error("the desk does not get on: %s", error)
                 self.close()
                 if self.store.damaged:
                     self.store.put_aside("is damaged")

@@ -1,5 +1,6 @@
 """Actions that the legal engine carries out: tried on the account as it is, by the engine's own rules."""
 
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -51,6 +52,10 @@ def _restrict(asked: Asked) -> InstitutionCommand:
         decision_id=asked.action_id, rule=asked.terms.get("rule", ""), reason_code=asked.reason_code
     )
 
+
+#: Thousands as they are parted, as in 1,234,567, and 12,34,567 in India.
+_GROUPED = re.compile(r"[0-9]{1,3}([, ][0-9]{2,3})*[, ][0-9]{3}")
+_SEPARATORS = re.compile("[, ]")
 
 #: Action -> the command it sends.
 COMMANDS: Mapping[ActionKind, Callable[[Asked], InstitutionCommand]] = {
@@ -152,17 +157,26 @@ def _received(text: str) -> int | None:
 def minor(text: str, currency: str) -> int:
     """Read an amount as a person writes it as minor units; empty is 0.
 
+    A comma parts thousands: where it may be meant as a decimal sign, the amount is refused.
+
     Raises:
         RefusedError: it is none, or has more digits than its currency.
 
     >>> minor("1,234.5", "CNY"), minor("5000", "JPY"), minor("", "CNY")
     (123450, 5000, 0)
+    >>> minor("1,00,000", "INR"), minor("12 000", "EUR")
+    (10000000, 1200000)
 
     """
-    whole, _, part = text.replace(",", "").replace(" ", "").partition(".")
+    grouped, _, part = text.strip().partition(".")
+    whole = _SEPARATORS.sub("", grouped) if _GROUPED.fullmatch(grouped) else grouped
     digits = digits_of(currency) or 0
     if not text.strip():
         return 0
+    if currency and digits_of(currency) is None:
+        raise RefusedError(
+            "MALFORMED", f"{currency[:40]!r} is no currency; write the three letters of ISO 4217"
+        )
     if not is_number(whole) or (part and not is_number(part)) or len(part) > digits or len(whole) > 15:
         raise RefusedError("MALFORMED", f"{text[:40]!r} is no amount of {currency or 'an unknown currency'}")
     return int(whole + part.ljust(digits, "0"))

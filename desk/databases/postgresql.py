@@ -177,9 +177,13 @@ class Server:
         try:
             db = _session(self._given)
         except psycopg.OperationalError as error:
-            raise StateError(
-                f"{self} cannot be reached: {cause(error)}; start the server, or name another database"
-            ) from error
+            answers = "FATAL" in str(error) or "password" in str(error)
+            hint = (
+                "it answers: mend user or database, or the password in the file that PGPASSFILE names"
+                if answers
+                else "start the server, or name another database"
+            )
+            raise StateError(f"{self} cannot be reached: {cause(error)}; {hint}") from error
         return db
 
 

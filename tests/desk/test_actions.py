@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from console.lab.brokers import topic_values
 from console.lab.feedback import read_feedback
 from console.web.visit import Site
+from desk.acting.engine import minor
+from desk.acting.plan import RefusedError
 from desk.audit import Audit, entries, faults
 from desk.cases import case_id_of
 from desk.desk import Desk
@@ -222,6 +225,36 @@ def test_an_order_is_drafted_by_the_authoritys_rules_and_can_be_signed(
     assert topic_values(kafka, topics.ACCOUNTS) == []
 
 
+def test_two_people_who_decide_one_case_at_once_are_one_decision_and_one_label(
+    told: tuple[Desk, Site, KafkaSettings],
+) -> None:
+    _, site, kafka = told
+    first, second = Seat(site, "lead", 1), Seat(site, "lead", 2)
+    asked = ((first, "CONFIRM", "KNOWN_MULE"), (second, "DISMISS", "PAYER_CONFIRMED"))
+
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(
+            threads.map(lambda ask: ask[0].post(f"/cases/{SMALL}/{ask[1]}", reason_code=ask[2]), asked)
+        )
+
+    assert sorted(each.status_code for each in answers) == [303, 409]
+    assert (
+        "somebody has decided this already" in next(each for each in answers if each.status_code == 409).text
+    )
+    again = first.post(f"/cases/{SMALL}/DISMISS", reason_code="PAYER_CONFIRMED")
+    assert again.status_code == 409
+    with soon() as wait:
+        wait(lambda: len(sent(kafka, topics.FEEDBACK, Feedback)) == 1)
+
+
+@pytest.mark.parametrize("amount", ["1,5", "5 000,00", "1,2,3", "-5", "1e5", str(10**21)])
+def test_an_amount_that_may_be_meant_otherwise_is_refused(amount: str) -> None:
+    with pytest.raises(RefusedError, match="is no amount of EUR"):
+        minor(amount, "EUR")
+    with pytest.raises(RefusedError, match="is no currency"):
+        minor("5", "XYZ")
+
+
 def test_a_report_by_phone_opens_a_case(told: tuple[Desk, Site, KafkaSettings]) -> None:
     desk, site, _ = told
     seat = Seat(site, "institution")
@@ -240,6 +273,11 @@ def test_a_report_by_phone_opens_a_case(told: tuple[Desk, Site, KafkaSettings]) 
     assert row is not None and row["open"] == 1
     assert (row["amount_minor"], row["currency"], row["expected"]) == (1_200_000, "CNY", 1_200_000.0)
     assert row["since_at_us"] > kit.T0
+    called = f"/cases/{case_id_of(kit.token('unheard'))}"
+    page = Seat(site, "lead").get(called).text
+    assert page.count("12,000.00 CNY") >= 3 and f"{called}/DISMISS" in page
+    assert Seat(site, "lead").post(f"{called}/DISMISS", reason_code="FALSE_POSITIVE").status_code == 303
+    assert desk.store.rows("SELECT open FROM cases WHERE account = ?", kit.token("unheard"))[0]["open"] == 0
     bad = seat.post("/intake", **{**form, "account": "x"}, reason_code="VICTIM_REPORTED")
     assert bad.status_code == 409
 

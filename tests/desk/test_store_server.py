@@ -97,6 +97,14 @@ def test_tables_that_are_not_the_desks_are_left_alone_and_those_of_another_relea
 
 @server
 @pytest.mark.slow
+def test_who_is_not_let_in_is_told_what_to_mend(cluster: postgresql.Cluster) -> None:
+    address = cluster.address("five").replace("desk@", "nobody@")
+    with pytest.raises(StateError, match='role "nobody" does not exist; it answers: mend user or database'):
+        Store(address, A)
+
+
+@server
+@pytest.mark.slow
 def test_who_reads_cannot_write_and_text_is_ordered_by_its_octets(cluster: postgresql.Cluster) -> None:
     with closing(Store(cluster.address("three"), A)) as store:
         with store.writing() as db:

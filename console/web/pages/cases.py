@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse, Response
 from console.web.visit import Acted, Seen, Visit, back
 from desk.acting.plan import REASONS, Plan, RefusedError
 from desk.case_file import CaseFile, case_file
+from desk.cases import CLOSING
 from desk.desk import Form as Filled
 from desk.planes import PLANE_OF
 from desk.roles import may
@@ -75,7 +76,9 @@ def order_of(file: CaseFile) -> tuple[str, ...]:
 
 def offered(kind: str, file: CaseFile) -> bool:
     """Tell whether an action makes sense on a case as it is."""
-    if kind in ("CONFIRM", "DISMISS", "HOLD"):
+    if kind in CLOSING:
+        return bool(file.row["open_alerts"] or file.row["escalated"])
+    if kind == "HOLD":
         return bool(file.row["open_alerts"])
     if kind == "RELEASE":
         return any(measure.live and measure.kind == "HOLD" for measure in file.measures)
