@@ -1,4 +1,4 @@
-"""`python -m tests.blocking.evaluate config.json`: which of a million well-known sites a phishing list blocks.
+"""`python -m tests.blocking.evaluate config.json`: which well-known sites a list of phishing sites blocks.
 
 The list is `src/config.json` of the npm package eth-phishing-detect (its licence, DBAD, suits tests alone:
 nothing of it is kept here), the sites are all of Tranco's million of `pymispwarninglists`.
