@@ -1,6 +1,9 @@
 """The in-process runner keeps counters of endless pipelines and nothing that grows with their bundles."""
 
 import apache_beam as beam
+import pytest
+from apache_beam.internal import pickler
+from apache_beam.io import unbounded_source
 from apache_beam.metrics import Metrics
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.metrics.monitoring_infos import extract_counter_value
@@ -10,6 +13,8 @@ from apache_beam.utils.counters import CounterFactory
 
 from pipelines.beam_internals import SAMPLE_MS
 from pipelines.in_process.runner import in_process
+from pipelines.kafka.port import KafkaSettings
+from pipelines.kafka.reading.source import ChunkSource
 
 
 class CountFn(beam.DoFn):
@@ -44,3 +49,22 @@ def test_the_reports_of_many_bundles_become_one_list_of_counters() -> None:
 def test_the_thread_that_a_bundle_waits_for_at_its_end_sleeps_a_millisecond() -> None:
     in_process()
     assert StateSampler("test", CounterFactory()).sampling_period_ms == SAMPLE_MS
+
+
+def test_a_source_of_many_partitions_is_packed_and_unpacked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_process()
+    coder = unbounded_source._PROVIDER.restriction_coder()
+    sources = [ChunkSource(KafkaSettings("nowhere:1"), (("payments", number),)) for number in range(50)]
+    begun = [unbounded_source._UnboundedSourceRestriction(source=source) for source in sources]
+    first = [coder.decode(coder.encode(each)) for each in begun]
+
+    def packs(*_: object) -> bytes:
+        raise AssertionError("a source is packed again")
+
+    monkeypatch.setattr(pickler, "dumps", packs)
+    monkeypatch.setattr(pickler, "loads", packs)
+    monkeypatch.setattr("bz2.decompress", packs)
+    monkeypatch.setattr("bz2.compress", packs)
+    again = [coder.decode(coder.encode(each)) for each in first]
+
+    assert [each.source for each in again] == sources
