@@ -32,10 +32,10 @@ from pipelines.kafka.local.apache import ApacheKafka
 from pipelines.kafka.local.brokers import BrokerKind, EmbeddedBroker
 from pipelines.kafka.port import KafkaSettings
 from schemas.errors import StoplineError
-from tests.bench import baseline, ceiling, figures, load, profile
+from tests.bench import baseline, ceiling, figures, load, native, profile
 from tests.bench.alerts import AlertClock
 from tests.bench.child import Child, answer
-from tests.bench.job import PROFILE, RESET, Job, Sample, options_of, run
+from tests.bench.job import PROFILE, RESET, Job, Sample, cpu_s, options_of, run
 
 RESULT = Path("bench/latest.json")
 SHIPPED = Path("models/shipped")
@@ -146,7 +146,9 @@ def throughput(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
         step(f"the per-event baseline on the first {size.baseline:,}")
         slow = drained(Job(options, {}, baseline=True), size.baseline)
         usual = figures.rate(slow, size.baseline, SKIP_BASELINE)
-        unlike = baseline.difference([value for _, value, _ in load.stream(WORLD, SAMPLE)], policy.load())
+        sample = [value for _, value, _ in load.stream(WORLD, SAMPLE)]
+        unlike = baseline.difference(sample, policy.load())
+        rival = beside_native(at, past, size, bundle, sample)
     return {
         "messages": size.backlog,
         "history": size.history,
@@ -168,7 +170,28 @@ def throughput(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
             for name in ("alerts", "warnings")
         },
         "produced_per_s": round(filled.messages / filled.seconds),
+        **rival,
     }  # fmt: skip
+
+
+def beside_native(
+    at: Broker, past: load.Sent, size: Size, bundle: Path, sample: list[bytes]
+) -> dict[str, Any]:
+    """Measure the native rival on the same backlog, where it can be built."""
+    step("the native rival")
+    if hindrance := native.hindered():
+        step(hindrance)
+        return {}
+    rules = policy.load()
+    unlike = native.difference(sample, bundle, rules)
+    found = figures.rate(
+        native.drained(at.address, past.ends, bundle, rules, size.backlog), size.backlog, SKIP
+    )
+    return {
+        "native_events_per_s": round(found.events_per_s),
+        "native_cpu_us_per_event": round(found.cpu_us, 2),
+        "native_difference": unlike,
+    }
 
 
 def latency(size: Size, bundle: Path, scratch: Path) -> dict[str, Any]:
@@ -317,12 +340,6 @@ def broker(kind: BrokerKind) -> Iterator[Broker]:
         local.stop()
 
 
-def cpu_s(pid: int) -> float:
-    """Return the processor time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def machine() -> dict[str, Any]:
     """Say where this runs, and how busy it was before."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -356,6 +373,12 @@ def show(report: dict[str, Any]) -> None:
         f"baseline {report['baseline_events_per_s']:,}/s; clients reading only: "
         + ", ".join(f"{name} {read['events_per_s']:,}/s" for name, read in report["ceilings"].items())
     )
+    if "native_events_per_s" in report:
+        _console.print(
+            f"native rival {report['native_events_per_s']:,}/s, {report['native_cpu_us_per_event']} us of "
+            f"processor a payment, ours {report['cpu_us_per_event']['job']}; native : ours "
+            f"{report['native_events_per_s'] / report['events_per_s']:.2f}"
+        )
     _console.print(
         f"at {report['offered_per_s']:,}/s: decision p50 {decided['p50']} p99 {decided['p99']} p99.9 "
         f"{decided['p999']} ms; alert in hand p50 {alerts['p50']} p99 {alerts['p99']} ms, warning of "
@@ -380,7 +403,9 @@ def doubts(report: dict[str, Any]) -> list[str]:
         )
     if report["undecided"] > 0:
         found.append(f"{report['undecided']:,} payments were still undecided {SETTLE_S:.0f} s after the last")
-    if report["baseline_feature_difference"] > 1e-9:
+    if report.get("native_difference", 0.0) > 1e-6:
+        found.append("the native rival's features or scores differ from ours: it does another thing")
+    if report["baseline_feature_difference"] > 1e-6:  # suspicions have four octets
         found.append("the baseline's features differ from ours, so the ratio compares two different things")
     return found
 

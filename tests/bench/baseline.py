@@ -229,7 +229,7 @@ def difference(messages: Sequence[bytes], policy: Policy) -> float:
             (True, _of_payments("credit"), ours.credit),
         )
     ]
-    return max(_unlike(theirs, expected) for theirs, expected in pairs)
+    return max(unlike(theirs, expected) for theirs, expected in pairs)
 
 
 def _of_payments(leg: str) -> list[str]:
@@ -406,7 +406,8 @@ def _views(views: Sequence[View], names: Sequence[str], row: np.dtype[np.void]) 
     return out
 
 
-def _unlike(a: FloatArray, b: FloatArray) -> float:
+def unlike(a: FloatArray, b: FloatArray) -> float:
+    """Return the largest relative difference; infinite where one holds a number and the other none."""
     if (np.isnan(a) != np.isnan(b)).any():
         return math.inf
     return float(np.nanmax(np.abs(a - b) / np.maximum(np.abs(b), 1.0), initial=0.0))

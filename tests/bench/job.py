@@ -136,7 +136,13 @@ def sample(clock: int, earlier: NDArray[np.int64]) -> Sample:
     )  # fmt: skip
 
 
-def rss_mb() -> float:
-    """Resident memory of this process; Linux only."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def rss_mb(pid: int | str = "self") -> float:
+    """Resident memory of a process; Linux only."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -3,16 +3,18 @@
 import itertools
 import math
 import multiprocessing
+import shutil
 
 import msgspec
 import numpy as np
 import pytest
 
 from fixtures.world import simulate
+from models import SHIPPED
 from pipelines import policy
 from pipelines.telemetry import Latency
 from schemas.payment import Payment
-from tests.bench import alerts, baseline, figures, hostile, load, profile
+from tests.bench import alerts, baseline, figures, hostile, load, native, profile
 from tests.bench.child import Child, answer
 from tests.bench.job import Sample
 
@@ -101,6 +103,17 @@ def test_laps_repeat_the_same_accounts_later_and_end_before_now() -> None:
 @pytest.mark.slow
 def test_the_baseline_computes_the_same_features() -> None:
     assert baseline.difference(messages(2_500), policy.load()) < 1e-6  # suspicions have four octets
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not all(map(shutil.which, native.TOOLS)), reason="needs cargo")
+def test_the_native_rival_computes_the_same_features_and_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = messages(2_500)
+
+    assert native.hindered() is None
+    assert native.difference(sent, SHIPPED, policy.load()) < 1e-6
+    monkeypatch.setattr(native.card, "INTERCEPT", 1.0)  # told to the rival, and ours is compiled
+    assert native.difference(sent, SHIPPED, policy.load()) > 1e-3
 
 
 def test_the_comparison_notices_a_baseline_that_computes_something_else(
