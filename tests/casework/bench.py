@@ -37,7 +37,7 @@ from tests.casework.kit import account, report, site
 from tests.tokens import token_of
 
 #: Reports before those that count, and how long the job is given to begin and to end.
-WARM, BEGIN_S, END_S = 100, 120.0, 10.0
+WARM, BEGIN_S, END_S = 100, 120.0, 30.0
 
 #: Payments before the steady ones, and the seconds they go on before reports count and after.
 HISTORY, SETTLE_S = 200_000, 15.0
