@@ -7,7 +7,7 @@ server decides what is allowed, by the rules of the aggregate that is acted on; 
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,6 +40,7 @@ from schemas.alert import Alert, payer_of
 from schemas.contract import explained
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import headers
+from schemas.errors import SinkError
 from schemas.ids import derived_id
 from schemas.measure import AccountFacts
 from schemas.order import Scope
@@ -48,6 +49,9 @@ from schemas.topics import ACTIONS, DEAD_LETTERS
 
 #: How long a decision is waited for to come back from Kafka before the page is shown without it.
 SEEN_WITHIN_S = 2.0
+
+#: How long a person waits for a broker to confirm a decision, seconds.
+CONFIRMED_WITHIN_S = 10.0
 
 #: Cases of one bulk decision where the country names no number.
 BULK_MAX = 200
@@ -428,7 +432,7 @@ class Desk:
             raise RefusedError("MALFORMED", explained(error)) from error
 
     def _send(self, *actions: Action) -> None:
-        producer = open_producer(self.settings)
+        producer = open_producer(replace(self.settings, delivery_timeout_s=CONFIRMED_WITHIN_S))
         for action in actions:
             head = headers(
                 event_id=action.action_id,
@@ -439,7 +443,13 @@ class Desk:
             )
             key = (action.case_id or action.subject or action.action_id).encode()
             producer.send(ACTIONS, key, msgspec.json.encode(action), head, time.time_ns() // 1000)
-        producer.flush()
+        try:
+            producer.flush()
+        except SinkError as error:
+            why = str(error).removesuffix("; the bundle must be retried")
+            raise SinkError(
+                f"no broker confirmed it ({why}); see to the brokers, then send the same form again"
+            ) from error
         self._sent |= {action.action_id: action for action in actions}
 
     def _await(self, action: Action) -> None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -30,7 +31,7 @@ from pipelines.kafka.port import KafkaSettings
 from schemas import topics
 from schemas.action import Action
 from schemas.feedback import Feedback
-from tests.desk import kit
+from tests.desk import kit, postgresql
 
 CHILD = """
 import sys, threading
@@ -40,8 +41,8 @@ from console.web.serve import served, site_of
 from measures.law.country_file import SHIPPED
 from pipelines import policy
 from pipelines.kafka.port import KafkaSettings
-brokers, folder, port = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-with opened(KafkaSettings(brokers), policy.load(), SHIPPED, folder, clock="stream") as desk:
+brokers, folder, port, store = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+with opened(KafkaSettings(brokers), policy.load(), SHIPPED, folder, clock="stream", store=store) as desk:
     with served(site_of(desk, folder), port=port):
         print("open", flush=True)
         threading.Event().wait()
@@ -75,7 +76,8 @@ def killed(kills: int, seed: int = 1, cases: int = 60) -> Outcome:
         count, last = 0, False
         while not last:
             child = subprocess.Popen(
-                [sys.executable, "-c", CHILD, kafka.brokers, str(folder), str(port)], stdout=subprocess.PIPE
+                [sys.executable, "-c", CHILD, kafka.brokers, str(folder), str(port), kit.address(folder)],
+                stdout=subprocess.PIPE,
             )
             assert child.stdout is not None
             child.stdout.readline()
@@ -88,8 +90,7 @@ def killed(kills: int, seed: int = 1, cases: int = 60) -> Outcome:
             child.wait()
             count += 1
             if rng.random() < 0.3:
-                for each in folder.glob("desk.db*"):
-                    each.unlink()
+                kit.forget(folder)
         return _counted(kafka, taken, count - 1)
 
 
@@ -136,8 +137,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--cases", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgresql", action="store_true", help="the store on a server of its own")
     given = parser.parse_args()
-    outcome = killed(given.kills, given.seed, given.cases)
+    with postgresql.cluster() if given.postgresql else nullcontext() as kit.SERVER:
+        outcome = killed(given.kills, given.seed, given.cases)
     print(outcome)
     wrong = outcome.lost or outcome.actions != outcome.decided or outcome.findings != outcome.decided
     sys.exit(int(bool(wrong or outcome.kills < given.kills)))

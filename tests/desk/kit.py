@@ -96,7 +96,8 @@ def forget(folder: Path) -> None:
     if SERVER:
         SERVER.forget(folder)
     else:
-        (folder / "desk.db").unlink()
+        for each in folder.glob("desk.db*"):
+            each.unlink()
 
 
 def follower(settings: KafkaSettings, folder: Path, at: str = "") -> Follower:

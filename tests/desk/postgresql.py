@@ -81,7 +81,7 @@ class Cluster:
     def forget(self, folder: Path) -> None:
         """Drop the database of a folder."""
         name = self.database_of(folder).split("/")[3].split("?")[0]
-        self.say(f"DROP DATABASE {name}")
+        self.say(f"DROP DATABASE {name} WITH (FORCE)")
         self._made.remove(name)
 
 
