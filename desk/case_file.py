@@ -129,14 +129,22 @@ def case_file(
     families = {measure.case_family for measure in measures if measure.case_family}
     parties = tuple(dict.fromkeys(alert.party_token for alert in alerts if alert.leg == "CREDIT"))
     named = (account, *parties, *(alert.counterparty_token for alert in alerts))
-    facts = _facts(store, sight, account, txns, families, parties)
+    about = {*txns, *families, case_id}
+    facts = [
+        each
+        for each in _facts(store, sight, account, txns, families, parties)
+        if each[0] != topics.FEEDBACK or _belongs(each[1], about)
+    ]
     warnings = tuple(_WARNING.decode(value) for topic, value in facts if topic == topics.WARNINGS)
-    answers = tuple(_answer(value) for topic, value in facts if topic == topics.FEEDBACK) + tuple(
+    said = tuple(_answer(value) for topic, value in facts if topic == topics.FEEDBACK)
+    heard_of = {each.get("cause_id") for each in said}
+    answers = said + tuple(
         event["outcome"]
         for topic, value in facts
         if topic == topics.CONTACTS
         for event in _ANY.decode(value)["events"]
-        if event["type"] == "heard" and event["outcome"].get("reason") != "DIALOGUE"
+        if event["type"] == "heard"
+        and not (event["outcome"].get("reason") == "DIALOGUE" and event["warning_id"] in heard_of)
     )
     refunds = tuple(_REFUND.decode(value) for topic, value in facts if topic == topics.REFUNDS)
     actions = _records(store, "SELECT record FROM actions WHERE account = ? ORDER BY at_us", _ACTION, account)
@@ -161,6 +169,12 @@ def case_file(
         money_way(store, account, now_us, sight), _related(store, account, alerts, families, sight),
         tuple(naming(store, named, sight=sight)),
     )  # fmt: skip
+
+
+def _belongs(value: bytes, about: set[str]) -> bool:
+    """Tell whether a finding is about a case; what a person says of a warning is, whatever the payment."""
+    found = _FEEDBACK.decode(value)
+    return said_in(found) is not None or bool({found.txn_id, found.case_family_id} & about)
 
 
 def _answer(value: bytes) -> dict[str, Any]:

@@ -25,8 +25,8 @@ PROJECTIONS: tuple[Projection, ...] = (
     ),
     facts(topics.REFUNDS, Refund, name="refund_id", kind="state", family="case_family"),
     facts(
-        topics.FEEDBACK, Feedback, name="feedback_id", kind="verdict", at="known_at_us", txn="txn_id",
-        family="case_family_id",
+        topics.FEEDBACK, Feedback, name="feedback_id", kind="verdict", at="known_at_us", party="debtor",
+        txn="txn_id", family="case_family_id",
     ),
     facts(topics.ALARMS, Alarm, name="alarm_id", kind="kind", at="at_us", txn="txn_id"),
     facts(
