@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from string import Formatter
@@ -62,8 +61,7 @@ class Clause(NamedTuple):
     texts: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """What is said, read from a file such as `reasons.yaml`.
 
     Attributes:
