@@ -6,7 +6,7 @@ the lock with it. Statements come as SQLite has them; here places of values and 
 
 import re
 import select
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import count
 from typing import Any, ClassVar
@@ -175,7 +175,7 @@ class Server:
 
     def _opened(self) -> Any:
         try:
-            db = _session(self._given)
+            db = _opener()(self._given)
         except psycopg.OperationalError as error:
             answers = "FATAL" in str(error) or "password" in str(error)
             hint = (
@@ -188,8 +188,8 @@ class Server:
 
 
 @cache
-def _session_class() -> Any:
-    """Return the class of sessions; made at first use, as psycopg is an extra."""
+def _opener() -> Callable[[Mapping[str, Any]], Any]:
+    """Return what opens a session; made at first use, as psycopg is an extra."""
 
     class Cursor(psycopg.RawCursor[Any]):
         def execute(self, query: Any, params: Any = None, **given: Any) -> Any:
@@ -208,22 +208,18 @@ def _session_class() -> Any:
         def load(self, data: Any) -> int:
             return int(bytes(data))
 
-    def connect(given: dict[str, Any]) -> Any:
+    def opened(given: Mapping[str, Any]) -> Any:
         db = Session.connect(autocommit=True, cursor_factory=Cursor, row_factory=_rows, **given)
         db.adapters.register_loader("numeric", Whole)  # sums of whole numbers
         return db
 
-    return connect
-
-
-def _session(given: dict[str, Any]) -> Any:
-    return _session_class()(given)
+    return opened
 
 
 class _Row(tuple[Any, ...]):
     """A row that is asked by number or by name, as those of SQLite are."""
 
-    _places: ClassVar[dict[str, int]] = {}
+    _places: ClassVar[Mapping[str, int]]
 
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(self._places[key] if isinstance(key, str) else key)
