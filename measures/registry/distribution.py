@@ -23,14 +23,13 @@ from measures.refusal import Refusal
 from measures.registry.listing import LIVE
 from schemas.order import Record
 from schemas.reply import Why
+from schemas.rows.tokens import TOKEN_LETTERS
 from schemas.subject import ListedSubject
 
 TYPE = "stopline-list-2+jws"
 
 #: Octets of unpacked lines, beside so many of each subject: what unpacks to more is not read.
 SOME_BYTES, ROW_BYTES = 1 << 16, 1 << 10
-
-TOKEN_LETTERS = 26
 
 
 class Head(Record, frozen=True, kw_only=True):
@@ -115,22 +114,19 @@ def copied(held: ListCopy) -> bytes:
 
 def _packed(changed: Iterable[Row]) -> bytes:
     """Return rows as packed lines of those with the same cuts, times as gaps."""
-    alike: dict[bytes, list[tuple[int, Row]]] = {}
+    alike: dict[bytes, tuple[_Group, list[tuple[int, Row]]]] = {}
     for row in changed:
         end = max(row.cuts.values(), default=0)
         cuts = {function: end - until for function, until in row.cuts.items()}
-        what = _ENCODE(_Group(kind=row.kind, tokens="", cuts=cuts, exempt=row.exempt))
-        alike.setdefault(what, []).append((end, row))
+        group = _Group(kind=row.kind, tokens="", cuts=cuts, exempt=row.exempt)
+        alike.setdefault(_ENCODE(group), (group, []))[1].append((end, row))
     lines = []
-    for what in sorted(alike):
-        held = sorted(alike[what], key=lambda each: (each[0], each[1].token))
+    for _, (group, members) in sorted(alike.items()):
+        held = sorted(members, key=lambda each: (each[0], each[1].token))
         ends = [end for end, _ in held]
         gaps = [end - before for end, before in zip(ends, [0, *ends], strict=False)]
-        group = replace(
-            msgspec.json.decode(what, type=_Group), tokens="".join(row.token for _, row in held),
-            until=tuple(gaps) if ends[-1] else (),
-        )  # fmt: skip
-        lines.append(_ENCODE(group))
+        tokens = "".join(row.token for _, row in held)
+        lines.append(_ENCODE(replace(group, tokens=tokens, until=tuple(gaps) if ends[-1] else ())))
     return gzip.compress(b"\n".join(lines), mtime=0)
 
 

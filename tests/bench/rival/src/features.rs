@@ -21,7 +21,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { f64::NAN }
 }
 
-/// Whole days at most `AGE_DAYS_MAX`; what is not known stays so, which `f64::min` would not do.
+/// Days, at most `AGE_DAYS_MAX`; what is not known stays so, which `f64::min` would not do.
 fn days(age_s: f64) -> f64 {
     if age_s.is_nan() {
         age_s

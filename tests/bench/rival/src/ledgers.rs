@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 const NEVER: i64 = i64::MIN;
-const DAY_US: i64 = 86_400_000_000;
+pub const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: f64 = 3_600_000_000.0;
 const HORIZONS_S: [f64; 4] = [3_600.0, 86_400.0, 604_800.0, 2_592_000.0];
 
@@ -84,10 +84,6 @@ impl Hasher for AsItIs {
 pub type Table<Row> = HashMap<u128, Row, BuildHasherDefault<AsItIs>>;
 pub type Parties = Table<Party>;
 pub type Accounts = Table<Account>;
-
-pub fn account_of(accounts: &mut Accounts, key: u128) -> &mut Account {
-    accounts.entry(key).or_default()
-}
 
 fn seconds(now: i64, then: i64) -> f64 {
     if then == NEVER {

@@ -9,7 +9,7 @@ mod ledgers;
 mod trees;
 
 use features::{FEATURES, Known, fill};
-use ledgers::{Account, Accounts, Card, Parties, Payment, account_of, token};
+use ledgers::{Accounts, Card, DAY_US, Parties, Payment, token};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -25,7 +25,6 @@ use trees::{BLOCK, Trees};
 const SAMPLE: Duration = Duration::from_millis(50);
 /// Payments are scored when a block is full, or when none came for so long.
 const LINGER: Duration = Duration::from_millis(5);
-const DAY_US: i64 = 86_400_000_000;
 const REMEMBERS_S: f64 = 3.0 * 86_400.0;
 
 /// What Python says: by partition where the history ends, the least score of an alert by leg, the rates.
@@ -66,7 +65,7 @@ impl Job {
         let risky = new || paid.remote_control || paid.screen_share || paid.call_in_progress;
         let mut legs = [[0.0; FEATURES]; 2];
         for (leg, own, other) in [(0, from, to), (1, to, from)] {
-            let row: &mut Account = account_of(&mut self.accounts, own);
+            let row = self.accounts.entry(own).or_default();
             let account = row.see(paid.accepted_at_us, value, other as u64, leg == 1, risky);
             if asked {
                 fill(
