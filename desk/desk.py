@@ -43,6 +43,7 @@ from schemas.envelope import headers
 from schemas.errors import SinkError
 from schemas.ids import derived_id
 from schemas.measure import AccountFacts
+from schemas.names import how_many
 from schemas.order import Scope
 from schemas.reply import Why
 from schemas.topics import ACTIONS, DEAD_LETTERS
@@ -195,7 +196,7 @@ class Desk:
             raise RefusedError(str(Why.WRONG_STATE), "there is nothing to decide")
         if person.role not in ACTS[first.kind]:
             raise RefusedError("NOT_COMPETENT", f"{person.role} may not {first.kind.lower()}")
-        if person.id == first.by:
+        if how_many((person.id, first.by)) < 2:
             raise RefusedError(str(Why.TWO_PEOPLE_NEEDED), "the second person is another one than the first")
         if form.reason_code not in (*REASONS[first.kind], "KEEP"):
             raise RefusedError(str(Why.UNKNOWN_REASON), form.reason_code)

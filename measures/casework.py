@@ -5,6 +5,7 @@ its own or an earlier one goes through Kafka, because graphs have no cycles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ from schemas.contract import UNREADABLE, explained
 from schemas.ids import derived_id
 from schemas.journal import JournalEntry, MeasureChanged
 from schemas.measure import MeasureState
+from schemas.names import folded
 from schemas.order import MeasureKind
 from schemas.reply import Reply, ReplyCode, Why
 from schemas.report import Answer, Entity, Finding, Report, Revocation
@@ -81,14 +83,13 @@ def read_report(
     if key and (said.reporter, of) != (key.authority_id, key.jurisdiction):
         return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another reporter or country")
     if isinstance(said, Revocation):
-        taken = TakeBack(revocation=said, authority=key is not None)
-        return [Send("report", said.report_id, taken)]
+        back = TakeBack(revocation=said, authority=key is not None)
+        return [Send("report", said.report_id, back)]
     if fault := _fault(said, at_us):
         return fault
     named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
-    return [
-        Send("reporter", said.reporter, TakeReport(report=without_text(named), authority=key is not None))
-    ]
+    taken = TakeReport(report=without_text(named), authority=key is not None)
+    return [Send("reporter", folded(said.reporter), taken)]
 
 
 def _fault(said: msgspec.Struct, now_us: int) -> Refusal | None:
@@ -97,7 +98,7 @@ def _fault(said: msgspec.Struct, now_us: int) -> Refusal | None:
     faults = [
         (at > now_us + DAY_US, Why.FUTURE_ORDER, f"{name} is later than now; {unit}")
         if at > now_us
-        else (0 < at < _OLDEST_US, Why.MALFORMED, f"{name} is before 2000; {unit}")
+        else (at < _OLDEST_US, Why.MALFORMED, f"{name} is before 2000; {unit}")
         for name, at in _times(said)
     ]
     if isinstance(said, Report):
@@ -115,6 +116,12 @@ def _fault(said: msgspec.Struct, now_us: int) -> Refusal | None:
     return first_fault(*faults)
 
 
+@cache
+def _asked(of: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the fields that have to be there; of others 0 says that nobody knows."""
+    return frozenset(each.name for each in msgspec.structs.fields(of) if each.required)
+
+
 def _times(said: Any, path: str = "") -> Iterator[tuple[str, int]]:
     """Yield every time that a message states, by the name of its place."""
     if isinstance(said, tuple):
@@ -124,7 +131,8 @@ def _times(said: Any, path: str = "") -> Iterator[tuple[str, int]]:
         for name in said.__struct_fields__:
             value = getattr(said, name)
             if name.endswith("_us"):
-                yield f"{path}{name}", value
+                if value or name in _asked(type(said)):
+                    yield f"{path}{name}", value
             else:
                 yield from _times(value, f"{path}{name}.")
 

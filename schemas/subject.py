@@ -26,6 +26,7 @@ from schemas.contract import (
     Word,
 )
 from schemas.measure import Notice
+from schemas.names import how_many
 from schemas.order import Record
 from schemas.units import DAY_US
 
@@ -186,7 +187,7 @@ class Suspicion(Event, frozen=True, kw_only=True):
             settlements=sum(each.settlements for each in settled),
             accounts=max((each.accounts for each in settled), default=0),
             reports=len(reported),
-            distinct_reporters=len({each.reporter for each in reported}),
+            distinct_reporters=how_many(each.reporter for each in reported),
             confirmed=sum(each.what == "CONFIRMED" for each in happened),
             rejected=sum(each.what == "REJECTED" for each in happened),
         )

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from measures.cases import campaigns as grouping
 from measures.registry.rectification import Standing
+from schemas.names import how_many
 from schemas.rectification import Rectification
 from schemas.report import Action, Report, ReportCase
 
@@ -51,7 +52,7 @@ def campaigns(reports: Iterable[Report]) -> Table:
         classes = Counter(each.fraud_class for each in group)
         named = (f"{name} {value}" for name, values in grouping.shared(group).items() for value in values[:3])
         shown.add_row(
-            grouping.campaign_id(group), str(len(group)), str(len({each.reporter for each in group})),
+            grouping.campaign_id(group), str(len(group)), str(how_many(each.reporter for each in group)),
             _at(group[0].at_us), _at(group[-1].at_us), classes.most_common(1)[0][0], ", ".join(named),
         )  # fmt: skip
     return shown

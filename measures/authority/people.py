@@ -4,6 +4,7 @@ from measures.law.jurisdiction import Regime
 from measures.law.rules import TWO_PEOPLE, Deed
 from measures.refusal import Refusal
 from schemas.measure import Measure
+from schemas.names import how_many
 from schemas.order import Order, Scope
 from schemas.reply import Why
 
@@ -32,8 +33,8 @@ def release_fault(
         return Refusal(why=Why.REASON_MISSING, detail="a release names its reason")
     foreign = currency not in ("", regime.law.currency)
     needed = 2 if foreign or weight_minor >= regime.people.four_eyes_from else 1
-    if len(set(by)) < needed:
-        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
+    if how_many(by) < needed:
+        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{how_many(by)} of {needed} people decided")
     return None
 
 
@@ -46,8 +47,8 @@ def together_fault(
     """
     large = foreign or freed_minor >= regime.people.four_eyes_from
     needed = 2 if large or accounts >= regime.people.four_eyes_accounts else 1
-    if len(set(by)) < needed:
-        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
+    if how_many(by) < needed:
+        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{how_many(by)} of {needed} people decided")
     return None
 
 
@@ -57,8 +58,8 @@ def deed_fault(deed: Deed, by: tuple[str, ...], reason: str, regime: Regime | No
     needed = 2 if deed in two else 1
     if not reason.strip():
         return Refusal(why=Why.REASON_MISSING, detail="who decides names a reason")
-    if len(set(by)) < needed:
-        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{len(set(by))} of {needed} people decided")
+    if how_many(by) < needed:
+        return Refusal(why=Why.TWO_PEOPLE_NEEDED, detail=f"{how_many(by)} of {needed} people decided")
     return None
 
 

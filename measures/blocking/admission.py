@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from measures.blocking.forms import form, hosts, registrable
+from measures.blocking.forms import form, hosts, is_short, registrable
 from schemas.block import ACTIONS, BlockAction, BlockEntry, BlockKind, Source
 from schemas.ids import derived_id
+from schemas.names import folded
 from schemas.units import DAY_US, HOUR_US
 
 #: Days an entry lives unless the thing is seen again: sites move within days, numbers are handed on.
@@ -45,7 +46,11 @@ class Guard(NamedTuple):
         if kind == "NUMBER_RANGE":
             first, last = value.split("-")
             inside = [each for each in self.numbers if len(each) == len(first) and first <= each <= last]
-            return f"the range holds {len(inside)} protected numbers" if inside else ""
+            if inside:
+                return f"the range holds {len(inside)} protected numbers"
+            return SHORT if is_short(first) or is_short(last) else ""
+        if kind == "NUMBER" and is_short(value):
+            return SHORT
         held = {"NUMBER": self.numbers, "SENDER_ID": self.senders}.get(kind, frozenset())
         return "a protected number or sender" if value in held else ""
 
@@ -60,6 +65,8 @@ class Guard(NamedTuple):
             return f"{protected} is protected" if at_root else f"a page of {protected}, which is protected"
         return ""
 
+
+SHORT = "a short number, as emergency and service lines have"
 
 #: Addresses that are in everybody's own network or machine (RFC 1918, 4193, 6598).
 _OWN = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
@@ -106,7 +113,7 @@ def admitted(request: Request, before: BlockEntry | None, guard: Guard) -> Block
         raise ValueError(f"an entry lasts 1 to {DAYS_MAX} days")
     running = before is not None and before.state != "LIFTED" and before.valid_to_us > request.at_us
     known = before.sources if running and before else ()
-    sources = tuple({each.reporter: each for each in (*known, request.source)}.values())
+    sources = tuple({folded(each.reporter): each for each in (*known, request.source)}.values())
     review = guard.objection(request.kind, value)
     seen = running and before is not None and before.state == "ACTIVE" and before.review == review
     strongest = (

@@ -26,6 +26,9 @@ LENGTH_MAX = 2048
 #: What browsers take for the begin of an address with its scheme; some write the slashes backwards.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2}")
 
+#: Numbers of emergency and service lines have three to six digits behind the country's.
+SHORT_DIGITS = 6
+
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -167,6 +170,20 @@ def _number(text: str, region: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise ValueError("no telephone number: it has too few or too many digits")
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def is_short(number: str) -> bool:
+    """Tell whether a number is of no subscriber but a short one, such as those of police and hotlines.
+
+    >>> is_short("+82112"), is_short("+8695588"), is_short("+441212345678")
+    (True, True, False)
+    """
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return False
+    digits = len(phonenumbers.national_significant_number(parsed))
+    return digits <= SHORT_DIGITS and not phonenumbers.is_valid_number(parsed)
 
 
 def _number_range(text: str, region: str) -> str:

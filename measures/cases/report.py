@@ -39,6 +39,7 @@ from schemas.contract import TOKEN_PATTERN
 from schemas.errors import ConfigError
 from schemas.ids import derived_id
 from schemas.indicator import SaidKind, SaidOfNumber
+from schemas.names import folded
 from schemas.report import (
     Action,
     Answer,
@@ -134,7 +135,7 @@ def standing(case: ReportCase, at_us: int) -> tuple[Followed, ...]:
 
 def _counted(case: ReportCase) -> Send:
     told = CountOutcome(report_id=case.key, verdict=case.verdict, revoked=case.state == "REVOKED")
-    return Send("reporter", case.report.reporter, told)
+    return Send("reporter", folded(case.report.reporter), told)
 
 
 def _owed(each: Action) -> int:
@@ -289,7 +290,7 @@ def _taken_back(case: ReportCase, command: TakeBack, at_us: int, office: Office)
     Of a report that a person confirmed only the registry's word goes: people undo what others did on it.
     """
     revoked: Revocation = command.revocation
-    if revoked.reporter != case.report.reporter or (case.authority and not command.authority):
+    if folded(revoked.reporter) != folded(case.report.reporter) or (case.authority and not command.authority):
         return Applied(case, (Refuse("only who reported takes a report back"),))
     if case.state == "REVOKED" or case.verdict == "REJECTED":
         return Applied(case)

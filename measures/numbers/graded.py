@@ -10,6 +10,7 @@ from measures.numbers.indicator import Evidence, falls_us, indicator
 from schemas import topics
 from schemas.casework import Confirm, Recycled, SayOfNumber, Withdraw
 from schemas.indicator import NumberIndicator, SaidOfNumber
+from schemas.names import folded
 
 #: Stamped on each indicator: changes when the rule does.
 MODEL_VERSION = "fade-14d-1"
@@ -40,7 +41,7 @@ def _due(state: NumberIndicator) -> int | None:
 
 def _graded(state: NumberIndicator, was: NumberIndicator | None, at_us: int) -> Applied:
     """Grade anew; the same in the same words is no new version."""
-    evidence = [Evidence(each.kind, each.reporter, each.at_us) for each in state.said]
+    evidence = [Evidence(each.kind, folded(each.reporter), each.at_us) for each in state.said]
     found = indicator(evidence, at_us)
     fresh = replace(
         state,
@@ -64,7 +65,7 @@ def _with(state: NumberIndicator, said: SaidOfNumber) -> tuple[SaidOfNumber, ...
     kept = [
         each
         for each in state.said
-        if (each.reporter, each.kind) != (said.reporter, said.kind) or each.at_us > said.at_us
+        if (folded(each.reporter), each.kind) != (folded(said.reporter), said.kind) or each.at_us > said.at_us
     ]
     return tuple(sorted((*kept, said), key=lambda each: each.at_us))[-REMEMBERED:]
 

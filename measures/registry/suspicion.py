@@ -30,6 +30,7 @@ from schemas.casework import (
     Withdraw,
 )
 from schemas.ids import derived_id
+from schemas.names import folded
 from schemas.report import Answer
 from schemas.subject import WINDOWS_DAYS, Day, Happened, SubjectSource, Suspicion
 from schemas.units import DAY_US, MINUTE_US
@@ -55,7 +56,7 @@ def tier_of(sources: Iterable[SubjectSource]) -> int:
     >>> tier_of([SubjectSource(reporter="bank-1", tier=3), SubjectSource(reporter="bank-2")])
     3
     """
-    named = {each.reporter: each for each in sources}
+    named = {folded(each.reporter): each for each in sources}
     if not named:
         return 0
     asked = max(each.tier for each in named.values())
@@ -172,7 +173,8 @@ def _known(known: Suspicion, at_us: int) -> str:
 def _suspected(known: Suspicion, source: SubjectSource, at_us: int) -> Suspicion:
     """Return a suspicion with one more source, or the same reporter's newer word."""
     running = known.state in ("ACTIVE", "IN_REVIEW") and at_us < known.valid_to_us
-    others = tuple(each for each in known.sources if each.reporter != source.reporter) if running else ()
+    who = folded(source.reporter)
+    others = tuple(each for each in known.sources if folded(each.reporter) != who) if running else ()
     sources = (*others, source)
     happened = Happened(at_us=at_us, what="REPORTED", reporter=source.reporter, report_id=source.report_id)
     history = known.history

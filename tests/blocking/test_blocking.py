@@ -137,7 +137,8 @@ def test_one_private_reporter_only_labels_and_a_second_one_blocks() -> None:
         ("bank.example", "DOMAIN"), ("login.bank.example", "DOMAIN"), ("bank.example/", "URL"),
         ("co.uk", "DOMAIN"), ("github.io", "DOMAIN"), ("https://www.bank.example/help", "URL"),
         ("+44 1592 345678", "NUMBER"), ("+441592345600-+441592345699", "NUMBER_RANGE"),
-        ("MyBank", "SENDER_ID"),
+        ("+82112", "NUMBER"), ("+82 110", "NUMBER"), ("+8695588", "NUMBER"), ("+49112", "NUMBER"),
+        ("+8612300-+8612399", "NUMBER_RANGE"), ("MyBank", "SENDER_ID"),
     ],
 )  # fmt: skip
 def test_what_the_guard_holds_has_no_effect_before_a_person_looks(value: str, kind: BlockKind) -> None:

@@ -164,7 +164,7 @@ def test_one_person_alone_lifts_and_confirms_nothing_where_the_country_asks_for_
     bureau = Bureau(Office(guard=Guard(domains=frozenset({"evil.example"}))))
     entry = blocked(bureau)
 
-    bureau.say(ConfirmBlock(entry_id=entry.entry_id, by=("desk-1", "desk-1"), reason="looked"))
+    bureau.say(ConfirmBlock(entry_id=entry.entry_id, by=("desk-1", "Desk_1"), reason="looked"))
     bureau.say(LiftBlock(entry_id=entry.entry_id, by=("desk-1",), reason="a shop"))
     bureau.say(LiftBlock(entry_id=entry.entry_id, by=TWO, reason=" "))
 

@@ -76,6 +76,28 @@ def test_one_private_reporter_blocks_nothing_however_much_is_reported() -> None:
     }
 
 
+def test_one_reporter_whose_systems_spell_it_differently_is_one() -> None:
+    bureau = desk()
+
+    for each, reporter in enumerate(("Bank-2", "bank-2", "BANK_2", "bank 2", "bank\u20102", "\uff22ank-2")):
+        bureau.report(report(each, site(), account(), reporter=reporter, origin="BANK", priority=4))
+
+    assert {each.action for each in bureau.all("block")} == {"LABEL"}
+    assert [(each.tier, len(each.sources)) for each in bureau.all("suspicion")] == [(2, 1)]
+    assert [each.counters(T0, 90).distinct_reporters for each in bureau.all("suspicion")] == [1]
+
+
+def test_a_record_follows_its_reporter_under_each_of_its_spellings() -> None:
+    bureau = desk()
+    for each in range(4):
+        bureau.report(report(each, site(f"s{each}.example"), reporter="Bank-2", origin="BANK"))
+        bureau.say(Finding(report_id=f"report-{each}", verdict="REJECTED", by="lin"))
+
+    bureau.report(report(9, site(), reporter="BANK_2", origin="BANK"))
+
+    assert asked(bureau, "report-9") == [("LOOK", "desk")]
+
+
 def test_two_reporters_block_and_then_operator_host_and_bank_are_asked_by_their_clocks() -> None:
     bureau = desk()
     for reporter in ("bank-2", "bank-3"):
@@ -315,6 +337,7 @@ def test_each_of_the_nine_korean_kinds_of_information_can_be_reported_and_is_ask
 @pytest.mark.parametrize(
     ("at_us", "says"),
     [
+        (0, "at_us is before 2000"),
         (T0 // SECOND, "at_us is before 2000"),
         (T0 // 1_000, "at_us is before 2000"),
         (T0 + 30 * DAY, "at_us is later than now"),
