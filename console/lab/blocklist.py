@@ -128,7 +128,7 @@ def one_of(word: str, words: tuple[str, ...], name: str) -> Any:
 
     """
     if word not in words:
-        raise ConfigError(f"there is no {name} {word!r}; use one of {', '.join(words)}")
+        raise ConfigError(f"there is no {name} {word!r}; use one of {', '.join(filter(None, words))}")
     return word
 
 

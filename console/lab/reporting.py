@@ -11,16 +11,18 @@ import msgspec
 
 from console.lab.brokers import topic_records
 from console.lab.signing import signed
+from measures.aggregate import Office, Refuse
 from measures.cases.campaigns import without_text
+from measures.cases.report import REPORT
 from measures.casework import TYPE
 from measures.exchange import misp, stix, xarf
 from pipelines.kafka.port import KafkaSettings, open_producer
 from pipelines.kafka.preflight import require_listener
 from schemas import topics
-from schemas.casework import CaseworkMessage
+from schemas.casework import CaseworkMessage, TakeBack
 from schemas.contract import UNREADABLE, explained
 from schemas.errors import ConfigError, cause
-from schemas.report import Report, ReportCase, Revocation
+from schemas.report import Answer, Finding, Report, ReportCase, Revocation
 
 FORMS = ("stix", "xarf", "misp")
 
@@ -77,6 +79,22 @@ def tell(kafka: KafkaSettings, said: Any, key: Path | None = None) -> None:
         topic, str(named).encode(), signed(value, key, TYPE) if key else value, (), time.time_ns() // 1000
     )
     producer.flush()
+
+
+def tell_of(kafka: KafkaSettings, said: Answer | Finding | Revocation, key: Path | None = None) -> None:
+    """Send what is said of a report, if the job would take it as the report stands now.
+
+    Raises:
+        ConfigError: there is no such report, or the job would refuse it.
+
+    """
+    case = one(cases(kafka), said.report_id)
+    command = TakeBack(revocation=said, authority=key is not None) if isinstance(said, Revocation) else said
+    applied = REPORT.apply(case, case.key, command, time.time_ns() // 1000, Office())
+    for each in applied.followed:
+        if isinstance(each, Refuse):
+            raise ConfigError(f"not sent: {each.detail}; see `stopline reports show {case.key}`")
+    tell(kafka, said, key)
 
 
 def cases(kafka: KafkaSettings) -> dict[str, ReportCase]:

@@ -271,6 +271,8 @@ def still_in_service(proof: str) -> str:
 
 def _found(case: ReportCase, finding: Finding, at_us: int, office: Office) -> Applied:
     """Close a case; one that was wrong is undone, everywhere."""
+    if not finding.reason.strip():
+        return Applied(case, (Refuse("who judges names a reason"),))
     if case.state in ("CLOSED", "REVOKED"):
         same = case.verdict == finding.verdict
         return Applied(case, () if same else (Refuse("the case is closed with another finding"),))

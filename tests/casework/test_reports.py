@@ -91,7 +91,7 @@ def test_a_record_follows_its_reporter_under_each_of_its_spellings() -> None:
     bureau = desk()
     for each in range(4):
         bureau.report(report(each, site(f"s{each}.example"), reporter="Bank-2", origin="BANK"))
-        bureau.say(Finding(report_id=f"report-{each}", verdict="REJECTED", by="lin"))
+        bureau.say(Finding(report_id=f"report-{each}", verdict="REJECTED", by="lin", reason="wrong"))
 
     bureau.report(report(9, site(), reporter="BANK_2", origin="BANK"))
 

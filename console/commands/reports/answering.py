@@ -34,8 +34,8 @@ def answer(
         report_id=report, action_id=action, recipient=recipient, reason=reason, proof=proof,
         result=one_of(result, ("", *RESULTS), "result"),
     )  # fmt: skip
-    reporting.tell(kafka_settings(in_process_options(context.args)), said)
-    typer.echo(f"{action}: {result or 'acknowledged'}")
+    reporting.tell_of(kafka_settings(in_process_options(context.args)), said)
+    typer.echo(f"{action}: {result or 'acknowledged'}, sent")
 
 
 @app.command(cls=BeamCommand, context_settings=BEAM_FLAGS)
@@ -45,7 +45,7 @@ def judge(
     verdict: Annotated[str, typer.Argument(help="CONFIRMED or REJECTED.")],
     *,
     by: Annotated[str, typer.Option(help="Who found it out.")],
-    reason: Annotated[str, typer.Option(help="Why, in words.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, in words.")],
 ) -> None:
     """Close a report with what was found out; a rejected one is undone, and counts in its reporter's record.
 
@@ -54,5 +54,5 @@ def judge(
     said = Finding(
         report_id=report, verdict=one_of(verdict, ("CONFIRMED", "REJECTED"), "verdict"), by=by, reason=reason
     )
-    reporting.tell(kafka_settings(in_process_options(context.args)), said)
-    typer.echo(f"{report}: {verdict}")
+    reporting.tell_of(kafka_settings(in_process_options(context.args)), said)
+    typer.echo(f"{report}: {verdict}, sent")

@@ -44,5 +44,5 @@ def revoke(
     Example: stopline reports revoke report-1 --reporter bank-1 --kafka_brokers 127.0.0.1:9092
     """
     said = Revocation(report_id=report, reporter=reporter, reason=reason)
-    reporting.tell(kafka_settings(in_process_options(context.args)), said, key)
-    typer.echo(f"{report} taken back")
+    reporting.tell_of(kafka_settings(in_process_options(context.args)), said, key)
+    typer.echo(f"{report}: taking it back is sent")
