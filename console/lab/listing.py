@@ -1,6 +1,7 @@
 """A country's list as its keeper publishes it and an institution takes it, and look-ups with a quota."""
 
 import base64
+import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,12 +20,13 @@ from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from pipelines.lookup.following import Followed, Follower
 from schemas import topics
-from schemas.contract import UNREADABLE
+from schemas.contract import TOKEN_PATTERN, UNREADABLE
 from schemas.errors import ConfigError, cause
 from schemas.subject import ListedSubject, ListVersions, Suspicion
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+_TOKEN = re.compile(TOKEN_PATTERN)
 _BUCKETS = msgspec.json.Decoder(dict[str, quota.Bucket])
 
 
@@ -111,21 +113,30 @@ def looked_up(kafka: KafkaSettings, kind: str, token: str, caller: str, folder: 
     """Return what is in force on a subject as JSON, within the caller's quota.
 
     Raises:
-        ConfigError: the quota is used up.
+        ConfigError: the token is none, or the quota is used up.
 
     """
+    if not _TOKEN.match(token):
+        raise ConfigError(f"{token!r} is no token; make one with `stopline tokens make`")
     now_us, named = time.time_ns() // 1000, key_of(kind, token)
     suspected = newest(kafka, topics.SUSPICIONS, Suspicion).get(named)
     listed = newest(kafka, topics.LISTINGS, ListedSubject).get(named)
     found = quota.answer(suspected, listed, now_us)
     file = folder / "quotas.json"
-    buckets = _BUCKETS.decode(file.read_bytes()) if file.exists() else {}
+    buckets = _quotas(file)
     buckets[caller], allowed = quota.asked(buckets.get(caller), quota.FIRM, now_us, known=found is not None)
     folder.mkdir(parents=True, exist_ok=True)
     file.write_bytes(msgspec.json.encode(buckets))
     if not allowed:
         raise ConfigError(f"{caller} has asked too often for who is not there; ask again in some minutes")
     return msgspec.json.encode(found or quota.Answer()).decode()
+
+
+def _quotas(file: Path) -> dict[str, quota.Bucket]:
+    try:
+        return _BUCKETS.decode(file.read_bytes()) if file.exists() else {}
+    except (OSError, *UNREADABLE) as error:
+        raise ConfigError(f"quotas {file} cannot be read: {cause(error)}; move it away") from error
 
 
 def _held(path: Path) -> ListCopy:

@@ -69,9 +69,18 @@ def say(kafka: KafkaSettings, file: Path, key: Path | None) -> str:
 
 
 def tell(kafka: KafkaSettings, said: Any, key: Path | None = None) -> None:
-    """Send one message to the topic of its kind, signed if a key is named."""
+    """Send one message to the topic of its kind, signed if a key is named.
+
+    Raises:
+        ConfigError: a word of it is not as its contract asks.
+
+    """
     topic = topics.REPORTS if isinstance(said, Report | Revocation) else topics.CASEWORK
     value = msgspec.json.encode(said, order="deterministic")
+    try:
+        msgspec.json.decode(value, type=type(said))
+    except UNREADABLE as error:
+        raise ConfigError(f"not sent: {explained(error, type(said))}; mend it") from error
     named = getattr(said, "report_id", None) or getattr(said, "entry_id", None) or type(said).__name__
     require_listener(kafka)
     producer = open_producer(kafka)
