@@ -41,6 +41,10 @@ Threshold = float | str
 _Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 
 
+#: What of the registry asks for an outcome: an authority's listing, a suspicion, or nothing.
+Registered = Literal["", "LISTED", "SUSPECTED"]
+
+
 class Decision(NamedTuple):
     """What was decided about one leg.
 
@@ -49,6 +53,7 @@ class Decision(NamedTuple):
         score: what the model gives, 0 to 1; no chance (docs/models.md).
         reasons: the strongest ones.
         enforced_minor: what a measure in force keeps on the account, where this debit goes against it.
+        registered: what of the registry asks for this outcome, where the model alone would not; "": nothing.
 
     """
 
@@ -56,6 +61,7 @@ class Decision(NamedTuple):
     score: float
     reasons: tuple[Reason, ...]
     enforced_minor: int = 0
+    registered: Registered = ""
 
 
 class LegPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -49,21 +49,26 @@ def _grounds(law: Regime, leg: Leg, paid: Paid, decision: Decision, kept: Sides)
     if decision.enforced_minor and (freeze := law.rule(FreezeRule)) is not None:
         return [Ground("freeze", freeze, "FREEZE_ORDERED", "HOLDER")]
     if leg == "DEBIT" or not kept.debtor:
-        return _on_account(law, paid)
+        return _on_account(law, paid, decision)
     if decision.outcome == STOP and kept.creditor:
-        on_account = _on_account(law, paid)
-        return on_account and on_account + _on_payment(law, paid)
-    return _on_payment(law, paid)
+        on_account = _on_account(law, paid, decision)
+        return on_account and on_account + _on_payment(law, paid, decision)
+    return _on_payment(law, paid, decision)
 
 
-def _on_account(law: Regime, paid: Paid) -> list[Ground]:
+#: Why a hold is made, by what asks for it: told to the holder of the account, and to who pays it.
+_TOLD_HOLDER = {"": "PAYEE_SUSPECT", "LISTED": "LISTED", "SUSPECTED": "ACCOUNT_SUSPECTED"}
+_TOLD_PAYER = {"": "SCAM_SUSPECTED", "LISTED": "PAYEE_LISTED", "SUSPECTED": "PAYEE_SUSPECTED"}
+
+
+def _on_account(law: Regime, paid: Paid, decision: Decision) -> list[Ground]:
     found = law.hold_at("payee_hold", paid.at_us)
-    return [Ground(*found, "PAYEE_SUSPECT", "HOLDER")] if found else []
+    return [Ground(*found, _TOLD_HOLDER[decision.registered], "HOLDER")] if found else []
 
 
-def _on_payment(law: Regime, paid: Paid) -> list[Ground]:
+def _on_payment(law: Regime, paid: Paid, decision: Decision) -> list[Ground]:
     found = law.hold_at("payer_delay", paid.at_us)
-    return [Ground(*found, "SCAM_SUSPECTED", "PAYER")] if found else []
+    return [Ground(*found, _TOLD_PAYER[decision.registered], "PAYER")] if found else []
 
 
 @lru_cache(maxsize=256)

@@ -119,7 +119,8 @@ class Decider:
                 leg, legs.transfer[part], outcome[part], forbidden[part], model=live.model
             )
         ]
-        outcome = np.maximum(outcome, listed.outcomes(legs.transfer, leg, self._policy.lists))
+        own = outcome
+        outcome = np.maximum(own, listed.outcomes(legs.transfer, leg, self._policy.lists))
         outcome[forbidden] = STOP
         guided = at_button(legs, self._policy.button if credit else None)
         outcome[guided] = np.maximum(outcome[guided], WARN)
@@ -132,11 +133,13 @@ class Decider:
             outcome[flagged].tolist(),
             [round(score, 6) for score in scores],
             map(
-                tuple.__add__,
+                _together,
                 self._registered(few, leg),
                 self._explained(models.live.model(leg), leg, computed.of(models.live, flagged), figures),
+                forbidden[flagged].tolist(),
             ),
             kept_minor[flagged].tolist(),
+            listed.grounds(few.transfer, leg, self._policy.lists, own[flagged]),
         )
         pairs = list(zip(paid(few.transfer), decisions, strict=True))
         alerts = [self._alert(live.model, leg, *each) for each in pairs]
@@ -225,6 +228,14 @@ class Decider:
             contributions=added,
             figures=figures,
         )
+
+
+def _together(
+    registered: tuple[Reason, ...], found: tuple[Reason, ...], forbidden: bool
+) -> tuple[Reason, ...]:
+    """Put reasons together; what is said for want of another is left out where there is one."""
+    alone = not (registered or forbidden)
+    return (*registered, *(each for each in found if alone or each.code != reasons.SEVERAL_SIGNS))
 
 
 def enforced_minor(legs: Legs, credit: bool) -> NDArray[np.int64]:

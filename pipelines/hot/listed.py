@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from measures.registry.codes import ALL_IN, CHANNELS_OF, LISTED, TIER_BITS, TIER_MASK
 from models.scoring.reasons import Words, always
-from pipelines.policy import OUTCOMES, ListsPolicy
+from pipelines.policy import OUTCOMES, ListsPolicy, Registered
 from schemas.alert import Leg, Reason
 from schemas.payment import CHANNELS
 from schemas.rows import Rows
@@ -39,6 +39,18 @@ def outcomes(transfer: Rows, leg: Leg, rule: ListsPolicy) -> NDArray[np.int64]:
         exempt = token_words(sorted(rule.exempt_payees))
         paid = (transfer["creditor_account"][:, None] == exempt[None]).all(axis=2).any(axis=1)
         found[paid] = by_code[transfer["channel"][paid], said[paid] & TIER_MASK]
+    return found
+
+
+def grounds(transfer: Rows, leg: Leg, rule: ListsPolicy, own: NDArray[np.int64]) -> list[Registered]:
+    """Say what of the registry asks for more than `own` outcomes of TRANSFER[n]; "" where nothing does."""
+    said = codes(transfer, leg)
+    if not said.any():
+        return [""] * len(said)
+    asked = outcomes(transfer, leg, rule)
+    suspected = _by_code(leg, rule)[transfer["channel"], said & TIER_MASK]
+    which = np.where(suspected == asked, "SUSPECTED", "LISTED")
+    found: list[Registered] = np.where(asked > own, which, "").tolist()
     return found
 
 

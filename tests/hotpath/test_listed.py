@@ -124,6 +124,8 @@ def test_what_is_said_of_an_account_delays_payments_from_then_on_until_it_is_tak
     told = [each for each in alerts if each["reasons"][0]["code"] == "PAYEE_SUSPECTED"]
     assert [(each["txn_id"], each["leg"], each["outcome"]) for each in told] == [("t1", "CREDIT", "DELAY")]
     assert len(told[0]["lists"]) == 8 and int(told[0]["lists"], 16)
+    assert told[0]["notice"]["reason_code"] == "PAYEE_SUSPECTED"
+    assert "SEVERAL_SIGNS" not in {each["code"] for each in told[0]["reasons"]}
 
 
 def test_a_listing_is_looked_up_within_two_seconds_and_again_after_a_restart(broker: KafkaSettings) -> None:
@@ -210,6 +212,18 @@ def test_a_listing_cuts_what_its_country_cuts_on_that_channel(
     code = codes_at(listing("ACCOUNT", VICTIM, country), topics.LISTINGS)
 
     assert outcome("DEBIT", rule, channel=channel, payer=code) == getattr(rule, expected)
+
+
+def test_a_notice_names_the_registry_where_the_model_alone_would_not_have_acted() -> None:
+    rule = ListsPolicy(suspected=("WARN", "DELAY", "HOLD"), listed="WARN", cut="STOP")
+    listing_ = codes_at(listing("ACCOUNT", VICTIM), topics.LISTINGS)
+    said = [0, TIER_BITS[2], TIER_BITS[2], listing_, listing_ | TIER_BITS[3]]
+    rows = np.concatenate([transfers("MOBILE", payer=code) for code in said])
+    own = np.array([OUTCOMES.index(name) for name in ("STOP", "WARN", "DELAY", "APPROVE", "APPROVE")])
+
+    assert listed.grounds(rows, "DEBIT", rule, own) == ["", "SUSPECTED", "", "LISTED", "LISTED"]
+    rows["channel"] = CHANNELS.index("COUNTER")
+    assert listed.grounds(rows, "DEBIT", rule, own) == ["", "SUSPECTED", "", "LISTED", "SUSPECTED"]
 
 
 def test_payments_to_an_exempt_payee_are_not_cut() -> None:
