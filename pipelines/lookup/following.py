@@ -87,6 +87,7 @@ class Follower:
         self._seal = read_seal(followed.kafka.seal_key)
         self._reader: ChunkReader | None = None
         self._closed = threading.Event()
+        self._unread: set[str] = set()
         prepare()
         self._begin()
         self._catch_up()
@@ -209,7 +210,12 @@ class Follower:
             key = key_of(spoken.kind, spoken.token)
         except UNREADABLE as error:
             TELEMETRY.count("registry_unreadable", 1)
-            _LOGGER.error("%s[%d]@%d is passed over: %s", topic, number, offset, unreadable_as(error)[1])
+            if topic not in self._unread:
+                _LOGGER.error(
+                    "%s[%d]@%d is passed over, the first of its topic, others are counted: %s",
+                    topic, number, offset, unreadable_as(error)[1],
+                )  # fmt: skip
+            self._unread.add(topic)
             return False
         if spoken.kind not in LOOKED_UP or spoken.version < self._versions.get((topic, key), 0):
             return False

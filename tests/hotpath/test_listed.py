@@ -145,13 +145,16 @@ def test_a_listing_is_looked_up_within_two_seconds_and_again_after_a_restart(bro
     assert again.lists.version == follower.lists.version != 0
 
 
-def test_an_older_version_changes_nothing_and_what_is_no_state_is_passed_over(broker: KafkaSettings) -> None:
+def test_an_older_version_changes_nothing_and_what_is_no_state_is_passed_over(
+    broker: KafkaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
     for value in (suspicion(PARTY, 2, 5), b"{}", b"no json", b"", suspicion(PARTY, 0, 4)):
         send(broker, topics.SUSPICIONS, value)
 
     follower = Follower(Followed(broker))
 
     assert follower.lists.codes(token_words([PARTY]), np.array([NOW + HOUR_US]))[0] == TIER_BITS[2]
+    assert caplog.text.count("is passed over") == 1
 
 
 def test_the_number_of_a_call_counts_as_a_scammers_from_tier_two(broker: KafkaSettings) -> None:
