@@ -8,8 +8,8 @@ by walking all loaded modules, 5 ms each (half the time of the whole job, measur
 runner also keeps what every bundle reports until the pipeline ends, 1.5 MB a second, because Beam 2.77 adds
 the reports up by generators that are only run then. Here each stage's counters are added up at once and
 nothing else is kept. Where a partition's reading stands is written down with its source, pickled and packed
-(bzip2, 0.5 ms there and back), with every bundle; Beam remembers 16 of those it packed, and a job reads more
-partitions. A source never changes, so that it is remembered unpacked as well.
+(bzip2, a millisecond there and back), with every bundle; Beam remembers those it packed. A source never
+changes, so that it is remembered unpacked as well.
 
 Workers of Flink: Beam keeps what a bundle writes to its end, then sends and waits for one state after the
 other. On a busy machine an answer takes 5 ms, one in twenty 40, and a stage writes two or three states for
@@ -37,8 +37,8 @@ BEAM = "2.77"
 #: How often Beam notes which step is at work, milliseconds.
 SAMPLE_MS = 1
 
-#: So many sources of a process are remembered as bytes.
-SOURCES = 4_096
+#: So many sources of a process are remembered by their bytes.
+SOURCES = 16
 
 #: A bag is sent what it was given once an element is this large.
 EARLY_BYTES = 1 << 16
@@ -61,14 +61,12 @@ def _both() -> list[Change]:
 
 def _in_process() -> list[Change]:
     cache, memory = "half the speed in process", "memory grows by 1.5 MB a second in process"
-    packed = "each partition read costs a bundle 0.5 ms in process"
+    packed = "a bundle unpacks its source again, a millisecond in process"
     written = unbounded_source._PROVIDER.restriction_coder()._source_coder
     return [
         Change(worker_handlers, "STATE_CACHE_SIZE_MB", 0, cache),
         Change(fn_runner, "consolidate_monitoring_infos", _counters, memory),
-        Change(written, "cache_size", SOURCES, packed),
         Change(written, "_create_impl", partial(_remembering, written), packed),
-        Change(unbounded_source._SOURCE_KEY_CODER, "cache_size", SOURCES, packed),
     ]
 
 

@@ -30,7 +30,7 @@ from pipelines.kafka.preflight import append_time, new_topics, require_topics
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
-from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.received import no_clock, reading, wall_clock_us
 from pipelines.state.identity import Identity
@@ -116,7 +116,7 @@ def _in_process(settings: CaseworkSettings, pipeline: beam.Pipeline) -> str:
     settings, said = _rebuilt(replace(settings, ticks=True))
     read = ReadChunks(
         settings.kafka, *topics.CASEWORK_READ, chunk_rows=CHUNK_ROWS, max_read_time_s=READ_TIME_S,
-        poll_interval_s=LOOK_S,
+        rest_s=LOOK_S,
     )  # fmt: skip
     write(build(pipeline | "Read" >> read, settings), settings)
     rings.following(settings.kafka)

@@ -25,7 +25,7 @@ from pipelines.kafka.preflight import append_time, new_topics, require_topics
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
-from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.lifecycle import journal
 from pipelines.lifecycle.settings import LifecycleSettings

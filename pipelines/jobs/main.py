@@ -37,8 +37,8 @@ from pipelines.kafka.reading.bounds import captured_bounds
 from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
 from pipelines.kafka.reading.marks import Mark
-from pipelines.kafka.reading.source import ReadChunks
 from pipelines.kafka.reading.start import partitions_of
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.lookup import following
 from pipelines.received import reading

@@ -23,7 +23,7 @@ from pipelines.kafka.preflight import new_topics, require_topics
 from pipelines.kafka.reading.bounded import ReadChunksBounded
 from pipelines.kafka.reading.in_flight import folder_of
 from pipelines.kafka.reading.keyed_source import ReadChunksKeyed
-from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.received import no_clock, reading, wall_clock_us
 from pipelines.state.identity import Identity

@@ -36,7 +36,7 @@ from pipelines.hot import serving
 from pipelines.in_process.runner import in_process
 from pipelines.jobs.options import JobSettings
 from pipelines.kafka.port import Chunk
-from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.kafka.sink import OutRecord, WriteRecords
 from pipelines.policy import DELAY, Policy
 from pipelines.telemetry import TELEMETRY

@@ -20,7 +20,7 @@ from console.lab.showing import AS_OF_TODAY
 from pipelines.in_process.runner import in_process
 from pipelines.jobs import main
 from pipelines.jobs.options import JobSettings
-from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.streams.table import topics_read
 from pipelines.telemetry import TELEMETRY, Latency, quantiles
 from schemas.errors import StoplineError

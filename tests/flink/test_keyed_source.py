@@ -60,7 +60,7 @@ def send(settings: KafkaSettings, topic: str, values: range, partition: int = 0)
 
 
 def reader(settings: KafkaSettings, topic: str, pauses: list[float] | None = None) -> ReadByTimer:
-    source = ChunkSource(settings, ((topic, 0),), "earliest", poll_interval_s=0.0)
+    source = ChunkSource(settings, ((topic, 0),), "earliest")
     read = ReadByTimer(source, 4, 0.02, (pauses if pauses is not None else []).append)
     read.setup()
     return read
@@ -130,7 +130,7 @@ def test_a_reader_says_how_many_messages_the_broker_holds_beyond_it(
     settings: KafkaSettings, topic: str
 ) -> None:
     send(settings, topic, range(5000))
-    source = ChunkSource(settings, ((topic, 0),), "earliest", chunk_rows=500, poll_interval_s=0.0)
+    source = ChunkSource(settings, ((topic, 0),), "earliest", chunk_rows=500)
     reading = ChunkReader(source, Position((topic, 0), 0))
 
     while not reading.advance():

@@ -25,7 +25,7 @@ from pipelines.kafka.local.brokers import EmbeddedBroker
 from pipelines.kafka.port import Chunk, KafkaSettings, NewTopic, open_admin, open_consumer, open_producer
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.bounds import captured_bounds
-from pipelines.kafka.reading.source import ReadChunks
+from pipelines.kafka.reading.together import ReadChunks
 from pipelines.kafka.seal import read_seal
 from pipelines.policy import ClockPolicy, Policy, TracingPolicy, load
 from pipelines.state.shard_state import Tables

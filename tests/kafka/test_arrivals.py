@@ -23,10 +23,6 @@ from pipelines.readable import readable
 from schemas.errors import BrokerError
 
 
-class Reader:
-    pass
-
-
 class Telling(ChunkConsumer):
     """Tells of messages by `come`, if it can."""
 
@@ -45,78 +41,49 @@ class Telling(ChunkConsumer):
 
 
 @pytest.fixture
-def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[[Arrivals, Reader], float]:
+def waited(monkeypatch: pytest.MonkeyPatch) -> Callable[[Arrivals], float]:
     monkeypatch.setattr(arrivals, "QUIET_S", 0.0)
     monkeypatch.setattr(arrivals, "WAIT_S", 0.2)
 
-    def waited_(told: Arrivals, reader: Reader) -> float:
+    def waited_(told: Arrivals) -> float:
         began = time.monotonic()
-        told.wait(reader)
+        told.wait()
         return time.monotonic() - began
 
     return waited_
 
 
-def test_one_reader_waits_once_all_have_looked_and_then_all_look_again(
-    waited: Callable[[Arrivals, Reader], float],
-) -> None:
-    told, one, other = Arrivals(), Reader(), Reader()
-    told.looked(one)
-    told.looked(other)
-
-    assert waited(told, one) >= 0.2
-    for reader in (other, one):  # the others look after the wait, and none waits before all have
-        assert waited(told, reader) < 0.1
-        told.looked(reader)
-    assert waited(told, one) >= 0.2
-
-
 def test_messages_end_a_wait_and_those_that_came_before_begin_none(
-    waited: Callable[[Arrivals, Reader], float], monkeypatch: pytest.MonkeyPatch
+    waited: Callable[[Arrivals], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrivals, "WAIT_S", 60.0)
-    told, reader, consumer = Arrivals(), Reader(), Telling()
+    told, consumer = Arrivals(), Telling()
     told.listen(consumer)
-    told.looked(reader)
 
     consumer.come()
-    assert waited(told, reader) < 30
-    told.looked(reader)
+    assert waited(told) < 30
     threading.Timer(0.05, consumer.come).start()
-    assert 0.04 < waited(told, reader) < 30
+    assert 0.04 < waited(told) < 30
 
 
 def test_nobody_waits_for_a_client_that_cannot_tell_or_soon_after_messages(
-    waited: Callable[[Arrivals, Reader], float], monkeypatch: pytest.MonkeyPatch
+    waited: Callable[[Arrivals], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrivals, "WAIT_S", 60.0)
-    told, reader = Arrivals(), Reader()
-    told.looked(reader)
+    told = Arrivals()
     told.listen(Telling(able=False))
-    assert waited(told, reader) < 30
+    assert waited(told) < 30
 
     monkeypatch.setattr(arrivals, "QUIET_S", 3600.0)
     told = Arrivals()
-    told.looked(reader)
     told.came()
-    assert waited(told, reader) < 30
-
-
-def test_a_reader_that_is_gone_keeps_nobody_from_waiting(waited: Callable[[Arrivals, Reader], float]) -> None:
-    told, one, other = Arrivals(), Reader(), Reader()
-    told.looked(one)
-    told.looked(other)
-    told.wait(one)
-    told.looked(one)
-
-    del other
-    assert waited(told, one) >= 0.2
+    assert waited(told) < 30
 
 
 def test_the_hot_client_tells_of_a_message_that_comes_while_nobody_asks(
     local: KafkaSettings, new_topic: Callable[[KafkaSettings], str]
 ) -> None:
-    topic, told, reader = new_topic(local), Arrivals(), Reader()
+    topic, told = new_topic(local), Arrivals()
     with closing(open_consumer(local, topic, 0, 0)) as consumer:
         told.listen(consumer)
         while consumer.end_offset() is None:
@@ -128,7 +95,7 @@ def test_the_hot_client_tells_of_a_message_that_comes_while_nobody_asks(
 
         deadline = time.monotonic() + 30
         while (chunk := consumer.poll(10)) is None and time.monotonic() < deadline:
-            told.wait(reader)
+            told.wait()
         assert chunk is not None and list(chunk.values) == [b"1"]
 
 

@@ -26,7 +26,8 @@ from pipelines.kafka.reading import bounds, process
 from pipelines.kafka.reading.bounds import Bound, captured_bounds, chunks_within
 from pipelines.kafka.reading.keyed_source import ReadByTimer, _Deal
 from pipelines.kafka.reading.marks import Mark
-from pipelines.kafka.reading.source import ChunkReader, ChunkSource, ReadChunks
+from pipelines.kafka.reading.source import ChunkReader, ChunkSource
+from pipelines.kafka.reading.together import ReadChunks
 from schemas.errors import BrokerError
 from tests.flink.test_keyed_source import Held, fire
 from tests.kafka.conftest import CLIENTS, new_name
@@ -238,7 +239,7 @@ def test_on_flink_the_partitions_added_to_a_topic_are_read_by_the_running_job(
     real: KafkaSettings, new_topic: Topics, send: Send
 ) -> None:
     topic, line = new_topic(real, 2), process.broker_line(real)
-    source = ChunkSource(real, ((topic, 0), (topic, 1)), "earliest", poll_interval_s=0.0)
+    source = ChunkSource(real, ((topic, 0), (topic, 1)), "earliest")
     dealt = dict(_Deal(source, ["a", "b"]).process(b""))
     readers = {key: ReadByTimer(source, 4, 0.0, lambda _: None) for key in dealt}
     states = {key: (Held(mark), Held()) for key, mark in dealt.items()}

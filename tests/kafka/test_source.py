@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import apache_beam as beam
 import numpy as np
@@ -32,8 +32,9 @@ from pipelines.kafka.port import (
 from pipelines.kafka.reading import process
 from pipelines.kafka.reading.marks import Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import BrokerLine, LogEnd
-from pipelines.kafka.reading.source import ChunkReader, ChunkSource, ReadChunks
+from pipelines.kafka.reading.source import ChunkReader, ChunkSource
 from pipelines.kafka.reading.start import Start
+from pipelines.kafka.reading.together import ReadChunks, TogetherReader, TogetherSource
 from pipelines.process import PROCESS
 from schemas.errors import BrokerError, StateError
 from schemas.rows.values import Values
@@ -113,7 +114,7 @@ def read(reader: ChunkReader, rows: int) -> list[bytes]:
 
 
 def source_of(settings: KafkaSettings, topic: str, **kwargs: object) -> ChunkSource:
-    whole = ChunkSource(settings, ((topic, 0),), **{"poll_interval_s": 0.01, **kwargs})  # type: ignore[arg-type]
+    whole = ChunkSource(settings, ((topic, 0),), **kwargs)  # type: ignore[arg-type]
     (part,) = whole.split(20)
     return part
 
@@ -489,7 +490,7 @@ def test_the_watermark_trails_the_newest_timestamp_by_the_allowed_disorder(
     topic = new_topic(local)
     send(local, topic, [b"late", b"later"], first_us=T0_US + 500_000, step_us=-500_000)
     source = source_of(local, topic, start="earliest", out_of_orderness_us=3_000_000)
-    reader = ChunkReader(source, Position((topic, 0), 0), clock=Clock(), sleep=Clock().sleep)
+    reader = ChunkReader(source, Position((topic, 0), 0), clock=Clock())
     assert reader.get_watermark() == MIN_TIMESTAMP
 
     read(reader, 2)
@@ -516,9 +517,7 @@ def test_only_an_idle_and_caught_up_partition_follows_the_clock(
     send(local, topic, [b"x"] * 3)
     source = source_of(local, topic, start="earliest", out_of_orderness_us=1000, idle_s=2.0)
     clock = Clock()
-    reader = ChunkReader(
-        source, Position((topic, 0), 0), log_end=lambda _: end, clock=clock, sleep=clock.sleep
-    )
+    reader = ChunkReader(source, Position((topic, 0), 0), log_end=lambda _: end, clock=clock)
     read(reader, 3)
 
     clock.now += quiet_s
@@ -551,7 +550,6 @@ def test_an_empty_partition_follows_the_clock_too(local: KafkaSettings, new_topi
         Position((topic, 0), 0),
         log_end=lambda _: LogEnd(0, T0_US),
         clock=clock,
-        sleep=clock.sleep,
     )
     assert not reader.start()
     assert reader.get_watermark() == MIN_TIMESTAMP
@@ -569,21 +567,59 @@ def test_a_resumed_reader_keeps_the_watermark(local: KafkaSettings, new_topic: T
     assert reader.get_watermark() == Timestamp(micros=T0_US - 1000)
 
 
-def test_a_bundle_ends_after_the_chunk_that_reached_the_end_and_the_reader_rests(
-    local: KafkaSettings, new_topic: Topics, send: Send
-) -> None:
-    topic = new_topic(local)
-    send(local, topic, [b"x"] * 12)
-    clock = Clock()
-    source = source_of(local, topic, start="earliest", chunk_rows=5, poll_interval_s=0.25)
-    reader = ChunkReader(source, Position((topic, 0), 0), clock=clock, sleep=clock.sleep)
-    read(reader, 12)
-    clock.slept.clear()
+class Part:
+    """A reader of one partition that has so many chunks."""
 
-    assert not reader.advance()
-    assert clock.slept == []
-    assert not reader.advance()
-    assert clock.slept == [0.25]
+    def __init__(self, number: int, chunks: int, watermark: int) -> None:
+        self.number, self.chunks, self.watermark = number, chunks, watermark
+
+    def advance(self) -> bool:
+        self.chunks -= 1
+        return self.chunks >= 0
+
+    def get_current(self) -> int:
+        return self.number
+
+    def get_watermark(self) -> Timestamp:
+        return Timestamp(self.watermark)
+
+
+def rounds(reader: TogetherReader, count: int) -> list[list[int]]:
+    """Return of each of so many rounds whose chunks came, in order."""
+    found: list[list[int]] = []
+    available = reader.start()
+    for _ in range(count):
+        found.append([])
+        while available:
+            found[-1].append(reader.get_current())  # type: ignore[arg-type]
+            available = reader.advance()
+        available = reader.advance()
+    return found
+
+
+def test_a_backlog_of_one_partition_keeps_no_other_waiting_and_after_a_round_the_reader_rests() -> None:
+    settings, clock = KafkaSettings("nowhere:1", group="rounds"), Clock()
+    source = TogetherSource(ChunkSource(settings, (("t", 0),)), 2, 0.25)
+    parts: list[Any] = [Part(0, 5, 30), Part(1, 0, 10), Part(2, 1, 20)]
+    reader = TogetherReader(source, parts, clock=clock, sleep=clock.sleep)
+
+    assert rounds(reader, 3) == [[0, 0, 2], [0, 0], [0]]
+    assert clock.slept == [0.25] * 3
+    assert reader.get_watermark() == Timestamp(10)
+
+
+def test_a_mark_of_all_partitions_resumes_each(local: KafkaSettings, new_topic: Topics) -> None:
+    topic = new_topic(local, 2)
+    whole = ChunkSource(local, ((topic, 0), (topic, 1)), "earliest")
+    (source,) = TogetherSource(whole, 2).split(20)
+    begun = source.create_reader(None, None).get_checkpoint_mark()
+    assert [(each.at, each.next_offset) for each in begun.positions] == [((topic, 0), 0), ((topic, 1), 0)]
+    stood = Mark((begun.positions[0]._replace(next_offset=3), begun.positions[1]._replace(newest_us=T0_US)))
+
+    coder = source.get_checkpoint_mark_coder()
+    again = source.create_reader(None, coder.decode(coder.encode(stood)))
+
+    assert again.get_checkpoint_mark().positions == stood.positions
 
 
 class StopAfter(beam.DoFn):

@@ -214,7 +214,9 @@ class Consumer:
         if len(self._found) < max_rows:
             self._found = np.empty(max_rows, np.int64)
         count = _consume_batch(self._queue, 0, self._found.ctypes.data, max_rows)
-        found = self._found[: max(count, 0)]
+        if count <= 0:
+            return [], []
+        found = self._found[:count]
         said, topics, partitions = _places(found)
         events = [_taken_event(address) for address in found[said].tolist()]
         reads = []

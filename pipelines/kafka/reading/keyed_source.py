@@ -78,7 +78,7 @@ class ReadChunksKeyed(beam.PTransform):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         every = checked_partitions(settings, topics, start)
-        self._source = ChunkSource(settings, every, start, chunk_rows, poll_interval_s=0.0)
+        self._source = ChunkSource(settings, every, start, chunk_rows)
         self._keys = [f"reader-{key}" for key in range(self._source.hands(readers))]
         self._max_firing_chunks = max_firing_chunks
         self._poll_interval_s = poll_interval_s

@@ -1,11 +1,8 @@
 """Kafka into Beam: a native unbounded source whose element is a `Chunk`.
 
-One sub-source per partition, assigned, never subscribed. A reader owns nothing but its next offset:
-connections belong to the process (`process.py`), positions to the runner's checkpoints, and the
-consumer group only hears of them for lag dashboards and for the next start without a checkpoint.
-
-Read every topic a job needs with one `ReadChunks` and branch on `Chunk.topic`: the embedded runner
-runs nothing behind a Flatten of unbounded inputs, and pays for each source stage on every pass.
+One sub-source per partition, assigned, never subscribed; `together.py` reads all by one reader. A reader
+owns nothing but its next offset: connections belong to the process (`process.py`), positions to the runner's
+checkpoints, and the consumer group only hears of them for lag dashboards and for the next start without one.
 """
 
 import logging
@@ -16,16 +13,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.io.unbounded_source import ReadFromUnboundedSource, UnboundedReader, UnboundedSource
+from apache_beam.io.unbounded_source import UnboundedReader, UnboundedSource
 from apache_beam.utils.timestamp import MIN_TIMESTAMP, Timestamp
 
 from pipelines.kafka.coders import ChunkCoder
 from pipelines.kafka.port import Chunk, KafkaSettings, OffsetOutOfRangeError, Partition, open_admin
-from pipelines.kafka.reading.arrivals import arrivals_of
 from pipelines.kafka.reading.marks import OUT_OF_ORDERNESS_US, Mark, MarkCoder, Position
 from pipelines.kafka.reading.process import LogEnd, broker_line, shared_consumer
-from pipelines.kafka.reading.start import Start, anew_text, checked_partitions, start_offsets
+from pipelines.kafka.reading.start import Start, anew_text, start_offsets
 from schemas.errors import BrokerError
 from schemas.units import MINUTE_US
 
@@ -47,9 +42,7 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
         chunk_rows: most messages in one element.
         out_of_orderness_us: how far a message's timestamp may lag behind the newest one before it.
         idle_s: seconds without a message after which a caught-up partition's watermark follows the clock.
-        poll_interval_s: least time between looking for data that were not there.
         first_offset: set by `split` to what `start` means now for the one partition left.
-        waits: whether a reader may wait for messages that any partition of the job gets.
         topic_id: set by `split` to its topic's id now.
         known: set by `split` to how many partitions of its topic are read; 0 if that is watched elsewhere.
 
@@ -61,8 +54,6 @@ class ChunkSource(UnboundedSource):  # type: ignore[misc]
     chunk_rows: int = 2000
     out_of_orderness_us: int = OUT_OF_ORDERNESS_US
     idle_s: float = 2.0
-    poll_interval_s: float = 0.05
-    waits: bool = False
     first_offset: int = -1
     topic_id: str = ""
     known: int = 0
@@ -138,18 +129,14 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         *,
         log_end: Callable[[Partition], LogEnd | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
         self._at, self._next, self._newest_us, self._topic_id = position
         self._consumer = shared_consumer(source.settings, self._at)
-        self._arrivals = arrivals_of(source.settings)
         line = broker_line(source.settings)
         self._log_end, self._topic, self._refresh = log_end or line.log_end, line.topic, line.exchange
         self._clock = clock
-        self._sleep = sleep
         self._quiet_since = clock()
-        self._resting_until = clock()
         self._drained = False
         self._chunk: Chunk | None = None
         self.behind = 0
@@ -162,32 +149,24 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         """Take what is buffered, without waiting for data.
 
         After a chunk that reached the end of the log there is "no data now", so that a bundle ends with
-        one short chunk instead of a trail of ever shorter ones. The embedded runner ignores the pause
-        Beam asks for after "no data"; the rest of it is slept here, once a pass over all partitions, and if
-        nothing comes for long, until something does.
+        one short chunk instead of a trail of ever shorter ones.
         """
-        if (rest := self._resting_until - self._clock()) > 0:
-            self._sleep(rest)
-        if self._source.waits:
-            self._arrivals.wait(self)
-            self._arrivals.looked(self)
         self._began_anew()
         if self._drained:
             self._drained = False
-            return self._nothing_now()
+            return False
         try:
             chunk, self._next, end = self._consumer.poll_from(self._next, self._source.chunk_rows)
         except OffsetOutOfRangeError:
             self._refresh()
             if not self._began_anew():
                 raise
-            return self._nothing_now()
+            return False
         if end is not None:
             self.behind = max(end - self._next, 0)
         if chunk is None:
-            return self._nothing_now()
+            return False
         self._chunk = chunk
-        self._arrivals.came()
         credible = chunk.timestamps[chunk.timestamps <= time.time_ns() // 1000 + CLOCK_SKEW_US]
         self._newest_us = max(self._newest_us, int(credible.max(initial=-1)))
         self._quiet_since = self._clock()
@@ -222,10 +201,6 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
         with suppress(BrokerError):  # the next read will say it
             self._consumer.look_ahead(self._next, self._source.chunk_rows, chunks, begin)
 
-    def _nothing_now(self) -> bool:
-        self._resting_until = self._clock() + self._source.poll_interval_s
-        return False
-
     def get_current(self) -> Chunk:
         """Return the chunk the last successful read took."""
         assert self._chunk is not None
@@ -258,52 +233,3 @@ class ChunkReader(UnboundedReader):  # type: ignore[misc]
     def position(self) -> Position:
         """Where reading goes on."""
         return Position(self._at, self._next, self._newest_us, self._topic_id)
-
-
-class ReadChunks(beam.PTransform):  # type: ignore[misc]
-    """Read topics for ever, as a PCollection of `Chunk`.
-
-    At-least-once: after a failure or restore reading continues at the checkpoint, so messages may come
-    again, in other chunks. A topic that grows ends the job aloud, and its next start reads the new
-    partitions; one that is deleted and created anew is read from its first message.
-
-    Args:
-        settings: brokers and group.
-        topics: one or more; they must exist.
-        start: see `ChunkSource`.
-        chunk_rows: most messages in one element.
-        max_bundle_chunks: elements of one partition before its bundle is cut and can be committed.
-        max_read_time_s: seconds before it is cut.
-        poll_interval_s: least time between looks for data that were not there.
-
-    Raises:
-        BrokerError: at construction, if a topic or its start offset is not there.
-
-    """
-
-    def __init__(
-        self,
-        settings: KafkaSettings,
-        *topics: str,
-        start: Start = "committed",
-        chunk_rows: int = 2000,
-        max_bundle_chunks: int = 16,
-        max_read_time_s: float = 0.5,
-        poll_interval_s: float = 0.05,
-    ) -> None:
-        super().__init__()
-        self._source = ChunkSource(
-            settings, checked_partitions(settings, topics, start), start, chunk_rows,
-            poll_interval_s=poll_interval_s, waits=True,
-        )  # fmt: skip
-        self._max_bundle_chunks = max_bundle_chunks
-        self._max_read_time_s = max_read_time_s
-
-    def expand(self, pbegin: beam.pvalue.PBegin) -> "beam.PCollection[Chunk]":
-        """Apply the source with bundle limits that suit a stop decision, not Beam's ten seconds."""
-        return pbegin | ReadFromUnboundedSource(
-            self._source,
-            poll_interval=self._source.poll_interval_s,
-            max_records_per_bundle=self._max_bundle_chunks,
-            max_read_time_seconds=self._max_read_time_s,
-        )
