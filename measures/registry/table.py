@@ -1,9 +1,9 @@
 """Subjects by token with what is said of them and when: a filter, exact rows behind it, and changes since.
 
-The filter is words of 64 bits, of which a key sets four in one: 99 of 100 tokens that are not there are turned
-away by one look at it. A slot has one octet that is 0 where nothing is, else seven bits of the key, and slots
-are at most three quarters full: 38 octets an entry with the filter. A key may have several rows, each with its
-own time; what is in force of all of them is the answer.
+The filter is words of 64 bits, of which a key sets four in one: 99 of 100 tokens that are not there are
+turned away by one look at it. A slot has one octet that is 0 where nothing is, else seven bits of the key,
+and slots are at most three quarters full: 38 octets an entry with the filter. A key may have several rows,
+each with its own time; what is in force of all of them is the answer.
 """
 
 import secrets
