@@ -52,14 +52,15 @@ def published(kafka: KafkaSettings, country: str, key: Path, folder: Path) -> It
     if versions is None:
         raise ConfigError(f"nothing was ever listed in {country}; see `stopline casework say`")
     listed = newest(kafka, topics.LISTINGS, ListedSubject).values()
-    now = ListCopy(versions.named, distribution.rows(each for each in listed if each.jurisdiction == country))
+    rows = distribution.rows(each for each in listed if each.jurisdiction == country)
+    now = ListCopy(versions.named, rows, country, versions.number)
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / f"{country}.whole"
     before = _held(whole)
     if before.version not in ("", now.version):
         change = folder / f"{country}.{now.version}.change"
-        yield change, change.write_bytes(distribution.file(now, before, country, private, key_id))
-    yield whole, whole.write_bytes(distribution.file(now, NOTHING, country, private, key_id))
+        yield change, change.write_bytes(distribution.file(now, before, private, key_id))
+    yield whole, whole.write_bytes(distribution.file(now, NOTHING, private, key_id))
 
 
 def taken(files: Iterable[Path], keys: Path, held: Path) -> tuple[str, int]:
@@ -151,7 +152,7 @@ def _held(path: Path) -> ListCopy:
         rows = distribution.unpacked(rest, head.lines)
     except (ValueError, msgspec.MsgspecError) as error:
         raise ConfigError(f"{path} is no list: {cause(error)}; delete it and take the whole list") from error
-    return ListCopy(head.version, {(row.kind, row.token): row for row in rows})
+    return distribution.copy_of(head, {(row.kind, row.token): row for row in rows})
 
 
 def _payload(signed: bytes) -> bytes:

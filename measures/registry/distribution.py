@@ -3,8 +3,9 @@
 The first line is a JWS of the head (RFC 7515, Ed25519). The rest is gzip (RFC 1952) of JSON lines, one for
 all subjects with the same cuts: `tokens` one after the other, 26 letters each, `until` the first end and the
 gaps to the next ones, `cuts` by how much a function's cut ends earlier. A client applies a change only to the
-version it is from, compares the digest, and otherwise takes the whole. Of a change of 1,000 subjects, 17 to
-22 kB, their tokens are 16, which nothing makes smaller: they are 128 random bits each.
+version it is from, compares the digest, and otherwise takes the whole; it refuses what is older than that,
+of another country, or signed with a key of another. Of a change of 1,000 subjects, 17 to 22 kB, their tokens
+are 16, which nothing makes smaller: they are 128 random bits each.
 """
 
 import gzip
@@ -18,8 +19,8 @@ import msgspec
 from joserfc.jwk import OKPKey
 from msgspec.structs import replace
 
-from measures.authority.signing import KeyRing, open_payload, sign_payload
-from measures.refusal import Refusal
+from measures.authority.signing import AuthorityKey, KeyRing, open_payload, sign_payload
+from measures.refusal import Refusal, first_fault
 from measures.registry.listing import LIVE
 from schemas.order import Record
 from schemas.reply import Why
@@ -33,13 +34,17 @@ SOME_BYTES, ROW_BYTES = 1 << 16, 1 << 10
 
 
 class Head(Record, frozen=True, kw_only=True):
-    """What a file is: `since` is the version it changes, "" of a whole list; `digest` is of the list."""
+    """What a file is: `since` is the version it changes, "" of a whole list; `digest` is of the list.
+
+    `number` counts the changes of the country's list up to this version.
+    """
 
     jurisdiction: str
     version: str
     since: str
     digest: str
     lines: int
+    number: int = 0
 
 
 class Row(Record, frozen=True, kw_only=True):
@@ -62,10 +67,12 @@ class _Group(Record, frozen=True, kw_only=True):
 
 
 class ListCopy(NamedTuple):
-    """A list as a client holds it."""
+    """A list as a client holds it: of whom, after how many changes; "" and 0 where it holds nothing yet."""
 
     version: str
     rows: Mapping[tuple[str, str], Row]
+    jurisdiction: str = ""
+    number: int = 0
 
 
 NOTHING = ListCopy("", {})
@@ -92,13 +99,13 @@ def digest(held: Mapping[tuple[str, str], Row]) -> str:
     return hashlib.sha256(b"\n".join(_ENCODE(held[name]) for name in sorted(held))).hexdigest()
 
 
-def file(now: ListCopy, before: ListCopy, jurisdiction: str, private: OKPKey, key_id: str) -> bytes:
+def file(now: ListCopy, before: ListCopy, private: OKPKey, key_id: str) -> bytes:
     """Return the signed change from one version to another; from `NOTHING` it is the whole list."""
     changed = [row for name, row in now.rows.items() if before.rows.get(name) != row]
     gone = [Row(kind=kind, token=token) for kind, token in before.rows if (kind, token) not in now.rows]
     head = Head(
-        jurisdiction=jurisdiction, version=now.version, since=before.version, digest=digest(now.rows),
-        lines=len(changed) + len(gone),
+        jurisdiction=now.jurisdiction, version=now.version, since=before.version, digest=digest(now.rows),
+        lines=len(changed) + len(gone), number=now.number,
     )  # fmt: skip
     signed = sign_payload(_ENCODE(head), private, key_id, TYPE)
     return signed + b"\n" + _packed((*changed, *gone))
@@ -107,8 +114,9 @@ def file(now: ListCopy, before: ListCopy, jurisdiction: str, private: OKPKey, ke
 def copied(held: ListCopy) -> bytes:
     """Return a list as a client keeps it for itself, unsigned."""
     head = Head(
-        jurisdiction="", version=held.version, since="", digest=digest(held.rows), lines=len(held.rows)
-    )
+        jurisdiction=held.jurisdiction, version=held.version, since="", digest=digest(held.rows),
+        lines=len(held.rows), number=held.number,
+    )  # fmt: skip
     return _ENCODE(head) + b"\n" + _packed(held.rows.values())
 
 
@@ -165,6 +173,8 @@ def applied(held: ListCopy, given: bytes, ring: KeyRing, at_us: int) -> ListCopy
     if isinstance(opened, Refusal):
         return opened
     head = _HEAD(opened[0])
+    if fault := _foreign(head, opened[1], held):
+        return fault
     if head.since not in ("", held.version):
         return None
     try:
@@ -177,4 +187,20 @@ def applied(held: ListCopy, given: bytes, ring: KeyRing, at_us: int) -> ListCopy
             after[row.kind, row.token] = row
         else:
             after.pop((row.kind, row.token), None)
-    return ListCopy(head.version, after) if digest(after) == head.digest else None
+    return copy_of(head, after) if digest(after) == head.digest else None
+
+
+def copy_of(head: Head, held: Mapping[tuple[str, str], Row]) -> ListCopy:
+    """Return the list that a head names."""
+    return ListCopy(head.version, held, head.jurisdiction, head.number)
+
+
+def _foreign(head: Head, key: AuthorityKey, held: ListCopy) -> Refusal | None:
+    """Refuse a list of another country than the key or the held list, and one that is older than that."""
+    return first_fault(
+        (key.jurisdiction != head.jurisdiction, Why.BAD_SIGNATURE,
+         f"a list of {head.jurisdiction}, signed with a key of {key.jurisdiction}"),
+        (held.jurisdiction not in ("", head.jurisdiction), Why.NOT_COMPETENT,
+         f"a list of {head.jurisdiction}, where that of {held.jurisdiction} is held"),
+        (head.number < held.number, Why.STALE_VERSION, "older than the list that is held"),
+    )  # fmt: skip

@@ -27,15 +27,16 @@ def test_changes_lead_to_the_same_list_as_the_whole_and_forgeries_to_nothing() -
             subject = key_of("PERSON", token_of(f"person-{number - 1}"))
             at.say(AppealListing(subject_id=subject))
             at.say(DecideListing(subject_id=subject, upheld=True, by=("a", "b"), reason="mistaken"))
-        now = ListCopy(at.all("list")[0].named, distribution.rows(at.all("listing")))
-        made.append(distribution.file(now, before, "CN", KEY, "key-1"))
+        [versions] = at.all("list")
+        now = ListCopy(versions.named, distribution.rows(at.all("listing")), "CN", versions.number)
+        made.append(distribution.file(now, before, KEY, "key-1"))
         before = now
     for change in made:
         after = distribution.applied(held, change, at.ring, at.now)
         assert isinstance(after, ListCopy)
         held = after
 
-    whole = distribution.file(before, NOTHING, "CN", KEY, "key-1")
+    whole = distribution.file(before, NOTHING, KEY, "key-1")
     forged = tampered(made[-1], b"PERSON", b"PERSOM")
     assert held == before
     assert distribution.applied(NOTHING, whole, at.ring, at.now) == before
@@ -78,12 +79,12 @@ def _update(dice: random.Random) -> None:
     for number in range(12):
         rows = {name: row for name, row in rows.items() if dice.random() > 0.1}
         rows |= many((dice.randrange(60) for _ in range(5)), dice)
-        versions.append(ListCopy(f"list_{number}", dict(rows)))
+        versions.append(ListCopy(f"list_{number}", dict(rows), "CN", number + 1))
     held, place = NOTHING, 0
     while place < len(versions) - 1:
         goal = dice.randrange(place + 1, len(versions))
         since = dice.choice([versions[place], versions[place], dice.choice(versions[:-1]), NOTHING])
-        given = distribution.file(versions[goal], since, "CN", KEY, "key-1")
+        given = distribution.file(versions[goal], since, KEY, "key-1")
         after = distribution.applied(held, given, at.ring, at.now)
         if since.version not in ("", held.version):
             assert after is None
@@ -98,14 +99,14 @@ def test_a_change_of_a_thousand_subjects_is_hardly_more_than_their_tokens() -> N
     before = ListCopy("list_1", many(range(3_000), dice))
     more = ListCopy("list_2", {**before.rows, **many(range(3_000, 4_000), dice)})
 
-    assert len(distribution.file(more, before, "CN", KEY, "key-1")) < 22_000
-    assert len(distribution.file(before, more, "CN", KEY, "key-1")) < 18_000
+    assert len(distribution.file(more, before, KEY, "key-1")) < 22_000
+    assert len(distribution.file(before, more, KEY, "key-1")) < 18_000
 
 
 def test_lines_that_are_cut_short_far_too_many_or_of_an_older_release_are_refused_in_a_sentence() -> None:
     at = bureau()
     whole = distribution.file(
-        ListCopy("list_1", many(range(3), random.Random(1))), NOTHING, "CN", KEY, "key-1"
+        ListCopy("list_1", many(range(3), random.Random(1)), "CN"), NOTHING, KEY, "key-1"
     )
     head, _, _ = whole.partition(b"\n")
     bomb = head + b"\n" + gzip.compress(b" " * 50_000_000)
@@ -115,3 +116,23 @@ def test_lines_that_are_cut_short_far_too_many_or_of_an_older_release_are_refuse
         refused = distribution.applied(NOTHING, given, at.ring, at.now)
         assert isinstance(refused, Refusal)
         assert refused.detail
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (ListCopy("list_1", {}, "CN", 1), "older than the list that is held"),
+        (ListCopy("list_9", {}, "KR", 9), "a list of KR, signed with a key of CN"),
+    ],
+)
+def test_a_list_that_is_older_or_of_another_country_is_refused(given: ListCopy, why: str) -> None:
+    at = bureau()
+    held = ListCopy("list_2", many(range(3), random.Random(1)), "CN", 2)
+
+    refused = distribution.applied(held, distribution.file(given, NOTHING, KEY, "key-1"), at.ring, at.now)
+    elsewhere = distribution.applied(
+        held._replace(jurisdiction="SG"), distribution.file(held, NOTHING, KEY, "key-1"), at.ring, at.now
+    )
+
+    assert isinstance(refused, Refusal) and refused.detail == why
+    assert isinstance(elsewhere, Refusal) and elsewhere.detail == "a list of CN, where that of SG is held"
