@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from console.exposition import exposition, of_job
 from console.served import Answer, served
 from pipelines.telemetry import TELEMETRY, Telemetry
 
@@ -44,6 +43,8 @@ def probed(at: str, job: str, telemetry: Telemetry = TELEMETRY) -> Iterator[str]
 def _answer(path: str, job: str, telemetry: Telemetry) -> Answer:
     status, said = standing(telemetry)
     if path == "/metrics":
+        from console.exposition import exposition, of_job  # noqa: PLC0415 - takes 50 ms of every start
+
         figures = of_job(job, telemetry.counts(), up=status == 200)
         body, kind = exposition(figures, telemetry.histogram())
         return Answer(200, kind, body)

@@ -228,6 +228,27 @@ def test_the_list_of_commands_needs_neither_numpy_nor_a_kafka_client() -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
+@pytest.mark.slow
+def test_a_job_starts_without_what_it_does_not_need() -> None:
+    script = """
+import sys
+from console import cli
+sys.argv = "stopline run --kafka_brokers 127.0.0.1:1 --model_bundle models/shipped".split()
+try:
+    cli.main()
+except SystemExit:
+    pass
+others = {"sklearn", "skops", "joblib", "matplotlib", "prometheus_client", "fixtures"}
+print(*sorted(others & set(sys.modules)))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert "nobody listens at 127.0.0.1:1" in said.stderr
+    assert not said.stdout.strip()
+
+
 def test_shells_complete_commands_and_those_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
     def completed(*words: str) -> str:
         env = {
