@@ -83,12 +83,12 @@ def read_report(
     if key and (said.reporter, of) != (key.authority_id, key.jurisdiction):
         return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another reporter or country")
     if isinstance(said, Revocation):
-        back = TakeBack(revocation=said, authority=key is not None)
+        back = TakeBack(revocation=said, authority=_public(key))
         return [Send("report", said.report_id, back)]
     if fault := _fault(said, at_us):
         return fault
     named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
-    taken = TakeReport(report=without_text(named), authority=key is not None)
+    taken = TakeReport(report=without_text(named), authority=_public(key))
     return [Send("reporter", folded(said.reporter), taken)]
 
 
@@ -223,19 +223,24 @@ def _opened(
 
 
 def _block(said: casework.AskBlock, key: AuthorityKey | None) -> list[Send]:
-    source = _believed(said.source, key)
+    source = _believed(said.source, key, said.jurisdiction)
     entry = derived_id("block", said.kind, form(said.kind, said.value, said.region))
     return [Send("block", entry, replace(said, source=source))]
 
 
 def _lift(said: casework.LiftBlock | casework.AnswerObjection, key: AuthorityKey | None) -> list[Send]:
-    """Say who signed that a block goes; unsigned it is nobody."""
-    told = replace(said, authority_id=key.authority_id if key else "")
+    """Say which authority signed that a block goes; unsigned, or signed by a bank, it is none."""
+    signed = key if key and key.public_body else None
+    told = replace(
+        said,
+        authority_id=signed.authority_id if signed else "",
+        authority_country=signed.jurisdiction if signed else "",
+    )
     return [Send("block", said.entry_id, told)]
 
 
 def _suspect(said: casework.SuspectSubject, key: AuthorityKey | None) -> list[Send]:
-    told = replace(said, source=_believed(said.source, key))
+    told = replace(said, source=_believed(said.source, key, said.jurisdiction))
     return [Send("suspicion", suspicion.key_of(said.kind, said.token), told)]
 
 
@@ -244,17 +249,28 @@ def _propose(said: casework.ProposeListing, key: AuthorityKey | None) -> list[Se
 
 
 def _list(said: casework.ListSubject, key: AuthorityKey | None) -> list[Send]:
-    if key is None or key.jurisdiction != said.jurisdiction:
+    if key is None or not key.public_body or key.jurisdiction != said.jurisdiction:
         raise ValueError("only an authority of the country lists a subject; sign it with its key")
     entering = casework.EnterListing(said=said, authority_id=key.authority_id, actor=key.actor)
     return [Send("listing", suspicion.key_of(said.kind, said.token), entering)]
 
 
-def _believed(source: Any, key: AuthorityKey | None) -> Any:
-    """Return a source as whoever signed it; unsigned nobody is an authority."""
+def _believed(source: Any, key: AuthorityKey | None, country: str) -> Any:
+    """Return a source as whoever signed it; unsigned nobody is an authority.
+
+    Raises:
+        ValueError: it is an authority of another country than that the message is of.
+
+    """
     if key is None:
         return replace(source, authority=False)
-    return replace(source, authority=True, reporter=key.authority_id)
+    if country not in ("", key.jurisdiction):
+        raise ValueError(f"said under the law of {country}, signed with a key of {key.jurisdiction}")
+    return replace(source, authority=key.public_body, reporter=key.authority_id)
+
+
+def _public(key: AuthorityKey | None) -> bool:
+    return key is not None and key.public_body
 
 
 def _to(kind: str, field: str) -> Callable[[Any, Any], list[Send]]:

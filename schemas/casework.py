@@ -74,13 +74,14 @@ class ConfirmBlock(Command, frozen=True, kw_only=True, tag="CONFIRM_BLOCK"):
 class LiftBlock(Command, frozen=True, kw_only=True, tag="LIFT_BLOCK"):
     """People take an entry back; what an authority asked for only an authority takes back, signed.
 
-    `authority_id` is filled in by the job, from the signature.
+    `authority_id` and `authority_country` are filled in by the job, from the signature.
     """
 
     entry_id: Id
     by: By
     reason: Text
     authority_id: Annotated[str, Meta(max_length=128, pattern=TEXT_PATTERN)] = ""
+    authority_country: CountryOrNone = ""
 
 
 class ObjectToBlock(Command, frozen=True, kw_only=True, tag="OBJECT_TO_BLOCK"):
@@ -100,6 +101,7 @@ class AnswerObjection(Command, frozen=True, kw_only=True, tag="ANSWER_OBJECTION"
     by: By
     reason: Text = ""
     authority_id: Annotated[str, Meta(max_length=128, pattern=TEXT_PATTERN)] = ""
+    authority_country: CountryOrNone = ""
 
 
 class SightBlocked(Command, frozen=True, kw_only=True, tag="SIGHT_BLOCKED"):

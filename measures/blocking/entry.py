@@ -194,7 +194,14 @@ def _refused(
     fault = deed_fault(deed, command.by, command.reason, _people(entry.jurisdiction, at_us, office))
     if fault:
         return (Refuse(f"{fault.why}: {fault.detail}"),)
-    signed = isinstance(command, LiftBlock | AnswerObjection) and command.authority_id
+    signed = (
+        isinstance(command, LiftBlock | AnswerObjection)
+        and command.authority_id
+        and (
+            command.authority_country == (entry.jurisdiction or command.authority_country)
+            or command.authority_id in {each.reporter for each in entry.sources if each.authority}
+        )
+    )
     if deed == "LIFT_BLOCK" and not signed and any(each.authority for each in entry.sources):
         return (
             Refuse(f"{Why.NOT_COMPETENT}: an authority had it blocked; only a signed word gives it free"),

@@ -17,9 +17,10 @@ from schemas.casework import (
     ObjectToBlock,
     SightBlocked,
 )
+from schemas.order import Actor
 from tests.casework.kit import DAY, HOUR, MINUTE, T0, Bureau, report, site
 from tests.casework.test_listings import bureau as signing_bureau
-from tests.casework.test_listings import signed
+from tests.casework.test_listings import keys, signed
 
 TWO = ("desk-1", "desk-2")
 
@@ -229,6 +230,33 @@ def test_what_an_authority_has_blocked_only_a_signature_gives_free() -> None:
     assert held == ("BLOCK", "ACTIVE")
     assert bureau.refused == ["NOT_COMPETENT: an authority had it blocked; only a signed word gives it free"]
     assert only(bureau).state == "LIFTED"
+
+
+def test_a_bank_that_signs_blocks_nothing_alone_and_frees_nothing_of_an_authority() -> None:
+    bank = signing_bureau(actor=Actor.BANK)
+    signed(bank, ask(jurisdiction="CN"))
+    assert [(each.action, each.sources[0].reporter) for each in bank.all("block")] == [("LABEL", "police-1")]
+
+    bureau = signing_bureau()
+    signed(bureau, ask(jurisdiction="CN"))
+    bureau.ring = keys("CN", Actor.BANK)
+    signed(bureau, LiftBlock(entry_id=only(bureau).entry_id, by=TWO, reason="mistaken"))
+
+    assert only(bureau).state == "ACTIVE"
+    assert bureau.refused == ["NOT_COMPETENT: an authority had it blocked; only a signed word gives it free"]
+
+
+def test_an_authority_of_another_country_blocks_and_frees_nothing_under_this_ones_law() -> None:
+    bureau = signing_bureau("KR")
+    signed(bureau, ask(jurisdiction="CN"))
+    assert bureau.refused == ["said under the law of CN, signed with a key of KR"]
+    signed(bureau, ask(jurisdiction="KR"))
+    bureau.ring = keys("CN", name="police-cn")
+
+    signed(bureau, LiftBlock(entry_id=only(bureau).entry_id, by=TWO, reason="mistaken"))
+
+    assert only(bureau).state == "ACTIVE"
+    assert bureau.refused[1].startswith("NOT_COMPETENT")
 
 
 def test_people_of_one_institution_are_one_reporter_and_stand_in_the_entry() -> None:

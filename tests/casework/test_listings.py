@@ -31,9 +31,12 @@ PUBLIC = OKPKey.import_key(KEY.as_dict(private=False))
 BANKS = ("bank-1", "bank-2")
 
 
-def bureau(country: str = "CN") -> Bureau:
-    key = AuthorityKey("police-1", "key-1", Actor.POLICE, country, PUBLIC, 0, 2**62)
-    return Bureau(Office(), KeyRing([key]))
+def bureau(country: str = "CN", actor: Actor = Actor.POLICE) -> Bureau:
+    return Bureau(Office(), keys(country, actor))
+
+
+def keys(country: str, actor: Actor = Actor.POLICE, name: str = "police-1") -> KeyRing:
+    return KeyRing([AuthorityKey(name, "key-1", actor, country, PUBLIC, 0, 2**62)])
 
 
 def decision(country: str = "CN", number: int = 1, **fields: object) -> ListSubject:

@@ -33,9 +33,9 @@ def police(bureau: Bureau, said: Report | Revocation) -> None:
     bureau.report(sign_payload(msgspec.json.encode(said), POLICE, "key-1", TYPE))
 
 
-def desk() -> Bureau:
+def desk(actor: Actor = Actor.POLICE) -> Bureau:
     public = OKPKey.import_key(POLICE.as_dict(private=False))
-    key = AuthorityKey("police-1", "key-1", Actor.POLICE, "KR", public, 0, 2**62)
+    key = AuthorityKey("police-1", "key-1", actor, "KR", public, 0, 2**62)
     return Bureau(Office(guard=Guard(domains=frozenset({"bank.example"}))), KeyRing([key]))
 
 
@@ -124,6 +124,16 @@ def test_one_signed_report_of_an_authority_blocks_and_a_claim_to_be_one_does_not
         "a.example": "LABEL", "b.example": "BLOCK",
     }  # fmt: skip
     assert [bureau.case(f"report-{each}").authority for each in (1, 2)] == [False, True]
+
+
+def test_a_bank_that_signs_its_report_stays_a_private_reporter() -> None:
+    bureau = desk(Actor.BANK)
+
+    police(bureau, of_police(1, site("a.example"), account(), origin="BANK", priority=4))
+
+    assert [each.action for each in bureau.all("block")] == ["LABEL"]
+    assert [each.tier for each in bureau.all("suspicion")] == [2]
+    assert not bureau.case("report-1").authority
 
 
 def test_nobody_reports_with_the_key_of_another() -> None:

@@ -21,7 +21,7 @@ def unguarded(guard: Any, kind: Any, value: Any) -> str:
     return ""
 
 
-def believing(source: Any, key: Any) -> Any:
+def believing(source: Any, key: Any, country: str) -> Any:
     """Take whoever claims to be an authority for one."""
     return source
 
