@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from console import logs
 from console.logs import LogFormat, LogLevel
-from schemas.errors import BrokerError, SinkError, StoplineError
+from schemas.errors import BrokerError, ConfigError, SinkError, StoplineError
 
 #: Exit codes besides 0, and 2 for wrong usage, which Typer gives itself.
 REFUSED, DEPENDENCY_DOWN = 1, 3
@@ -173,10 +173,19 @@ class Commands(TyperGroup):
             self.add_command(TyperCommand(name, help=text))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Replace the entry of the command that `args` begin with by the command itself."""
+        """Replace the entry of the command that `args` begin with by the command itself.
+
+        Raises:
+            ConfigError: of a group no command is named before its options.
+
+        """
         if args[0] in LAZY:
             self.add_command(lazy(args[0]), args[0])
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if isinstance(command, TyperGroup) and rest and rest[0].startswith("-") and rest[0] != "--help":
+            known = ", ".join(command.list_commands(ctx))
+            raise ConfigError(f"name a command of {name} before {rest[0]}: {known}")
+        return name, command, rest
 
 
 class Group(TyperGroup):

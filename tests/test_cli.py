@@ -119,6 +119,14 @@ def test_wrong_usage_is_exit_code_2(
     assert "Usage: stopline broker up" in capfd.readouterr().err
 
 
+def test_options_before_the_command_of_a_group_are_answered_with_its_commands(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "dead-letters", "--kafka_brokers", "127.0.0.1:9092") == 1
+    said = "name a command of dead-letters before --kafka_brokers: list, show, send-again"
+    assert capfd.readouterr().err == f"stopline: {said}\n"
+
+
 def test_the_version_is_that_of_the_distribution(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
