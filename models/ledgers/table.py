@@ -22,8 +22,9 @@ _SEED = np.frombuffer(secrets.token_bytes(16), np.uint64)
 #: Rows of more bytes than this are given all the room that they may take, so that they do not move again.
 RESERVE_BYTES = 8 << 20
 
-#: With each key that is located so many rows are entered into an index that is being widened.
-_ENTERED = 4
+#: With each key that is located so many slots of a wider index are cleared, and then so many rows entered:
+#: memory that nobody has used yet comes slowly, and in pages of two megabytes.
+_CLEARED, _ENTERED = 64, 4
 
 #: The key so many places on is looked for already: its slot is fetched, then what that names.
 _SLOT_AHEAD, _KEY_AHEAD = 16, 8
@@ -36,12 +37,14 @@ class Table:
     The order of rows follows from what was located and retained.
 
     Growth stops nobody: room for `most` rows is reserved, which costs memory only where it is written to, and
-    a wider index is filled a few rows with each call, while those not yet in it are found by the one before.
+    a wider index is cleared and filled a little with each call, while rows not yet in it are found by the one
+    before.
 
     Attributes:
         rows: room for rows, the first `used` of them in use.
         used: rows in use.
         slots: by hash of its key the number of a row and one, 0 for none.
+        wider: the next index while it is being cleared, the first `cleared` slots of it are; else empty.
         older: the index that finds the rows from `entered` on, while `slots` is being filled; else empty.
         entered: rows that `slots` finds, of those there were when it was begun.
         most: rows that are expected at most; 0 if unknown.
@@ -54,6 +57,8 @@ class Table:
     used: int
     slots: NDArray[np.int32]
     older: NDArray[np.int32]
+    wider: NDArray[np.int32]
+    cleared: int = 0
     entered: int = 0
     most: int = 0
     late: int = 0
@@ -62,7 +67,7 @@ class Table:
     @classmethod
     def empty(cls, row: np.dtype[np.void]) -> Self:
         """Return a table of `row`s without any."""
-        return cls(np.zeros(64, row), 0, np.zeros(256, np.int32), _NO_INDEX)
+        return cls(np.zeros(64, row), 0, np.zeros(256, np.int32), _NO_INDEX, _NO_INDEX)
 
     @property
     def filled(self) -> Rows:
@@ -78,7 +83,7 @@ class Table:
         if wanted > len(self.rows):
             self.rows = self._roomier(wanted)
         if 4 * wanted > len(self.slots):
-            self._widen(wanted)
+            self._widen(wanted, _CLEARED * len(keys))
         self._enter(_ENTERED * len(keys))
         places = np.empty(len(keys), np.int64)
         known = self.used
@@ -116,6 +121,7 @@ class Table:
             self.rows[:kept] = left
         self.used = kept
         self.slots, self.older = np.zeros(_doubled(256, 4 * kept), np.int32), _NO_INDEX
+        self.wider = _NO_INDEX
         _index(self.rows["key"], 0, self.used, self.slots, _SEED)
 
     def _roomier(self, wanted: int) -> Rows:
@@ -132,10 +138,18 @@ class Table:
         rows[: self.used] = self.filled
         return rows
 
-    def _widen(self, wanted: int) -> None:
+    def _widen(self, wanted: int, count: int) -> None:
+        """Clear `count` slots of a wider index, or all if there is no time left; begin to fill it then."""
+        if not len(self.wider):
+            self.wider, self.cleared = np.empty(_doubled(len(self.slots), 4 * wanted), np.int32), 0
+        end = self.cleared + count if 2 * wanted <= len(self.slots) else len(self.wider)
+        self.wider[self.cleared : end] = 0
+        self.cleared = end
+        if end < len(self.wider):
+            return
         self._enter(self.used)
         self.older, self.entered = self.slots, 0
-        self.slots = np.zeros(_doubled(len(self.slots), 4 * wanted), np.int32)
+        self.slots, self.wider = self.wider, _NO_INDEX
 
     def _enter(self, count: int) -> None:
         if not len(self.older):

@@ -103,11 +103,12 @@ def main() -> int:
     )
     parser.add_argument("--clues", action="store_true", help="send a clue with every payment, too")
     parser.add_argument("--rate", type=int, help="payments a second offered instead of 20,000")
+    parser.add_argument("--accounts", type=int, default=WORLD.accounts, help="accounts of the world")
     asked = parser.parse_args()
     size = QUICK if asked.quick or asked.profile else FULL
     size = size._replace(backlog=asked.messages or size.backlog, rate=asked.rate or size.rate)
     size = size._replace(steady_broker=asked.broker or size.steady_broker)
-    size = size._replace(world=WITH_CLUES if asked.clues else WORLD)
+    size = size._replace(world=(WITH_CLUES if asked.clues else WORLD)._replace(accounts=asked.accounts))
     with tempfile.TemporaryDirectory(prefix="stopline-bench-") as scratch:
         try:
             (profiled if asked.profile else measured)(size, asked.bundle, Path(scratch))
@@ -121,7 +122,7 @@ def measured(size: Size, bundle: Path, scratch: Path) -> None:
     """Take all figures, print them and write them down."""
     report: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(),
-        "runner": "FnApiRunner, in process", "accounts": WORLD.accounts, "clues": size.world.clues,
+        "runner": "FnApiRunner, in process", "accounts": size.world.accounts, "clues": size.world.clues,
         "broker": {"backlog": "embedded", "steady": size.steady_broker},
         **throughput(size, bundle, scratch), **latency(size, bundle, scratch),
     }  # fmt: skip
@@ -296,7 +297,8 @@ def profiled(size: Size, bundle: Path, scratch: Path) -> None:
 def backlog(at: Broker, size: Size) -> tuple[load.Sent, load.Sent]:
     """Send a history and a backlog; return what the feeder says of each."""
     step(
-        f"sending payments of {WORLD.accounts:,} accounts: {size.history:,} history, {size.backlog:,} backlog"
+        f"sending payments of {size.world.accounts:,} accounts: {size.history:,} history, "
+        f"{size.backlog:,} backlog"
     )
     with Child(load.fill, at.address, size.world, size.history, size.backlog) as feeder:
         return feeder.receive(), feeder.receive()

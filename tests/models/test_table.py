@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.ledgers.table import NEVER, RESERVE_BYTES, Table
+from models.ledgers.table import _CLEARED, NEVER, RESERVE_BYTES, Table
 
 ROW = np.dtype([("key", "u8", 2), ("at_us", "i8"), ("count", "i8")])
 
@@ -60,6 +60,22 @@ def test_a_table_that_grows_finds_every_row_all_the_time_and_moves_them_once() -
 
     assert moved == 0 and len(table.rows) == 50_000
     assert table.locate(many).tolist() == list(range(len(many)))
+
+
+def test_a_wider_index_is_cleared_a_little_with_each_call_before_it_is_used() -> None:
+    table, widened = Table.empty(ROW), 0
+    many = np.random.default_rng(2).integers(0, 2**64, (70_000, 2), np.uint64)
+    for start in range(0, len(many), 100):
+        slots, wider, cleared = table.slots, table.wider, table.cleared
+        table.locate(many[start : start + 100])
+        if table.slots is not slots and len(table.slots) > 10_000:
+            assert table.slots is wider and len(wider) - cleared <= 100 * _CLEARED
+            widened += 1
+        elif table.wider is wider and len(wider):
+            assert table.cleared - cleared <= 100 * _CLEARED
+
+    assert widened == 5
+    assert table.find(many).tolist() == list(range(len(many)))
 
 
 def seconds_for(keys: np.ndarray) -> float:
