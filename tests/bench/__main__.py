@@ -47,6 +47,9 @@ SKIP, SKIP_BASELINE = 0.1, 0.4
 #: How many messages the baseline's features are compared on.
 SAMPLE = 2_000
 
+#: Payments of the history for each account at least: of strangers more are flagged.
+SEEN = 4
+
 #: After the last message the job has so long to decide what is left, seconds.
 SETTLE_S = 60.0
 
@@ -108,7 +111,10 @@ def main() -> int:
     size = QUICK if asked.quick or asked.profile else FULL
     size = size._replace(backlog=asked.messages or size.backlog, rate=asked.rate or size.rate)
     size = size._replace(steady_broker=asked.broker or size.steady_broker)
-    size = size._replace(world=(WITH_CLUES if asked.clues else WORLD)._replace(accounts=asked.accounts))
+    size = size._replace(
+        world=(WITH_CLUES if asked.clues else WORLD)._replace(accounts=asked.accounts),
+        history=max(size.history, SEEN * asked.accounts),
+    )
     with tempfile.TemporaryDirectory(prefix="stopline-bench-") as scratch:
         try:
             (profiled if asked.profile else measured)(size, asked.bundle, Path(scratch))
