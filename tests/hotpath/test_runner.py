@@ -1,5 +1,7 @@
 """The in-process runner keeps counters of endless pipelines and nothing that grows with their bundles."""
 
+import threading
+
 import apache_beam as beam
 import pytest
 from apache_beam.internal import pickler
@@ -8,10 +10,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.metrics.monitoring_infos import extract_counter_value
 from apache_beam.runners.portability.fn_api_runner import fn_runner
-from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.runners.worker.statesampler import StateSampler, get_current_tracker
 from apache_beam.utils.counters import CounterFactory
 
-from pipelines.beam_internals import SAMPLE_MS
 from pipelines.in_process.runner import in_process
 from pipelines.kafka.port import KafkaSettings
 from pipelines.kafka.reading.source import ChunkSource
@@ -46,9 +47,16 @@ def test_the_reports_of_many_bundles_become_one_list_of_counters() -> None:
     assert extract_counter_value(counter) == 1_000
 
 
-def test_the_thread_that_a_bundle_waits_for_at_its_end_sleeps_a_millisecond() -> None:
+def test_no_thread_notes_which_step_of_a_bundle_is_at_work() -> None:
     in_process()
-    assert StateSampler("test", CounterFactory()).sampling_period_ms == SAMPLE_MS
+    sampler, before = StateSampler("test", CounterFactory()), threading.active_count()
+
+    sampler.start()
+    assert threading.active_count() == before
+    assert get_current_tracker() is sampler
+    sampler.stop_if_still_running()
+    sampler.stop_if_still_running()
+    assert get_current_tracker() is None
 
 
 def test_a_source_is_packed_and_unpacked_once(monkeypatch: pytest.MonkeyPatch) -> None:

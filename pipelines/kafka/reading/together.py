@@ -171,7 +171,7 @@ class ReadChunks(beam.PTransform):  # type: ignore[misc]
         *topics: str,
         start: Start = "committed",
         chunk_rows: int = 2000,
-        max_bundle_chunks: int = 16,
+        max_bundle_chunks: int = 8,
         max_read_time_s: float = 0.5,
         rest_s: float = REST_S,
     ) -> None:
