@@ -18,7 +18,7 @@ class Told(NamedTuple):
     """The facts of a measure that its notice names; unknown is None or empty.
 
     `ends` is False where nobody has set an end, None where it is not known here. `due_us` is by when its
-    holder has to act.
+    holder has to act. `by_measure`: a measure in force stops a payment, and its own notice says the rest.
     """
 
     scope: Scope | None = None
@@ -32,6 +32,7 @@ class Told(NamedTuple):
     functions: Collection[str] = ()
     in_effect: bool = True
     due_us: int | None = None
+    by_measure: bool = False
 
 
 class Texts(NamedTuple):
@@ -40,6 +41,9 @@ class Texts(NamedTuple):
     amount: str
     until: str
 
+
+#: A payment that a measure in force stops: what is known here is that there is one, not whose.
+STOPPED = Told(scope=Scope.TRANSACTION, by_measure=True)
 
 #: A notice that says why, and names no facts.
 NOTHING = Told()
@@ -138,7 +142,9 @@ def _reason(law: Jurisdiction, reason_code: str, language: str, told: Told, text
         until = words.until.format(until=texts.until)
     elif told.ends is False:
         until = words.no_end
-    if told.by_authority:
+    if told.by_measure:
+        by = ""
+    elif told.by_authority:
         by = _of_authority(law, language, told, words.ordered) if told.order_no else ""
         if phone := law.phone_of(told.authority_id):
             by += words.phone.format(phone=phone)
@@ -154,6 +160,8 @@ def _reason(law: Jurisdiction, reason_code: str, language: str, told: Told, text
 
 def _remedy(law: Jurisdiction, language: str, told: Told) -> str:
     decider: Decider = "AUTHORITY" if told.by_authority else "INSTITUTION"
+    if told.by_measure:
+        decider = "MEASURE"
     text = str(law.remedy.get(decider, {}).get(language) or law.words[language].remedy[decider])
     return _of_authority(law, language, told, text)
 

@@ -25,14 +25,16 @@ REASON_CODES = (
     "ACCOUNT_SUSPECTED",
     "PAYEE_LISTED",
     "PAYEE_SUSPECTED",
+    "MEASURE_IN_FORCE",
     "LINE_SUSPENDED",
     "LINE_TERMINATED",
     "LINE_CHECK",
     "LINE_UNVERIFIED",
 )
 
-#: Who can lift a measure: the institution that decided it, or the authority that ordered it.
-Decider = Literal["INSTITUTION", "AUTHORITY"]
+#: Who can lift a measure: the institution that decided it, or the authority that ordered it; of a payment
+#: that a measure in force stops, whoever that measure's notice names.
+Decider = Literal["INSTITUTION", "AUTHORITY", "MEASURE"]
 
 LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
@@ -74,6 +76,7 @@ class Words(Data):
         ordered: by whose order and under which number.
         phone: the authority's number, where the country file has it.
         own: that the institution decided.
+        of_measure: the ground of what a measure in force stops: that of the measure, which its notice states.
         own_term: that the length of the term is no law's.
         authority: how an authority is called whose name is not known.
         remedy: how to object to the one who can lift it.
@@ -96,6 +99,7 @@ class Words(Data):
     phone: _text("phone")  # type: ignore[valid-type]
     own: Plain  # type: ignore[valid-type]
     own_term: Plain  # type: ignore[valid-type]
+    of_measure: Plain  # type: ignore[valid-type]
     authority: Plain  # type: ignore[valid-type]
     remedy: dict[Decider, RemedyText]  # type: ignore[valid-type]
     documents: tuple[Plain, ...] = Field(min_length=1)  # type: ignore[valid-type]

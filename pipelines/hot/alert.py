@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from measures.law.jurisdiction import Regime
-from measures.law.notices import Texts, Told, draft, local_time, money
+from measures.law.notices import STOPPED, Texts, Told, draft, local_time, money
 from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
@@ -16,7 +16,6 @@ from schemas.alert import AccountSide, Alert, Leg, Reason
 from schemas.ids import derived_id
 from schemas.iso20022.values import is_uetr
 from schemas.measure import Notice
-from schemas.order import Scope
 from schemas.rows.transfers import Paid
 
 MINUTE_US = 60_000_000
@@ -45,9 +44,9 @@ def _grounds(law: Regime, leg: Leg, paid: Paid, decision: Decision, kept: Sides)
     if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
         return []
     if decision.enforced_minor == NOTHING_LEAVES and (stop := law.rule(StopRule)) is not None:
-        return [Ground("stop", stop, "STOP_ORDERED", "HOLDER")]
+        return [Ground("stop", stop, "MEASURE_IN_FORCE", "HOLDER")]
     if decision.enforced_minor and (freeze := law.rule(FreezeRule)) is not None:
-        return [Ground("freeze", freeze, "FREEZE_ORDERED", "HOLDER")]
+        return [Ground("freeze", freeze, "MEASURE_IN_FORCE", "HOLDER")]
     if leg == "DEBIT" or not kept.debtor:
         return _on_account(law, paid, decision)
     if decision.outcome == STOP and kept.creditor:
@@ -80,9 +79,14 @@ def _drafts(
     if rule is None:
         raise ValueError(f"{law.id} has no rule {name!r}")
     hold = isinstance(rule, HoldRule)
-    told = Told(scope=rule.scope if hold else Scope.TRANSACTION, by_authority=not hold)
-    texts = Texts(_AMOUNT, _UNTIL if hold else "")
-    made = (draft(law.law, reason_code, rule, language, told, texts=texts) for language in law.law.languages)
+    told, texts = Told(scope=rule.scope) if hold else STOPPED, Texts(_AMOUNT, _UNTIL if hold else "")
+    made = (
+        draft(
+            law.law, reason_code, rule if hold else law.law.words[language].of_measure, language, told,
+            texts=texts,
+        )
+        for language in law.law.languages
+    )  # fmt: skip
     return tuple(msgspec.structs.replace(notice, party=party) for notice in made)
 
 

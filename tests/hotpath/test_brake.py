@@ -302,7 +302,7 @@ def test_a_debit_against_a_measure_in_force_is_stopped_whatever_the_brake_says(
 
     sent = [record.value for record in decided.alerts if record.topic == topics.ALERTS]
     alerts = [msgspec.json.decode(value, type=Alert) for value in sent]
-    stopped = {alert.txn_id for alert in alerts if alert.notice.reason_code == "STOP_ORDERED"}
+    stopped = {alert.txn_id for alert in alerts if alert.notice.reason_code == "MEASURE_IN_FORCE"}
     assert stopped == set(stream.rows["txn_id"][100:200].astype(str).tolist())
     assert 4 <= len(alerts) - len(stopped) < 50
 

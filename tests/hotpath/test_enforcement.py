@@ -117,12 +117,15 @@ def alerts_of(job: JobSettings) -> Iterator[Callable[..., list[dict[str, Any]]]]
         process.close_connections()
 
 
-def test_a_debit_of_a_stopped_account_is_a_stop_alert_on_the_ground_of_the_order(alerts_of: Any) -> None:
+def test_a_debit_of_a_stopped_account_is_a_stop_alert_that_names_no_orderer_of_its_own(
+    alerts_of: Any,
+) -> None:
     (alert,) = alerts_of([journal(1, receive_only=True)], [debit(1)])
 
     assert (alert["outcome"], alert["leg"], alert["account_token"]) == ("STOP", "DEBIT", ACCOUNT)
-    assert (alert["measure_rule"], alert["notice"]["reason_code"]) == ("stop", "STOP_ORDERED")
-    assert alert["notice"]["legal_basis"] and alert["notice"]["remedy_channel"]
+    assert (alert["measure_rule"], alert["notice"]["reason_code"]) == ("stop", "MEASURE_IN_FORCE")
+    assert alert["notice"]["legal_basis"] == "以生效措施的通知书所载为准"
+    assert alert["notice"]["remedy_channel"].startswith("该措施的通知书载明由谁决定")
 
 
 def test_a_frozen_amount_lets_debits_through_until_less_than_it_would_stay(alerts_of: Any) -> None:
@@ -131,7 +134,7 @@ def test_a_frozen_amount_lets_debits_through_until_less_than_it_would_stay(alert
         [debit(1, balance_after_minor=500_000), debit(2, 1, balance_after_minor=499_999)],
     )
 
-    assert (alert["txn_id"], alert["notice"]["reason_code"]) == ("t2", "FREEZE_ORDERED")
+    assert (alert["txn_id"], alert["notice"]["reason_code"]) == ("t2", "MEASURE_IN_FORCE")
 
 
 def test_a_measure_that_ran_out_forbids_nothing(alerts_of: Any) -> None:
