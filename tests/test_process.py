@@ -23,6 +23,7 @@ ALLOWED = {
     "console/offices.py WORLD_CLOCK": "the clock of the demo's world, which its process sets",
     "measures/registry/table.py NOTHING": "a table without entries; nothing adds to one",
     "measures/law/notices.py NOTHING": "nothing told; read only",
+    "measures/law/notices.py STOPPED": "what is told of a stopped payment; read only",
     "measures/aggregate.py UNGUARDED": "nothing is protected; read only",
     "pipelines/hot/feeds.py NONE": "no subscriptions, for who has none; read only",
     "schemas/clue.py _NOBODY": "no parties, for who has none; read only",

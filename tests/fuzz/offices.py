@@ -146,6 +146,7 @@ def registry(topic: str) -> Callable[[bytes], bool]:
 
     def feed(value: bytes) -> bool:
         follower = Follower.__new__(Follower)
+        follower._unread = set()
         follower._seal, follower._said, follower._versions, follower.lists = None, {}, {}, Lists()
         for offset, each in enumerate((*states()[topic][1:], value)):
             heard = follower._hear(topic, 0, offset, each, T0)
