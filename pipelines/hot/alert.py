@@ -11,7 +11,7 @@ from measures.law.rules import FreezeRule, HoldRule, StopRule
 from models.ledgers.enforcement import NOTHING_LEAVES
 from models.scoring import reasons
 from pipelines.institution import Sides
-from pipelines.policy import OUTCOMES, STOP, Decision, Policy
+from pipelines.policy import OUTCOMES, STOP, Decision, Policy, Registered
 from schemas.alert import AccountSide, Alert, Leg, Reason
 from schemas.ids import derived_id
 from schemas.iso20022.values import is_uetr
@@ -20,8 +20,41 @@ from schemas.rows.transfers import Paid
 
 MINUTE_US = 60_000_000
 
-#: Where sum and end go in a draft.
-_AMOUNT, _UNTIL = "\x01", "\x02"
+#: Where sum and end go in a draft: controls that no text holds (`schemas.contract.TEXT_PATTERN`) and JSON
+#: writes as they are.
+_AMOUNT, _UNTIL = "\x80", "\x81"
+
+_OPEN = _AMOUNT.encode()
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class EncodedAlert(Alert, frozen=True, kw_only=True):
+    """An alert whose notices are JSON already; written out it is an `Alert`."""
+
+    notice: msgspec.Raw  # type: ignore[assignment]
+    notices: msgspec.Raw  # type: ignore[assignment]
+
+
+class Asked(NamedTuple):
+    """What grounds depend on besides the law of the minute: the leg, whose accounts are here, the decision.
+
+    `enforced` is what measures in force keep on the account: nothing, an amount, or all of it.
+    """
+
+    leg: Leg
+    kept: Sides
+    outcome: int
+    registered: Registered
+    enforced: Literal["", "AMOUNT", "ALL"]
+
+
+class Notices(NamedTuple):
+    """The rule acted on, and what is told: in the policy's language, and all; JSON around the sum."""
+
+    measure_rule: str
+    own: list[bytes]
+    all: list[bytes]
 
 
 class Ground(NamedTuple):
@@ -36,23 +69,24 @@ class Ground(NamedTuple):
     party: Literal["HOLDER", "PAYER"]
 
 
-def _grounds(law: Regime, leg: Leg, paid: Paid, decision: Decision, kept: Sides) -> list[Ground]:
+def _grounds(law: Regime, at_us: int, asked: Asked) -> list[Ground]:
     """Return what lets the institution act, the gravest first: on the account, and on the payment itself.
 
     It holds the payer's payment where it keeps that account, and what arrived where it keeps the payee's.
     """
+    leg, kept = asked.leg, asked.kept
     if not (kept.debtor or (leg == "CREDIT" and kept.creditor)):
         return []
-    if decision.enforced_minor == NOTHING_LEAVES and (stop := law.rule(StopRule)) is not None:
+    if asked.enforced == "ALL" and (stop := law.rule(StopRule)) is not None:
         return [Ground("stop", stop, "MEASURE_IN_FORCE", "HOLDER")]
-    if decision.enforced_minor and (freeze := law.rule(FreezeRule)) is not None:
+    if asked.enforced and (freeze := law.rule(FreezeRule)) is not None:
         return [Ground("freeze", freeze, "MEASURE_IN_FORCE", "HOLDER")]
     if leg == "DEBIT" or not kept.debtor:
-        return _on_account(law, paid, decision)
-    if decision.outcome == STOP and kept.creditor:
-        on_account = _on_account(law, paid, decision)
-        return on_account and on_account + _on_payment(law, paid, decision)
-    return _on_payment(law, paid, decision)
+        return _on_account(law, at_us, asked)
+    if asked.outcome == STOP and kept.creditor:
+        on_account = _on_account(law, at_us, asked)
+        return on_account and on_account + _on_payment(law, at_us, asked)
+    return _on_payment(law, at_us, asked)
 
 
 #: Why a hold is made, by what asks for it: told to the holder of the account, and to who pays it.
@@ -60,14 +94,14 @@ _TOLD_HOLDER = {"": "PAYEE_SUSPECT", "LISTED": "LISTED", "SUSPECTED": "ACCOUNT_S
 _TOLD_PAYER = {"": "SCAM_SUSPECTED", "LISTED": "PAYEE_LISTED", "SUSPECTED": "PAYEE_SUSPECTED"}
 
 
-def _on_account(law: Regime, paid: Paid, decision: Decision) -> list[Ground]:
-    found = law.hold_at("payee_hold", paid.at_us)
-    return [Ground(*found, _TOLD_HOLDER[decision.registered], "HOLDER")] if found else []
+def _on_account(law: Regime, at_us: int, asked: Asked) -> list[Ground]:
+    found = law.hold_at("payee_hold", at_us)
+    return [Ground(*found, _TOLD_HOLDER[asked.registered], "HOLDER")] if found else []
 
 
-def _on_payment(law: Regime, paid: Paid, decision: Decision) -> list[Ground]:
-    found = law.hold_at("payer_delay", paid.at_us)
-    return [Ground(*found, _TOLD_PAYER[decision.registered], "PAYER")] if found else []
+def _on_payment(law: Regime, at_us: int, asked: Asked) -> list[Ground]:
+    found = law.hold_at("payer_delay", at_us)
+    return [Ground(*found, _TOLD_PAYER[asked.registered], "PAYER")] if found else []
 
 
 @lru_cache(maxsize=256)
@@ -90,21 +124,36 @@ def _drafts(
     return tuple(msgspec.structs.replace(notice, party=party) for notice in made)
 
 
-@lru_cache(maxsize=4096)
-def _minute(law: Regime, minute: int) -> str:
-    """Write a minute as local date and time; alerts of one minute end in one minute."""
-    return local_time(law.law, minute * MINUTE_US)
-
-
-def _notices(law: Regime, ground: Ground, paid: Paid) -> list[Notice]:
-    """Say it in every language of the country; a hold ends its term after the payment was received."""
-    amount, until = money(paid.amount_minor, paid.currency), ""
+def _notices(law: Regime, ground: Ground, at_us: int) -> list[Notice]:
+    """Say it in every language of the country, the sum left open; a hold ends its term after the payment."""
+    until = ""
     if isinstance(ground.rule, HoldRule):
-        until = _minute(law, law.calendar.add(paid.at_us, ground.rule.term) // MINUTE_US)
+        until = local_time(law.law, law.calendar.add(at_us, ground.rule.term))
     return [
-        msgspec.structs.replace(open_, reason=open_.reason.replace(_AMOUNT, amount).replace(_UNTIL, until))
+        msgspec.structs.replace(open_, reason=open_.reason.replace(_UNTIL, until))
         for open_ in _drafts(law, ground.name, ground.reason_code, ground.party)
     ]
+
+
+@lru_cache(maxsize=1024)
+def _told(law: Regime, language: str, minute: int, asked: Asked) -> Notices | None:
+    """Say on what ground payments of a minute are held, None without one.
+
+    Laws begin at midnights, rules stand in for each other by the minute, and terms are whole minutes.
+    """
+    at_us = minute * MINUTE_US
+    grounds = _grounds(law, at_us, asked)
+    if not grounds:
+        return None
+    notices = [notice for ground in grounds for notice in _notices(law, ground, at_us)]
+    own = next(notice for notice in notices if notice.language == language)
+    return Notices(grounds[0].name, _ENCODE(own).split(_OPEN), _ENCODE(notices).split(_OPEN))
+
+
+def _enforced(kept_minor: int) -> Literal["", "AMOUNT", "ALL"]:
+    if not kept_minor:
+        return ""
+    return "ALL" if kept_minor == NOTHING_LEAVES else "AMOUNT"
 
 
 def _in_force(policy: Policy, decision: Decision) -> Reason:
@@ -113,25 +162,25 @@ def _in_force(policy: Policy, decision: Decision) -> Reason:
     return reasons.always(policy.words.reasons, text, policy.language)
 
 
-def alert(policy: Policy, model: str, leg: Leg, paid: Paid, decision: Decision) -> Alert | None:
+def alert(policy: Policy, model: str, leg: Leg, paid: Paid, decision: Decision) -> EncodedAlert | None:
     """Make the alert about one leg; None where the law of the day gives no ground to act on our accounts."""
     kept = policy.institution.sides(paid.debtor_agent, paid.creditor_agent)
-    law = policy.law.on(paid.at_us)
-    grounds = _grounds(law, leg, paid, decision, kept)
-    if not grounds:
+    asked = Asked(leg, kept, decision.outcome, decision.registered, _enforced(decision.enforced_minor))
+    told = _told(policy.law.on(paid.at_us), policy.language, paid.at_us // MINUTE_US, asked)
+    if told is None:
         return None
-    notices = [notice for ground in grounds for notice in _notices(law, ground, paid)]
-    enforced = [_in_force(policy, decision)] if decision.enforced_minor else []
+    amount = _ENCODE(money(paid.amount_minor, paid.currency))[1:-1]
+    enforced = (_in_force(policy, decision),) if decision.enforced_minor else ()
     account, counterparty = paid.creditor_account, paid.debtor_account
     side: AccountSide = "DEBTOR" if leg == "DEBIT" or not kept.creditor else "CREDITOR"
     if side == "DEBTOR":
         account, counterparty = counterparty, account
-    return Alert(
+    return EncodedAlert(
         alert_id=derived_id("alert", paid.txn_id, leg, policy.stamp),
         jurisdiction=policy.law.id,
         leg=leg,
         outcome=OUTCOMES[decision.outcome],  # type: ignore[arg-type]
-        measure_rule=grounds[0].name,
+        measure_rule=told.measure_rule,
         txn_id=paid.txn_id,
         account_token=account,
         counterparty_token=counterparty,
@@ -141,8 +190,8 @@ def alert(policy: Policy, model: str, leg: Leg, paid: Paid, decision: Decision) 
         at_us=paid.at_us,
         score=decision.score,
         reasons=(*enforced, *decision.reasons),
-        notice=next(notice for notice in notices if notice.language == policy.language),
-        notices=tuple(notices),
+        notice=msgspec.Raw(amount.join(told.own)),
+        notices=msgspec.Raw(amount.join(told.all)),
         policy=policy.stamp,
         model=model,
         partition=paid.partition,

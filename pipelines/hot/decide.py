@@ -31,7 +31,7 @@ from pipelines.policy import DELAY, STOP, WARN, Decision, Policy
 from pipelines.process import Owner
 from pipelines.state.shards import event_order
 from pipelines.telemetry import TELEMETRY
-from schemas.alert import Alert, Leg, Reason
+from schemas.alert import Leg, Reason
 from schemas.rows.tokens import token_texts
 from schemas.rows.transfers import Paid, paid
 from schemas.warning import Warning
@@ -159,7 +159,7 @@ class Decider:
             self._owner.shared("lacking", Lacking).note(legs.transfer, models.live.model(leg))
         if shadow is not None:
             _compare(live, shadow)
-        records = [alert_record(made) for made in alerts if made]
+        records = [made for made in alerts if made]
         TELEMETRY.count("alerts", len(records))
         log = [log_rows.block(computed, (live, shadow), outcome=outcome, share=self._log_share)]
         if credit and self._log_payments:
@@ -194,8 +194,11 @@ class Decider:
         computed = computed._replace(X=X, legs=legs._replace(payer=scored))
         return computed, live._replace(score=score, outcome=outcome), legs._replace(payer=payer)
 
-    def _alert(self, model: str, leg: Leg, payment: Paid, decision: Decision) -> Alert | None:
-        """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act."""
+    def _alert(self, model: str, leg: Leg, payment: Paid, decision: Decision) -> OutRecord | None:
+        """Return the alert about a leg, if it is held, of our accounts, and the law gives a ground to act.
+
+        It is written out at once: a thousand alerts that wait to be are megabytes of notices.
+        """
         if decision.outcome < DELAY:
             return None
         kept = self._kept(payment)
@@ -205,7 +208,8 @@ class Decider:
         made = alert(self._policy, model, leg, payment, decision)
         if made is None:
             TELEMETRY.count("without_legal_ground", 1)
-        return made
+            return None
+        return alert_record(made)
 
     def _registered(self, legs: Legs, leg: Leg) -> list[tuple[Reason, ...]]:
         policy = self._policy

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -32,7 +33,8 @@ def told(who: Institution, leg: Leg, outcome: int, **changed: str) -> Alert | No
         "COBADEFF", 0, 7, 1_772_442_931_000_000,
     )  # fmt: skip
     rules = replace(RULES, institution=who)
-    return alert(rules, "model", leg, paid._replace(**changed), Decision(outcome, 0.9, ()))
+    made = alert(rules, "model", leg, paid._replace(**changed), Decision(outcome, 0.9, ()))
+    return made and msgspec.json.decode(msgspec.json.encode(made), type=Alert)
 
 
 def acted(made: Alert) -> tuple[str, str, str]:
