@@ -1,6 +1,7 @@
 """Why a leg scored high: the strongest groups of features, said only as far as their figures carry it."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,6 +27,9 @@ SEVERAL_SIGNS = "SEVERAL_SIGNS"
 #: Hours in the units of the file's `SPAN`, after its first words.
 SPAN_UNITS_H = (1 / 60, 1, 24)
 
+#: A unit is used from two of it.
+_SPANS_FROM_H = [2 * unit for unit in SPAN_UNITS_H]
+
 #: Endings of the names of figures that are spans, and their units in hours.
 _UNITS_H = {"_h": 1, "_d": 24}
 
@@ -43,6 +47,10 @@ _COMPARE: Mapping[str, tuple[bool, bool, bool]] = {
 
 #: Between sentences, and at the end.
 _STOPS = {"zh": ("；", "。")}
+
+
+#: Writes a figure by its name, with how spans are said.
+_Form = Callable[[str, float, Sequence[str]], str]
 
 
 class Clause(NamedTuple):
@@ -155,8 +163,9 @@ def strongest(
     """
     said = _plan(words, leg, language, tuple(codes))
     held = _holding(said, figures, len(contributions))
-    true = held.T @ said.within > 0
-    firm = held.T @ said.firm > 0
+    holding = held.T @ said.bits
+    true = holding > 0
+    firm = holding & said.firm > 0
     raising = true & (contributions > 0)
     rank = np.where(raising, contributions + np.where(firm, _FIRM_FIRST, 0.0), -np.inf)
     alone = ~raising.any(axis=1) & true.any(axis=1)
@@ -166,16 +175,18 @@ def strongest(
     order = np.take_along_axis(best, strongest_first, axis=1)
     kept = np.take_along_axis(rank, order, axis=1) > -np.inf
     known = {name: figures[name].tolist() for name in {*said.names} & figures.keys()}
-    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), held.T.tolist(), strict=True)
+    columns = zip(order.tolist(), kept.tolist(), contributions.tolist(), holding.tolist(), strict=True)
     return [
         tuple(
-            Reason(
-                code=codes[place],
-                contribution=round(added[place], 4),
-                text=_in_words(said, place, holds, known, row),
-            )
-            for place, is_kept in zip(places, keep, strict=True)
-            if is_kept
+            [
+                Reason(
+                    code=codes[place],
+                    contribution=round(added[place], 4),
+                    text=said.text(place, holds[place], known, row),
+                )
+                for place, is_kept in zip(places, keep, strict=True)
+                if is_kept
+            ]
         )
         or (always(words, SEVERAL_SIGNS, language, max([0.0, *added])),)
         for row, (places, keep, added, holds) in enumerate(columns)
@@ -193,12 +204,9 @@ class _Plan(NamedTuple):
     """What may be said about a leg in a language, as tables; conditions of a clause lie together.
 
     Attributes:
-        ends: by code the number of its first clause, and all clauses.
-        parts: by clause the pieces of its text.
-        spoken: by code the language all its clauses have.
-        forms: how spans are said in each of these languages.
-        within: which code a clause is about, int64[clauses, codes].
-        firm: the same, of firm clauses only.
+        bits: by clause the code it is about, where it has a bit of its own, int64[clauses, codes].
+        firm: by code the bits of its firm clauses, int64[codes].
+        text: says of a code the clauses whose bits are given, with the figures of a row.
         names: by condition the figure it looks at.
         bound: by condition, float64[conditions, 1].
         meets: whether a value below, equal to, above the bound meets it, bool[3, conditions, 1].
@@ -206,12 +214,9 @@ class _Plan(NamedTuple):
 
     """
 
-    ends: Sequence[int]
-    parts: Sequence[tuple["_Part", ...]]
-    spoken: Sequence[str]
-    forms: Mapping[str, Sequence[str]]
-    within: NDArray[np.int64]
+    bits: NDArray[np.int64]
     firm: NDArray[np.int64]
+    text: Callable[[int, int, Mapping[str, Sequence[float]], int], str]
     names: Sequence[str]
     bound: FloatArray
     meets: NDArray[np.bool_]
@@ -222,20 +227,17 @@ class _Plan(NamedTuple):
 @lru_cache(maxsize=64)
 def _plan(words: Words, leg: Leg, language: str, codes: tuple[str, ...]) -> _Plan:
     groups = [words.groups[leg][code] for code in codes]
-    spoken = ["en" if any(language not in clause.texts for clause in group) else language for group in groups]
     clauses = [clause for group in groups for clause in group]
     of = np.repeat(np.arange(len(codes)), list(map(len, groups)))
-    within = (of[:, np.newaxis] == np.arange(len(codes))).astype(np.int64)
+    own_bit = np.concatenate([[0], *(1 << np.arange(len(group)) for group in groups)]).astype(np.int64)[1:]
+    bits = (of[:, np.newaxis] == np.arange(len(codes))) * own_bit[:, np.newaxis]
     conditions = [condition for clause in clauses for condition in clause.when]
     owner = np.repeat(np.arange(len(clauses)), [len(clause.when) for clause in clauses])
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     return _Plan(
-        ends=np.cumsum([0, *map(len, groups)]).tolist(),
-        parts=[_parts(clause.texts[spoken[place]]) for clause, place in zip(clauses, of, strict=True)],
-        spoken=spoken,
-        forms={name: words.spans.get(name, words.spans["en"]) for name in spoken},
-        within=within,
-        firm=within * np.array([clause.firm for clause in clauses], np.int64)[:, np.newaxis],
+        bits=bits,
+        firm=np.array([clause.firm for clause in clauses], np.int64) @ bits,
+        text=_texts(words, groups, language),
         names=[name for name, _, _ in conditions],
         bound=np.array([bound for _, _, bound in conditions])[:, np.newaxis],
         meets=np.array([_COMPARE[how] for _, how, _ in conditions], np.bool_)
@@ -246,30 +248,39 @@ def _plan(words: Words, leg: Leg, language: str, codes: tuple[str, ...]) -> _Pla
     )
 
 
-def _in_words(
-    said: _Plan, place: int, holds: Sequence[bool], figures: Mapping[str, Sequence[float]], row: int
-) -> str:
-    """Return the clauses about a code that hold of a leg: `holds` tells which of all do."""
-    language = said.spoken[place]
-    forms, (between, end) = said.forms[language], stops(language)
-    return (
-        between.join(
-            "".join(
-                part.before + _FORMS[part.form](part.name, figures[part.name][row], forms)
-                if part.name
-                else part.before
-                for part in said.parts[clause]
-            )
-            for clause in range(said.ends[place], said.ends[place + 1])
-            if holds[clause]
-        )
-        + end
-    )
+def _texts(
+    words: Words, groups: Sequence[Sequence[Clause]], language: str
+) -> Callable[[int, int, Mapping[str, Sequence[float]], int], str]:
+    """Return what says of a group the clauses whose bits are given, with the figures of a row."""
+
+    @cache
+    def sentence(place: int, bits: int) -> tuple[Sequence[tuple[str, _Form, str]], str, Sequence[str]]:
+        """Return text, form and name of each figure; the text behind the last; and how spans are said."""
+        group = groups[place]
+        spoken = "en" if any(language not in clause.texts for clause in group) else language
+        between, end = stops(spoken)
+        said = between.join(clause.texts[spoken] for bit, clause in enumerate(group) if bits >> bit & 1)
+        parts, before = [], ""
+        for part in _parts(said + end):
+            before += part.before
+            if part.name:
+                parts.append((before, _FORMS[part.form], part.name))
+                before = ""
+        return parts, before, words.spans.get(spoken, words.spans["en"])
+
+    def text(place: int, bits: int, figures: Mapping[str, Sequence[float]], row: int) -> str:
+        parts, end, forms = sentence(place, bits)
+        said = ""
+        for before, form, name in parts:
+            said += before + form(name, figures[name][row], forms)
+        return said + end
+
+    return text
 
 
 def _holding(said: _Plan, figures: Mapping[str, FloatArray], rows: int) -> NDArray[np.bool_]:
     """Tell which clauses hold of which legs, bool[clauses, rows]; all conditions are looked at together."""
-    held = np.ones((len(said.parts), rows), np.bool_)
+    held = np.ones((len(said.bits), rows), np.bool_)
     if said.names:
         unknown = np.full(rows, np.nan)
         value = np.array([figures.get(name, unknown) for name in said.names])
@@ -291,7 +302,7 @@ def span(hours: float, forms: Sequence[str]) -> str:
     >>> [span(hours, shipped().spans["en"]) for hours in (0.01, 1.9, 2, 47.9, 48)]
     ['under 2 minutes', '114 minutes', '2 hours', '47 hours', '2 days']
     """
-    form = sum(hours >= 2 * unit for unit in SPAN_UNITS_H)
+    form = bisect_right(_SPANS_FROM_H, hours)
     return forms[form].format(float(math.floor(hours / SPAN_UNITS_H[max(form - 1, 0)] + 1e-9)))
 
 
@@ -327,7 +338,7 @@ def _times(name: str, figure: float, forms: Sequence[str]) -> str:
     return f"{figure:.1f}" if figure < 9.95 else f"{min(figure, 1e6):,.0f}"
 
 
-_FORMS: Mapping[str, Callable[[str, float, Sequence[str]], str]] = {
+_FORMS: Mapping[str, _Form] = {
     "span": _span,
     "share": _share,
     "count": _count,
