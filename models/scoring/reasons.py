@@ -21,6 +21,9 @@ FILE = Path(__file__).with_name("reasons.yaml")
 #: Most reasons named per alert.
 REASONS_MAX = 3
 
+#: Most clauses a group of features has: each is a bit of an int64.
+_CLAUSES_MAX = 62
+
 #: What is said where no group of features has a clause that holds.
 SEVERAL_SIGNS = "SEVERAL_SIGNS"
 
@@ -112,6 +115,8 @@ def load(path: Path, above: Words | None = None) -> Words:
                 code: tuple(_clause(each, f"{leg}.{code}") for each in clauses)
                 for code, clauses in (data.get(leg) or {}).items()
             }
+            if long := [code for code, clauses in own.items() if len(clauses) > _CLAUSES_MAX]:
+                raise ValueError(f"{leg}.{long[0]} has more than {_CLAUSES_MAX} clauses")
             read[leg] = {**(above.groups[leg] if above else {}), **own}
         always = {**(above.always if above else {}), **(data.get("ALWAYS") or {})}
         return Words(read, always, {**(above.spans if above else {}), **(data.get("SPAN") or {})})

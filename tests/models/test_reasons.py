@@ -223,6 +223,7 @@ def test_a_banks_own_words_stand_in_for_the_shipped_ones(tmp_path: Path) -> None
         ("{when: {payers_1d: 'many'}, en: x}", "takes a comparison"),
         ("{en: '{payers_1d:count} people'}", "has no condition"),
         ("{when: {payers_1d: '>= 3'}, en: '{payers_1d:.0f}'}", "takes a form: span, share, count, times"),
+        ("{en: x}" + "\n    - {en: x}" * 62, "more than 62 clauses"),
         ("just text", "write it like reasons.yaml"),
     ],
 )
