@@ -214,7 +214,10 @@ class Decider:
     def _registered(self, legs: Legs, leg: Leg) -> list[tuple[Reason, ...]]:
         policy = self._policy
         said = listed.codes(legs.transfer, leg).tolist()
-        return [listed.reasons(code, leg, policy.words.reasons, policy.language) for code in said]
+        by_code = {
+            code: listed.reasons(code, leg, policy.words.reasons, policy.language) for code in set(said)
+        }
+        return [by_code[code] for code in said]
 
     def _kept(self, payment: Paid) -> Sides:
         return self._policy.institution.sides(payment.debtor_agent, payment.creditor_agent)
@@ -238,8 +241,9 @@ def _together(
     registered: tuple[Reason, ...], found: tuple[Reason, ...], forbidden: bool
 ) -> tuple[Reason, ...]:
     """Put reasons together; what is said for want of another is left out where there is one."""
-    alone = not (registered or forbidden)
-    return (*registered, *(each for each in found if alone or each.code != reasons.SEVERAL_SIGNS))
+    if not (registered or forbidden):
+        return found
+    return (*registered, *(each for each in found if each.code != reasons.SEVERAL_SIGNS))
 
 
 def enforced_minor(legs: Legs, credit: bool) -> NDArray[np.int64]:
