@@ -9,7 +9,7 @@ import msgspec
 from desk.planes import PLANES
 from desk.sight import EVERYTHING, Sight
 from desk.store import Store, unpacked
-from schemas.contract import TOKEN_PATTERN
+from schemas.contract import is_token
 from schemas.errors import ConfigError
 
 #: List -> table, the column that counts its changes, a condition, and which lines of it somebody sees.
@@ -28,7 +28,6 @@ LISTS: Mapping[str, tuple[str, str, str, Callable[[Sight], str]]] = {
     },
 }
 
-_TOKEN = re.compile(TOKEN_PATTERN)
 
 #: A place: which build of the store, and the number of a change.
 _PLACE = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
@@ -98,4 +97,4 @@ def _hidden(record: Any, masked: bool) -> Any:
         return {name: _hidden(value, masked) for name, value in record.items()}
     if isinstance(record, list):
         return [_hidden(value, masked) for value in record]
-    return f"{record[:4]}····" if isinstance(record, str) and _TOKEN.match(record) else record
+    return f"{record[:4]}····" if isinstance(record, str) and is_token(record) else record

@@ -32,7 +32,7 @@ from schemas.ids import derived_id
 from schemas.journal import JournalEntry, MeasureChanged
 from schemas.measure import MeasureState
 from schemas.names import folded
-from schemas.order import MeasureKind
+from schemas.order import Actor, MeasureKind
 from schemas.reply import Reply, ReplyCode, Why
 from schemas.report import Answer, Entity, Finding, Report, Revocation
 from schemas.units import DAY_US
@@ -83,12 +83,12 @@ def read_report(
     if key and (said.reporter, of) != (key.authority_id, key.jurisdiction):
         return Refusal(why=Why.BAD_SIGNATURE, detail="signed with the key of another reporter or country")
     if isinstance(said, Revocation):
-        back = TakeBack(revocation=said, authority=_public(key))
+        back = TakeBack(revocation=said, authority=_public(key) is not None)
         return [Send("report", said.report_id, back)]
     if fault := _fault(said, at_us):
         return fault
     named = replace(said, entities=tuple(_named(each, said.jurisdiction, tokens) for each in said.entities))
-    taken = TakeReport(report=without_text(named), authority=_public(key))
+    taken = TakeReport(report=without_text(named), authority=_public(key) is not None)
     return [Send("reporter", folded(said.reporter), taken)]
 
 
@@ -230,7 +230,7 @@ def _block(said: casework.AskBlock, key: AuthorityKey | None) -> list[Send]:
 
 def _lift(said: casework.LiftBlock | casework.AnswerObjection, key: AuthorityKey | None) -> list[Send]:
     """Say which authority signed that a block goes; unsigned, or signed by a bank, it is none."""
-    signed = key if key and key.public_body else None
+    signed = _public(key)
     told = replace(
         said,
         authority_id=signed.authority_id if signed else "",
@@ -249,9 +249,10 @@ def _propose(said: casework.ProposeListing, key: AuthorityKey | None) -> list[Se
 
 
 def _list(said: casework.ListSubject, key: AuthorityKey | None) -> list[Send]:
-    if key is None or not key.public_body or key.jurisdiction != said.jurisdiction:
+    signed = _public(key)
+    if signed is None or signed.jurisdiction != said.jurisdiction:
         raise ValueError("only an authority of the country lists a subject; sign it with its key")
-    entering = casework.EnterListing(said=said, authority_id=key.authority_id, actor=key.actor)
+    entering = casework.EnterListing(said=said, authority_id=signed.authority_id, actor=signed.actor)
     return [Send("listing", suspicion.key_of(said.kind, said.token), entering)]
 
 
@@ -266,11 +267,12 @@ def _believed(source: Any, key: AuthorityKey | None, country: str) -> Any:
         return replace(source, authority=False)
     if country not in ("", key.jurisdiction):
         raise ValueError(f"said under the law of {country}, signed with a key of {key.jurisdiction}")
-    return replace(source, authority=key.public_body, reporter=key.authority_id)
+    return replace(source, authority=_public(key) is not None, reporter=key.authority_id)
 
 
-def _public(key: AuthorityKey | None) -> bool:
-    return key is not None and key.public_body
+def _public(key: AuthorityKey | None) -> AuthorityKey | None:
+    """Return a key that is a public authority's; a bank signs who it is, and stays a private reporter."""
+    return key if key is not None and key.actor is not Actor.BANK else None
 
 
 def _to(kind: str, field: str) -> Callable[[Any, Any], list[Send]]:

@@ -14,6 +14,7 @@ from schemas.words import in_words
 
 #: What a token looks like: 128 bits in lower-case base32 without padding (domain.md 4.11).
 TOKEN_PATTERN = r"^[a-z2-7]{25}[aeimquy4]\Z"
+_TOKEN = re.compile(TOKEN_PATTERN)
 #: ISO 20022 TxId has 35 characters, a UETR (a UUID) 36.
 TXN_ID_PATTERN = r"^[!-~]{1,36}\Z"
 
@@ -92,6 +93,15 @@ _FORMATS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of the event records: unknown fields are ignored, so a newer writer does not break a reader."""
+
+
+def is_token(text: str) -> bool:
+    """Tell whether a text looks like a token.
+
+    >>> is_token("abcdefghijklmnopqrstuvwxya"), is_token("evil.example")
+    (True, False)
+    """
+    return _TOKEN.match(text) is not None
 
 
 def explained(error: Exception, of: Any = None) -> str:

@@ -1,7 +1,6 @@
 """A country's list as its keeper publishes it and an institution takes it, and look-ups with a quota."""
 
 import base64
-import re
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,13 +19,12 @@ from measures.registry.suspicion import key_of
 from pipelines.kafka.port import KafkaSettings
 from pipelines.lookup.following import Followed, Follower
 from schemas import topics
-from schemas.contract import TOKEN_PATTERN, UNREADABLE
+from schemas.contract import UNREADABLE, is_token
 from schemas.errors import ConfigError, cause
 from schemas.subject import ListedSubject, ListVersions, Suspicion
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_TOKEN = re.compile(TOKEN_PATTERN)
 _BUCKETS = msgspec.json.Decoder(dict[str, quota.Bucket])
 
 
@@ -117,7 +115,7 @@ def looked_up(kafka: KafkaSettings, kind: str, token: str, caller: str, folder: 
         ConfigError: the token is none, or the quota is used up.
 
     """
-    if not _TOKEN.match(token):
+    if not is_token(token):
         raise ConfigError(f"{token!r} is no token; make one with `stopline tokens make`")
     now_us, named = time.time_ns() // 1000, key_of(kind, token)
     suspected = newest(kafka, topics.SUSPICIONS, Suspicion).get(named)

@@ -1,6 +1,5 @@
 """Templates, and how amounts, times and tokens are written in them."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from desk.clock import span
 from measures.law.jurisdiction import Jurisdiction
 from measures.law.notices import local_time
 from measures.law.notices import money as written
-from schemas.contract import TOKEN_PATTERN
 from schemas.currencies import decimal, digits_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-_TOKEN = re.compile(TOKEN_PATTERN)
 
 #: Letters of a token that are shown while it is masked.
 SHOWN = 4
@@ -138,15 +135,6 @@ def masked(token: str) -> str:
     ('abcd····', '–')
     """
     return f"{token[:SHOWN]}····" if token else "–"
-
-
-def is_token(text: str) -> bool:
-    """Tell a token, which is masked, from what may be shown in clear.
-
-    >>> is_token("abcdefghijklmnopqrstuvwxya"), is_token("evil.example")
-    (True, False)
-    """
-    return _TOKEN.match(text) is not None
 
 
 def times(law: Jurisdiction) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment
 
 from console.lab.trying import Trials
-from console.web.render import Say, is_token, masked, times
+from console.web.render import Say, masked, times
 from console.web.said import Sentences
 from console.web.sessions import COOKIE, Session, Sessions
 from console.web.words import Words, chosen
@@ -17,6 +17,7 @@ from desk.desk import Desk
 from desk.roles import ACTS, Person, may
 from desk.sight import Sight
 from measures.law.jurisdiction import Jurisdiction
+from schemas.contract import is_token
 
 #: What a form that is not this session's is refused with.
 CSRF = "csrf"

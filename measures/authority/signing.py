@@ -36,11 +36,6 @@ class AuthorityKey(NamedTuple):
     good_from_us: int
     good_until_us: int
 
-    @property
-    def public_body(self) -> bool:
-        """Whether it is an authority's; a bank signs who it is, and stays a private reporter."""
-        return self.actor is not Actor.BANK
-
 
 class Opened(NamedTuple):
     """A message whose signature holds."""

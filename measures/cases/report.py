@@ -1,6 +1,5 @@
 """A report's case: taken, asked of recipients, answered or escalated, closed, told back."""
 
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -35,7 +34,7 @@ from schemas.casework import (
     TakeBack,
     Withdraw,
 )
-from schemas.contract import TOKEN_PATTERN
+from schemas.contract import is_token
 from schemas.errors import ConfigError
 from schemas.ids import derived_id
 from schemas.indicator import SaidKind, SaidOfNumber
@@ -51,8 +50,6 @@ from schemas.report import (
     Revocation,
 )
 from schemas.units import HOUR_US
-
-_TOKEN = re.compile(TOKEN_PATTERN)
 
 #: Whose reports are findings: who sees many calls or payments, and not one.
 _FINDERS = ("OPERATOR", "BANK", "PLATFORM", "POLICE", "FOREIGN")
@@ -74,7 +71,7 @@ def entity_key(entity: Entity, jurisdiction: str) -> str:
     kind: Any = entity.kind
     if kind in BLOCKABLE and entity.role != "VICTIM":
         return _block_key(kind, entity.value, region_of(jurisdiction))
-    if not _TOKEN.match(entity.value):
+    if not is_token(entity.value):
         raise ValueError(f"{entity.role} {kind} is named by a token, never in clear")
     return derived_id("subject", kind, entity.value)
 
@@ -329,7 +326,7 @@ def number_tokens(report: Report) -> dict[str, None]:
         for each in report.entities
         if each.kind in ("SIM", "NUMBER") and each.role != "VICTIM"
     )
-    return dict.fromkeys(token for token in named if _TOKEN.match(token))
+    return dict.fromkeys(token for token in named if is_token(token))
 
 
 def _said_of_numbers(case: ReportCase) -> tuple[Send, ...]:

@@ -1,13 +1,12 @@
 """From alerts, traces, clues and reports to links, and to what is suspected."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from measures.cases import campaigns
 from schemas.alert import Alert, accused_of
 from schemas.clue import Clue
-from schemas.contract import TOKEN_PATTERN
+from schemas.contract import is_token
 from schemas.feedback import Feedback
 from schemas.ids import derived_token
 from schemas.report import Entity, Report, ReportCase
@@ -36,7 +35,6 @@ REPORTED: Mapping[str, tuple[LinkKind, bool]] = {
     "CASHED_AT": ("CASHED_AT", True),
     "RECRUITED": ("RECRUITED", False),
 }
-_TOKEN = re.compile(TOKEN_PATTERN)
 
 #: What a link is known by: its kind, its left end, and what tells it from others of the two.
 LinkKey = tuple[str, str, str]
@@ -134,7 +132,7 @@ def of_campaigns(cases: Iterable[ReportCase]) -> dict[LinkKey, Link]:
 
 def _named(entity: Entity) -> str:
     """Return the token of an entity; what a report names in clear gets one that is the same each time."""
-    if _TOKEN.match(entity.value):
+    if is_token(entity.value):
         return entity.value
     return derived_token("entity", entity.kind, entity.value)
 
